@@ -1,0 +1,1 @@
+"""Between records and files, and from PyTorch modules to records."""

@@ -1,0 +1,1 @@
+"""The CE-LIF neuron as a Lava process."""

@@ -1,0 +1,1 @@
+"""A Lava process that streams spikes and state registers into NumPy files."""

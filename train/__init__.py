@@ -1,0 +1,1 @@
+"""PyTorch side: SLAYER-compatible blocks whose forward pass is the integer contract, and training."""
