@@ -148,3 +148,19 @@ def as_integers(name: str, value: Any, dtype: type[np.integer[Any]], low: int, h
     result = array.astype(dtype)
     result.setflags(write=False)
     return result
+
+
+def as_whole(name: str, value: Any, low: int, high: int) -> int:
+    """Return `value` as a Python integer after the range check of `as_integers`."""
+    array = np.asarray(value)
+    if array.shape != ():
+        raise RecordError(f"{name}: expected one number, got an array of shape {array.shape}.")
+    return int(as_integers(name, array, np.int64, low, high))
+
+
+def per_neuron(name: str, value: Any, num_neurons: int, low: int, high: int) -> npt.NDArray[Any]:
+    """Return one value or one a neuron as a read-only int32 array of shape (num_neurons,), range-checked."""
+    array = as_integers(name, value, np.int32, low, high)
+    if array.shape not in ((), (1,), (num_neurons,)):
+        raise RecordError(f"{name}: shape {array.shape} fits neither one value nor {num_neurons} neurons.")
+    return np.broadcast_to(array, (num_neurons,))

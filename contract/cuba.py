@@ -1,0 +1,124 @@
+"""CUBA: the current-based leaky integrate-and-fire neuron, as Lava's bit-accurate LIF computes it.
+
+One step, in this order; ``u`` and ``v`` start at 0::
+
+    u = wrap24(decay(u, u_decay) + (x << 6))               the current wraps
+    v = sat24(decay(v, v_decay) + u + (bias_mant << 6))    the membrane saturates
+    s = 1 if v > v_th_mant << 6 else 0
+    v = 0 where s
+
+- Fires when ``v > v_th_mant << 6``, strictly.
+- Order: current, membrane, comparison.
+- Reset: to zero in the step of the spike; the recorded ``v`` of a firing step is 0.
+
+``u_decay`` is SLAYER's and NetX's ``iDecay``, 0..4096. Lava's process adds one to its ``du``, so it is given
+``iDecay - 1``.
+
+References
+----------
+``lava.proc.lif.models.AbstractPyLifModelFixed``, lava-nc 0.10.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .fixed import (
+    ACCUMULATOR_SHIFT,
+    BIAS_MANT_MAX,
+    BIAS_MANT_MIN,
+    DECAY_ONE,
+    THRESHOLD_MANT_MAX,
+    IntArray,
+    as_whole,
+    decay,
+    per_neuron,
+    sat24,
+    wrap24,
+)
+from .record import Record
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CUBA(Record):
+    """Integer parameters of a CUBA layer.
+
+    Parameters
+    ----------
+    num_neurons : int
+        Number of neurons n.
+    u_decay, v_decay : array_like of int, shape () or (n,)
+        Fraction of ``u`` and of ``v`` lost a step, 0..4096. Kept as int32 of shape (n,).
+    v_th_mant : int
+        Threshold mantissa, 0..2**17 - 1; the threshold is ``v_th_mant << 6``.
+    bias_mant : array_like of int, shape () or (n,)
+        Bias mantissa, -4096..4095, added every step as ``bias_mant << 6``, the exponent that NetX assumes. Kept as
+        int32 of shape (n,).
+
+    Raises
+    ------
+    RecordError
+        A value lies outside its range.
+    """
+
+    num_neurons: int
+    u_decay: npt.NDArray[Any]
+    v_decay: npt.NDArray[Any]
+    v_th_mant: int
+    bias_mant: npt.NDArray[Any] = 0  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        n = as_whole("CUBA num_neurons", self.num_neurons, 1, 2**31 - 1)
+        decays = {
+            name: per_neuron(f"CUBA {name}", getattr(self, name), n, 0, DECAY_ONE) for name in ("u_decay", "v_decay")
+        }
+        self._set(
+            num_neurons=n,
+            v_th_mant=as_whole("CUBA v_th_mant", self.v_th_mant, 0, THRESHOLD_MANT_MAX),
+            bias_mant=per_neuron("CUBA bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
+            **decays,
+        )
+
+
+class CUBAState(NamedTuple):
+    """Registers of a CUBA layer, each an int64 array of shape (..., n)."""
+
+    u: IntArray
+    """Current; 24 bits, ``-2**23 + 1 .. 2**23``."""
+    v: IntArray
+    """Membrane after the reset; 24 bits."""
+
+
+def reset(params: CUBA, batch: tuple[int, ...] = ()) -> CUBAState:
+    """Return the state before a sample's first step: all zero, of shape ``(*batch, n)``."""
+    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
+    return CUBAState(u=zeros, v=zeros)
+
+
+def step(params: CUBA, state: CUBAState, x: npt.ArrayLike) -> tuple[IntArray, CUBAState]:
+    """Advance a CUBA layer by one time step; the rule stands at the head of this module.
+
+    Parameters
+    ----------
+    params : CUBA
+        Parameters of the layer of n neurons.
+    state : CUBAState
+        Registers after the previous step, or `reset`.
+    x : array_like of int, shape (..., n)
+        Dendritic sums ``W @ spikes``, ``|x| < 2**25`` (beyond, Lava's 32-bit port overflows).
+
+    Returns
+    -------
+    spikes : ndarray of int64, shape (..., n)
+        1 where a neuron fired.
+    state : CUBAState
+        Registers after this step.
+    """
+    u = wrap24(decay(state.u, params.u_decay) + (np.asarray(x, dtype=np.int64) << ACCUMULATOR_SHIFT))
+    v = sat24(decay(state.v, params.v_decay) + u + (params.bias_mant.astype(np.int64) << ACCUMULATOR_SHIFT))
+    spikes = (v > params.v_th_mant << ACCUMULATOR_SHIFT).astype(np.int64)
+    return spikes, CUBAState(u=u, v=v * (1 - spikes))

@@ -1,0 +1,284 @@
+"""The network record: what every part of the toolkit means by "the network".
+
+A record holds integers only. Torch modules are turned into it, files are written from it and read back to it,
+and every backend runs it, so two backends that differ on the same record differ in arithmetic and in nothing else.
+
+Time. Each synapse delays by one step and nothing else does: layer i works `Net.latency(i)` steps behind the input,
+starts with its sample on its own local time, and is reset at the first step of the next one. Samples of
+`Net.steps` steps therefore follow each other without a gap.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .celif import CELIF
+from .cuba import CUBA
+from .errors import InputError, RecordError
+from .fixed import (
+    ACCUMULATOR_SHIFT,
+    TE_MAX,
+    TE_MIN,
+    WEIGHT_MAX,
+    WEIGHT_MIN,
+    WEIGHT_STEP,
+    as_integers,
+    as_whole,
+)
+from .readout import Readout
+from .record import Record
+
+SCHEMA_VERSION = 1
+"""Raised whenever the meaning of a record, or of a file that holds one, changes."""
+
+Neuron = CELIF | CUBA | Readout
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Input(Record):
+    """What enters the network, one vector of `num_channels` a time step.
+
+    Parameters
+    ----------
+    num_channels : int
+        Number of input channels.
+    bits : int
+        0 for unary spikes (values 0 and 1); else the size of a graded spike's payload, 1..23 bits and a sign.
+    exp : int
+        An analog value x travels as the payload ``round(x * 2**-exp)``, -23..0; 0 unless `bits` is set.
+    """
+
+    num_channels: int
+    bits: int = 0
+    exp: int = 0
+
+    def __post_init__(self) -> None:
+        self._set(
+            num_channels=as_whole("Input num_channels", self.num_channels, 1, 2**31 - 1),
+            bits=as_whole("Input bits", self.bits, 0, 23),
+            exp=as_whole("Input exp", self.exp, -23, 0),
+        )
+        if self.exp and not self.bits:
+            raise RecordError(f"Input exp = {self.exp} with bits = 0: unary spikes carry no payload. Set bits.")
+
+    @property
+    def max_payload(self) -> int:
+        """Largest magnitude of a payload."""
+        return 2**self.bits - 1 if self.bits else 1
+
+    def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
+        """Return the integer payloads of analog or spike input.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., num_channels, steps)
+            Values in SLAYER's units. Read as float32, the precision that torch trains in, so that torch and the
+            simulations round the same number (half to even).
+
+        Returns
+        -------
+        ndarray of int32, shape of `x`
+            ``round(x * 2**-exp)``.
+
+        Raises
+        ------
+        InputError
+            The shape does not fit, a value is not finite, does not fit the payload, or is not 0 or 1 where
+            spikes are unary; the first such value is named.
+        """
+        values = np.asarray(x)
+        if values.dtype.kind not in "iufb":
+            raise InputError(f"Input has dtype {values.dtype}; expected numbers.")
+        if values.ndim < 2 or values.shape[-2] != self.num_channels:
+            raise InputError(f"Input has shape {values.shape}; expected (..., {self.num_channels} channels, steps).")
+        scaled = values.astype(np.float32) * np.float32(2.0**-self.exp)
+        payload = np.round(scaled)
+        low = -self.max_payload if self.bits else 0
+        ok = (payload >= low) & (payload <= self.max_payload) & (bool(self.bits) | (payload == scaled))
+        if not ok.all():
+            index = tuple(int(i) for i in np.argwhere(~ok)[0])
+            allowed = (
+                f"payload round(x * 2**{-self.exp}) must lie in {low}..{self.max_payload}; rescale the input, or "
+                "build the first layer with more input_bits"
+                if self.bits
+                else "unary spikes must be 0 or 1; give the first layer input_exp to send graded values"
+            )
+            raise InputError(f"Input{list(index)} = {values[index]}: {allowed}.")
+        return payload.astype(np.int32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dense(Record):
+    """All-to-all synapses.
+
+    Parameters
+    ----------
+    weight : array_like of int, shape (n_out, n_in)
+        Even integers -256..254, kept as int16.
+    """
+
+    weight: npt.NDArray[Any]
+
+    def __post_init__(self) -> None:
+        weight = as_integers("Dense weight", self.weight, np.int16, WEIGHT_MIN, WEIGHT_MAX)
+        if weight.ndim != 2 or not weight.size:
+            raise RecordError(f"Dense weight: shape {weight.shape} is not (outputs, inputs).")
+        odd = np.argwhere(weight % WEIGHT_STEP != 0)
+        if len(odd):
+            i, j = (int(k) for k in odd[0])
+            raise RecordError(
+                f"Dense weight[{i}, {j}] (into neuron {i}) = {weight[i, j]} is odd; 8-bit weights have step 2."
+            )
+        self._set(weight=weight)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer(Record):
+    """Synapses and the neurons that they feed.
+
+    Parameters
+    ----------
+    name : str
+        What reports call the layer: letters, digits, ``_ . -``, unique in its network.
+    synapse : Dense
+        The layer's synapses.
+    neuron : CELIF, CUBA or Readout
+        The layer's neurons, one a row of the weight matrix.
+    scale : int
+        SLAYER's ``w_scale``, a power of two: this many weight units are 1.0.
+    """
+
+    name: str
+    synapse: Dense
+    neuron: Neuron
+    scale: int = 64
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise RecordError(f"Layer name {self.name!r}: use up to 64 letters, digits, '_', '.' and '-'.")
+        scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
+        if scale & (scale - 1):
+            raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")
+        if self.synapse.weight.shape[0] != self.neuron.num_neurons:
+            raise RecordError(
+                f"layer {self.name!r}: weight has {self.synapse.weight.shape[0]} rows for "
+                f"{self.neuron.num_neurons} neurons."
+            )
+        self._set(scale=scale)
+
+    @property
+    def num_inputs(self) -> int:
+        """Number of inputs."""
+        return int(self.synapse.weight.shape[1])
+
+    @property
+    def num_neurons(self) -> int:
+        """Number of neurons."""
+        return self.neuron.num_neurons
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Net(Record):
+    """A network: layers in a row, the sample period and the shared temporal encoding.
+
+    Parameters
+    ----------
+    input : Input
+        What enters the first layer.
+    layers : tuple of Layer
+        In order; a `Readout` may only come last.
+    steps : int
+        Sample period in time steps, at least 1.
+    te : array_like of int, shape (te_steps, neurons), or None
+        Temporal encoding -128..127, kept as int8: row t serves the t-th step of a sample, past the last row it
+        wraps, and a CE-LIF layer of n neurons uses the first n columns. None if there is no CE-LIF layer.
+
+    Raises
+    ------
+    RecordError
+        The layers do not chain, a name stands twice, the encoding is missing, narrow or unused, or a dendritic
+        sum could leave the register that Lava keeps it in.
+    """
+
+    input: Input
+    layers: tuple[Layer, ...]
+    steps: int
+    te: npt.NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        self._set(layers=tuple(self.layers), steps=as_whole("Net steps", self.steps, 1, 2**31 - 1))
+        if not self.layers:
+            raise RecordError("A network needs at least one layer.")
+        self._check_chain()
+        self._check_encoding()
+        self._check_sums()
+
+    def _check_chain(self) -> None:
+        width, source = self.input.num_channels, "the input"
+        seen: set[str] = set()
+        for i, layer in enumerate(self.layers):
+            if layer.name in seen:
+                raise RecordError(f"Two layers are called {layer.name!r}; names must differ.")
+            if layer.num_inputs != width:
+                raise RecordError(f"layer {layer.name!r} takes {layer.num_inputs} inputs, but {source} has {width}.")
+            if isinstance(layer.neuron, Readout) and i + 1 < len(self.layers):
+                raise RecordError(f"layer {layer.name!r} is a read-out, which never fires, so it must be the last.")
+            seen.add(layer.name)
+            width, source = layer.num_neurons, f"layer {layer.name!r}"
+
+    def _check_encoding(self) -> None:
+        widths = [layer.num_neurons for layer in self.layers if isinstance(layer.neuron, CELIF)]
+        if self.te is None:
+            if widths:
+                raise RecordError("The network has CE-LIF layers but no temporal encoding te.")
+            return
+        te = as_integers("te", self.te, np.int8, TE_MIN, TE_MAX)
+        if te.ndim != 2 or not te.size:
+            raise RecordError(f"te: shape {te.shape} is not (steps, neurons).")
+        if not widths:
+            raise RecordError("The network has a temporal encoding te but no CE-LIF layer to use it.")
+        if max(widths) > te.shape[1]:
+            raise RecordError(f"te has {te.shape[1]} columns, but a CE-LIF layer has {max(widths)} neurons.")
+        self._set(te=te)
+
+    def _check_sums(self) -> None:
+        for layer, bound in zip(self.layers, self.sum_bounds(), strict=True):
+            # Lava shifts a CUBA neuron's input left by 6 in 32 bits; the other neurons shift in 64.
+            limit = 2 ** (31 - ACCUMULATOR_SHIFT) if isinstance(layer.neuron, CUBA) else 2**31
+            if bound >= limit:
+                raise RecordError(
+                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's 32-bit port holds "
+                    f"less than {limit}. Use fewer inputs, smaller weights or fewer input bits."
+                )
+
+    def sum_bounds(self) -> tuple[int, ...]:
+        """Return, for each layer, the largest magnitude that a dendritic sum can reach."""
+        payloads = [self.input.max_payload] + [1] * (len(self.layers) - 1)
+        return tuple(
+            int(np.abs(layer.synapse.weight.astype(np.int64)).sum(axis=1).max()) * payload
+            for layer, payload in zip(self.layers, payloads, strict=True)
+        )
+
+    def latency(self, index: int) -> int:
+        """Return by how many steps layer `index` works behind the input: one for each synapse up to it."""
+        return index + 1
+
+    def te_row(self, layer: Layer, t: int) -> npt.NDArray[Any]:
+        """Return the row of the temporal encoding that a CE-LIF `layer` uses in local step `t`, shape (n,)."""
+        if self.te is None:
+            raise RecordError(f"layer {layer.name!r}: the network has no temporal encoding.")
+        row: npt.NDArray[Any] = self.te[t % len(self.te), : layer.num_neurons]
+        return row
+
+    @property
+    def readout(self) -> Layer | None:
+        """The read-out layer, or None if the network ends in spikes."""
+        last = self.layers[-1]
+        return last if isinstance(last.neuron, Readout) else None

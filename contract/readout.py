@@ -1,0 +1,97 @@
+"""Readout: a linear classifier's output, accumulated over a sample in one register a class.
+
+One step; ``v`` starts at 0::
+
+    v = sat24(v + (x << a_shift) + (bias_mant << bias_exp))
+
+It never fires and does not leak. After the last of T steps ``v / T`` is the linear layer's output averaged over
+time, in units of ``scale << a_shift``, so the largest ``v`` names the class.
+
+References
+----------
+X. Chen et al., arXiv 2308.15150: the classification is read from the time average of a linear layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .celif import A_SHIFT_MAX
+from .fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, IntArray, as_whole, per_neuron, sat24
+from .record import Record
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Readout(Record):
+    """Integer parameters of a read-out.
+
+    Parameters
+    ----------
+    num_neurons : int
+        Number of outputs n.
+    a_shift : int
+        Left shift of the dendritic sum, 0..18.
+    bias_mant : array_like of int, shape () or (n,)
+        Bias mantissa, -4096..4095, added every step as ``bias_mant << bias_exp``. Kept as int32 of shape (n,).
+    bias_exp : int
+        Bias exponent, 0..7.
+
+    Raises
+    ------
+    RecordError
+        A value lies outside its range.
+    """
+
+    num_neurons: int
+    a_shift: int = 0
+    bias_mant: npt.NDArray[Any] = 0  # type: ignore[assignment]
+    bias_exp: int = 0
+
+    def __post_init__(self) -> None:
+        n = as_whole("Readout num_neurons", self.num_neurons, 1, 2**31 - 1)
+        self._set(
+            num_neurons=n,
+            a_shift=as_whole("Readout a_shift", self.a_shift, 0, A_SHIFT_MAX),
+            bias_mant=per_neuron("Readout bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
+            bias_exp=as_whole("Readout bias_exp", self.bias_exp, 0, BIAS_EXP_MAX),
+        )
+
+
+class ReadoutState(NamedTuple):
+    """Register of a read-out, an int64 array of shape (..., n)."""
+
+    v: IntArray
+    """Accumulated output; 24 bits."""
+
+
+def reset(params: Readout, batch: tuple[int, ...] = ()) -> ReadoutState:
+    """Return the state before a sample's first step: zero, of shape ``(*batch, n)``."""
+    return ReadoutState(v=np.zeros((*batch, params.num_neurons), dtype=np.int64))
+
+
+def step(params: Readout, state: ReadoutState, x: npt.ArrayLike) -> tuple[IntArray, ReadoutState]:
+    """Advance a read-out by one time step; the rule stands at the head of this module.
+
+    Parameters
+    ----------
+    params : Readout
+        Parameters of the read-out of n outputs.
+    state : ReadoutState
+        Register after the previous step, or `reset`.
+    x : array_like of int, shape (..., n)
+        Dendritic sums ``W @ spikes``; ``|x| << a_shift`` must stay below 2**62.
+
+    Returns
+    -------
+    spikes : ndarray of int64, shape (..., n)
+        Always 0: a read-out does not fire.
+    state : ReadoutState
+        Register after this step.
+    """
+    a = (np.asarray(x, dtype=np.int64) << params.a_shift) + (params.bias_mant.astype(np.int64) << params.bias_exp)
+    v = sat24(state.v + a)
+    return np.zeros_like(v), ReadoutState(v=v)

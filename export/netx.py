@@ -1,0 +1,147 @@
+"""Network records <-> NetX HDF5 files.
+
+Layout: root attributes ``spikeproof_schema``, ``spikeproof_version`` and ``steps``; group ``layer/0`` the input,
+``layer/1..`` the layers (see `spikeproof.export.layers`); dataset ``te``, once, the temporal encoding that all
+CE-LIF layers share. A file without CE-LIF layers and read-out is one that stock ``lava.lib.dl.netx`` reads.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import h5py
+import numpy as np
+
+from .. import __version__
+from ..contract.errors import FileFormatError, InputError, RecordError
+from ..contract.net import SCHEMA_VERSION, Net
+from . import layers
+
+T = TypeVar("T")
+
+_SCHEMA, _WRITER, _STEPS = "spikeproof_schema", "spikeproof_version", "steps"
+
+
+def write(net: Net, path: str | os.PathLike[str]) -> None:
+    """Write a network record; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+    path : path-like
+        Where to; an existing file is replaced.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
+    os.close(handle)
+    try:
+        with h5py.File(temporary, "w") as file:
+            file.attrs[_SCHEMA] = SCHEMA_VERSION
+            file.attrs[_WRITER] = __version__
+            file.attrs[_STEPS] = net.steps
+            layers.write_input(file.create_group("layer/0"), net.input)
+            for i, layer in enumerate(net.layers, start=1):
+                layers.write(file.create_group(f"layer/{i}"), layer)
+            if net.te is not None:
+                file["te"] = net.te
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(path: str | os.PathLike[str]) -> Net:
+    """Read a network record from a file that `write` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Net
+        Equal to the record that was written.
+
+    Raises
+    ------
+    FileFormatError
+        The file is missing, empty, truncated, not HDF5, of another tool or schema version, or holds a value that
+        the contract refuses. The message names the file and the place in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError(f"{path}: no such file.")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file)
+    except (FileFormatError, RecordError) as error:
+        raise FileFormatError(f"{path}: {error}") from None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        # What h5py raises for damaged files has no type of its own.
+        reason = "it is empty" if path.stat().st_size == 0 else str(error).strip("'\"")
+        raise FileFormatError(f"{path}: not a readable HDF5 file ({reason}). Export the network again.") from None
+
+
+def _read(file: h5py.File) -> Net:
+    if _SCHEMA not in file.attrs:
+        raise FileFormatError(
+            "not written by spikeproof (it has no schema version). Export the trained module with "
+            "spikeproof.export_netx to get a file that can be verified."
+        )
+    schema = _attribute(file, _SCHEMA)
+    if schema != SCHEMA_VERSION:
+        raise FileFormatError(
+            f"schema version {schema}, written by spikeproof {file.attrs.get(_WRITER, 'unknown')}; this is spikeproof "
+            f"{__version__}, which reads version {SCHEMA_VERSION}. Export the network again with this version."
+        )
+    unknown = sorted(set(file.keys()) - {"layer", "te"})
+    if unknown:
+        raise FileFormatError(f"{unknown[0]} is unknown here; known are layer and te.")
+    group = layers.member(file, "layer", h5py.Group)
+    ids = [str(i) for i in range(len(group))]
+    if sorted(group.keys()) != sorted(ids) or len(ids) < 2:
+        raise FileFormatError(f"layer must hold the groups 0 (the input), 1, ...; it holds {sorted(group.keys())}.")
+    return Net(
+        input=_located(group, ids[0], layers.read_input),
+        layers=tuple(_located(group, name, layers.read) for name in ids[1:]),
+        steps=_attribute(file, _STEPS),
+        te=layers.numbers(file, "te") if "te" in file.keys() else None,
+    )
+
+
+def _located(group: h5py.Group, name: str, read: Callable[[h5py.Group], T]) -> T:
+    where = f"layer/{name}"
+    try:
+        return read(layers.member(group, name, h5py.Group))
+    except FileFormatError as error:
+        raise FileFormatError(f"{where}/{error}") from None
+    except RecordError as error:
+        raise FileFormatError(f"{where}: {error}") from None
+
+
+def _attribute(file: h5py.File, name: str) -> int:
+    value = np.asarray(file.attrs.get(name, np.nan))
+    if value.shape != () or value.dtype.kind not in "iu":
+        raise FileFormatError(f"the attribute {name} is missing or not a whole number.")
+    return int(value)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,405 @@
+"""CE-LIF for training: the integer contract forward, surrogate gradients backward.
+
+`Neuron`, `Dense` and `TemporalEncoding` follow SLAYER's habits: tensors are NCT (batch, channel, time), a block
+has a ``.synapse`` and a ``.neuron`` and is built from a ``neuron_params`` dict, and blocks of both kinds mix.
+
+Values are in SLAYER's units: one state unit is ``1 / (scale * 64)``. Every register of the forward pass is a
+whole number of state units, and equal to the register of `spikeproof.contract.celif`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import torch
+from torch import nn
+
+from ..contract import celif as contract
+from ..contract import net
+from ..contract.errors import UnsupportedError
+from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_MAX, TE_MAX, TE_MIN
+from ..export import layers
+from . import synapse
+from .rounding import levels, quantize
+
+
+class TemporalEncoding(nn.Module):
+    """The matrix TE that modulates thresholds, shared by all CE-LIF layers of a network.
+
+    A layer of n neurons uses the first n rows. Step t of a sample uses column t; past the last column it wraps.
+
+    Parameters
+    ----------
+    num_neurons : int
+        Rows, the width of the widest CE-LIF layer.
+    steps : int
+        Columns, usually the length of a sample.
+    te_exp : int
+        Entries are stored in 8 bits as ``te * 2**-te_exp``; 9 spans -0.25..0.248.
+    mean, std : float
+        Mean and standard deviation of the normal initial values.
+
+    References
+    ----------
+    arXiv 2308.15150, "temporal encoding"; initial values N(0.01, 0.01) as in the authors' code.
+    """
+
+    def __init__(self, num_neurons: int, steps: int, *, te_exp: int = 9, mean: float = 0.01, std: float = 0.01) -> None:
+        super().__init__()
+        self.te_exp = te_exp
+        self.weight = nn.Parameter(torch.empty(num_neurons, steps).normal_(mean, std))
+
+    @property
+    def num_neurons(self) -> int:
+        """Number of rows."""
+        return self.weight.shape[0]
+
+    @property
+    def steps(self) -> int:
+        """Number of columns."""
+        return self.weight.shape[1]
+
+    @property
+    def _levels(self) -> tuple[float, int, int]:
+        return 2.0**-self.te_exp, TE_MIN, TE_MAX
+
+    def forward(self, num_neurons: int, steps: int) -> torch.Tensor:
+        """Return the quantised encoding of a layer.
+
+        Parameters
+        ----------
+        num_neurons : int
+            Width of the layer, at most the number of rows.
+        steps : int
+            Number of time steps T.
+
+        Returns
+        -------
+        Tensor, shape (num_neurons, T)
+            Real values, each a whole number of ``2**-te_exp``.
+        """
+        rows = quantize(self.weight[:num_neurons], *self._levels)
+        return rows[:, torch.arange(steps, device=rows.device) % self.steps]
+
+    def record(self) -> np.ndarray:
+        """Return the integer encoding as the contract wants it, int8 array of shape (steps, num_neurons)."""
+        return np.ascontiguousarray(levels(self.weight, *self._levels).to(torch.int8).cpu().numpy().T)
+
+
+class Registers(NamedTuple):
+    """What the neurons held at the end of every step, tensors of shape (N, C, T) in SLAYER's units."""
+
+    s: torch.Tensor
+    """Spikes, 0 or 1."""
+    v: torch.Tensor
+    """Membrane, before the reset of a neuron that fired."""
+    h: torch.Tensor
+    """Threshold adaptation."""
+    theta: torch.Tensor
+    """Threshold that the membrane was compared with."""
+
+
+def scan(
+    z: torch.Tensor, te: torch.Tensor, keep_v: torch.Tensor, keep_h: torch.Tensor, threshold: float, unit: float
+) -> Registers:
+    """Run `contract.celif.step` over all time steps of a batch, in float64 arithmetic that is exact.
+
+    A 24-bit state times a 12-bit factor, or times an 8-bit encoding, needs fewer bits than float64's 53,
+    factors are powers of two over whole numbers, and ``trunc`` rounds toward zero: so every line below is the
+    line of the contract.
+
+    Parameters
+    ----------
+    z : Tensor, shape (N, C, T)
+        Input currents in SLAYER's units.
+    te : Tensor, shape (C, T)
+        Encoding, real values.
+    keep_v, keep_h : Tensor, shape (C,)
+        Fraction of the membrane and of the adaptation that a step keeps, multiples of 1/4096.
+    threshold : float
+        Resting threshold in SLAYER's units.
+    unit : float
+        One state unit in SLAYER's units, a power of two.
+
+    Returns
+    -------
+    Registers
+        Tensors of the dtype of `z`, without gradient.
+    """
+    with torch.no_grad():
+        a = torch.round(z.to(torch.float64) / unit).permute(2, 0, 1)
+        te = te.to(torch.float64).T
+        keep_v, keep_h = keep_v.to(torch.float64), keep_h.to(torch.float64)
+        resting = threshold / unit
+        v = h = s = torch.zeros_like(a[0])
+        steps = []
+        for a_t, te_t in zip(a, te, strict=True):
+            h = (torch.trunc(h * keep_h) + torch.trunc(v * te_t)).clamp(-STATE_MAX, STATE_MAX)
+            v = (torch.trunc(v * (1 - s) * keep_v) + a_t).clamp(-STATE_MAX, STATE_MAX)
+            theta = (resting + h).clamp(-STATE_MAX, STATE_MAX)
+            s = (v > theta).to(torch.float64)
+            steps.append((s, v, h, theta))
+        s, v, h, theta = (torch.stack(x, dim=-1) for x in zip(*steps, strict=True))
+        return Registers(s.to(z.dtype), *((x * unit).to(z.dtype) for x in (v, h, theta)))
+
+
+class _Fire(torch.autograd.Function):
+    """Spikes of `scan`, with the gradients of arXiv 2308.15150 (equations 5 to 7).
+
+    With e the gradient of the loss to the spikes, g the boxcar surrogate and d, l the gradients to membrane and
+    threshold, going back in time::
+
+        e'[t] = e[t] - alpha v[t] d[t+1]
+        l[t]  = -e'[t] g[t] + beta l[t+1]
+        d[t]  =  e'[t] g[t] + alpha (1 - s[t]) d[t+1] + te[t+1] l[t+1]
+
+    The gradient to the current is d[t], to the encoding the sum over the batch of l[t] v[t-1]. The reset is not
+    detached. Roundings and saturations pass gradients straight through.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z, te, keep_v, keep_h, threshold, unit, half_width, height):  # type: ignore[no-untyped-def]
+        registers = scan(z, te, keep_v, keep_h, threshold, unit)
+        g = ((registers.v - registers.theta).abs() < half_width).to(z.dtype) * height
+        ctx.save_for_backward(te, keep_v, keep_h, registers.s, registers.v, g)
+        return registers.s
+
+    @staticmethod
+    def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
+        te, keep_v, keep_h, s, v, g = ctx.saved_tensors
+        keep_v, keep_h, te = keep_v.to(grad.dtype), keep_h.to(grad.dtype), te.to(grad.dtype)
+        last = grad.shape[-1] - 1
+        d = torch.zeros_like(grad[..., 0])
+        lam = torch.zeros_like(d)
+        grad_z = torch.empty_like(grad)
+        grad_te = torch.zeros_like(te)
+        for t in range(last, -1, -1):
+            fire = (grad[..., t] - keep_v * v[..., t] * d) * g[..., t]
+            d = fire + keep_v * (1 - s[..., t]) * d
+            if t < last:
+                d = d + te[:, t + 1] * lam
+            lam = keep_h * lam - fire
+            grad_z[..., t] = d
+            if t:
+                grad_te[:, t] = (lam * v[..., t - 1]).sum(0)
+        return grad_z, grad_te, None, None, None, None, None, None
+
+
+class Neuron(nn.Module):
+    """A layer of CE-LIF neurons; the update rule stands at the head of `spikeproof.contract.celif`.
+
+    Parameters
+    ----------
+    temporal_encoding : TemporalEncoding
+        The network's shared encoding.
+    threshold : float
+        Resting threshold theta0, kept as ``round(threshold * scale)``.
+    voltage_decay : float
+        Fraction of the membrane lost a step, 1 - alpha, kept in 12 bits.
+    threshold_decay : float
+        Fraction of the threshold adaptation lost a step, 1 - beta, kept in 12 bits.
+    scale : int
+        Weight units in 1.0, a power of two; SLAYER's default is 64. A larger scale narrows the weights' range to
+        +-256/scale and refines weights, threshold and adaptation.
+    half_width : float
+        Half-width of the boxcar surrogate: gradients flow where ``|v - theta| < half_width``.
+    scale_grad : float
+        Height of the boxcar.
+
+    Raises
+    ------
+    UnsupportedError
+        A parameter does not fit its register.
+    """
+
+    def __init__(
+        self,
+        temporal_encoding: TemporalEncoding,
+        *,
+        threshold: float = 0.3,
+        voltage_decay: float = 0.5,
+        threshold_decay: float = 0.01,
+        scale: int = 64,
+        half_width: float = 0.2,
+        scale_grad: float = 1.0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("voltage_decay", voltage_decay), ("threshold_decay", threshold_decay)):
+            if not 0 <= value <= 1:
+                raise UnsupportedError(f"CE-LIF {name} = {value} is outside 0..1.")
+        self.temporal_encoding = temporal_encoding
+        self.scale = scale
+        self.v_decay = round(voltage_decay * DECAY_ONE)
+        self.th_decay = round(threshold_decay * DECAY_ONE)
+        self.v_th_mant = round(threshold * scale)
+        self.half_width = half_width
+        self.scale_grad = scale_grad
+        self.shape: torch.Size | None = None
+        self.record(1, a_shift=ACCUMULATOR_SHIFT)  # the contract checks the ranges
+
+    @property
+    def unit(self) -> float:
+        """One state unit in SLAYER's units."""
+        return 1 / (self.scale << ACCUMULATOR_SHIFT)
+
+    @property
+    def threshold(self) -> float:
+        """Resting threshold after rounding."""
+        return self.v_th_mant / self.scale
+
+    def _operands(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, float, float]:
+        channels, steps = z.shape[1:]
+        if channels > self.temporal_encoding.num_neurons:
+            raise UnsupportedError(
+                f"A CE-LIF layer of {channels} neurons needs a TemporalEncoding of at least as many rows; "
+                f"this one has {self.temporal_encoding.num_neurons}."
+            )
+        self.shape = z.shape[1:-1]
+        keep = [
+            torch.full((channels,), 1 - lost / DECAY_ONE, dtype=torch.float64, device=z.device)
+            for lost in (self.v_decay, self.th_decay)
+        ]
+        return z, self.temporal_encoding(channels, steps), *keep, self.threshold, self.unit
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the spikes.
+
+        Parameters
+        ----------
+        z : Tensor, shape (N, C, T)
+            Input currents in SLAYER's units; rounded to whole state units.
+
+        Returns
+        -------
+        Tensor, shape (N, C, T)
+            0 or 1.
+        """
+        return _Fire.apply(*self._operands(z), self.half_width, self.scale_grad)
+
+    def registers(self, z: torch.Tensor) -> Registers:
+        """Return spikes, membrane, adaptation and threshold at every step, without gradient."""
+        return scan(*self._operands(z))
+
+    def record(self, num_neurons: int, *, a_shift: int, bias_mant: Any = 0, bias_exp: int = 0) -> contract.CELIF:
+        """Return the integer parameters of a layer of `num_neurons` neurons."""
+        return contract.CELIF(
+            num_neurons=num_neurons,
+            v_decay=self.v_decay,
+            th_decay=self.th_decay,
+            v_th_mant=self.v_th_mant,
+            te_exp=self.temporal_encoding.te_exp,
+            a_shift=a_shift,
+            bias_mant=bias_mant,
+            bias_exp=bias_exp,
+        )
+
+
+class Dense(nn.Module):
+    """A dense layer of CE-LIF neurons, SLAYER's ``block.cuba.Dense`` with another neuron.
+
+    A block's output is in its own local time, so it has no ``delay_shift``: stock SLAYER blocks beside it are
+    built with ``delay_shift=False``.
+
+    Parameters
+    ----------
+    neuron_params : dict
+        Keywords of `Neuron`; not modified.
+    in_neurons, out_neurons : int
+        Number of inputs and of neurons.
+    temporal_encoding : TemporalEncoding
+        The network's shared encoding, the same object for every layer.
+    bias : bool
+        Whether neurons have a bias current.
+    bias_exp : int
+        The bias is ``bias_mant << bias_exp`` state units with a 13-bit mantissa.
+    input_exp : int or None
+        For a first layer with analog input: values travel as graded spikes of ``round(x * 2**-input_exp)``,
+        -6..0. None if the inputs are spikes.
+    input_bits : int
+        Size of that payload without its sign.
+    weight_scale : float
+        Factor on the initial weights and biases, which are torch's for ``nn.Linear``.
+
+    Raises
+    ------
+    UnsupportedError
+        A parameter does not fit its register.
+    """
+
+    def __init__(
+        self,
+        neuron_params: dict[str, Any],
+        in_neurons: int,
+        out_neurons: int,
+        *,
+        temporal_encoding: TemporalEncoding,
+        bias: bool = True,
+        bias_exp: int = 3,
+        input_exp: int | None = None,
+        input_bits: int = 8,
+        weight_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if input_exp is not None and not -ACCUMULATOR_SHIFT <= input_exp <= 0:
+            raise UnsupportedError(
+                f"input_exp = {input_exp} is outside {-ACCUMULATOR_SHIFT}..0: a state has {ACCUMULATOR_SHIFT} bits "
+                "below a weight unit, and a finer input would be lost in the sum."
+            )
+        self.neuron = Neuron(temporal_encoding, **neuron_params)
+        self.synapse = synapse.Dense(
+            in_neurons,
+            out_neurons,
+            scale=self.neuron.scale,
+            state_shift=ACCUMULATOR_SHIFT,
+            bias=bias,
+            bias_exp=bias_exp,
+            weight_scale=weight_scale,
+        )
+        self.input = None if input_exp is None else synapse.GradedInput(input_exp, input_bits)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the block's output without batch and time."""
+        return torch.Size([self.synapse.out_neurons])
+
+    def current(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the neurons' input current, shape (N, C, T), for an input of shape (N, I, T)."""
+        if self.input is None:
+            return self.synapse(x)
+        return self.synapse(self.input(x), self.input.max_payload)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the spikes, shape (N, C, T), for an input of shape (N, I, T)."""
+        return self.neuron(self.current(x))
+
+    def registers(self, x: torch.Tensor) -> Registers:
+        """Return every register at every step for an input of shape (N, I, T), without gradient."""
+        with torch.no_grad():
+            return self.neuron.registers(self.current(x))
+
+    def record(self, name: str) -> net.Layer:
+        """Return the layer's integers as a contract record."""
+        exp = 0 if self.input is None else self.input.exp
+        return net.Layer(
+            name=name,
+            synapse=self.synapse.record(),
+            neuron=self.neuron.record(
+                self.synapse.out_neurons,
+                a_shift=ACCUMULATOR_SHIFT + exp,
+                bias_mant=self.synapse.bias_mantissa(),
+                bias_exp=self.synapse.bias_exp,
+            ),
+            scale=self.neuron.scale,
+        )
+
+    def input_record(self) -> net.Input:
+        """Return what the block takes as a network's first layer."""
+        if self.input is None:
+            return net.Input(num_channels=self.synapse.in_neurons)
+        return net.Input(num_channels=self.synapse.in_neurons, bits=self.input.bits, exp=self.input.exp)
+
+    def export_hdf5(self, handle: h5py.Group) -> None:
+        """Write the layer into an HDF5 group, as SLAYER's blocks do; the encoding is the network's to write."""
+        layers.write(handle, self.record("celif"))

@@ -1,0 +1,121 @@
+"""A linear read-out averaged over time, with the integers of `spikeproof.contract.readout`."""
+
+from __future__ import annotations
+
+import h5py
+import torch
+from torch import nn
+
+from ..contract import net
+from ..contract import readout as contract
+from ..contract.fixed import STATE_MAX
+from ..export import layers
+from . import synapse
+
+
+class Readout(nn.Module):
+    """A linear classifier on spikes, averaged over the time steps of a sample.
+
+    Parameters
+    ----------
+    in_neurons, out_neurons : int
+        Number of inputs and of classes.
+    scale : int
+        Weight units in 1.0, a power of two; weights span -256/scale..254/scale.
+    bias : bool
+        Whether there is a bias, added every step.
+    a_shift : int
+        Bits of the register below a weight unit. 0 leaves most room; the bias's resolution is
+        ``2**-a_shift / scale``.
+    weight_scale : float
+        Factor on the initial weights and biases, which are torch's for ``nn.Linear``.
+    """
+
+    def __init__(
+        self,
+        in_neurons: int,
+        out_neurons: int,
+        *,
+        scale: int = 64,
+        bias: bool = True,
+        a_shift: int = 0,
+        weight_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        contract.Readout(num_neurons=out_neurons, a_shift=a_shift)  # the contract checks the ranges
+        self.a_shift = a_shift
+        self.synapse = synapse.Dense(
+            in_neurons,
+            out_neurons,
+            scale=scale,
+            state_shift=a_shift,
+            bias=bias,
+            bias_exp=0,
+            weight_scale=weight_scale,
+        )
+
+    @property
+    def scale(self) -> int:
+        """Weight units in 1.0."""
+        return self.synapse.scale
+
+    @property
+    def unit(self) -> float:
+        """One register unit in SLAYER's units."""
+        return 1 / (self.scale << self.a_shift)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the output without the batch."""
+        return torch.Size([self.synapse.out_neurons])
+
+    def registers(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the register at every step, float64 of shape (N, C, T) in SLAYER's units, without gradient."""
+        with torch.no_grad():
+            return self._accumulate(self.synapse(x).to(torch.float64))
+
+    def _accumulate(self, z: torch.Tensor) -> torch.Tensor:
+        limit = STATE_MAX * self.unit
+        v = z.cumsum(-1)  # exact: whole numbers of units, far below float64's 53 bits
+        if v.numel() and v.abs().max() > limit:
+            register = torch.zeros_like(z[..., 0])
+            steps = []
+            for z_t in z.unbind(-1):
+                register = (register + z_t).clamp(-limit, limit)
+                steps.append(register)
+            v = torch.stack(steps, dim=-1)
+        return v
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the time-averaged output.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, I, T)
+            Spikes.
+
+        Returns
+        -------
+        Tensor, shape (N, C)
+            The register after the last step divided by T, in SLAYER's units. Gradients are those of the mean, and
+            pass straight through a saturation.
+        """
+        z = self.synapse(x).to(torch.float64)
+        total = z.sum(-1)
+        register = total + (self._accumulate(z.detach())[..., -1] - total).detach()
+        return (register / x.shape[-1]).to(self.synapse.weight.dtype)
+
+    def record(self, name: str) -> net.Layer:
+        """Return the read-out's integers as a contract record."""
+        return net.Layer(
+            name=name,
+            synapse=self.synapse.record(),
+            neuron=contract.Readout(
+                num_neurons=self.synapse.out_neurons, a_shift=self.a_shift, bias_mant=self.synapse.bias_mantissa()
+            ),
+            scale=self.scale,
+        )
+
+    def export_hdf5(self, handle: h5py.Group) -> None:
+        """Write the read-out into an HDF5 group, as SLAYER's blocks do."""
+        layers.write(handle, self.record("readout"))
