@@ -23,11 +23,13 @@ beta is ``1 - th_decay / 4096``, TE is ``te * 2**-te_exp``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from . import fixed
 from .fixed import (
     ACCUMULATOR_SHIFT,
     BIAS_EXP_MAX,
@@ -37,10 +39,7 @@ from .fixed import (
     THRESHOLD_MANT_MAX,
     IntArray,
     as_whole,
-    decay,
     per_neuron,
-    rtz,
-    sat24,
 )
 from .record import Record
 
@@ -117,12 +116,14 @@ def reset(params: CELIF, batch: tuple[int, ...] = ()) -> CELIFState:
     return CELIFState(v=zeros, h=zeros, s=zeros)
 
 
-def threshold(params: CELIF, h: npt.ArrayLike) -> IntArray:
+def threshold(params: CELIF, h: npt.ArrayLike, rules: ModuleType = fixed) -> Any:
     """Return the threshold that `v` is compared with, ``sat24((v_th_mant << 6) + h)``."""
-    return sat24((params.v_th_mant << ACCUMULATOR_SHIFT) + np.asarray(h, dtype=np.int64))
+    return rules.sat24((params.v_th_mant << ACCUMULATOR_SHIFT) + np.asarray(h))
 
 
-def step(params: CELIF, state: CELIFState, x: npt.ArrayLike, te: npt.ArrayLike) -> tuple[IntArray, CELIFState]:
+def step(
+    params: CELIF, state: CELIFState, x: npt.ArrayLike, te: npt.ArrayLike, rules: ModuleType = fixed
+) -> tuple[IntArray, CELIFState]:
     """Advance a CE-LIF layer by one time step; the rule stands at the head of this module.
 
     Parameters
@@ -135,6 +136,8 @@ def step(params: CELIF, state: CELIFState, x: npt.ArrayLike, te: npt.ArrayLike) 
         Dendritic sums ``W @ payload``; ``|x| << a_shift`` must stay below 2**62.
     te : array_like of int, shape (n,)
         This step's row of the temporal encoding, -128..127.
+    rules : module
+        `contract.fixed` for the integer neuron, `contract.real` for the unquantised one in the same units.
 
     Returns
     -------
@@ -143,9 +146,9 @@ def step(params: CELIF, state: CELIFState, x: npt.ArrayLike, te: npt.ArrayLike) 
     state : CELIFState
         Registers after this step.
     """
-    a = (np.asarray(x, dtype=np.int64) << params.a_shift) + (params.bias_mant.astype(np.int64) << params.bias_exp)
-    m = rtz(state.v * np.asarray(te, dtype=np.int64), params.te_exp)
-    h = sat24(decay(state.h, params.th_decay) + m)
-    v = sat24(decay(state.v * (1 - state.s), params.v_decay) + a)
-    spikes = (v > threshold(params, h)).astype(np.int64)
+    a = rules.shl(x, params.a_shift) + rules.shl(params.bias_mant, params.bias_exp)
+    m = rules.rtz(state.v * np.asarray(te, dtype=np.int64), params.te_exp)
+    h = rules.sat24(rules.decay(state.h, params.th_decay) + m)
+    v = rules.sat24(rules.decay(state.v * (1 - state.s), params.v_decay) + a)
+    spikes = (v > threshold(params, h, rules)).astype(np.int64)
     return spikes, CELIFState(v=v, h=h, s=spikes)

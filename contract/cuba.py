@@ -38,6 +38,7 @@ from .fixed import (
     decay,
     per_neuron,
     sat24,
+    shl,
     wrap24,
 )
 from .record import Record
@@ -118,7 +119,7 @@ def step(params: CUBA, state: CUBAState, x: npt.ArrayLike) -> tuple[IntArray, CU
     state : CUBAState
         Registers after this step.
     """
-    u = wrap24(decay(state.u, params.u_decay) + (np.asarray(x, dtype=np.int64) << ACCUMULATOR_SHIFT))
-    v = sat24(decay(state.v, params.v_decay) + u + (params.bias_mant.astype(np.int64) << ACCUMULATOR_SHIFT))
+    u = wrap24(decay(state.u, params.u_decay) + shl(x, ACCUMULATOR_SHIFT))
+    v = sat24(decay(state.v, params.v_decay) + u + shl(params.bias_mant, ACCUMULATOR_SHIFT))
     spikes = (v > params.v_th_mant << ACCUMULATOR_SHIFT).astype(np.int64)
     return spikes, CUBAState(u=u, v=v * (1 - spikes))

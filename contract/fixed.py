@@ -39,6 +39,11 @@ BIAS_EXP_MAX = 7
 TE_MIN, TE_MAX = -128, 127
 
 
+def shl(x: npt.ArrayLike, k: int) -> IntArray:
+    """Shift left in 64 bits: ``x << k``."""
+    return np.asarray(x, dtype=np.int64) << k
+
+
 def rtz(x: npt.ArrayLike, k: int) -> IntArray:
     """Shift right and round toward zero: ``sign(x) * (|x| >> k)``.
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .celif import A_SHIFT_MAX
-from .fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, IntArray, as_whole, per_neuron, sat24
+from .fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, IntArray, as_whole, per_neuron, sat24, shl
 from .record import Record
 
 
@@ -92,6 +92,6 @@ def step(params: Readout, state: ReadoutState, x: npt.ArrayLike) -> tuple[IntArr
     state : ReadoutState
         Register after this step.
     """
-    a = (np.asarray(x, dtype=np.int64) << params.a_shift) + (params.bias_mant.astype(np.int64) << params.bias_exp)
+    a = shl(x, params.a_shift) + shl(params.bias_mant, params.bias_exp)
     v = sat24(state.v + a)
     return np.zeros_like(v), ReadoutState(v=v)

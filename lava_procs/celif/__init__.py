@@ -1,1 +1,5 @@
 """The CE-LIF neuron as a Lava process."""
+
+from ..compat import apply
+
+apply()  # before the first Lava import of this folder's modules

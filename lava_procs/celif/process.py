@@ -1,0 +1,49 @@
+"""CE-LIF as a Lava process; the update rule stands in `spikeproof.contract.celif`."""
+
+from __future__ import annotations
+
+import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+
+from spikeproof.contract import celif
+
+
+class CELIF(AbstractProcess):
+    """A layer of CE-LIF neurons that indexes its temporal encoding by its own local time.
+
+    Parameters
+    ----------
+    params : spikeproof.contract.celif.CELIF
+        Integer parameters of the layer of n neurons.
+    te : ndarray of int8, shape (te_steps, n)
+        Temporal encoding; row t serves the t-th step of a sample and past the last row it wraps.
+    latency : int
+        Steps by which the layer works behind the network's input; it is silent until its first sample begins.
+    period : int
+        Length of a sample in steps; the layer is reset when one begins.
+    name : str, optional
+        Name of the process.
+
+    Attributes
+    ----------
+    a_in : InPort, shape (n,)
+        Dendritic sums.
+    s_out : OutPort, shape (n,)
+        Spikes, 0 or 1.
+    v, h, s, theta : Var, shape (n,)
+        Membrane, threshold adaptation, spikes, and the threshold of this step.
+    """
+
+    def __init__(
+        self, *, params: celif.CELIF, te: np.ndarray, latency: int, period: int, name: str | None = None
+    ) -> None:
+        super().__init__(params=params, te=te, latency=latency, period=period, name=name)
+        shape = (params.num_neurons,)
+        self.a_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.v = Var(shape=shape, init=0)
+        self.h = Var(shape=shape, init=0)
+        self.s = Var(shape=shape, init=0)
+        self.theta = Var(shape=shape, init=0)

@@ -1,0 +1,140 @@
+"""A Lava network from a record.
+
+CE-LIF layers and the read-out are processes of this package, CUBA layers are Lava's own ``LIFReset`` and all synapses
+are Lava's own ``Dense``, given what they need to be exact: the sign mode by name, so that Lava does not guess one,
+and the reset that falls on the layer's local time.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import compat
+
+compat.apply()  # before the first Lava import
+
+from lava.magma.core.process.process import AbstractProcess  # noqa: E402
+from lava.magma.core.run_conditions import RunSteps  # noqa: E402
+from lava.magma.core.run_configs import Loihi2SimCfg  # noqa: E402
+from lava.proc.dense.process import Dense  # noqa: E402
+from lava.proc.io.source import RingBuffer  # noqa: E402
+from lava.proc.lif.process import LIFReset  # noqa: E402
+from lava.utils.weightutils import SignMode  # noqa: E402
+
+from ..contract.celif import CELIF  # noqa: E402
+from ..contract.cuba import CUBA  # noqa: E402
+from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
+from ..contract.net import Layer, Net  # noqa: E402
+from .celif.process import CELIF as CELIFProcess  # noqa: E402
+from .readout.process import Readout as ReadoutProcess  # noqa: E402
+from .recorder.process import Recorder  # noqa: E402
+
+REGISTERS = {CELIFProcess: ("v", "h", "theta"), LIFReset: ("u", "v"), ReadoutProcess: ("v",)}
+"""State registers of each kind of neuron process."""
+
+
+class LayerProcesses(NamedTuple):
+    """The processes of one layer."""
+
+    synapse: AbstractProcess
+    neuron: AbstractProcess
+
+
+class Network(NamedTuple):
+    """A built network; run it with `run`."""
+
+    source: AbstractProcess
+    layers: tuple[LayerProcesses, ...]
+
+    def run(self, steps: int) -> None:
+        """Advance all processes by `steps` time steps, on Lava's fixed-point models."""
+        # Without the tag Lava takes the first model that it finds, which is a floating-point one.
+        self.source.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+
+    def stop(self) -> None:
+        """End all processes; a stopped network cannot run again."""
+        self.source.stop()
+
+
+def build(net: Net, payload: np.ndarray, *, record_to: str | os.PathLike[str] | None = None) -> Network:
+    """Build the processes of a network and connect them.
+
+    Parameters
+    ----------
+    net : Net
+        The network record.
+    payload : ndarray of int32, shape (channels, total_steps)
+        Input payloads, samples back to back.
+    record_to : path-like, optional
+        Existing folder that gets one folder a layer, ``<layer name>/s.npy`` and one file a register, each of shape
+        (`total_lava_steps`, neurons). None records nothing.
+
+    Returns
+    -------
+    Network
+    """
+    total = total_lava_steps(net, payload.shape[1])
+    source = RingBuffer(data=payload)
+    upstream = source.s_out
+    layers = []
+    for i, layer in enumerate(net.layers):
+        graded_bits = net.input.bits if i == 0 else 0
+        synapse = Dense(
+            weights=layer.synapse.weight.astype(np.int32),
+            num_weight_bits=8,
+            weight_exp=0,
+            sign_mode=SignMode.MIXED,
+            # Lava counts the sign as a bit of the message.
+            num_message_bits=graded_bits + 1 if graded_bits else 0,
+            name=f"{layer.name}_synapse",
+        )
+        neuron = _neuron(net, layer, net.latency(i))
+        upstream.connect(synapse.s_in)
+        synapse.a_out.connect(neuron.a_in)
+        layers.append(LayerProcesses(synapse, neuron))
+        fires = hasattr(neuron, "s_out")
+        if record_to is not None:
+            folder = Path(record_to) / layer.name
+            folder.mkdir()
+            Recorder(
+                folder=folder,
+                steps=total,
+                spikes=neuron.s_out if fires else None,
+                registers={name: getattr(neuron, name) for name in REGISTERS[type(neuron)]},
+                name=f"{layer.name}_recorder",
+            )
+        if fires:
+            upstream = neuron.s_out
+    return Network(source, tuple(layers))
+
+
+def total_lava_steps(net: Net, input_steps: int) -> int:
+    """Return how many Lava steps the last layer needs to see `input_steps` steps of input."""
+    return input_steps + net.latency(len(net.layers) - 1)
+
+
+def _neuron(net: Net, layer: Layer, latency: int) -> Any:
+    neuron = layer.neuron
+    if isinstance(neuron, CELIF):
+        if net.te is None:
+            raise AssertionError("a Net with CE-LIF layers has a temporal encoding")
+        te = net.te[:, : layer.num_neurons]
+        return CELIFProcess(params=neuron, te=te, latency=latency, period=net.steps, name=layer.name)
+    if isinstance(neuron, CUBA):
+        return LIFReset(
+            shape=(neuron.num_neurons,),
+            du=neuron.u_decay - 1,  # Lava's LIF adds one
+            dv=neuron.v_decay,
+            bias_mant=neuron.bias_mant,
+            bias_exp=ACCUMULATOR_SHIFT,
+            vth=neuron.v_th_mant,
+            reset_interval=net.steps,
+            # LIFReset resets before it computes, in steps t (counted from 1) with t % interval == offset % interval.
+            reset_offset=1 + latency,
+            name=layer.name,
+        )
+    return ReadoutProcess(params=neuron, latency=latency, period=net.steps, name=layer.name)

@@ -1,0 +1,187 @@
+"""Compares traces integer by integer and says where they first differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .trace import SPIKES, Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """The first place in which two traces differ.
+
+    Layers come first, in the network's order, since a fault spreads forward; then samples, steps and neurons.
+    """
+
+    layer: str
+    sample: int
+    step: int
+    neuron: int
+    variables: tuple[str, ...]
+    """The variables that differ there."""
+    registers: Mapping[str, Mapping[str, int]]
+    """Backend -> variable -> value: all variables of that neuron after that step."""
+
+    def __str__(self) -> str:
+        values = "; ".join(
+            f"{backend}: " + ", ".join(f"{name} = {value}" for name, value in registers.items())
+            for backend, registers in self.registers.items()
+        )
+        return f"layer {self.layer!r}, sample {self.sample}, step {self.step}, neuron {self.neuron}: {values}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCount:
+    """What was compared in one layer."""
+
+    name: str
+    spikes_fired: int
+    """Spikes that the first backend saw."""
+    spikes_compared: int
+    """Entries of the raster that were compared, fired or not."""
+    registers_compared: int
+    """Register values that were compared."""
+    spikes_differ: int
+    registers_differ: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The outcome of comparing two traces of the same samples."""
+
+    backends: tuple[str, str]
+    num_samples: int
+    layers: tuple[LayerCount, ...]
+    outputs_compared: int
+    """Final read-out registers (or spike counts) that were compared."""
+    first: Mismatch | None
+
+    @property
+    def verdict(self) -> Literal["exact", "mismatch", "nothing fired"]:
+        """``exact`` only if everything was equal and something fired."""
+        if self.first is not None:
+            return "mismatch"
+        return "exact" if self.spikes_fired else "nothing fired"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the traces are equal and the comparison proves something."""
+        return self.verdict == "exact"
+
+    @property
+    def spikes_fired(self) -> int:
+        """Spikes that the first backend saw in all layers."""
+        return sum(layer.spikes_fired for layer in self.layers)
+
+    @property
+    def spikes_compared(self) -> int:
+        """Raster entries compared in all layers."""
+        return sum(layer.spikes_compared for layer in self.layers)
+
+    @property
+    def registers_compared(self) -> int:
+        """Register values compared in all layers."""
+        return sum(layer.registers_compared for layer in self.layers)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Spiking layers in which nothing fired: equal, but hardly tested."""
+        return tuple(layer.name for layer in self.layers if layer.spikes_compared and not layer.spikes_fired)
+
+    def __str__(self) -> str:
+        a, b = self.backends
+        counts = (
+            f"{self.spikes_compared:,} raster entries ({self.spikes_fired:,} spikes) and "
+            f"{self.registers_compared:,} register values over {self.num_samples} samples"
+        )
+        if self.first is not None:
+            return f"{a} and {b} DIFFER, first in {self.first} (compared {counts})"
+        if not self.exact:
+            return f"{a} and {b} agree, but NOTHING FIRED, so this proves nothing ({counts})"
+        silent = f"; no spike in {', '.join(self.silent)}" if self.silent else ""
+        return f"{a} and {b} are exact: {counts} are equal{silent}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain values for JSON."""
+        return {
+            "backends": list(self.backends),
+            "verdict": self.verdict,
+            "samples": self.num_samples,
+            "spikes_fired": self.spikes_fired,
+            "spikes_compared": self.spikes_compared,
+            "registers_compared": self.registers_compared,
+            "outputs_compared": self.outputs_compared,
+            "layers": [asdict(layer) for layer in self.layers],
+            "first": None if self.first is None else asdict(self.first),
+        }
+
+
+def compare(a: Trace, b: Trace) -> Comparison:
+    """Compare two traces of the same samples, entry by entry and without tolerance.
+
+    Parameters
+    ----------
+    a, b : Trace
+        Traces with the same layers, variables and shapes.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        The traces are not of the same network and samples, so that some entry would go uncompared.
+    """
+    if list(a.layers) != list(b.layers):
+        raise ValueError(f"traces of different layers: {list(a.layers)} and {list(b.layers)}")
+    counts = []
+    first = None
+    for name, of_a in a.layers.items():
+        of_b = b.layers[name]
+        shapes_a, shapes_b = ({key: array.shape for key, array in of.items()} for of in (of_a, of_b))
+        if shapes_a != shapes_b:
+            raise ValueError(f"layer {name!r}: traces of different variables or shapes: {shapes_a} and {shapes_b}")
+        unequal = {key: of_a[key] != of_b[key] for key in of_a}
+        registers = [key for key in of_a if key != SPIKES]
+        counts.append(
+            LayerCount(
+                name=name,
+                spikes_fired=int(np.count_nonzero(of_a[SPIKES])) if SPIKES in of_a else 0,
+                spikes_compared=of_a[SPIKES].size if SPIKES in of_a else 0,
+                registers_compared=sum(of_a[key].size for key in registers),
+                spikes_differ=int(unequal[SPIKES].sum()) if SPIKES in of_a else 0,
+                registers_differ=sum(int(unequal[key].sum()) for key in registers),
+            )
+        )
+        anywhere = np.logical_or.reduce(list(unequal.values()))
+        if first is None and anywhere.any():
+            first = _first(name, anywhere, unequal, a, b)
+    outputs = next(iter(a.layers[next(reversed(list(a.layers)))].values()))
+    return Comparison(
+        backends=(a.backend, b.backend),
+        num_samples=a.num_samples,
+        layers=tuple(counts),
+        outputs_compared=outputs.shape[0] * outputs.shape[1],
+        first=first,
+    )
+
+
+def _first(name: str, anywhere: Any, unequal: Mapping[str, Any], a: Trace, b: Trace) -> Mismatch:
+    sample, step, neuron = (int(i) for i in np.argwhere(anywhere.transpose(0, 2, 1))[0])
+    where = (sample, neuron, step)
+    return Mismatch(
+        layer=name,
+        sample=sample,
+        step=step,
+        neuron=neuron,
+        variables=tuple(key for key, differs in unequal.items() if differs[where]),
+        registers={
+            trace.backend: {key: int(array[where]) for key, array in trace.layers[name].items()} for trace in (a, b)
+        },
+    )

@@ -1,0 +1,81 @@
+"""Run a network record, or the file that holds it, on one backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ..contract.errors import InputError
+from ..contract.net import Net
+from ..export import netx
+from .trace import Trace
+
+Backend = Literal["reference", "lava"]
+BACKENDS: tuple[str, ...] = get_args(Backend)
+
+
+def simulate(
+    net: Net | str | os.PathLike[str],
+    x: npt.ArrayLike,
+    *,
+    backend: Backend = "lava",
+    deadline: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Trace:
+    """Run samples through a network.
+
+    Parameters
+    ----------
+    net : Net or path-like
+        The network record, or a file that holds one.
+    x : array_like, shape (samples, channels, steps)
+        Input in SLAYER's units, as in training; steps is the network's sample period.
+    backend : {"lava", "reference"}
+        Lava's fixed-point models in a child process, or the contract's steps in NumPy.
+    deadline : float, optional
+        Seconds that Lava may take. Default: two minutes and 0.1 s a step.
+    progress : callable, optional
+        Called with (steps done, steps in all) while Lava runs.
+
+    Returns
+    -------
+    Trace
+        Every spike and register of every layer at every step.
+
+    Raises
+    ------
+    InputError
+        The input does not fit the network, or the backend is unknown.
+    FileFormatError
+        The file cannot be read.
+    BackendError
+        Lava failed or did not end by the deadline.
+    """
+    if not isinstance(net, Net):
+        net = netx.load(net)
+    payload = encode(net, x)
+    if backend == "reference":
+        from . import reference
+
+        return reference.run(net, payload)
+    if backend == "lava":
+        from . import lava_backend
+
+        return lava_backend.run(net, payload, deadline=deadline, progress=progress)
+    raise InputError(f"Unknown backend {backend!r}; known are {', '.join(BACKENDS)}.")
+
+
+def encode(net: Net, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
+    """Return the input payloads of a batch after a check of its shape; see `spikeproof.contract.net.Input.encode`."""
+    shape = np.shape(x)
+    expected = (net.input.num_channels, net.steps)
+    if len(shape) != 3 or shape[1:] != expected or not shape[0]:
+        raise InputError(
+            f"Input has shape {shape}; expected (samples, {expected[0]} channels, {expected[1]} steps), the network's "
+            "sample period."
+        )
+    return net.input.encode(x)

@@ -1,0 +1,94 @@
+"""The torch backend: what the trained module itself computed, read out as integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ..contract.celif import CELIF
+from ..contract.errors import BackendError, InputError
+from ..contract.net import Layer, Net
+from ..contract.readout import Readout
+from ..export.slayer import blocks
+from .trace import SPIKES, Trace
+
+
+def run(module: nn.Module, net: Net, x: npt.ArrayLike) -> Trace:
+    """Run a batch through a module's own forward pass and return every register.
+
+    Parameters
+    ----------
+    module : Module
+        The trained network; used in evaluation mode, its mode is restored.
+    net : Net
+        Its record.
+    x : array_like, shape (samples, channels, steps)
+        Input in SLAYER's units, as in training.
+
+    Returns
+    -------
+    Trace
+        Spikes are those that the blocks put out in ``module(x)``.
+
+    Raises
+    ------
+    BackendError
+        A block's registers do not belong to the spikes that it put out in the forward pass.
+    """
+    listed = blocks(module)
+    seen: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def keep(block: nn.Module, args: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        seen[id(block)] = (args[0], output)
+
+    device = next(module.parameters()).device
+    hooks = [block.register_forward_hook(keep) for block in listed]
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            module(torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device))
+            layers = {
+                layer.name: _registers(layer, block, *seen[id(block)])
+                for layer, block in zip(net.layers, listed, strict=True)
+            }
+    except RuntimeError as error:
+        raise InputError(f"The module does not take input of shape {np.shape(x)}: {error}") from None
+    finally:
+        module.train(training)
+        for hook in hooks:
+            hook.remove()
+    return Trace(backend="torch", layers=layers)
+
+
+def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
+    if isinstance(layer.neuron, Readout):
+        v = block.registers(x)
+        same = torch.equal((v[..., -1] / v.shape[-1]).to(output.dtype), output)
+        found = {"v": _integers(v, block.unit)}
+    elif isinstance(layer.neuron, CELIF):
+        registers = block.registers(x)
+        same = torch.equal(registers.s, output)
+        found = {SPIKES: _integers(output, 1.0)} | {
+            name: _integers(getattr(registers, name), block.neuron.unit) for name in ("v", "h", "theta")
+        }
+    else:  # a stock SLAYER block: its neuron keeps the membrane from before the reset
+        u, v = block.neuron.dynamics(block.synapse(x))
+        spikes = block.neuron.spike(v)
+        same = torch.equal(spikes, output)
+        unit = 1 / block.neuron.s_scale
+        found = {SPIKES: _integers(output, 1.0), "u": _integers(u, unit), "v": _integers(v * (1 - spikes), unit)}
+    if not same:
+        raise BackendError(
+            f"layer {layer.name!r}: the module's forward pass and its registers disagree. A hook, dropout or state "
+            "kept between calls changes the block's output; remove it before verifying."
+        )
+    return found
+
+
+def _integers(x: torch.Tensor, unit: float) -> npt.NDArray[np.int32]:
+    return torch.round(x.to(torch.float64) / unit).to(torch.int32).cpu().numpy()

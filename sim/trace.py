@@ -1,0 +1,62 @@
+"""What a backend saw: every layer's spikes and registers at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..contract.celif import CELIF
+from ..contract.cuba import CUBA
+from ..contract.net import Net
+from ..contract.readout import Readout
+
+IntArray = npt.NDArray[np.int32]
+
+SPIKES = "s"
+"""Key of a layer's spikes among its variables."""
+
+VARIABLES: dict[type[Any], tuple[str, ...]] = {
+    CELIF: (SPIKES, "v", "h", "theta"),
+    CUBA: (SPIKES, "u", "v"),
+    Readout: ("v",),
+}
+"""What is traced of each kind of layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """The trace of a batch of samples.
+
+    Parameters
+    ----------
+    backend : str
+        Who computed it, "torch" say.
+    layers : mapping of layer name to mapping of variable to ndarray of int32, shape (samples, neurons, steps)
+        Spikes under ``"s"`` and registers under the contract's names, in the layer's own local time: latencies are
+        taken out. A read-out has no spikes.
+    """
+
+    backend: str
+    layers: Mapping[str, Mapping[str, IntArray]]
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples."""
+        variables = next(iter(self.layers.values()))
+        return len(next(iter(variables.values())))
+
+    def output(self, net: Net) -> IntArray:
+        """Return what the network answers, int32 of shape (samples, outputs).
+
+        The read-out's register after the last step of a sample; without a read-out, the last layer's spike counts.
+        """
+        last = self.layers[net.layers[-1].name]
+        return last["v"][..., -1] if net.readout else last[SPIKES].sum(-1, dtype=np.int32)
+
+    def predictions(self, net: Net) -> npt.NDArray[np.int64]:
+        """Return the class of each sample, the first of the largest outputs; int64 of shape (samples,)."""
+        return np.asarray(self.output(net).argmax(-1), dtype=np.int64)
