@@ -106,15 +106,14 @@ def available() -> Facts:
     -------
     Facts
     """
-    needed = [(m.module, m.why) for m in _MENDS if m.needed()]
+    needed = [f"{mend.module}: {mend.why}" for mend in _MENDS if mend.needed()]
     if _lacks_object_detection():
-        needed.append((_OBJECT_DETECTION, "needs torchvision and OpenCV: a stand-in takes its place"))
-    words = tuple(f"{module}: {why}" for module, why in needed)
+        needed.append(f"{_OBJECT_DETECTION}: needs torchvision and OpenCV, so a stand-in takes its place")
     return Facts(
         lava_nc=_version("lava-nc"),
         lava_dl=_version("lava-dl"),
-        needed=words,
-        applied=words if _Finder in sys.meta_path else (),
+        needed=tuple(needed),
+        applied=tuple(needed) if _Finder in sys.meta_path else (),
         missing=_missing(),
     )
 
@@ -183,25 +182,17 @@ def _fix_reshape(ports: ModuleType) -> None:
     ports.ReshapePort.get_transform_func_bwd = backward
 
 
-def _fix_output_shape(utils: ModuleType) -> None:
-    # Conv's model holds stride, padding and dilation as int8. NumPy 2 no longer widens them when they meet
-    # an image side of 128 or more, so the size of the output raises OverflowError, or wraps.
-    stock = utils.output_shape
+def _fix_conv(utils: ModuleType) -> None:
+    # Conv's model holds its geometry as int8, which NumPy 2 no longer widens where it meets an image side
+    # or a channel count of 128 or more: OverflowError, inside a process model again.
+    stock: Callable[..., Any] = utils.conv
 
     @functools.wraps(stock)
-    def output_shape(input_shape: Any, out_channels: Any, *pairs: Any, **named: Any) -> Any:
-        return stock(
-            _integers(input_shape),
-            out_channels,
-            *(_integers(pair) for pair in pairs),
-            **{name: _integers(pair) for name, pair in named.items()},
-        )
+    def conv(image: Any, weight: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+        pairs = (tuple(int(n) for n in pair) for pair in (kernel_size, stride, padding, dilation))
+        return stock(image, weight, *pairs, int(groups))
 
-    utils.output_shape = output_shape
-
-
-def _integers(values: Sequence[Any]) -> tuple[int, ...]:
-    return tuple(int(value) for value in values)
+    vars(utils)["conv"] = conv
 
 
 _MENDS = (
@@ -214,7 +205,10 @@ _MENDS = (
     _Mend(
         "lava.magma.runtime.message_infrastructure.multiprocessing",
         "cannot be imported once the program has used multiprocessing",
-        needed=lambda: multiprocessing.get_start_method(allow_none=True) is not None,
+        needed=lambda: (
+            multiprocessing.get_start_method(allow_none=True) is not None
+            and "lava.magma.runtime.message_infrastructure.multiprocessing" not in sys.modules
+        ),
         edit=_tolerant_start_method,
     ),
     _Mend(
@@ -225,9 +219,9 @@ _MENDS = (
     ),
     _Mend(
         "lava.proc.conv.utils",
-        "a convolution's output size overflows on NumPy 2 for images of 128 pixels or more",
+        "a convolution overflows on NumPy 2 from 128 pixels a side, or 128 channels",
         needed=lambda: _NUMPY >= (2, 0),
-        fix=_fix_output_shape,
+        fix=_fix_conv,
     ),
 )
 
