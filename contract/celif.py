@@ -75,12 +75,12 @@ class CELIF(Record):
     """
 
     num_neurons: int
-    v_decay: npt.NDArray[Any]
-    th_decay: npt.NDArray[Any]
+    v_decay: Any
+    th_decay: Any
     v_th_mant: int
     te_exp: int
     a_shift: int = ACCUMULATOR_SHIFT
-    bias_mant: npt.NDArray[Any] = 0  # type: ignore[assignment]
+    bias_mant: Any = 0
     bias_exp: int = 0
 
     def __post_init__(self) -> None:

@@ -67,10 +67,10 @@ class CUBA(Record):
     """
 
     num_neurons: int
-    u_decay: npt.NDArray[Any]
-    v_decay: npt.NDArray[Any]
+    u_decay: Any
+    v_decay: Any
     v_th_mant: int
-    bias_mant: npt.NDArray[Any] = 0  # type: ignore[assignment]
+    bias_mant: Any = 0
 
     def __post_init__(self) -> None:
         n = as_whole("CUBA num_neurons", self.num_neurons, 1, 2**31 - 1)

@@ -124,7 +124,7 @@ class Dense(Record):
         Even integers -256..254, kept as int16.
     """
 
-    weight: npt.NDArray[Any]
+    weight: Any
 
     def __post_init__(self) -> None:
         weight = as_integers("Dense weight", self.weight, np.int16, WEIGHT_MIN, WEIGHT_MAX)
@@ -210,7 +210,7 @@ class Net(Record):
     input: Input
     layers: tuple[Layer, ...]
     steps: int
-    te: npt.NDArray[Any] | None = None
+    te: Any = None
 
     def __post_init__(self) -> None:
         self._set(layers=tuple(self.layers), steps=as_whole("Net steps", self.steps, 1, 2**31 - 1))

@@ -48,7 +48,7 @@ class Readout(Record):
 
     num_neurons: int
     a_shift: int = 0
-    bias_mant: npt.NDArray[Any] = 0  # type: ignore[assignment]
+    bias_mant: Any = 0
     bias_exp: int = 0
 
     def __post_init__(self) -> None:

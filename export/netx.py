@@ -8,7 +8,6 @@ CE-LIF layers share. A file without CE-LIF layers and read-out is one that stock
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -17,9 +16,10 @@ import h5py
 import numpy as np
 
 from .. import __version__
-from ..contract.errors import FileFormatError, InputError, RecordError
+from ..contract.errors import FileFormatError, RecordError
 from ..contract.net import SCHEMA_VERSION, Net
 from . import layers
+from .files import replacing
 
 T = TypeVar("T")
 
@@ -41,27 +41,15 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
     InputError
         The folder does not exist or cannot be written to.
     """
-    path = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(f"{path}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
-    os.close(handle)
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs[_SCHEMA] = SCHEMA_VERSION
-            file.attrs[_WRITER] = __version__
-            file.attrs[_STEPS] = net.steps
-            layers.write_input(file.create_group("layer/0"), net.input)
-            for i, layer in enumerate(net.layers, start=1):
-                layers.write(file.create_group(f"layer/{i}"), layer)
-            if net.te is not None:
-                file["te"] = net.te
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs[_SCHEMA] = SCHEMA_VERSION
+        file.attrs[_WRITER] = __version__
+        file.attrs[_STEPS] = net.steps
+        layers.write_input(file.create_group("layer/0"), net.input)
+        for i, layer in enumerate(net.layers, start=1):
+            layers.write(file.create_group(f"layer/{i}"), layer)
+        if net.te is not None:
+            file["te"] = net.te
 
 
 def load(path: str | os.PathLike[str]) -> Net:
@@ -139,9 +127,3 @@ def _attribute(file: h5py.File, name: str) -> int:
     if value.shape != () or value.dtype.kind not in "iu":
         raise FileFormatError(f"the attribute {name} is missing or not a whole number.")
     return int(value)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

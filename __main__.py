@@ -1,0 +1,5 @@
+"""``python -m spikeproof`` is the command ``spikeproof``."""
+
+from .cli import main
+
+main()

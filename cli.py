@@ -1,0 +1,341 @@
+"""The command line: one function a verb.
+
+Results go to stdout, progress and errors to stderr. Exit codes: 0 done or exact, 1 a mismatch or a failed run, 2 bad
+input or usage. A user's mistake is one message without a traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from . import __version__
+from .contract.errors import InputError, SpikeproofError
+
+app = typer.Typer(
+    name="spikeproof",
+    help="Train with SLAYER blocks, export to NetX, run on Lava's fixed-point models, prove every spike.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Samples = Annotated[str, typer.Option("--samples", "-n", help="Number of samples, or 'all'.")]
+Deadline = Annotated[float | None, typer.Option(help="Seconds that Lava may take.", min=0)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting of the recipe, key=value.")]
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except SpikeproofError as error:
+        _err.print(f"error: {error}", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _err.print("interrupted")
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        _out.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+    samples: Samples = "24",
+    settings: Settings = None,
+    deadline: Deadline = None,
+) -> None:
+    """Train CE-LIF on the digits, export, run on Lava, prove parity, write report.html."""
+    from .train.recipe import find
+    from .train.run import Run
+
+    recipe = find("digits").replace(settings or [])
+    if Run(folder).finished and Run(folder).recipe() == recipe:
+        _err.print(f"{folder} holds this recipe's trained network already; remove the folder to train it again.")
+    else:
+        _train(recipe, folder)
+    _verify_run(folder, samples, report=folder / "report.html", deadline=deadline)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe: digits.")],
+    settings: Settings = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/<recipe>.")] = None,
+    force: Force = False,
+) -> None:
+    """Train a recipe; writes runs/<name>/."""
+    from .train.recipe import find
+    from .train.run import Run
+
+    chosen = find(recipe).replace(settings or [])
+    folder = folder or Path("runs") / recipe
+    if Run(folder).finished and not force:
+        raise InputError(f"{folder} holds a finished run. Name another --folder, or replace it with --force.")
+    _train(chosen, folder)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="NetX HDF5 file to write.")] = Path("net.net"),
+    force: Force = False,
+) -> None:
+    """Write a trained network to a NetX HDF5 file."""
+    from .export.slayer import export_netx
+
+    if output.exists() and not force:
+        raise InputError(f"{output} exists. Name another -o file, or replace it with --force.")
+    opened, module, _ = _open(run)
+    export_netx(module, output)
+    _out.print(f"{output}: {opened.recipe().task} network, {output.stat().st_size:,} bytes")
+
+
+@app.command()
+def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json: AsJson = False) -> None:
+    """Show the layers and parameters of a network file, and what to mind."""
+    from .export.describe import describe
+    from .export.netx import load
+
+    found = describe(load(net))
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("layer", "neuron", "inputs", "neurons", "weights", "latency", "scale", "parameters", title=str(net))
+    for layer in found["layers"]:
+        parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
+        cells = [layer[key] for key in ("name", "neuron", "inputs", "neurons", "weights", "latency", "scale")]
+        table.add_row(*map(str, cells), parameters)
+    _out.print(table)
+    _out.print(f"input: {found['input']['channels']} channels, {found['input']['kind']}")
+    _out.print(f"steps a sample: {found['steps']}")
+    if found["te"]:
+        _out.print(f"temporal encoding: {found['te']['steps']} steps for {found['te']['neurons']} neurons")
+    for note in found["notes"]:
+        _out.print(f"note: {note}", markup=False)
+
+
+@app.command()
+def simulate(
+    net: Annotated[Path, typer.Argument(help="Network file.")],
+    input_file: Annotated[
+        Path, typer.Option("--input", "-i", help=".npy, or .npz with an array x: samples, channels, steps.")
+    ],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help=".npz for all spikes and registers.")] = None,
+    backend: Annotated[str, typer.Option(help="lava or reference.")] = "lava",
+    deadline: Deadline = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run samples through a network file."""
+    from .export.files import replacing
+    from .export.netx import load
+    from .sim.simulate import simulate as run
+
+    record = load(net)
+    x = _read_array(input_file)
+    with _progress("Lava steps") as progress:
+        trace = run(record, x, backend=backend, deadline=deadline, progress=progress)  # type: ignore[arg-type]
+    if output is not None:
+        arrays = {f"{layer}.{name}": array for layer, of in trace.layers.items() for name, array in of.items()}
+        with replacing(output) as temporary, open(temporary, "wb") as stream:
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # numpy types the names too narrowly
+    spikes = {layer: int(of["s"].sum()) for layer, of in trace.layers.items() if "s" in of}
+    outputs = trace.output(record)
+    if as_json:
+        _print_json({"backend": backend, "samples": len(outputs), "spikes": spikes, "output": outputs.tolist()})
+        return
+    _out.print(f"{len(outputs)} samples on {backend}; spikes: " + ", ".join(f"{k} {v:,}" for k, v in spikes.items()))
+    for i, row in enumerate(outputs):
+        _out.print(f"sample {i}: output {row.tolist()}, largest at {int(row.argmax())}")
+
+
+@app.command()
+def verify(
+    target: Annotated[Path, typer.Argument(help="Folder of a training run, or a network file.")],
+    samples: Samples = "20",
+    input_file: Annotated[
+        Path | None, typer.Option("--input", "-i", help="Input for a network file; default random.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
+    deadline: Deadline = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare every spike and register of torch, the contract and Lava; exit 0 if exact, 1 if not."""
+    if target.is_dir():
+        if input_file is not None:
+            raise InputError("--input is for a network file; a training run is verified on its own test part.")
+        _verify_run(target, samples, report=report, deadline=deadline, as_json=as_json)
+    else:
+        _verify_file(target, samples, input_file, report=report, deadline=deadline, as_json=as_json)
+
+
+@app.command()
+def doctor(deadline: Deadline = 120.0, as_json: AsJson = False) -> None:
+    """Say what is installed and what works, and how to mend what does not."""
+    from .sim.doctor import examine
+
+    findings = examine(deadline=deadline or 0.0)
+    if as_json:
+        _print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            _out.print(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name}: {finding.words}", markup=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _train(recipe: Any, folder: Path) -> None:
+    from .train.fit import Epoch, fit
+
+    with _progress_bar() as bar:
+        task = bar.add_task("training", total=recipe.epochs)
+
+        def show(epoch: Epoch) -> None:
+            bar.update(
+                task, completed=epoch.epoch, description=f"training: loss {epoch.loss:.3f}, right {epoch.accuracy:.1%}"
+            )
+
+        run = fit(recipe, folder, on_epoch=show)
+    result = run.result()
+    _out.print(
+        f"trained {recipe.task}, {list(recipe.hidden)}: {result['parameters']:,} parameters, test accuracy "
+        f"{result['test_accuracy']:.2%} of {result['test_samples']} samples, {result['seconds']} s"
+    )
+    _out.print(f"exported {run.net_path}")
+
+
+def _open(folder: Path) -> tuple[Any, Any, Any]:
+    """Return a run, its trained module and its task."""
+    from .train.run import Run
+
+    run = Run.open(folder)
+    recipe = run.recipe()
+    task = recipe.load_task()
+    return run, run.load_into(recipe.module(task)), task
+
+
+def _verify_run(
+    folder: Path, samples: str, *, report: Path | None, deadline: float | None, as_json: bool = False
+) -> None:
+    from .sim import report as reports
+    from .sim.verify import verify as run_verify
+
+    run, module, task = _open(folder)
+    count = _count(samples, len(task.test.y))
+    with _progress("Lava steps") as progress:
+        verdict = run_verify(module, task.test.x[:count], file=run.net_path, deadline=deadline, progress=progress)
+    result = run.result()
+    labels = reports.Labels(task.test.y[:count], result["test_accuracy"], result["test_samples"])
+    right = reports.accuracies(verdict, labels) if verdict.traces else {}
+    if report is not None:
+        reports.write(
+            verdict,
+            report,
+            title=f"{folder.name}: {task.name} on torch and on Lava",
+            labels=labels,
+            net_path=run.net_path,
+            facts={
+                "command": f"spikeproof verify {folder} --samples {count}",
+                "recipe": run.recipe(),
+                **result["versions"],
+            },
+        )
+    _finish(verdict, report, as_json, right, count)
+
+
+def _verify_file(
+    path: Path, samples: str, input_file: Path | None, *, report: Path | None, deadline: float | None, as_json: bool
+) -> None:
+    from .export.netx import load
+    from .sim import report as reports
+    from .sim.verify import verify as run_verify
+
+    net = load(path)
+    if input_file is not None:
+        x = _read_array(input_file)
+        x = x[: _count(samples, len(x))] if x.ndim else x
+    else:
+        shape = (_count(samples, None), net.input.num_channels, net.steps)
+        random = np.random.default_rng(0)
+        largest = net.input.max_payload * 2.0**net.input.exp
+        x = random.uniform(0, min(1.0, largest), shape) if net.input.bits else random.integers(0, 2, shape)
+        _err.print("No --input given: random input, seed 0.")
+    with _progress("Lava steps") as progress:
+        verdict = run_verify(net, x, deadline=deadline, progress=progress)
+    if report is not None:
+        reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path)
+    _finish(verdict, report, as_json, {}, len(x))
+
+
+def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, tuple[int, int]], count: int) -> None:
+    if as_json:
+        _print_json({**verdict.as_dict(), "right": {name: found[0] for name, found in right.items()}})
+    else:
+        _out.print(str(verdict), markup=False)
+        if right:
+            _out.print("right on these samples: " + ", ".join(f"{k} {found[0]}/{count}" for k, found in right.items()))
+        if report is not None:
+            _out.print(f"report: {report}", markup=False)
+    if not verdict.exact:
+        raise typer.Exit(1)
+
+
+def _count(samples: str, available: int | None) -> int:
+    if samples == "all" and available is not None:
+        return available
+    if not samples.isdecimal() or not int(samples):
+        raise InputError(f"--samples {samples}: give a number from 1" + (", or 'all'." if available else "."))
+    if available is not None and int(samples) > available:
+        raise InputError(f"--samples {samples}: there are {available}.")
+    return int(samples)
+
+
+def _read_array(path: Path) -> np.ndarray[Any, Any]:
+    """Read an input array; nothing is unpickled."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return np.asarray(loaded if isinstance(loaded, np.ndarray) else loaded["x"])
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except KeyError:
+        raise InputError(f"{path}: no array called x; it holds {', '.join(loaded.files)}.") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a .npy or .npz file of numbers ({error}).") from None
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def _progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True)
+
+
+@contextlib.contextmanager
+def _progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    with _progress_bar() as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,86 @@
+"""What a network record is, in words and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..contract.celif import CELIF
+from ..contract.cuba import CUBA
+from ..contract.fixed import DECAY_ONE
+from ..contract.net import Layer, Net
+
+_PORT_LIMIT = 2**15
+"""Lava declares its dendritic ports 16 bits wide and does not enforce it on a CPU; hardware would."""
+
+
+def describe(net: Net) -> dict[str, Any]:
+    """Return a description of plain values, ready for JSON.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+
+    Returns
+    -------
+    dict
+        ``input``, ``steps``, ``layers`` (a dict each), ``te`` and ``notes``: sentences on what to mind.
+    """
+    graded = f"graded, {net.input.bits} bits, unit 2**{net.input.exp}" if net.input.bits else "unary spikes"
+    return {
+        "input": {"channels": net.input.num_channels, "kind": graded},
+        "steps": net.steps,
+        "layers": [_layer(net, i) for i in range(len(net.layers))],
+        "te": None if net.te is None else {"steps": net.te.shape[0], "neurons": net.te.shape[1]},
+        "notes": _notes(net),
+    }
+
+
+def _layer(net: Net, index: int) -> dict[str, Any]:
+    layer = net.layers[index]
+    return {
+        "name": layer.name,
+        "neuron": type(layer.neuron).__name__,
+        "inputs": layer.num_inputs,
+        "neurons": layer.num_neurons,
+        "weights": layer.synapse.weight.size,
+        "zero_weights": int((layer.synapse.weight == 0).sum()),
+        "latency": net.latency(index),
+        "scale": layer.scale,
+        "parameters": _parameters(layer),
+    }
+
+
+def _parameters(layer: Layer) -> dict[str, Any]:
+    neuron = layer.neuron
+    found: dict[str, Any] = {}
+    if isinstance(neuron, CELIF | CUBA):
+        found["threshold"] = neuron.v_th_mant / layer.scale
+        names = ("v_decay", "th_decay") if isinstance(neuron, CELIF) else ("u_decay", "v_decay")
+        for name in names:
+            decays = np.unique(getattr(neuron, name)) / DECAY_ONE
+            found[name] = float(decays[0]) if len(decays) == 1 else [float(decays[0]), float(decays[-1])]
+    if isinstance(neuron, CELIF):
+        found["te_exp"] = neuron.te_exp
+    found["bias"] = bool(np.any(neuron.bias_mant))
+    return found
+
+
+def _notes(net: Net) -> list[str]:
+    notes = []
+    for layer, bound in zip(net.layers, net.sum_bounds(), strict=True):
+        if bound >= _PORT_LIMIT:
+            notes.append(
+                f"layer {layer.name!r}: a dendritic sum can reach {bound} in the worst case, more than the 16 bits "
+                "that Lava declares for it. Its CPU models do not enforce them, so parity says nothing about such sums on a "
+                "chip."
+            )
+        if not np.any(layer.synapse.weight):
+            notes.append(f"layer {layer.name!r}: all weights are zero, so it sees nothing but its bias.")
+    if net.te is not None and len(net.te) < net.steps:
+        notes.append(f"the temporal encoding has {len(net.te)} rows for {net.steps} steps, so it wraps.")
+    if any(isinstance(layer.neuron, CELIF) for layer in net.layers):
+        notes.append("CE-LIF layers need spikeproof's Lava processes; stock lava-dl netx refuses this file.")
+    return notes

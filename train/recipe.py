@@ -1,0 +1,128 @@
+"""Recipes: everything that a training run depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..contract.errors import InputError
+from .models import Classifier
+from .tasks import TASKS, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training recipe.
+
+    Parameters
+    ----------
+    task : str
+        One of `spikeproof.train.tasks.TASKS`.
+    hidden : tuple of int
+        Widths of the CE-LIF layers.
+    scale : int
+        Weight units in 1.0, a power of two.
+    threshold_decay : float
+        Fraction of the threshold adaptation lost a step.
+    te_exp, input_exp : int
+        Exponents of the temporal encoding and of the graded input.
+    epochs, batch_size : int
+        Passes over the training part, samples a step.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate warms up over a tenth of the run and is annealed to zero.
+    seed : int
+        Of the weights and of the order of samples.
+    """
+
+    task: str
+    hidden: tuple[int, ...] = (64, 88, 88)
+    scale: int = 256
+    threshold_decay: float = 0.01
+    te_exp: int = 9
+    input_exp: int = -6
+    epochs: int = 40
+    batch_size: int = 64
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise InputError(f"task = {self.task!r} is unknown; known are {', '.join(TASKS)}.")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} = {getattr(self, name)} must be at least 1.")
+        if not self.hidden or min(self.hidden) < 1:
+            raise InputError(f"hidden = {self.hidden}: name at least one width, each at least 1.")
+
+    def load_task(self) -> Task:
+        """Return the task's data."""
+        return TASKS[self.task]()
+
+    def module(self, task: Task) -> Classifier:
+        """Return an untrained network for the task."""
+        _, channels, steps = task.train.x.shape
+        return Classifier(
+            channels,
+            self.hidden,
+            task.num_classes,
+            steps,
+            scale=self.scale,
+            threshold_decay=self.threshold_decay,
+            te_exp=self.te_exp,
+            input_exp=self.input_exp,
+        )
+
+    def replace(self, settings: Iterable[str]) -> Recipe:
+        """Return the recipe with changes such as ``"epochs=20"`` or ``"hidden=64,64"``.
+
+        Raises
+        ------
+        InputError
+            A key is unknown, or a value is not of its field's type.
+        """
+        defaults = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        changes = {}
+        for setting in settings:
+            key, equals, text = setting.partition("=")
+            if not equals or key not in defaults:
+                raise InputError(f"--set {setting}: write key=value with a key of {', '.join(defaults)}.")
+            changes[key] = _parse(key, text, defaults[key])
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        """Return the recipe as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Return the recipe that `to_json` wrote; unknown keys are an InputError."""
+        try:
+            values = json.loads(text)
+            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"not a recipe: {error}.") from None
+
+
+RECIPES = {"digits": Recipe(task="digits")}
+"""Recipe name -> recipe."""
+
+
+def find(name: str) -> Recipe:
+    """Return a recipe by its name."""
+    if name not in RECIPES:
+        raise InputError(f"No recipe is called {name!r}; known are {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+def _parse(key: str, text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, tuple):
+            return tuple(int(part) for part in text.split(","))
+        return type(default)(text)
+    except ValueError:
+        kind = "whole numbers separated by commas" if isinstance(default, tuple) else type(default).__name__
+        raise InputError(f"--set {key}={text}: {key} takes {kind}.") from None
