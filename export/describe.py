@@ -73,9 +73,8 @@ def _notes(net: Net) -> list[str]:
     for layer, bound in zip(net.layers, net.sum_bounds(), strict=True):
         if bound >= _PORT_LIMIT:
             notes.append(
-                f"layer {layer.name!r}: a dendritic sum can reach {bound} in the worst case, more than the 16 bits "
-                "that Lava declares for it. Its CPU models do not enforce them, so parity says nothing about such sums on a "
-                "chip."
+                f"layer {layer.name!r}: a dendritic sum can reach {bound} in the worst case. Lava declares 16 bits for "
+                "it, which its CPU models do not enforce, so parity says nothing about such sums on a chip."
             )
         if not np.any(layer.synapse.weight):
             notes.append(f"layer {layer.name!r}: all weights are zero, so it sees nothing but its bias.")

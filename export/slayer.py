@@ -158,6 +158,10 @@ def _cuba_dense(block: Any, name: str) -> Layer:
         "persistent_state": (neuron.persistent_state, "samples must start from reset. Set it to False"),
         "dropout": (neuron.drop is not None and block.training, "the module is in training mode. Call .eval()"),
         "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
+        "scale": (
+            neuron.w_scale & (neuron.w_scale - 1) != 0,
+            f"{neuron.w_scale} is not a power of two. Use 64, SLAYER's default, or another power of two",
+        ),
         "threshold": (
             neuron.v_th_mant >= _TIE_SAFE_THRESHOLD,
             f"SLAYER's float32 comparison fires at equality from {_TIE_SAFE_THRESHOLD / neuron.w_scale:g} on, Lava "

@@ -51,18 +51,23 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike) -> Trace:
     module.eval()
     try:
         with torch.no_grad():
-            module(torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device))
+            _forward(module, torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device))
             layers = {
                 layer.name: _registers(layer, block, *seen[id(block)])
                 for layer, block in zip(net.layers, listed, strict=True)
             }
-    except RuntimeError as error:
-        raise InputError(f"The module does not take input of shape {np.shape(x)}: {error}") from None
     finally:
         module.train(training)
         for hook in hooks:
             hook.remove()
     return Trace(backend="torch", layers=layers)
+
+
+def _forward(module: nn.Module, x: torch.Tensor) -> None:
+    try:
+        module(x)
+    except RuntimeError as error:
+        raise InputError(f"The module does not take input of shape {tuple(x.shape)}: {error}") from None
 
 
 def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:

@@ -43,9 +43,9 @@ class Recipe:
     threshold_decay: float = 0.01
     te_exp: int = 9
     input_exp: int = -6
-    epochs: int = 40
-    batch_size: int = 64
-    learning_rate: float = 5e-3
+    epochs: int = 50
+    batch_size: int = 128
+    learning_rate: float = 1e-2
     weight_decay: float = 0.0
     seed: int = 0
 

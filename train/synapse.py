@@ -138,7 +138,7 @@ class GradedInput(nn.Module):
         """Round `x`; values that do not fit the payload are an InputError, never clipped."""
         step = 2.0**self.exp
         largest = x.detach().abs().max().item() if x.numel() else 0.0
-        if not round(largest / step) <= self.max_payload:
+        if not largest / step < self.max_payload + 0.5:  # written so that nan is refused too
             raise InputError(
                 f"Input reaches {largest:g}; payloads of {self.bits} bits in units of 2**{self.exp} hold "
                 f"{self.max_payload * step:g}. Rescale the input, or build the layer with more input_bits."

@@ -1,0 +1,145 @@
+"""Every neuron's step against an oracle written from its equations in Python's own integers."""
+
+import numpy as np
+import strategies as some
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikeproof.contract import celif, cuba, readout, real
+
+N = 3
+
+
+def toward_zero(x, k):
+    return abs(x) // 2**k * (1 if x >= 0 else -1)
+
+
+def clip(x):
+    return max(-(2**23 - 1), min(2**23 - 1, x))
+
+
+def decayed(x, lost):
+    return toward_zero(x * (4096 - lost), 12)
+
+
+@given(st.data())
+def test_celif_step_is_its_equations(data):
+    params = data.draw(some.celif_params(N))
+    v, h, x = (data.draw(some.arrays(what, N)) for what in (some.states, some.states, some.sums))
+    s, te = data.draw(some.arrays(some.spikes, N)), data.draw(some.arrays(some.encodings, N))
+
+    spikes, state = celif.step(params, celif.CELIFState(v=v, h=h, s=s), x, te)
+
+    for i in range(N):
+        old_v, old_h, fired, sum_, row = (int(array[i]) for array in (v, h, s, x, te))
+        new_h = clip(decayed(old_h, int(params.th_decay[i])) + toward_zero(old_v * row, params.te_exp))
+        current = sum_ * 2**params.a_shift + int(params.bias_mant[i]) * 2**params.bias_exp
+        new_v = clip(decayed(0 if fired else old_v, int(params.v_decay[i])) + current)
+        fires = int(new_v > clip(params.v_th_mant * 64 + new_h))
+        assert (state.h[i], state.v[i], state.s[i], spikes[i]) == (new_h, new_v, fires, fires)
+
+
+@given(st.data())
+def test_cuba_step_is_its_equations(data):
+    params = data.draw(some.cuba_params(N))
+    u, v, x = (data.draw(some.arrays(what, N)) for what in (some.currents, some.states, some.sums))
+
+    spikes, state = cuba.step(params, cuba.CUBAState(u=u, v=v), x)
+
+    for i in range(N):
+        new_u = decayed(int(u[i]), int(params.u_decay[i])) + int(x[i]) * 64
+        new_u = new_u - 2**24 if new_u > 2**23 else new_u + 2**24 if new_u <= -(2**23) else new_u
+        new_v = clip(decayed(int(v[i]), int(params.v_decay[i])) + new_u + int(params.bias_mant[i]) * 64)
+        fires = int(new_v > params.v_th_mant * 64)
+        assert (state.u[i], state.v[i], spikes[i]) == (new_u, 0 if fires else new_v, fires)
+
+
+@given(st.data())
+def test_readout_step_is_its_equations(data):
+    params = data.draw(some.readout_params(N))
+    v, x = data.draw(some.arrays(some.states, N)), data.draw(some.arrays(some.sums, N))
+
+    spikes, state = readout.step(params, readout.ReadoutState(v=v), x)
+
+    for i in range(N):
+        total = int(v[i]) + int(x[i]) * 2**params.a_shift + int(params.bias_mant[i]) * 2**params.bias_exp
+        assert (state.v[i], spikes[i]) == (clip(total), 0)
+
+
+def test_celif_fires_strictly_above_its_threshold():
+    params = celif.CELIF(num_neurons=3, v_decay=0, th_decay=0, v_th_mant=1, te_exp=0, a_shift=0)
+
+    spikes, _ = celif.step(params, celif.reset(params), [63, 64, 65], [0, 0, 0])
+
+    assert spikes.tolist() == [0, 0, 1]
+
+
+def test_celif_adapts_to_the_membrane_before_its_reset_and_resets_a_step_later():
+    params = celif.CELIF(num_neurons=1, v_decay=0, th_decay=0, v_th_mant=1, te_exp=0, a_shift=0)
+
+    _, fired = celif.step(params, celif.reset(params), [100], [7])
+    _, after = celif.step(params, fired, [5], [2])
+
+    assert (fired.v[0], fired.h[0], fired.s[0]) == (100, 0, 1)
+    assert (after.v[0], after.h[0], after.s[0]) == (5, 200, 0)
+
+
+@given(st.data())
+def test_updating_the_threshold_at_the_end_of_the_step_gives_the_same_neuron(data):
+    """Hardware has lost the membrane of a neuron that fired by the next step; so it adapts at the end of this one."""
+    steps = data.draw(st.integers(1, 12))
+    params = data.draw(some.celif_params(N))
+    x, te = data.draw(some.arrays(some.sums, steps, N)), data.draw(some.arrays(some.encodings, steps, N))
+
+    state = celif.reset(params)
+    raster, membrane = [], []
+    for t in range(steps):
+        spikes, state = celif.step(params, state, x[t], te[t])
+        raster.append(spikes.tolist())
+        membrane.append(state.v.tolist())
+
+    v, h = np.zeros(N, int), np.zeros(N, int)
+    early_raster, early_membrane = [], []
+    for t in range(steps):
+        current = x[t] * 2**params.a_shift + params.bias_mant.astype(int) * 2**params.bias_exp
+        v = np.array([clip(decayed(int(v[i]), int(params.v_decay[i])) + int(current[i])) for i in range(N)])
+        early_membrane.append(v.tolist())
+        fires = v > celif.threshold(params, h)
+        early_raster.append(fires.astype(int).tolist())
+        following = te[t + 1] if t + 1 < steps else np.zeros(N, int)
+        h = np.array(
+            [
+                clip(decayed(int(h[i]), int(params.th_decay[i])) + toward_zero(int(v[i] * following[i]), params.te_exp))
+                for i in range(N)
+            ]
+        )
+        v = np.where(fires, 0, v)
+
+    assert (raster, membrane) == (early_raster, early_membrane)
+
+
+@given(st.data())
+def test_a_batch_is_its_rows(data):
+    params = data.draw(some.celif_params(N))
+    x, te = data.draw(some.arrays(some.sums, 2, N)), data.draw(some.arrays(some.encodings, N))
+    v, h, s = (data.draw(some.arrays(what, 2, N)) for what in (some.states, some.states, some.spikes))
+
+    spikes, state = celif.step(params, celif.CELIFState(v, h, s), x, te)
+
+    for row in range(2):
+        one, alone = celif.step(params, celif.CELIFState(v[row], h[row], s[row]), x[row], te)
+        assert one.tolist() == spikes[row].tolist()
+        assert [part.tolist() for part in alone] == [part[row].tolist() for part in state]
+
+
+def test_the_real_neuron_neither_rounds_nor_saturates():
+    params = celif.CELIF(num_neurons=1, v_decay=1, th_decay=0, v_th_mant=0, te_exp=9, a_shift=6)
+    state = celif.CELIFState(v=np.array([-1.0]), h=np.array([0.5]), s=np.array([0]))
+
+    spikes, after = celif.step(params, state, [0], [1], real)
+
+    assert after.v[0] == -4095 / 4096
+    assert after.h[0] == 0.5 - 1 / 512
+    assert spikes.tolist() == [0]
+    big = celif.step(params, state, [2**24], [1], real)[1]
+    assert big.v[0] > 2**29

@@ -1,0 +1,101 @@
+"""Modules -> records: stock SLAYER blocks are read without being touched, or refused by name."""
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.errors import UnsupportedError
+from spikeproof.export.slayer import record
+from spikeproof.lava_procs import compat
+from spikeproof.train import celif
+from spikeproof.train.readout import Readout
+
+compat.apply()
+slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
+
+ADAPTIVE = {"threshold_step": 0.1, "threshold_decay": 0.1, "refractory_decay": 0.1}
+PARAMS = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.03}
+
+
+def cuba(**options):
+    torch.manual_seed(0)
+    return slayer.block.cuba.Dense(PARAMS, 4, 3, **{"delay_shift": False, **options})
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
+def test_a_stock_block_is_read_and_left_as_it_was():
+    block = cuba(weight_norm=True)
+    before = {name: value.clone() for name, value in block.state_dict().items()}
+    x = (torch.rand(2, 4, 9) < 0.5).float()
+    spikes = block(x)
+
+    net = record(torch.nn.Sequential(block), steps=9)
+
+    neuron = net.layers[0].neuron
+    assert isinstance(neuron, CUBA)
+    assert (neuron.u_decay[0], neuron.v_decay[0], neuron.v_th_mant) == (1024, 123, 64)
+    assert list(block.state_dict()) == list(before)
+    assert all(torch.equal(value, before[name]) for name, value in block.state_dict().items())
+    assert torch.equal(block(x), spikes)
+
+
+def test_a_mask_is_in_the_record():
+    mask = torch.tensor([[1, 0, 1, 0]] * 3).float()
+    net = record(torch.nn.Sequential(cuba(mask=mask, weight_scale=8)), steps=9)
+
+    weight = net.layers[0].synapse.weight
+    assert (weight[:, [1, 3]] == 0).all() and (weight[:, [0, 2]] != 0).any()
+
+
+def test_stock_blocks_and_ours_mix_in_one_network():
+    encoding = celif.TemporalEncoding(5, 6)
+    net = record(
+        torch.nn.Sequential(cuba(), celif.Dense({}, 3, 5, temporal_encoding=encoding), Readout(5, 2)),
+    )
+
+    assert [layer.name for layer in net.layers] == ["cuba1", "celif2", "readout3"]
+    assert net.steps == 6 and np.array_equal(net.te, encoding.record())
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (lambda: cuba(delay_shift=True), "layer 'cuba1': delay_shift: .*delay_shift=False"),
+        (lambda: cuba(delay=True), "layer 'cuba1': delay: axonal delays"),
+        (lambda: cuba(count_log=True), "layer 'cuba1': count_log"),
+        (lambda: cuba(pre_hook_fx=lambda w, descale=False: w), "layer 'cuba1': pre_hook_fx"),
+        (lambda: _with(PARAMS, norm=slayer.neuron.norm.MeanOnlyBatchNorm), "layer 'cuba1': norm"),
+        (lambda: _with(PARAMS, graded_spike=True), "layer 'cuba1': graded_spike"),
+        (lambda: _with(PARAMS, persistent_state=True), "layer 'cuba1': persistent_state"),
+        (lambda: _with(PARAMS, threshold=64.0), "layer 'cuba1': threshold: .*fires at equality"),
+        (lambda: _with(PARAMS, scale=100), "layer 'cuba1': scale: 100 is not a power of two"),
+        (lambda: slayer.block.alif.Dense({**PARAMS, **ADAPTIVE}, 4, 3),
+         "layer 'alif1': lava.lib.dl.slayer.block.alif.Dense cannot be exported yet"),
+        (lambda: torch.nn.Linear(4, 3), "layer 'linear1': torch.nn.modules.linear.Linear cannot be exported"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_exact_is_refused_by_layer_reason_and_mend(module, words):
+    with pytest.raises(UnsupportedError, match=words):
+        record(torch.nn.Sequential(module()), steps=5)
+
+
+def _with(params, **changes):
+    return slayer.block.cuba.Dense({**params, **changes}, 4, 3, delay_shift=False)
+
+
+def test_networks_without_order_encoding_or_length_are_refused():
+    class Bare(torch.nn.Module):
+        pass
+
+    te = [celif.TemporalEncoding(3, 4) for _ in range(2)]
+    with pytest.raises(UnsupportedError, match=r"Bare has no \.blocks"):
+        record(Bare())
+    with pytest.raises(UnsupportedError, match="holds no layers"):
+        record(torch.nn.Sequential())
+    with pytest.raises(UnsupportedError, match=r"Pass steps="):
+        record(torch.nn.Sequential(cuba()))
+    with pytest.raises(UnsupportedError, match="2 different TemporalEncoding objects"):
+        record(torch.nn.Sequential(*(celif.Dense({}, 3, 3, temporal_encoding=one) for one in te)))
+    with pytest.raises(UnsupportedError, match="layer 'celif2': input_exp is for the first layer"):
+        record(torch.nn.Sequential(*(celif.Dense({}, 3, 3, temporal_encoding=te[0], input_exp=-6) for _ in range(2))))

@@ -1,0 +1,91 @@
+"""Comparing traces: exact, different somewhere, or proof of nothing."""
+
+import numpy as np
+import pytest
+
+from spikeproof.sim.parity import compare
+from spikeproof.sim.trace import Trace
+
+
+def trace(backend, **changes):
+    """Two layers and a read-out over 2 samples of 4 steps; `changes` set layer_variable=((sample, neuron, step), value)."""
+    random = np.random.default_rng(0)
+    layers = {
+        name: {key: random.integers(0, 2, (2, 3, 4)).astype(np.int32) for key in keys}
+        for name, keys in (("a", "sv"), ("b", "sv"), ("out", "v"))
+    }
+    for place, (index, value) in changes.items():
+        layer, variable = place.split("_")
+        layers[layer][variable][index] = value
+    return Trace(backend=backend, layers=layers)
+
+
+def test_equal_traces_are_exact_and_counted():
+    comparison = compare(trace("torch"), trace("lava"))
+
+    assert comparison.exact and comparison.verdict == "exact"
+    assert (comparison.spikes_compared, comparison.registers_compared) == (48, 72)
+    assert comparison.outputs_compared == 6
+    assert comparison.spikes_fired == sum(int(trace("x").layers[name]["s"].sum()) for name in "ab")
+    assert "torch and lava are exact: 48 raster entries" in str(comparison)
+
+
+@pytest.mark.parametrize("place", ["a_s", "a_v", "b_s", "b_v", "out_v"])
+@pytest.mark.parametrize("index", [(0, 0, 0), (1, 2, 3), (0, 2, 3)])
+def test_one_changed_entry_anywhere_is_found_and_named(place, index):
+    comparison = compare(trace("torch"), trace("lava", **{place: (index, 9)}))
+
+    layer, variable = place.split("_")
+    first = comparison.first
+    assert not comparison.exact and comparison.verdict == "mismatch"
+    assert (first.layer, first.sample, first.neuron, first.step) == (layer, *index)
+    assert first.variables == (variable,)
+    assert first.registers["lava"][variable] == 9 != first.registers["torch"][variable]
+    sample, neuron, step = index
+    assert f"first in layer {layer!r}, sample {sample}, step {step}, neuron {neuron}: torch: " in str(comparison)
+
+
+def test_the_first_layer_comes_before_the_first_step():
+    comparison = compare(trace("torch"), trace("lava", a_v=((1, 0, 3), 9), b_v=((0, 0, 0), 9)))
+
+    assert (comparison.first.layer, comparison.first.sample, comparison.first.step) == ("a", 1, 3)
+
+
+def test_within_a_layer_the_first_step_of_the_first_sample_comes_first():
+    comparison = compare(trace("torch"), trace("lava", a_v=((0, 0, 3), 9), a_s=((0, 2, 1), 9)))
+
+    assert (comparison.first.step, comparison.first.neuron) == (1, 2)
+
+
+def test_silence_is_no_proof():
+    silent = [trace(name) for name in ("torch", "lava")]
+    for one in silent:
+        for name in "ab":
+            one.layers[name]["s"][:] = 0
+
+    comparison = compare(*silent)
+
+    assert not comparison.exact and comparison.verdict == "nothing fired"
+    assert "NOTHING FIRED, so this proves nothing" in str(comparison)
+
+
+def test_one_silent_layer_is_named():
+    quiet = [trace(name) for name in ("torch", "lava")]
+    for one in quiet:
+        one.layers["b"]["s"][:] = 0
+
+    assert compare(*quiet).exact and compare(*quiet).silent == ("b",)
+    assert "no spike in b" in str(compare(*quiet))
+
+
+def test_traces_that_do_not_match_are_not_compared():
+    other = trace("lava")
+    fewer = Trace(backend="lava", layers={name: other.layers[name] for name in ("a", "b")})
+    short = Trace(backend="lava", layers={name: {k: v[:1] for k, v in of.items()} for name, of in other.layers.items()})
+    partial = Trace(backend="lava", layers={**other.layers, "a": {"s": other.layers["a"]["s"]}})
+
+    with pytest.raises(ValueError, match="different layers"):
+        compare(trace("torch"), fewer)
+    for wrong in (short, partial):
+        with pytest.raises(ValueError, match="different variables or shapes"):
+            compare(trace("torch"), wrong)

@@ -1,0 +1,182 @@
+"""verify: torch, the contract and Lava on one network, and what it says when the file was altered."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.contract.errors import BackendError, InputError
+from spikeproof.contract.net import Dense
+from spikeproof.export import netx
+from spikeproof.export.slayer import export_netx, record
+from spikeproof.lava_procs import compat
+from spikeproof.sim import reference
+from spikeproof.sim.simulate import encode, simulate
+from spikeproof.sim.verify import verify
+from spikeproof.train import celif
+from spikeproof.train.models import Classifier
+from spikeproof.train.readout import Readout
+
+
+@pytest.fixture
+def module():
+    torch.manual_seed(1)
+    return Classifier(1, (10, 12), 3, 16).eval()
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).random((4, 1, 16), dtype=np.float32)
+
+
+@pytest.mark.lava
+def test_a_module_is_exact_on_the_contract_and_on_lava(module, x):
+    verdict = verify(module, x)
+
+    assert verdict.exact, str(verdict)
+    assert [comparison.backends for comparison in verdict.comparisons] == [("torch", "reference"), ("torch", "lava")]
+    assert verdict.comparisons[1].registers_compared == 4 * 16 * (3 * 10 + 3 * 12 + 3)
+    torch_scores = module(torch.as_tensor(x)).detach()
+    assert np.array_equal(verdict.traces[2].predictions(verdict.net), torch_scores.argmax(-1).numpy())
+    scores = verdict.traces[2].output(verdict.net) * module.blocks[-1].unit / 16
+    assert np.array_equal(scores.astype(np.float32), torch_scores.numpy())
+
+
+@pytest.mark.lava
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
+def test_stock_slayer_blocks_mix_with_ours_and_are_exact(x):
+    compat.apply()
+    slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
+    torch.manual_seed(3)
+    encoding = celif.TemporalEncoding(12, 20)
+    params = {"threshold": 0.5, "current_decay": 0.3, "voltage_decay": 0.1}
+    blocks = torch.nn.Sequential(
+        celif.Dense({}, 2, 12, temporal_encoding=encoding, weight_scale=3),
+        slayer.block.cuba.Dense(params, 12, 10, delay_shift=False, weight_scale=4, weight_norm=True),
+        celif.Dense({"scale": 128}, 10, 6, temporal_encoding=encoding, weight_scale=3),
+        slayer.block.cuba.Dense(params, 6, 5, delay_shift=False, weight_scale=8),
+    )
+    spikes = np.random.default_rng(0).integers(0, 2, (3, 2, 20))
+
+    verdict = verify(blocks, spikes)
+
+    assert verdict.exact, str(verdict)
+    assert verdict.comparisons[1].silent == ()
+
+
+def flip(net, layer, neuron, source, bit):
+    """The network with one bit of one weight flipped."""
+    weight = net.layers[layer].synapse.weight.copy()
+    weight[neuron, source] ^= 1 << bit
+    layers = list(net.layers)
+    layers[layer] = dataclasses.replace(layers[layer], synapse=Dense(weight=weight))
+    return dataclasses.replace(net, layers=tuple(layers))
+
+
+@pytest.mark.parametrize("bit", range(1, 7))
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_a_flipped_weight_bit_is_located(module, x, tmp_path, bit, layer):
+    net = record(module)
+    altered = flip(net, layer, neuron=2, source=0, bit=bit)
+    netx.write(altered, tmp_path / "net.net")
+
+    verdict = verify(module, x, file=tmp_path / "net.net", backends=("reference",))
+
+    assert not verdict.exact
+    name = net.layers[layer].name
+    weights = net.layers[layer].synapse.weight[2, 0], altered.layers[layer].synapse.weight[2, 0]
+    assert f"layer {name!r}, neuron 2, synapse.weight[2, 0]: trained {weights[0]}, file {weights[1]}" in str(verdict)
+    first = verdict.comparisons[0].first
+    assert (first.layer, first.neuron) == (name, 2)
+    sums = [
+        reference.run(one, encode(one, x)).layers[name]["v"][first.sample, 2, : first.step + 1]
+        for one in (net, altered)
+    ]
+    assert (sums[0][:-1] == sums[1][:-1]).all() and sums[0][-1] != sums[1][-1]
+
+
+@pytest.mark.lava
+def test_a_flipped_weight_bit_is_located_on_lava_too(module, x, tmp_path):
+    netx.write(flip(record(module), 1, neuron=4, source=0, bit=4), tmp_path / "net.net")
+
+    verdict = verify(module, x, file=tmp_path / "net.net")
+
+    assert verdict.comparisons[1].backends == ("torch", "lava")
+    assert (verdict.comparisons[1].first.layer, verdict.comparisons[1].first.neuron) == ("celif2", 4)
+    assert verdict.comparisons[1].first == dataclasses.replace(
+        verdict.comparisons[0].first,
+        registers={
+            "torch": verdict.comparisons[0].first.registers["torch"],
+            "lava": verdict.comparisons[0].first.registers["reference"],
+        },
+    )
+
+
+def test_any_other_alteration_is_named(module, x, tmp_path):
+    net = record(module)
+    te = net.te.copy()
+    te[3, 1] += 1
+    neuron = dataclasses.replace(net.layers[1].neuron, th_decay=42)
+    layer = dataclasses.replace(net.layers[1], neuron=neuron)
+    netx.write(dataclasses.replace(net, te=te, layers=(net.layers[0], layer, net.layers[2])), tmp_path / "net.net")
+
+    verdict = verify(module, x, file=tmp_path / "net.net", backends=("reference",))
+
+    assert "layer 'celif2', neuron 0, neuron.th_decay[0]: trained 41, file 42 (and 12 more)" in str(verdict)
+    assert verdict.as_dict()["altered"][-1]["where"] == "te[3, 1]"
+    assert not verdict.exact
+
+
+def test_a_file_of_another_architecture_is_not_run(module, x, tmp_path):
+    export_netx(Classifier(1, (10, 11), 3, 16), tmp_path / "net.net")
+
+    verdict = verify(module, x, file=tmp_path / "net.net")
+
+    assert not verdict.exact and verdict.comparisons == ()
+    assert "the file is not the trained network" in str(verdict)
+
+
+def test_a_hook_that_changes_the_output_is_found(module, x):
+    module.blocks[0].register_forward_hook(lambda block, args, output: output * 0)
+
+    with pytest.raises(BackendError, match="layer 'celif1': the module's forward pass and its registers disagree"):
+        verify(module, x, backends=("reference",))
+
+
+def test_a_silent_network_is_not_exact(module):
+    with torch.no_grad():
+        for block in module.blocks:
+            block.synapse.weight.zero_()
+            block.synapse.bias.fill_(-1)
+
+    verdict = verify(module, np.zeros((2, 1, 16), np.float32), backends=("reference",))
+
+    assert not verdict.exact
+    assert "NOTHING FIRED" in str(verdict)
+
+
+def test_a_saturating_readout_is_compared_like_any_register(x):
+    torch.manual_seed(0)
+    encoding = celif.TemporalEncoding(4, 16)
+    first = celif.Dense({}, 1, 4, temporal_encoding=encoding, input_exp=-6, weight_scale=4)
+    module = torch.nn.Sequential(first, Readout(4, 2, a_shift=18, weight_scale=8))
+
+    verdict = verify(module, x, backends=("reference",))
+
+    assert verdict.exact
+    assert np.abs(verdict.traces[0].layers["readout2"]["v"]).max() == 2**23 - 1
+
+
+def test_bad_requests_are_refused(module, x):
+    net = record(module)
+    with pytest.raises(InputError, match=r"Input has shape \(4, 1, 15\); expected \(samples, 1 channels, 16 steps\)"):
+        verify(module, x[..., :15], backends=("reference",))
+    with pytest.raises(InputError, match="Input has shape"):
+        simulate(net, x[:0], backend="reference")
+    with pytest.raises(InputError, match="Unknown backend 'chip'; known are reference, lava"):
+        verify(net, x, backends=("chip",))
+    with pytest.raises(InputError, match="Unknown backend 'chip'"):
+        simulate(net, x, backend="chip")
+    with pytest.raises(InputError, match="A comparison needs two sides"):
+        verify(net, x, backends=("reference",))

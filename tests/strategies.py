@@ -1,0 +1,108 @@
+"""Hypothesis strategies that draw the edges of every register by name: 0, +-1, both ends and one past them."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from spikeproof.contract.celif import CELIF
+from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.fixed import (
+    BIAS_MANT_MAX,
+    BIAS_MANT_MIN,
+    DECAY_ONE,
+    STATE_MAX,
+    TE_MAX,
+    TE_MIN,
+    THRESHOLD_MANT_MAX,
+    WEIGHT_MAX,
+    WEIGHT_MIN,
+)
+from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.readout import Readout
+
+
+def edged(low, high, *more):
+    """Whole numbers of a range, its edges by name."""
+    edges = [value for value in (0, 1, -1, low, low + 1, high - 1, high, *more) if low <= value <= high]
+    return st.sampled_from(edges) | st.integers(low, high)
+
+
+anything = edged(-(2**40), 2**40, STATE_MAX, STATE_MAX + 1, STATE_MAX + 2, -STATE_MAX, -STATE_MAX - 1, -STATE_MAX - 2)
+states = edged(-STATE_MAX, STATE_MAX)
+currents = edged(-STATE_MAX, STATE_MAX + 1)  # wrap24 keeps +2**23
+decays = edged(0, DECAY_ONE, 2048, 41)
+encodings = edged(TE_MIN, TE_MAX)
+sums = edged(-(2**17), 2**17, 100, -100)
+thresholds = edged(0, THRESHOLD_MANT_MAX, 19)
+biases = edged(BIAS_MANT_MIN, BIAS_MANT_MAX)
+spikes = st.sampled_from((0, 1))
+
+
+@st.composite
+def arrays(draw, elements, *shape):
+    """An int64 array of drawn elements."""
+    size = int(np.prod(shape))
+    return np.array(draw(st.lists(elements, min_size=size, max_size=size)), dtype=np.int64).reshape(shape)
+
+
+def celif_params(num_neurons):
+    """CE-LIF parameters of any value."""
+    return st.builds(
+        CELIF,
+        num_neurons=st.just(num_neurons),
+        v_decay=decays | arrays(decays, num_neurons),
+        th_decay=decays | arrays(decays, num_neurons),
+        v_th_mant=thresholds,
+        te_exp=edged(0, 23, 9),
+        a_shift=edged(0, 18, 6),
+        bias_mant=biases | arrays(biases, num_neurons),
+        bias_exp=edged(0, 7),
+    )
+
+
+def cuba_params(num_neurons):
+    """CUBA parameters of any value."""
+    return st.builds(
+        CUBA,
+        num_neurons=st.just(num_neurons),
+        u_decay=decays | arrays(decays, num_neurons),
+        v_decay=decays | arrays(decays, num_neurons),
+        v_th_mant=thresholds,
+        bias_mant=biases | arrays(biases, num_neurons),
+    )
+
+
+def readout_params(num_neurons):
+    """Read-out parameters of any value."""
+    return st.builds(
+        Readout,
+        num_neurons=st.just(num_neurons),
+        a_shift=edged(0, 18, 6),
+        bias_mant=biases | arrays(biases, num_neurons),
+        bias_exp=edged(0, 7),
+    )
+
+
+@st.composite
+def nets(draw, max_neurons=5, max_steps=6):
+    """Small networks of any parameters, as records."""
+    bits = draw(st.sampled_from((0, 1, 8)))
+    channels = draw(st.integers(1, max_neurons))
+    kinds = draw(st.lists(st.sampled_from((celif_params, cuba_params)), min_size=0, max_size=3))
+    if not kinds or draw(st.booleans()):
+        kinds = [*kinds, readout_params]
+    layers, width = [], channels
+    for i, kind in enumerate(kinds):
+        n = draw(st.integers(1, max_neurons))
+        weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), n, width))
+        scale = 2 ** draw(st.integers(0, 10))
+        layers.append(Layer(name=f"layer{i}", synapse=Dense(weight=weight), neuron=draw(kind(n)), scale=scale))
+        width = n
+    steps = draw(st.integers(1, max_steps))
+    widest = max((layer.num_neurons for layer in layers if isinstance(layer.neuron, CELIF)), default=0)
+    rows, extra = draw(st.integers(1, max_steps + 1)), draw(st.integers(0, 2))
+    return Net(
+        input=Input(num_channels=channels, bits=bits, exp=draw(st.integers(-6, 0)) if bits else 0),
+        layers=tuple(layers),
+        steps=steps,
+        te=draw(arrays(encodings, rows, widest + extra)) if widest else None,
+    )
