@@ -1,15 +1,21 @@
 # Every target sets up what it needs on a fresh machine; no other step is required.
-#   make demo          train, export, run on Lava, prove parity, write runs/demo/report.html
-#   make test          the fast tests, Lava's included        make test-all      the slow ones too
-#   make test-pythons  contract and lava_procs tests on every CPython 3.10 to 3.13 of this machine
-#   make check         ruff and mypy
+#
+#   make demo           train, export, run on Lava, prove parity, write runs/demo/report.html
+#   make test           the fast tests, Lava's included
+#   make test-all       the slow tests too
+#   make test-pythons   the tests of contract and lava_procs on every CPython 3.10 to 3.13 of this machine
+#   make check          formatting, lint and types
 
-PYTHON ?= $(shell for v in 3.13 3.12 3.11; do :; done; command -v python3)
-VENV   := .venv
-BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
 
-.PHONY: demo test test-all test-pythons test-gpu test-browser check format clean
+# The first python3 that runs and that we support. A pyenv shim may exist and not run.
+SUITABLE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.10,\
+              $(shell $(python) -c '$(SUITABLE)' 2>/dev/null && echo $(python))))
+
+.PHONY: demo test test-all test-gpu test-browser test-pythons check format clean
 
 demo: $(READY)
 	$(BIN)/spikeproof demo
@@ -26,23 +32,28 @@ test-gpu: $(READY)
 test-browser: $(READY)
 	$(BIN)/python -m pytest -m browser
 
+test-pythons:
+	$(if $(PYTHON),,$(error No Python 3.10 to 3.13 found. Install one, or name it: make PYTHON=...))
+	$(PYTHON) .ci/test_pythons.py
+
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	mkdir -p build/typing && ln -sfn ../.. build/typing/spikeproof
+	@mkdir -p build/typing && ln -sfn ../.. build/typing/spikeproof # mypy finds the package by its name
 	MYPYPATH=build/typing $(BIN)/mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Lava's own metadata allow Python 3.10 only, so above that it is installed past them (requirements-lava.txt).
 $(READY): pyproject.toml constraints.txt requirements-lava.txt
-	@echo "Setting up $(VENV) with $(PYTHON) (once; a few minutes)"
+	$(if $(PYTHON),,$(error No Python 3.10 to 3.13 found. Install one, or name it: make PYTHON=...))
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version), once; this takes a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  && $(BIN)/python -m pip install --quiet --no-deps --ignore-requires-python -r requirements-lava.txt || true
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  $(BIN)/python -m pip install --quiet --no-deps --ignore-requires-python -r requirements-lava.txt; fi
 	touch $@
 
 clean:

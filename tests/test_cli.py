@@ -1,0 +1,272 @@
+"""The command line as a user types it: results, exit codes, and one message for a mistake."""
+
+import json
+import re
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from spikeproof import cli
+from spikeproof.export import netx
+from spikeproof.train.fit import fit
+from spikeproof.train.recipe import Recipe, find
+
+SMALL = ("--set", "hidden=10,12", "--set", "epochs=1")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run the command in this process, which spares an interpreter and torch; give (exit code, stdout, stderr)."""
+
+    def run(*arguments, cwd=None):
+        monkeypatch.setattr(sys, "argv", ["spikeproof", *map(str, arguments)])
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small finished run."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    fit(find("digits").replace(["hidden=10,12", "epochs=1"]), folder)
+    return folder
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A copy of the run that a test may damage."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for path in trained.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+@pytest.mark.lava
+def test_demo_trains_exports_runs_and_proves(run, tmp_path):
+    code, out, err = run("demo", *SMALL, "--samples", 3, cwd=tmp_path)
+
+    assert code == 0, err
+    assert "EXACT" in out.splitlines() and "NOT EXACT" not in out
+    assert "torch and lava are exact" in out and "register values over 3 samples are equal" in out
+    right = {word for word in out.splitlines()[-2].replace(",", "").split() if word.endswith("/3")}
+    assert len(right) == 1  # the same accuracy on torch, contract and Lava
+    folder = tmp_path / "runs" / "demo"
+    assert {path.name for path in folder.iterdir()} == {
+        "recipe.json", "log.csv", "model.safetensors", "net.net", "result.json", "report.html",
+    }  # fmt: skip
+    page = (folder / "report.html").read_text()
+    assert "<b>EXACT</b>" in page and "<svg" in page
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page)  # self-contained
+
+    code, out, err = run("demo", *SMALL, "--samples", 3, cwd=tmp_path)
+    assert code == 0 and "holds this recipe's trained network already" in err
+
+
+@pytest.mark.lava
+def test_verify_a_run_as_json(run, trained):
+    code, out, _ = run("verify", trained, "--samples", 2, "--json")
+
+    found = json.loads(out)
+    assert code == 0 and found["exact"] is True
+    assert [comparison["backends"] for comparison in found["comparisons"]] == [
+        ["torch", "reference"],
+        ["torch", "lava"],
+    ]
+    assert len(set(found["right"].values())) == 1
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_verify_finds_a_flipped_weight_bit(run, copy, layer):
+    with h5py.File(copy / "net.net", "r+") as file:
+        weight = file[f"layer/{layer}/weight"]
+        weight[2, 0] ^= 1 << 5
+
+    code, out, err = run("verify", copy, "--samples", 2, "--report", copy / "report.html")
+
+    assert code == 1, err
+    name = ["celif1", "celif2", "readout3"][layer - 1]
+    assert "NOT EXACT" in out
+    assert f"layer '{name}', neuron 2, synapse.weight[2, 0]: trained" in out
+    assert f"torch and lava DIFFER, first in layer '{name}', sample " in out and ", step " in out
+    assert "<b>NOT EXACT</b>" in (copy / "report.html").read_text()
+
+
+@pytest.mark.lava
+def test_verify_a_file_alone_with_given_and_with_random_input(run, trained, tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random((3, 1, 64)))
+
+    code, out, _ = run("verify", trained / "net.net", "-i", tmp_path / "x.npz", "--samples", "all")
+    assert code == 0 and "reference and lava are exact" in out and "over 3 samples" in out
+    code, out, err = run("verify", trained / "net.net", "--samples", 2)
+    assert code == 0 and "over 2 samples" in out and "random input, seed 0" in err
+
+
+@pytest.mark.lava
+def test_simulate_writes_every_variable(run, trained, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((2, 1, 64)))
+
+    code, out, err = run("simulate", trained / "net.net", "-i", tmp_path / "x.npy", "-o", tmp_path / "out.npz")
+    assert code == 0, err
+    again = run("simulate", trained / "net.net", "-i", tmp_path / "x.npy", "--backend", "reference", "--json")
+
+    with np.load(tmp_path / "out.npz") as saved:
+        assert set(saved) == {f"{layer}.{k}" for layer in ("celif1", "celif2") for k in ("s", "v", "h", "theta")} | {
+            "readout3.v"
+        }
+        assert saved["celif2.s"].shape == (2, 12, 64)
+        assert json.loads(again[1])["output"] == saved["readout3.v"][..., -1].tolist()
+    assert "2 samples on lava" in out
+
+
+@pytest.mark.lava
+def test_the_deadline_of_the_command_holds(run, trained):
+    code, _, err = run("verify", trained, "--samples", 20, "--deadline", 1)
+
+    assert code == 1
+    assert "error: Lava did not finish within 1 s and was ended. Allow more with --deadline" in err
+
+
+@pytest.mark.lava
+def test_doctor_runs_a_trial(run, tmp_path):
+    code, out, _ = run("doctor")
+
+    assert code == 0, out
+    assert "ok      trial run: reference and lava are exact" in out
+    assert "ok      lava-nc: 0.10.0" in out
+
+
+def test_export_and_inspect(run, trained, tmp_path):
+    path = tmp_path / "a.net"
+
+    code, out, _ = run("export", trained, "-o", path)
+    assert code == 0 and path.read_bytes() == (trained / "net.net").read_bytes()
+    assert run("export", trained, "-o", path)[0] == 2
+    assert run("export", trained, "-o", path, "--force")[0] == 0
+    code, out, _ = run("inspect", path)
+    assert code == 0 and "celif2" in out and "CELIF" in out and "steps a sample: 64" in out
+    code, out, _ = run("inspect", path, "--json")
+    assert json.loads(out)["te"] == {"steps": 64, "neurons": 12}
+
+
+def test_training_again_needs_force_and_a_seed_repeats(run, trained, tmp_path):
+    code, _, err = run("train", "digits", *SMALL, "--folder", trained)
+    assert code == 2 and "holds a finished run. Name another --folder, or replace it with --force" in err
+
+    again = fit(find("digits").replace(["hidden=10,12", "epochs=1"]), tmp_path / "again")
+    assert netx.load(again.net_path) == netx.load(trained / "net.net")
+    assert (trained / "log.csv").read_text().startswith("epoch,loss,train_accuracy\n1,")
+
+
+@pytest.mark.parametrize("verb", ["inspect", "verify", "simulate"])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "no such file"),
+        (lambda path: path.write_bytes(b""), "it is empty"),
+        (lambda path: path.write_bytes(path.read_bytes()[:3000]), "not a readable HDF5 file"),
+        (lambda path: _edit(path, "nan"), r"layer/1: Dense weight[0, 0] = nan"),
+        (lambda path: _edit(path, "version"), "schema version 7"),
+        (lambda path: _edit(path, "foreign"), "not written by spikeproof"),
+    ],
+)
+def test_a_bad_file_is_one_message_and_exit_2(run, copy, tmp_path, verb, damage, words):
+    path = copy / "net.net"
+    np.save(tmp_path / "x.npy", np.zeros((1, 1, 64)))
+    damage(path)
+
+    code, out, err = run(verb, path, *(["-i", tmp_path / "x.npy"] if verb == "simulate" else []))
+
+    assert (code, out) == (2, "")
+    message = err.strip().splitlines()[-1]
+    assert message.startswith(f"error: {path}: ") and words in message
+
+
+def _edit(path, what):
+    with h5py.File(path, "r+") as file:
+        if what == "nan":
+            del file["layer/1/weight"]
+            file["layer/1/weight"] = np.full((10, 1), np.nan)
+        elif what == "version":
+            file.attrs["spikeproof_schema"] = 7
+        else:
+            del file.attrs["spikeproof_schema"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "digit"], "No recipe is called 'digit'; known are digits"),
+        (["train", "digits", "--set", "epoch=3"], "--set epoch=3: write key=value with a key of task, hidden"),
+        (["train", "digits", "--set", "epochs=x"], "--set epochs=x: epochs takes int"),
+        (["train", "digits", "--set", "epochs=0"], "epochs = 0 must be at least 1"),
+        (["train", "digits", "--set", "hidden=a"], "hidden takes whole numbers separated by commas"),
+        (["train", "digits", "--set", "task=mnist"], "task = 'mnist' is unknown; known are digits"),
+        (["train", "digits", "--set", "scale=100"], "scale = 100 is not a power of two"),
+        (["verify", "."], "no finished training run here"),
+        (["export", "."], "no finished training run here"),
+        (["verify", "{run}", "--samples", "0"], "--samples 0: give a number from 1, or 'all'"),
+        (["verify", "{run}", "--samples", "9999"], "--samples 9999: there are 450"),
+        (["verify", "{run}", "-i", "x.npy"], "--input is for a network file"),
+        (["simulate", "{run}/net.net", "-i", "absent.npy"], "absent.npy: no such file"),
+        (["simulate", "{run}/net.net", "-i", "{run}/log.csv"], "not a .npy or .npz file of numbers"),
+        (["simulate", "{run}/net.net", "-i", "{pickle}"], "not a .npy or .npz file of numbers"),
+        (["simulate", "{run}/net.net", "-i", "{named}"], "no array called x; it holds y"),
+        (["simulate", "{run}/net.net", "-i", "{short}"], "Input has shape (1, 1, 3)"),
+        (["simulate", "{run}/net.net", "-i", "{good}", "--backend", "chip"], "Unknown backend 'chip'"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_2(run, trained, tmp_path, arguments, words):
+    names = {key: tmp_path / f"{key}.npy" for key in ("pickle", "short", "good")} | {"named": tmp_path / "named.npz"}
+    np.save(names["pickle"], np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save(names["short"], np.zeros((1, 1, 3)))
+    np.save(names["good"], np.zeros((1, 1, 64)))
+    np.savez(names["named"], y=np.zeros(3))
+
+    code, out, err = run(*(argument.format(run=trained, **names) for argument in arguments), cwd=tmp_path)
+
+    assert (code, out) == (2, "")
+    assert words in err.replace("\n", " ")
+
+
+def test_damaged_runs_are_refused(run, copy):
+    (copy / "model.safetensors").write_bytes(b"broken")
+    code, _, err = run("verify", copy)
+    assert code == 2 and "model.safetensors: cannot be read" in err
+
+    (copy / "recipe.json").write_text('{"task": "digits", "depth": 3}')
+    code, _, err = run("verify", copy)
+    assert code == 2 and "recipe.json: not a recipe" in err
+
+
+def test_every_verb_has_help_and_usage_errors_exit_2(run):
+    verbs = ("demo", "train", "export", "inspect", "simulate", "verify", "doctor")
+    code, out, _ = run("--help")
+    assert code == 0 and all(verb in out for verb in verbs)
+    assert run("--version")[:2] == (0, "0.1.0\n")
+    assert run("frobnicate")[0] == 2
+    assert run("verify")[0] == 2
+
+
+def test_the_module_is_the_command_and_shows_no_traceback(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "spikeproof", "inspect", "absent.net"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: absent.net: no such file.\n")
+
+
+def test_a_recipe_survives_its_json():
+    recipe = Recipe(task="digits", hidden=(3, 4), seed=9)
+
+    assert Recipe.from_json(recipe.to_json()) == recipe

@@ -1,0 +1,96 @@
+"""Imports run one way: this table is the one in the design, and a wrong arrow fails."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+OURS = {
+    "contract": set(),
+    "export": {"contract"},
+    "train": {"contract", "export"},
+    "lava_procs": {"contract"},
+    "sim": {"contract", "export", "lava_procs"},
+}
+"""Folder -> which of our folders it may import."""
+
+THEIRS = {
+    "contract": {"numpy"},
+    "export": {"numpy", "h5py", "torch"},
+    "train": {"numpy", "h5py", "torch", "safetensors", "sklearn", "numba", "triton", "lava"},
+    "lava_procs": {"numpy", "lava"},
+    "sim": {"numpy", "torch", "matplotlib", "jinja2"},
+}
+"""Folder -> which third parties it may import."""
+
+ONLY_IN = {"torch": {"export": {"slayer.py"}, "sim": {"torch_backend.py", "verify.py"}}}
+"""Third party -> folder -> the only files that may import it."""
+
+
+def imported(path):
+    """Every module that a file imports, anywhere in it, as (ours, folder) or (theirs, package)."""
+    package = ("spikeproof", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            stem = ".".join([*base, *filter(None, [node.module])])
+            names = [f"{stem}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from names
+
+
+def files():
+    return [path for folder in OURS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    folder = path.relative_to(ROOT).parts[0]
+    for name in imported(path):
+        first, _, rest = name.partition(".")
+        target = rest.partition(".")[0]
+        if first == "spikeproof":
+            fine = target == folder or target in OURS[folder] or target == "__version__"
+        else:
+            fine = first in sys.stdlib_module_names or first in THEIRS[folder]
+            fine = fine and path.name in ONLY_IN.get(first, {}).get(folder, {path.name})
+        assert fine, f"{folder}/ may not import {name}"
+
+
+def test_importing_the_package_loads_neither_torch_nor_lava():
+    code = (
+        "import sys, spikeproof, spikeproof.cli, spikeproof.contract.net, spikeproof.sim.parity\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules} & {'torch', 'lava', 'h5py', 'matplotlib'}\n"
+        "print(sorted(loaded))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_public_names_are_listed_and_load():
+    import spikeproof
+
+    for name in spikeproof.__all__:
+        assert getattr(spikeproof, name) is not None
+    assert set(spikeproof.__all__) <= set(dir(spikeproof))
+    with pytest.raises(AttributeError, match="has no attribute 'celiff'; it has .*celif"):
+        spikeproof.celiff  # noqa: B018
+
+
+def test_every_module_is_short_enough_to_read():
+    long = [str(path.relative_to(ROOT)) for path in files() if len(path.read_text().splitlines()) > 400]
+    assert long == []
+
+
+def test_packages_are_listed():
+    import tomllib
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {".".join(["spikeproof", *path.parent.relative_to(ROOT).parts]) for path in files()}
+    assert found | {"spikeproof"} == set(listed)
