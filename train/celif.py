@@ -9,7 +9,7 @@ whole number of state units, and equal to the register of `spikeproof.contract.c
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -19,9 +19,12 @@ from torch import nn
 from ..contract import celif as contract
 from ..contract import net
 from ..contract.errors import UnsupportedError
-from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_MAX, TE_MAX, TE_MIN
+from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, TE_MAX, TE_MIN
 from ..export import layers
 from . import synapse
+from .kernels import select
+from .kernels.reference import Registers
+from .kernels.reference import celif_scan as scan
 from .rounding import levels, quantize
 
 
@@ -80,7 +83,9 @@ class TemporalEncoding(nn.Module):
         Tensor, shape (num_neurons, T)
             Real values, each a whole number of ``2**-te_exp``.
         """
-        rows = quantize(self.weight[:num_neurons], *self._levels)
+        rows = quantize(self.weight[:num_neurons, :steps], *self._levels)
+        if steps <= self.steps:
+            return rows
         return rows[:, torch.arange(steps, device=rows.device) % self.steps]
 
     def record(self) -> np.ndarray:
@@ -88,103 +93,22 @@ class TemporalEncoding(nn.Module):
         return np.ascontiguousarray(levels(self.weight, *self._levels).to(torch.int8).cpu().numpy().T)
 
 
-class Registers(NamedTuple):
-    """What the neurons held at the end of every step, tensors of shape (N, C, T) in SLAYER's units."""
-
-    s: torch.Tensor
-    """Spikes, 0 or 1."""
-    v: torch.Tensor
-    """Membrane, before the reset of a neuron that fired."""
-    h: torch.Tensor
-    """Threshold adaptation."""
-    theta: torch.Tensor
-    """Threshold that the membrane was compared with."""
-
-
-def scan(
-    z: torch.Tensor, te: torch.Tensor, keep_v: torch.Tensor, keep_h: torch.Tensor, threshold: float, unit: float
-) -> Registers:
-    """Run `contract.celif.step` over all time steps of a batch, in float64 arithmetic that is exact.
-
-    A 24-bit state times a 12-bit factor, or times an 8-bit encoding, needs fewer bits than float64's 53,
-    factors are powers of two over whole numbers, and ``trunc`` rounds toward zero: so every line below is the
-    line of the contract.
-
-    Parameters
-    ----------
-    z : Tensor, shape (N, C, T)
-        Input currents in SLAYER's units.
-    te : Tensor, shape (C, T)
-        Encoding, real values.
-    keep_v, keep_h : Tensor, shape (C,)
-        Fraction of the membrane and of the adaptation that a step keeps, multiples of 1/4096.
-    threshold : float
-        Resting threshold in SLAYER's units.
-    unit : float
-        One state unit in SLAYER's units, a power of two.
-
-    Returns
-    -------
-    Registers
-        Tensors of the dtype of `z`, without gradient.
-    """
-    with torch.no_grad():
-        a = torch.round(z.to(torch.float64) / unit).permute(2, 0, 1)
-        te = te.to(torch.float64).T
-        keep_v, keep_h = keep_v.to(torch.float64), keep_h.to(torch.float64)
-        resting = threshold / unit
-        v = h = s = torch.zeros_like(a[0])
-        steps = []
-        for a_t, te_t in zip(a, te, strict=True):
-            h = (torch.trunc(h * keep_h) + torch.trunc(v * te_t)).clamp(-STATE_MAX, STATE_MAX)
-            v = (torch.trunc(v * (1 - s) * keep_v) + a_t).clamp(-STATE_MAX, STATE_MAX)
-            theta = (resting + h).clamp(-STATE_MAX, STATE_MAX)
-            s = (v > theta).to(torch.float64)
-            steps.append((s, v, h, theta))
-        s, v, h, theta = (torch.stack(x, dim=-1) for x in zip(*steps, strict=True))
-        return Registers(s.to(z.dtype), *((x * unit).to(z.dtype) for x in (v, h, theta)))
-
-
 class _Fire(torch.autograd.Function):
-    """Spikes of `scan`, with the gradients of arXiv 2308.15150 (equations 5 to 7).
-
-    With e the gradient of the loss to the spikes, g the boxcar surrogate and d, l the gradients to membrane and
-    threshold, going back in time::
-
-        e'[t] = e[t] - alpha v[t] d[t+1]
-        l[t]  = -e'[t] g[t] + beta l[t+1]
-        d[t]  =  e'[t] g[t] + alpha (1 - s[t]) d[t+1] + te[t+1] l[t+1]
-
-    The gradient to the current is d[t], to the encoding the sum over the batch of l[t] v[t-1]. The reset is not
-    detached. Roundings and saturations pass gradients straight through.
-    """
+    """Spikes of a layer over a whole sequence; the rules stand in `kernels.reference`."""
 
     @staticmethod
     def forward(ctx: Any, z, te, keep_v, keep_h, threshold, unit, half_width, height):  # type: ignore[no-untyped-def]
-        registers = scan(z, te, keep_v, keep_h, threshold, unit)
-        g = ((registers.v - registers.theta).abs() < half_width).to(z.dtype) * height
-        ctx.save_for_backward(te, keep_v, keep_h, registers.s, registers.v, g)
-        return registers.s
+        ctx.kernels = select.kernels(z.device)
+        spikes, trace = ctx.kernels.celif_forward(z, te, keep_v, keep_h, threshold, unit, half_width)
+        ctx.save_for_backward(te, keep_v, keep_h, *trace)
+        ctx.scale = unit, height
+        return spikes
 
     @staticmethod
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
-        te, keep_v, keep_h, s, v, g = ctx.saved_tensors
-        keep_v, keep_h, te = keep_v.to(grad.dtype), keep_h.to(grad.dtype), te.to(grad.dtype)
-        last = grad.shape[-1] - 1
-        d = torch.zeros_like(grad[..., 0])
-        lam = torch.zeros_like(d)
-        grad_z = torch.empty_like(grad)
-        grad_te = torch.zeros_like(te)
-        for t in range(last, -1, -1):
-            fire = (grad[..., t] - keep_v * v[..., t] * d) * g[..., t]
-            d = fire + keep_v * (1 - s[..., t]) * d
-            if t < last:
-                d = d + te[:, t + 1] * lam
-            lam = keep_h * lam - fire
-            grad_z[..., t] = d
-            if t:
-                grad_te[:, t] = (lam * v[..., t - 1]).sum(0)
-        return grad_z, grad_te, None, None, None, None, None, None
+        te, keep_v, keep_h, *trace = ctx.saved_tensors
+        grads = ctx.kernels.celif_backward(grad, te, keep_v, keep_h, *ctx.scale, trace)
+        return *grads, None, None, None, None, None, None
 
 
 class Neuron(nn.Module):

@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ..contract import net as contract
 from ..contract.errors import InputError, UnsupportedError
@@ -101,13 +102,19 @@ class Dense(nn.Module):
         """
         # In half precision, or in float32 with a large sum, the product would round: the contract does not.
         with torch.autocast(x.device.type, enabled=False):
-            exact = self.in_neurons * max_payload * -WEIGHT_MIN < FLOAT32_EXACT
-            dtype = self.weight.dtype if exact else torch.float64
+            largest = self.in_neurons * max_payload * -WEIGHT_MIN
+            dtype = self.weight.dtype if largest < FLOAT32_EXACT else torch.float64
             weight = quantize(self.weight, *self._weight_levels).to(dtype)
-            z = torch.matmul(weight, x.to(dtype))
-            if self.bias is not None:
-                z = z + quantize(self.bias, *self._bias_levels).to(dtype)[:, None]
-            return z
+            # One product over all samples and steps, from and to (N, T, C) in memory: the layout of the kernels.
+            x = x.to(dtype).transpose(1, 2)
+            if self.bias is None:
+                return functional.linear(x, weight).transpose(1, 2)
+            bias = quantize(self.bias, *self._bias_levels).to(dtype)
+            finer = max(0, self.state_shift - self.bias_exp)
+            if dtype == torch.float64 or (largest << finer) + -BIAS_MANT_MIN < FLOAT32_EXACT:
+                return functional.linear(x, weight, bias).transpose(1, 2)
+            # Partial sums in the bias's finer unit might not be exact, only the sum as a whole.
+            return (functional.linear(x, weight) + bias).transpose(1, 2)
 
     def record(self) -> contract.Dense:
         """Return the integer weights as a contract record."""
