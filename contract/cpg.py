@@ -259,9 +259,7 @@ def position(t_s: npt.ArrayLike, index: npt.ArrayLike, length: int) -> IntArray:
     """
     length = as_whole("position: length", length, 1, _COUNT_MAX)
     steps = as_integers("position: t_s", t_s, np.int64, 0, _COUNT_MAX)
-    return np.asarray(
-        steps * length + as_integers("position: index", index, np.int64, 0, length - 1), dtype=np.int64
-    )
+    return np.asarray(steps * length + as_integers("position: index", index, np.int64, 0, length - 1), dtype=np.int64)
 
 
 def paper_frequencies(num_neurons: int, w_max: float, threshold: float) -> tuple[int, npt.NDArray[np.float64]]:
@@ -271,7 +269,6 @@ def paper_frequencies(num_neurons: int, w_max: float, threshold: float) -> tuple
         raise RecordError(f"from_paper: w_max = {w_max} is not a positive number; the authors use 10000 or 1000.")
     if not -1 < threshold < 1:
         raise RecordError(
-            f"from_paper: threshold = {threshold} is not between -1 and 1, so no sine crosses it. "
-            "The paper uses 0.8."
+            f"from_paper: threshold = {threshold} is not between -1 and 1, so no sine crosses it. The paper uses 0.8."
         )
     return n, float(w_max) ** (-2.0 * np.arange((n + 1) // 2) / n)

@@ -134,9 +134,7 @@ class Coupled(Record):
     def omega(self) -> npt.NDArray[np.float64]:
         """Frequency that the integer coefficients turn at, rad a step, shape (m,): ``cos(omega) = 1 + tan sin``."""
         product = (
-            self.tan_mant.astype(np.int64)
-            * self.sin_mant
-            * 2.0 ** -(self.tan_exp + self.sin_exp).astype(np.float64)
+            self.tan_mant.astype(np.int64) * self.sin_mant * 2.0 ** -(self.tan_exp + self.sin_exp).astype(np.float64)
         )
         return np.asarray(2 * np.arcsin(np.sqrt(-product / 2)))  # 1 - cos without cancellation
 

@@ -162,7 +162,7 @@ def _weight(words: Words) -> npt.NDArray[Any]:
     """Hamming weight of codes, the words along the last axis."""
     if words.shape[-1] == 1:
         return _popcount(words[..., 0])
-    return _popcount(words).sum(axis=-1, dtype=np.int32)
+    return np.asarray(_popcount(words).sum(axis=-1, dtype=np.int32))
 
 
 def _blocks(words: Words) -> Iterator[tuple[int, npt.NDArray[Any]]]:

@@ -259,7 +259,20 @@ def test_the_fastest_oscillator_stays_in_the_register():
     params = Coupled.from_paper(2, w_max=1.0)
     quarter = dataclasses.replace(params, tan_mant=-(2**14), tan_exp=14, sin_mant=2**14, sin_exp=14)
 
-    states, _, _ = run(quarter, 8)
+    states, fired, _ = run(dataclasses.replace(quarter, threshold=AMPLITUDE), 4)
 
     assert math.isclose(quarter.omega[0], math.pi / 2)
-    assert states[:4, :, 0].tolist() == [[AMPLITUDE, 0], [0, AMPLITUDE], [-AMPLITUDE, 0], [0, -AMPLITUDE]]
+    assert fired.tolist() == [[0, 1], [1, 0], [0, 0], [0, 0]]  # a register equal to the threshold fires
+    assert states[:, :, 0].tolist() == [[AMPLITUDE, 0], [0, AMPLITUDE], [-AMPLITUDE, 0], [0, -AMPLITUDE]]
+
+
+def test_a_rounded_rotation_matrix_of_the_same_width_loses_its_amplitude():
+    """Why the step is three shears: the second oscillator of the paper, its matrix rounded to 16 bits."""
+    omega = 10000.0 ** (-2 / 40)
+    cos, sin = round(math.cos(omega) * 2**15), round(math.sin(omega) * 2**15)
+    x, y = AMPLITUDE, 0
+
+    for _ in range(100_000):
+        x, y = shear(shear(0, x, cos, 15), -y, sin, 15), shear(shear(0, x, sin, 15), y, cos, 15)
+
+    assert math.hypot(x, y) < 0.6 * AMPLITUDE
