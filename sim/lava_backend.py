@@ -146,13 +146,18 @@ def _lines(child: subprocess.Popen[str]) -> queue.Queue[str | None]:
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    """Ask the worker to clean up, by closing its stdin, then end what is left of its group."""
+    """Let the worker end its group, by closing its stdin, and end by force what is left of it after a while."""
     assert child.stdin is not None
     with contextlib.suppress(BrokenPipeError):
         child.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(_GRACE_SECONDS)
     with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
+        end = time.monotonic() + _GRACE_SECONDS
+        while time.monotonic() < end:
+            os.killpg(child.pid, 0)
+            time.sleep(0.02)
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 

@@ -3,14 +3,14 @@
 Reads ``net.net`` and ``payload.npy`` in the folder and leaves the recorded traces in ``trace/``. Reports to stdout, one
 JSON object a line: ``{"steps": n}`` as it goes, then ``{"done": true}`` or ``{"error": "..."}``.
 
-Lava waits for ever when one of its processes raises, and leaves processes and shared memory behind when it is ended
-in the middle. So a watcher looks at Lava's processes while the main thread waits in Lava; on an error, and when the
-parent closes this process's stdin (because its deadline passed, or because it died), it releases the shared memory
-and ends this whole process group.
+Lava waits for ever when one of its processes raises, and leaves processes behind when it is ended in the middle. So a
+watcher looks at Lava's processes while the main thread waits in Lava; on an error, and when the parent closes this
+process's stdin (because its deadline passed, or because it died), it ends this whole process group.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -35,12 +35,14 @@ def main(folder: Path) -> None:
     running: list[Any] = []
     threading.Thread(target=_watch, args=(running,), daemon=True).start()
     try:
-        _run(folder, running)
-    except BaseException:
-        _report(error=_lava_error(running) or traceback.format_exc())
-    else:
-        _report(done=True)
-    _end(running)
+        try:
+            _run(folder, running)
+        except BaseException:
+            _report(error=_lava_error(running) or traceback.format_exc())
+        else:
+            _report(done=True)
+    finally:
+        _end()
 
 
 def _run(folder: Path, running: list[Any]) -> None:
@@ -66,11 +68,11 @@ def _watch(running: list[Any]) -> None:
     while True:
         readable, _, _ = select.select([sys.stdin], [], [], _WATCH_SECONDS)
         if readable and not os.read(sys.stdin.fileno(), 1):
-            _end(running)
+            _end()
         error = _lava_error(running)
         if error:
             _report(error=error)
-            _end(running)
+            _end()
 
 
 def _infrastructure(running: list[Any]) -> Any:
@@ -90,17 +92,14 @@ def _lava_error(running: list[Any]) -> str | None:
 
 
 def _report(**message: Any) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone, and the watcher sees to it
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
 
 
-def _end(running: list[Any]) -> None:
-    try:
-        infrastructure = _infrastructure(running)
-        if infrastructure is not None and infrastructure.smm is not None:
-            infrastructure.smm.shutdown()
-    finally:
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+def _end() -> None:
+    # Python's tracker of shared memory ignores SIGTERM: it outlives the others, frees what they left, and ends too.
+    os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
