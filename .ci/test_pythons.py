@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 TESTS = ("tests/contract", "tests/lava_procs")
-TEST_TOOLS = ("pytest>=8.2", "pytest-timeout>=2.3", "hypothesis>=6.100")
+# The networks of tests/lava_procs run through sim, whose reader of files needs h5py.
+TEST_TOOLS = ("pytest>=8.2", "pytest-timeout>=2.3", "hypothesis>=6.100", "h5py>=3.11")
 LAVA = "lava-nc==0.10.0"
 IMPORTED_BY_LAVA = ("asteval", "networkx", "numpy", "scipy")
 

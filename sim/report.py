@@ -182,6 +182,7 @@ def _svg(figure: Any) -> str:
     text = io.StringIO()
     # A fixed salt and no date make the same verdict give the same bytes.
     with matplotlib.rc_context({"svg.hashsalt": "spikeproof", "svg.fonttype": "none", "font.size": 8}):
-        figure.savefig(text, format="svg", dpi=200, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(text, format="svg", dpi=200, metadata=nothing)
     svg = text.getvalue()
     return svg[svg.index("<svg") :]

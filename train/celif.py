@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from ..contract import celif as contract
 from ..contract import net
@@ -105,10 +106,34 @@ class _Fire(torch.autograd.Function):
         return spikes
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
         te, keep_v, keep_h, *trace = ctx.saved_tensors
         grads = ctx.kernels.celif_backward(grad, te, keep_v, keep_h, *ctx.scale, trace)
         return *grads, None, None, None, None, None, None
+
+
+class _DenseFire(torch.autograd.Function):
+    """Spikes of a dense layer in one call, on kernels that have one for it."""
+
+    @staticmethod
+    def forward(ctx: Any, x, weight, bias, te, keep_v, keep_h, threshold, unit, half_width, height):  # type: ignore[no-untyped-def]
+        ctx.kernels = select.kernels(x.device)
+        spikes, trace = ctx.kernels.celif_dense_forward(
+            x, weight, bias, te, keep_v, keep_h, threshold, unit, half_width
+        )
+        ctx.save_for_backward(weight, te, keep_v, keep_h, *trace)
+        ctx.scale = unit, height
+        return spikes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
+        weight, te, keep_v, keep_h, *trace = ctx.saved_tensors
+        grad_x, grad_weight, grad_bias, grad_te = ctx.kernels.celif_dense_backward(
+            grad, weight, te, keep_v, keep_h, *ctx.scale, trace, ctx.needs_input_grad[0]
+        )
+        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, grad_te, *(None,) * 6
 
 
 class Neuron(nn.Module):
@@ -173,19 +198,20 @@ class Neuron(nn.Module):
         """Resting threshold after rounding."""
         return self.v_th_mant / self.scale
 
-    def _operands(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, float, float]:
-        channels, steps = z.shape[1:]
+    def _operands(
+        self, channels: int, steps: int, device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float, float]:
         if channels > self.temporal_encoding.num_neurons:
             raise UnsupportedError(
                 f"A CE-LIF layer of {channels} neurons needs a TemporalEncoding of at least as many rows; "
                 f"this one has {self.temporal_encoding.num_neurons}."
             )
-        self.shape = z.shape[1:-1]
-        keep = [
-            torch.full((channels,), 1 - lost / DECAY_ONE, dtype=torch.float64, device=z.device)
+        self.shape = torch.Size([channels])
+        keep_v, keep_h = (
+            torch.full((channels,), 1 - lost / DECAY_ONE, dtype=torch.float64, device=device)
             for lost in (self.v_decay, self.th_decay)
-        ]
-        return z, self.temporal_encoding(channels, steps), *keep, self.threshold, self.unit
+        )
+        return self.temporal_encoding(channels, steps), keep_v, keep_h, self.threshold, self.unit
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Return the spikes.
@@ -200,11 +226,31 @@ class Neuron(nn.Module):
         Tensor, shape (N, C, T)
             0 or 1.
         """
-        return _Fire.apply(*self._operands(z), self.half_width, self.scale_grad)
+        return _Fire.apply(z, *self._operands(*z.shape[1:], z.device), self.half_width, self.scale_grad)
 
     def registers(self, z: torch.Tensor) -> Registers:
         """Return spikes, membrane, adaptation and threshold at every step, without gradient."""
-        return scan(*self._operands(z))
+        return scan(z, *self._operands(*z.shape[1:], z.device))
+
+    def fire(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """Return the spikes for currents of ``weight @ x + bias`` by kernels that do both in one call.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, I, T)
+            Inputs, of a dtype in which the sums are exact.
+        weight : Tensor, shape (C, I)
+            Weights in SLAYER's units.
+        bias : Tensor, shape (C,), or None
+            Biases in SLAYER's units.
+
+        Returns
+        -------
+        Tensor, shape (N, C, T)
+            0 or 1.
+        """
+        operands = self._operands(len(weight), x.shape[-1], x.device)
+        return _DenseFire.apply(x, weight, bias, *operands, self.half_width, self.scale_grad)
 
     def record(self, num_neurons: int, *, a_shift: int, bias_mant: Any = 0, bias_exp: int = 0) -> contract.CELIF:
         """Return the integer parameters of a layer of `num_neurons` neurons."""
@@ -218,6 +264,15 @@ class Neuron(nn.Module):
             bias_mant=bias_mant,
             bias_exp=bias_exp,
         )
+
+
+def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Say whether a module is exactly of a kind and nobody listens to it or changes what it does.
+
+    Only then may kernels do its work in another place: hooks and parametrizations must see it called.
+    """
+    listeners = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return type(module) is kind and not any(listeners)
 
 
 class Dense(nn.Module):
@@ -288,14 +343,20 @@ class Dense(nn.Module):
         """Shape of the block's output without batch and time."""
         return torch.Size([self.synapse.out_neurons])
 
+    def _payload(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
+        return (x, 1) if self.input is None else (self.input(x), self.input.max_payload)
+
     def current(self, x: torch.Tensor) -> torch.Tensor:
         """Return the neurons' input current, shape (N, C, T), for an input of shape (N, I, T)."""
-        if self.input is None:
-            return self.synapse(x)
-        return self.synapse(self.input(x), self.input.max_payload)
+        return self.synapse(*self._payload(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes, shape (N, C, T), for an input of shape (N, I, T)."""
+        fused = hasattr(select.kernels(x.device), "celif_dense_forward")
+        if fused and is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron):
+            x, max_payload = self._payload(x)
+            weight, bias = self.synapse.quantized(max_payload)
+            return self.neuron.fire(x.to(weight.dtype), weight, bias)
         return self.neuron(self.current(x))
 
     def registers(self, x: torch.Tensor) -> Registers:

@@ -100,21 +100,31 @@ class Dense(nn.Module):
         Tensor, shape (N, O, T)
             Currents in SLAYER's units: float32, or float64 where a sum might not be exact in float32.
         """
-        # In half precision, or in float32 with a large sum, the product would round: the contract does not.
+        # In half precision the product would round: the contract does not.
         with torch.autocast(x.device.type, enabled=False):
-            largest = self.in_neurons * max_payload * -WEIGHT_MIN
-            dtype = self.weight.dtype if largest < FLOAT32_EXACT else torch.float64
-            weight = quantize(self.weight, *self._weight_levels).to(dtype)
+            weight, bias = self.quantized(max_payload)
             # One product over all samples and steps, from and to (N, T, C) in memory: the layout of the kernels.
-            x = x.to(dtype).transpose(1, 2)
-            if self.bias is None:
-                return functional.linear(x, weight).transpose(1, 2)
-            bias = quantize(self.bias, *self._bias_levels).to(dtype)
-            finer = max(0, self.state_shift - self.bias_exp)
-            if dtype == torch.float64 or (largest << finer) + -BIAS_MANT_MIN < FLOAT32_EXACT:
-                return functional.linear(x, weight, bias).transpose(1, 2)
-            # Partial sums in the bias's finer unit might not be exact, only the sum as a whole.
-            return (functional.linear(x, weight) + bias).transpose(1, 2)
+            z = functional.linear(x.to(weight.dtype).transpose(1, 2), weight)
+            return (z if bias is None else z + bias).transpose(1, 2)
+
+    def quantized(self, max_payload: int = 1) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return weight and bias as the forward pass uses them, in a dtype in which the product is exact.
+
+        Parameters
+        ----------
+        max_payload : int
+            As in `forward`.
+
+        Returns
+        -------
+        weight : Tensor, shape (O, I)
+            Multiples of ``2 / scale``: float32, or float64 where a sum might not be exact in float32.
+        bias : Tensor, shape (O,), or None
+        """
+        exact = self.in_neurons * max_payload * -WEIGHT_MIN < FLOAT32_EXACT
+        dtype = self.weight.dtype if exact else torch.float64
+        weight = quantize(self.weight, *self._weight_levels).to(dtype)
+        return weight, None if self.bias is None else quantize(self.bias, *self._bias_levels).to(dtype)
 
     def record(self) -> contract.Dense:
         """Return the integer weights as a contract record."""

@@ -10,85 +10,21 @@ The membrane and the two bits that the backward pass needs of a step travel in o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
-from ...contract.fixed import STATE_MAX
+from . import cpu_loops
 from .threads import share
 
-_PARTS = 16
-"""Samples are dealt out in this many parts at most: a fixed number, so that sums over them are too."""
+_PARTS = 8
+"""A chunk of samples is dealt out in this many parts: a fixed number, so that sums over them add in a fixed order."""
 
-_LIMIT = float(STATE_MAX)
-_compile = njit(nogil=True, cache=True, error_model="numpy")
-
-
-@_compile
-def _celif_forward(z, te, keep_v, keep_h, resting, per_unit, half_width, spikes, packed, adaptation):  # type: ignore[no-untyped-def]
-    """`contract.celif.step` over (N, T, C), in float64, which is exact here: see `reference.celif_scan`."""
-    samples, steps, channels = z.shape
-    v, h, after_reset = np.empty(channels), np.empty(channels), np.empty(channels)
-    one, zero = spikes.dtype.type(1), spikes.dtype.type(0)
-    for n in range(samples):
-        v[:] = 0
-        h[:] = 0
-        after_reset[:] = 0
-        for t in range(steps):
-            z_t, te_t, spikes_t, packed_t = z[n, t], te[t], spikes[n, t], packed[n, t]
-            for c in range(channels):
-                x = np.trunc(h[c] * keep_h[c]) + np.trunc(v[c] * np.float64(te_t[c]))
-                # Not min() and max(): these forms become one instruction each.
-                x = x if x < _LIMIT else _LIMIT
-                x = x if x > -_LIMIT else -_LIMIT
-                y = np.trunc(after_reset[c] * keep_v[c]) + np.rint(np.float64(z_t[c]) * per_unit)
-                y = y if y < _LIMIT else _LIMIT
-                y = y if y > -_LIMIT else -_LIMIT
-                theta = resting + x
-                theta = theta if theta < _LIMIT else _LIMIT
-                theta = theta if theta > -_LIMIT else -_LIMIT
-                fires = y > theta
-                near = abs(y - theta) < half_width
-                h[c] = x
-                v[c] = y
-                after_reset[c] = 0.0 if fires else y
-                spikes_t[c] = one if fires else zero
-                bits = (np.int32(2) if near else np.int32(0)) | (np.int32(1) if fires else np.int32(0))
-                packed_t[c] = (np.int32(y) << np.int32(2)) | bits
-            if adaptation.size:
-                adaptation[n, t] = h
-
-
-@_compile
-def _celif_backward(grad, te, keep_v, keep_h, unit, height, packed, grad_z, grad_te):  # type: ignore[no-untyped-def]
-    """`reference.celif_backward` over (N, T, C), operation by operation; adds to `grad_te` (T, C)."""
-    samples, steps, channels = grad.shape
-    zero, two = grad.dtype.type(0), np.int32(2)
-    d, lam = np.empty_like(keep_v), np.empty_like(keep_v)
-    silent = np.zeros_like(keep_v)
-    for n in range(samples):
-        d[:] = 0
-        lam[:] = 0
-        for t in range(steps - 1, -1, -1):
-            grad_t, packed_t, grad_z_t = grad[n, t], packed[n, t], grad_z[n, t]
-            te_next = te[t + 1] if t + 1 < steps else silent
-            for c in range(channels):
-                bits = packed_t[c]
-                v = grad.dtype.type(bits >> two) * unit
-                g = height if bits & np.int32(2) else zero
-                kept = zero if bits & np.int32(1) else keep_v[c]
-                fire = (grad_t[c] - keep_v[c] * v * d[c]) * g
-                x = fire + kept * d[c] + te_next[c] * lam[c]
-                lam[c] = keep_h[c] * lam[c] - fire
-                d[c] = x
-                grad_z_t[c] = x
-            if t:
-                before, grad_te_t = packed[n, t - 1], grad_te[t]
-                for c in range(channels):
-                    grad_te_t[c] += lam[c] * (grad.dtype.type(before[c] >> two) * unit)
+_CHUNK_BYTES = 2**22
+"""Currents of a chunk of samples, between a matrix product and the neurons: small enough to stay in a cache."""
 
 
 def celif_forward(
@@ -101,7 +37,7 @@ def celif_forward(
     half_width: float,
 ) -> tuple[torch.Tensor, tuple[Any, ...]]:
     """Do as `reference.celif_forward`, bit for bit; currents must be finite."""
-    spikes, packed, _ = celif_states(z, te, keep_v, keep_h, threshold, unit, half_width, with_h=False)
+    spikes, packed, _ = celif_states(z, te, keep_v, keep_h, threshold, unit, half_width)
     return _nct(spikes), (torch.from_numpy(packed),)
 
 
@@ -114,28 +50,17 @@ def celif_states(
     unit: float,
     half_width: float,
     *,
-    with_h: bool,
+    with_h: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what the forward kernel writes: spikes, packed states and, if asked for, ``h`` in state units.
 
     Arrays of shape (N, T, C), of the dtype of `z`, of int32 and of float64; an ``h`` not asked for is empty.
     """
     z_in = _array(z.transpose(1, 2), z.dtype)
-    te_in = _array(te.T, z.dtype)
-    keep_v_in, keep_h_in = _array(keep_v, torch.float64), _array(keep_h, torch.float64)
     spikes, packed = np.empty_like(z_in), np.empty(z_in.shape, np.int32)
     h = np.empty(z_in.shape if with_h else (len(z_in), 0, 0))
-    # The reference compares in the dtype of z, which a half-width of 0.2, say, is rounded to.
-    near = float(z_in.dtype.type(half_width)) / unit
-    parts = _parts(len(z_in))
-
-    def run(part: int) -> None:
-        n = parts[part]
-        _celif_forward(
-            z_in[n], te_in, keep_v_in, keep_h_in, threshold / unit, 1 / unit, near, spikes[n], packed[n], h[n]
-        )
-
-    share(run, len(parts))
+    run = _forward_runner(z_in.dtype.type, None, te, keep_v, keep_h, threshold, unit, half_width)
+    _deal(len(z_in), lambda part, n: run(z_in[n], spikes[n], packed[n], h[n]))
     return spikes, packed, h
 
 
@@ -150,33 +75,169 @@ def celif_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Do as `reference.celif_backward`; sums over the batch add in another order, the same on any machine."""
     packed = trace[0].numpy()
-    grad_in = _array(grad.transpose(1, 2), grad.dtype)
-    te_in, keep_v_in, keep_h_in = (_array(x, grad.dtype) for x in (te.T, keep_v, keep_h))
-    dtype = grad_in.dtype.type
-    grad_z = np.empty_like(grad_in)
-    parts = _parts(len(packed))
-    partial = np.zeros((len(parts), *packed.shape[1:]), dtype)
+    grad_in = _gradient(grad)
+    grad_z = np.empty(packed.shape, grad_in.dtype)
+    run, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, keep_v, keep_h, unit, height)
+    _deal(len(packed), lambda part, n: run(part, grad_in[n], packed[n], grad_z[n]))
+    return _nct(grad_z), sums()[0]
 
-    def run(part: int) -> None:
-        n = parts[part]
-        _celif_backward(
-            grad_in[n], te_in, keep_v_in, keep_h_in, dtype(unit), dtype(height), packed[n], grad_z[n], partial[part]
+
+@torch.autocast("cpu", enabled=False)  # a product in half precision would round
+def celif_dense_forward(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    te: torch.Tensor,
+    keep_v: torch.Tensor,
+    keep_h: torch.Tensor,
+    threshold: float,
+    unit: float,
+    half_width: float,
+) -> tuple[torch.Tensor, tuple[Any, ...]]:
+    """Return the spikes of a dense layer, as `celif_forward` of ``weight @ x + bias``.
+
+    The currents exist for a chunk of samples at a time, which saves the passes over memory that they would cost.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, I, T)
+        Inputs, of a dtype in which the sums are exact.
+    weight : Tensor, shape (C, I)
+        Weights in SLAYER's units, of the dtype of `x`.
+    bias : Tensor, shape (C,), or None
+        Biases, multiples of `unit`.
+    te, keep_v, keep_h, threshold, unit, half_width
+        As in `reference.celif_forward`.
+
+    Returns
+    -------
+    spikes : Tensor, shape (N, C, T)
+    trace : tuple
+        What `celif_dense_backward` wants.
+    """
+    x_tm = x.detach().transpose(1, 2).contiguous()
+    samples, steps, inputs = x_tm.shape
+    channels = len(weight)
+    spikes = np.empty((samples, steps, channels), x_tm.numpy().dtype)
+    packed, h = np.empty(spikes.shape, np.int32), np.empty((samples, 0, 0))
+    run = _forward_runner(spikes.dtype.type, bias, te, keep_v, keep_h, threshold, unit, half_width)
+    for chunk in _chunks(spikes):
+        z = torch.mm(x_tm[chunk].view(-1, inputs), weight.detach().T).view(-1, steps, channels).numpy()
+        s, p = spikes[chunk], packed[chunk]
+        _deal(len(z), lambda part, n, z=z, s=s, p=p: run(z[n], s[n], p[n], h[n]))
+    return _nct(spikes), (x_tm, torch.from_numpy(packed))
+
+
+@torch.autocast("cpu", enabled=False)
+def celif_dense_backward(
+    grad: torch.Tensor,
+    weight: torch.Tensor,
+    te: torch.Tensor,
+    keep_v: torch.Tensor,
+    keep_h: torch.Tensor,
+    unit: float,
+    height: float,
+    trace: tuple[Any, ...],
+    needs_x: bool,
+) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Go back through `celif_dense_forward`.
+
+    Returns
+    -------
+    grad_x : Tensor, shape (N, I, T)
+        None unless `needs_x`.
+    grad_weight : Tensor, shape (C, I)
+    grad_bias : Tensor, shape (C,)
+    grad_te : Tensor, shape (C, T)
+    """
+    x_tm, packed = trace[0], trace[1].numpy()
+    weight, grad_in = weight.detach(), _gradient(grad)
+    inputs, channels = x_tm.shape[-1], packed.shape[-1]
+    grad_x = torch.empty_like(x_tm) if needs_x else None
+    grad_weight = torch.zeros_like(weight)
+    run, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, keep_v, keep_h, unit, height)
+    for chunk in _chunks(packed):
+        g, p = grad_in[chunk], packed[chunk]
+        grad_z = np.empty(p.shape, grad_in.dtype)
+        _deal(len(p), lambda part, n, g=g, p=p, grad_z=grad_z: run(part, g[n], p[n], grad_z[n]))
+        flat = torch.from_numpy(grad_z).view(-1, channels)
+        grad_weight.addmm_(flat.T, x_tm[chunk].view(-1, inputs))
+        if grad_x is not None:
+            torch.mm(flat, weight, out=grad_x[chunk].view(-1, inputs))
+    grad_te, grad_bias = sums()
+    return None if grad_x is None else grad_x.transpose(1, 2), grad_weight, grad_bias, grad_te
+
+
+def _forward_runner(  # type: ignore[no-untyped-def]
+    dtype, bias, te, keep_v, keep_h, threshold, unit, half_width
+) -> Callable[..., None]:
+    """Bind a layer's parameters to the forward loop: a function of currents, spikes, packed states and h."""
+    te_in = np.ascontiguousarray(te.detach().numpy().T, dtype)
+    keep_v_in, keep_h_in = _array(keep_v, torch.float64), _array(keep_h, torch.float64)
+    bias_in = np.zeros(len(keep_v_in)) if bias is None else _array(bias, torch.float64) / unit
+    # The reference compares in the dtype of z, which a half-width of 0.2, say, is rounded to.
+    near = float(dtype(half_width)) / unit
+
+    def run(z: np.ndarray, spikes: np.ndarray, packed: np.ndarray, h: np.ndarray) -> None:
+        cpu_loops.celif_forward(
+            z, bias_in, te_in, keep_v_in, keep_h_in, threshold / unit, 1 / unit, near, spikes, packed, h
         )
 
-    share(run, len(parts))
-    return _nct(grad_z), torch.from_numpy(partial.sum(0).T)
+    return run
 
 
-def _parts(samples: int) -> list[slice]:
-    """Deal out samples: slices of nearly equal length that do not depend on the number of threads."""
+def _backward_runner(  # type: ignore[no-untyped-def]
+    dtype, shape, te, keep_v, keep_h, unit, height
+) -> tuple[Callable[..., None], Callable[[], tuple[torch.Tensor, torch.Tensor]]]:
+    """Bind a layer's parameters to the backward loop, and return how to sum up what its parts have gathered."""
+    te_in, keep_v_in, keep_h_in = (np.ascontiguousarray(x.detach().numpy().T, dtype) for x in (te, keep_v, keep_h))
+    partial_te = np.zeros((min(_PARTS, shape[0]), *shape[1:]), dtype)
+    partial_bias = np.zeros((len(partial_te), shape[2]))
+
+    def run(part: int, grad: np.ndarray, packed: np.ndarray, grad_z: np.ndarray) -> None:
+        cpu_loops.celif_backward(
+            grad,
+            te_in,
+            keep_v_in,
+            keep_h_in,
+            dtype(unit),
+            dtype(height),
+            packed,
+            grad_z,
+            partial_te[part],
+            partial_bias[part],
+        )
+
+    def sums() -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.from_numpy(partial_te.sum(0).T), torch.from_numpy(partial_bias.sum(0).astype(dtype))
+
+    return run, sums
+
+
+def _deal(samples: int, run: Callable[[int, slice], None]) -> None:
+    """Call ``run(part, slice of samples)`` for every part of a chunk, on several threads."""
     parts = min(samples, _PARTS)
-    edges = [samples * i // parts for i in range(parts + 1)] if parts else []
-    return [slice(*edge) for edge in pairwise(edges)]
+    if parts:
+        slices = [slice(*edges) for edges in pairwise(samples * i // parts for i in range(parts + 1))]
+        share(lambda part: run(part, slices[part]), parts)
+
+
+def _chunks(x: np.ndarray) -> list[slice]:
+    """Cut the samples of an array of 4-byte numbers into chunks of about `_CHUNK_BYTES`, of `_PARTS` at least."""
+    size = max(_PARTS, _CHUNK_BYTES // max(1, 4 * x[:1].size))
+    return [slice(start, start + size) for start in range(0, len(x), size)]
 
 
 def _array(x: torch.Tensor, dtype: torch.dtype) -> np.ndarray:
     """Return a C-contiguous array of `dtype`, without a copy if the tensor is one."""
     return x.detach().to(dtype).contiguous().numpy()
+
+
+def _gradient(grad: torch.Tensor) -> np.ndarray:
+    """Return a gradient as (N, T, C), or as (N, 1, C) where it is the same at every step, as a mean's is."""
+    if grad.stride(-1) == 0:
+        grad = grad[..., :1]
+    return _array(grad.transpose(1, 2), grad.dtype)
 
 
 def _nct(x: np.ndarray) -> torch.Tensor:
