@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def fit(recipe: Recipe, folder: str | os.PathLike[str], *, on_epoch: Callable[[E
     torch.manual_seed(recipe.seed)
     task = recipe.load_task()
     module = recipe.module(task)
-    with open(run.log_path, "w") as log:
+    with _threads(recipe.threads), open(run.log_path, "w") as log:
         log.write("epoch,loss,train_accuracy\n")
         for epoch in _epochs(recipe, module, task):
             log.write(f"{epoch.epoch},{epoch.loss:.6f},{epoch.accuracy:.6f}\n")
@@ -92,7 +93,17 @@ def accuracy(module: torch.nn.Module, split: Split) -> float:
     return float((predict(module, split.x) == split.y).mean())
 
 
-def _epochs(recipe: Recipe, module: Classifier, task: Task):  # type: ignore[no-untyped-def]
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _epochs(recipe: Recipe, module: Classifier, task: Task) -> Iterator[Epoch]:
     x, y = torch.as_tensor(task.train.x), torch.as_tensor(task.train.y)
     optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     batches = -(-len(x) // recipe.batch_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ..contract import net
 from ..contract import readout as contract
@@ -100,10 +101,22 @@ class Readout(nn.Module):
             The register after the last step divided by T, in SLAYER's units. Gradients are those of the mean, and
             pass straight through a saturation.
         """
-        z = self.synapse(x).to(torch.float64)
-        total = z.sum(-1)
-        register = total + (self._accumulate(z.detach())[..., -1] - total).detach()
-        return (register / x.shape[-1]).to(self.synapse.weight.dtype)
+        steps = x.shape[-1]
+        weight, bias = (None if w is None else w.to(torch.float64) for w in self.synapse.quantized())
+        count = x.sum(-1).to(torch.float64)  # the sum over time first: then the product is a T-th of the work
+        register = functional.linear(count, weight, None if bias is None else steps * bias)
+        if not self._fits(x, count.detach(), weight.detach(), bias):
+            register = register + (self.registers(x)[..., -1] - register).detach()
+        return (register / steps).to(self.synapse.weight.dtype)
+
+    def _fits(self, x: torch.Tensor, count: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> bool:
+        """Say whether the register cannot have saturated, by a bound that holds at every step."""
+        if not x.numel():
+            return True
+        largest = functional.linear(count, weight.abs()).max().item()
+        if bias is not None:
+            largest += x.shape[-1] * bias.abs().max().item()
+        return largest <= STATE_MAX * self.unit and x.min().item() >= 0
 
     def record(self, name: str) -> net.Layer:
         """Return the read-out's integers as a contract record."""
