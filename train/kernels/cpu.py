@@ -121,9 +121,13 @@ def celif_dense_forward(
     spikes = np.empty((samples, steps, channels), x_tm.numpy().dtype)
     packed, h = np.empty(spikes.shape, np.int32), np.empty((samples, 0, 0))
     run = _forward_runner(spikes.dtype.type, bias, te, keep_v, keep_h, threshold, unit, half_width)
-    for chunk in _chunks(spikes):
-        z = torch.mm(x_tm[chunk].view(-1, inputs), weight.detach().T).view(-1, steps, channels).numpy()
+    chunks = _chunks(spikes)
+    buffer = torch.empty_like(torch.from_numpy(spikes[chunks[0]]))
+    for chunk in chunks:
         s, p = spikes[chunk], packed[chunk]
+        flat = buffer[: len(s)].view(-1, channels)
+        torch.mm(x_tm[chunk].view(-1, inputs), weight.detach().T, out=flat)
+        z = buffer[: len(s)].numpy()
         _deal(len(z), lambda part, n, z=z, s=s, p=p: run(z[n], s[n], p[n], h[n]))
     return _nct(spikes), (x_tm, torch.from_numpy(packed))
 
@@ -156,9 +160,11 @@ def celif_dense_backward(
     grad_x = torch.empty_like(x_tm) if needs_x else None
     grad_weight = torch.zeros_like(weight)
     run, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, keep_v, keep_h, unit, height)
-    for chunk in _chunks(packed):
+    chunks = _chunks(packed)
+    buffer = np.empty(packed[chunks[0]].shape, grad_in.dtype)
+    for chunk in chunks:
         g, p = grad_in[chunk], packed[chunk]
-        grad_z = np.empty(p.shape, grad_in.dtype)
+        grad_z = buffer[: len(p)]
         _deal(len(p), lambda part, n, g=g, p=p, grad_z=grad_z: run(part, g[n], p[n], grad_z[n]))
         flat = torch.from_numpy(grad_z).view(-1, channels)
         grad_weight.addmm_(flat.T, x_tm[chunk].view(-1, inputs))
@@ -225,7 +231,7 @@ def _deal(samples: int, run: Callable[[int, slice], None]) -> None:
 def _chunks(x: np.ndarray) -> list[slice]:
     """Cut the samples of an array of 4-byte numbers into chunks of about `_CHUNK_BYTES`, of `_PARTS` at least."""
     size = max(_PARTS, _CHUNK_BYTES // max(1, 4 * x[:1].size))
-    return [slice(start, start + size) for start in range(0, len(x), size)]
+    return [slice(start, start + size) for start in range(0, max(1, len(x)), size)]
 
 
 def _array(x: torch.Tensor, dtype: torch.dtype) -> np.ndarray:
