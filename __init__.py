@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     # public name: (module, attribute; None for the module itself)
     "celif": (".train.celif", None),
+    "cpg": (".train.cpg", None),
     "Readout": (".train.readout", "Readout"),
     "record": (".export.slayer", "record"),
     "export_netx": (".export.slayer", "export_netx"),

@@ -108,8 +108,8 @@ def export(
 
     if output.exists() and not force:
         raise InputError(f"{output} exists. Name another -o file, or replace it with --force.")
-    opened, module, _ = _open(run)
-    export_netx(module, output)
+    opened, module, task = _open(run)
+    export_netx(module, output, steps=task.test.x.shape[-1])
     _out.print(f"{output}: {opened.recipe().task} network, {output.stat().st_size:,} bytes")
 
 
@@ -123,16 +123,20 @@ def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json:
     if as_json:
         _print_json(found)
         return
-    table = Table("layer", "neuron", "inputs", "neurons", "weights", "latency", "scale", "parameters", title=str(net))
+    columns = ("name", "neuron", "inputs", "cpg", "neurons", "weights", "latency", "scale")
+    table = Table(*columns, "parameters", title=str(net))
     for layer in found["layers"]:
         parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
-        cells = [layer[key] for key in ("name", "neuron", "inputs", "neurons", "weights", "latency", "scale")]
-        table.add_row(*map(str, cells), parameters)
+        table.add_row(*(str(layer[key]) for key in columns), parameters)
     _out.print(table)
     _out.print(f"input: {found['input']['channels']} channels, {found['input']['kind']}")
     _out.print(f"steps a sample: {found['steps']}")
     if found["te"]:
-        _out.print(f"temporal encoding: {found['te']['steps']} steps for {found['te']['neurons']} neurons")
+        te = found["te"]
+        _out.print(
+            f"temporal encoding: {te['kind']}, {te['steps']} steps, {te['neurons']} neurons, "
+            f"{te['bytes_a_neuron']} bytes a neuron"
+        )
     for note in found["notes"]:
         _out.print(f"note: {note}", markup=False)
 

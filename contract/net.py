@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from .celif import CELIF
 from .cuba import CUBA
+from .encoding import Driven
 from .errors import InputError, RecordError
 from .fixed import (
     ACCUMULATOR_SHIFT,
@@ -30,6 +31,7 @@ from .fixed import (
     as_integers,
     as_whole,
 )
+from .oscillators import Oscillators
 from .readout import Readout
 from .record import Record
 
@@ -153,12 +155,16 @@ class Layer(Record):
         The layer's neurons, one a row of the weight matrix.
     scale : int
         SLAYER's ``w_scale``, a power of two: this many weight units are 1.0.
+    cpg : Phase, Coupled or None
+        Oscillators whose spikes the layer sees beside its inputs: the last columns of the weight matrix are theirs.
+        They start anew with every sample.
     """
 
     name: str
     synapse: Dense
     neuron: Neuron
     scale: int = 64
+    cpg: Oscillators | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -171,12 +177,17 @@ class Layer(Record):
                 f"layer {self.name!r}: weight has {self.synapse.weight.shape[0]} rows for "
                 f"{self.neuron.num_neurons} neurons."
             )
+        if self.cpg is not None and self.num_inputs < 1:
+            raise RecordError(
+                f"layer {self.name!r}: weight has {self.synapse.weight.shape[1]} columns for "
+                f"{self.cpg.num_neurons} CPG channels and at least one input."
+            )
         self._set(scale=scale)
 
     @property
     def num_inputs(self) -> int:
-        """Number of inputs."""
-        return int(self.synapse.weight.shape[1])
+        """Number of inputs, the CPG's channels not among them."""
+        return int(self.synapse.weight.shape[1]) - (self.cpg.num_neurons if self.cpg else 0)
 
     @property
     def num_neurons(self) -> int:
@@ -196,9 +207,10 @@ class Net(Record):
         In order; a `Readout` may only come last.
     steps : int
         Sample period in time steps, at least 1.
-    te : array_like of int, shape (te_steps, neurons), or None
-        Temporal encoding -128..127, kept as int8: row t serves the t-th step of a sample, past the last row it
-        wraps, and a CE-LIF layer of n neurons uses the first n columns. None if there is no CE-LIF layer.
+    te : array_like of int, shape (te_steps, neurons), Driven, or None
+        Temporal encoding. A table, -128..127, kept as int8: row t serves the t-th step of a sample, and past the last
+        row it wraps. Or an encoding that oscillators drive. A CE-LIF layer of n neurons uses the first n columns. None
+        if there is no CE-LIF layer.
 
     Raises
     ------
@@ -239,16 +251,25 @@ class Net(Record):
             if widths:
                 raise RecordError("The network has CE-LIF layers but no temporal encoding te.")
             return
-        te = as_integers("te", self.te, np.int8, TE_MIN, TE_MAX)
-        if te.ndim != 2 or not te.size:
-            raise RecordError(f"te: shape {te.shape} is not (steps, neurons).")
         if not widths:
             raise RecordError("The network has a temporal encoding te but no CE-LIF layer to use it.")
-        if max(widths) > te.shape[1]:
-            raise RecordError(f"te has {te.shape[1]} columns, but a CE-LIF layer has {max(widths)} neurons.")
-        self._set(te=te)
+        if isinstance(self.te, Driven):
+            columns = self.te.num_neurons
+        else:
+            te = as_integers("te", self.te, np.int8, TE_MIN, TE_MAX)
+            if te.ndim != 2 or not te.size:
+                raise RecordError(f"te: shape {te.shape} is not (steps, neurons).")
+            columns = te.shape[1]
+            self._set(te=te)
+        if max(widths) > columns:
+            raise RecordError(f"te has {columns} columns, but a CE-LIF layer has {max(widths)} neurons.")
 
     def _check_sums(self) -> None:
+        if self.layers[0].cpg is not None and self.cpg_payload(0) > self.input.max_payload:
+            raise RecordError(
+                f"A CPG spike is worth a payload of {self.cpg_payload(0)} beside the input, which has "
+                f"{self.input.bits} bits. Give the input more bits."
+            )
         for layer, bound in zip(self.layers, self.sum_bounds(), strict=True):
             # Lava shifts a CUBA neuron's input left by 6 in 32 bits; the other neurons shift in 64.
             limit = 2 ** (31 - ACCUMULATOR_SHIFT) if isinstance(layer.neuron, CUBA) else 2**31
@@ -260,7 +281,7 @@ class Net(Record):
 
     def sum_bounds(self) -> tuple[int, ...]:
         """Return, for each layer, the largest magnitude that a dendritic sum can reach."""
-        payloads = [self.input.max_payload] + [1] * (len(self.layers) - 1)
+        payloads = [max(self.input.max_payload, self.cpg_payload(0))] + [1] * (len(self.layers) - 1)
         return tuple(
             int(np.abs(layer.synapse.weight.astype(np.int64)).sum(axis=1).max()) * payload
             for layer, payload in zip(self.layers, payloads, strict=True)
@@ -270,12 +291,24 @@ class Net(Record):
         """Return by how many steps layer `index` works behind the input: one for each synapse up to it."""
         return index + 1
 
-    def te_row(self, layer: Layer, t: int) -> npt.NDArray[Any]:
-        """Return the row of the temporal encoding that a CE-LIF `layer` uses in local step `t`, shape (n,)."""
+    def cpg_payload(self, index: int) -> int:
+        """Return what a CPG spike carries into layer `index`: 1.0 in the units of the layer's other inputs."""
+        return int(2.0**-self.input.exp) if index == 0 else 1
+
+    def encoding(self, steps: int) -> npt.NDArray[Any]:
+        """Return the temporal encoding of a sample's first `steps` steps, int8 of shape (steps, neurons).
+
+        Raises
+        ------
+        RecordError
+            The network has none.
+        """
         if self.te is None:
-            raise RecordError(f"layer {layer.name!r}: the network has no temporal encoding.")
-        row: npt.NDArray[Any] = self.te[t % len(self.te), : layer.num_neurons]
-        return row
+            raise RecordError("The network has no temporal encoding.")
+        if isinstance(self.te, Driven):
+            return self.te.rows(steps)
+        table: npt.NDArray[Any] = self.te[np.arange(steps) % len(self.te)]
+        return table
 
     @property
     def readout(self) -> Layer | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..contract.celif import CELIF
 from ..contract.cuba import CUBA
+from ..contract.encoding import Driven
 from ..contract.fixed import DECAY_ONE
 from ..contract.net import Layer, Net
 
@@ -33,7 +34,7 @@ def describe(net: Net) -> dict[str, Any]:
         "input": {"channels": net.input.num_channels, "kind": graded},
         "steps": net.steps,
         "layers": [_layer(net, i) for i in range(len(net.layers))],
-        "te": None if net.te is None else {"steps": net.te.shape[0], "neurons": net.te.shape[1]},
+        "te": _encoding(net),
         "notes": _notes(net),
     }
 
@@ -44,6 +45,7 @@ def _layer(net: Net, index: int) -> dict[str, Any]:
         "name": layer.name,
         "neuron": type(layer.neuron).__name__,
         "inputs": layer.num_inputs,
+        "cpg": layer.cpg.num_neurons if layer.cpg else 0,
         "neurons": layer.num_neurons,
         "weights": layer.synapse.weight.size,
         "zero_weights": int((layer.synapse.weight == 0).sum()),
@@ -51,6 +53,21 @@ def _layer(net: Net, index: int) -> dict[str, Any]:
         "scale": layer.scale,
         "parameters": _parameters(layer),
     }
+
+
+def _encoding(net: Net) -> dict[str, Any] | None:
+    if net.te is None:
+        return None
+    if isinstance(net.te, Driven):
+        neurons, channels = net.te.matrix.shape
+        return {
+            "kind": f"driven by {channels} CPG channels",
+            "neurons": neurons,
+            "bytes_a_neuron": channels,
+            "steps": "any",
+        }
+    steps, neurons = net.te.shape
+    return {"kind": "table", "neurons": neurons, "bytes_a_neuron": steps, "steps": steps}
 
 
 def _parameters(layer: Layer) -> dict[str, Any]:
@@ -78,7 +95,7 @@ def _notes(net: Net) -> list[str]:
             )
         if not np.any(layer.synapse.weight):
             notes.append(f"layer {layer.name!r}: all weights are zero, so it sees nothing but its bias.")
-    if net.te is not None and len(net.te) < net.steps:
+    if isinstance(net.te, np.ndarray) and len(net.te) < net.steps:
         notes.append(f"the temporal encoding has {len(net.te)} rows for {net.steps} steps, so it wraps.")
     if any(isinstance(layer.neuron, CELIF) for layer in net.layers):
         notes.append("CE-LIF layers need spikeproof's Lava processes; stock lava-dl netx refuses this file.")

@@ -6,6 +6,7 @@ which is meant: it must not run a network that it cannot run right.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import h5py
@@ -13,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.celif import CELIF
+from ..contract.cpg import Phase
+from ..contract.cpg_coupled import Coupled
 from ..contract.cuba import CUBA
 from ..contract.errors import FileFormatError
 from ..contract.net import Dense, Input, Layer, Neuron
+from ..contract.oscillators import Oscillators
 from ..contract.readout import Readout
 
 MAX_ELEMENTS = 2**25
@@ -51,6 +55,11 @@ NEURONS = {
     "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp"}, {}),
 }
 
+_WITH_CPG = "+CPG"
+"""Behind the type of a neuron whose layer listens to oscillators."""
+
+_CPG_TYPES: dict[type[Any], str] = {Phase: "CPG_PHASE", Coupled: "CPG_COUPLED"}
+
 _TYPES = {schema.kind: name for name, schema in NEURONS.items()}
 
 
@@ -67,15 +76,18 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     type_name = _TYPES[type(layer.neuron)]
     schema = NEURONS[type_name]
     _write_text(handle, "type", "dense")
+    if layer.cpg is not None:
+        write_oscillators(handle.create_group("cpg"), layer.cpg)
     _write_text(handle, "name", layer.name)
     handle["shape"] = np.array([layer.num_neurons])
-    handle["inFeatures"] = layer.num_inputs
+    handle["inFeatures"] = layer.synapse.weight.shape[1]
     handle["outFeatures"] = layer.num_neurons
     handle["scale"] = layer.scale
     handle["weight"] = layer.synapse.weight
     handle["bias"] = layer.neuron.bias_mant
     neuron = handle.create_group("neuron")
-    _write_text(neuron, "type", type_name)
+    # Stock NetX would take the CPG's columns for inputs. It refuses a neuron type that it does not know.
+    _write_text(neuron, "type", type_name + (_WITH_CPG if layer.cpg else ""))
     for field, name in schema.fields.items():
         value = np.asarray(getattr(layer.neuron, field))
         # NetX keeps a parameter that all neurons share as a scalar.
@@ -92,24 +104,28 @@ def read(handle: h5py.Group) -> Layer:
     FileFormatError
         Something is missing, unknown, of the wrong kind or out of range; the message names it within the group.
     """
-    known = {"type", "name", "shape", "inFeatures", "outFeatures", "scale", "weight", "bias", "neuron"}
-    _refuse_unknown(handle, known)
+    cpg = read_oscillators(member(handle, "cpg", h5py.Group)) if "cpg" in handle.keys() else None
+    known = {"cpg", "type", "name", "shape", "inFeatures", "outFeatures", "scale", "weight", "bias", "neuron"}
+    refuse_unknown(handle, known)
     if text(handle, "type") != "dense":
         raise FileFormatError(f"type is {text(handle, 'type')!r}; this version reads 'dense' layers.")
     name = text(handle, "name")
     group = member(handle, "neuron", h5py.Group)
     type_name = text(group, "type")
+    if type_name.endswith(_WITH_CPG) != (cpg is not None):
+        raise FileFormatError(f"neuron/type is {type_name!r}, but the layer has {'a' if cpg else 'no'} cpg.")
+    type_name = type_name.removesuffix(_WITH_CPG)
     if type_name not in NEURONS:
         raise FileFormatError(f"neuron/type is {type_name!r}; known are {', '.join(sorted(NEURONS))}.")
     schema = NEURONS[type_name]
-    _refuse_unknown(group, {"type", *schema.fields.values(), *schema.constants})
+    refuse_unknown(group, {"type", *schema.fields.values(), *schema.constants})
     for key, constant in schema.constants.items():
         if number(group, key) != constant:
             raise FileFormatError(f"neuron/{key} is {number(group, key)}; only {constant} can be run exactly.")
     synapse = Dense(weight=numbers(handle, "weight"))
-    num_neurons, num_inputs = synapse.weight.shape
+    num_neurons, num_columns = synapse.weight.shape
     stated = (number(handle, "outFeatures"), number(handle, "inFeatures"), *numbers(handle, "shape").tolist())
-    if stated != (num_neurons, num_inputs, num_neurons):
+    if stated != (num_neurons, num_columns, num_neurons):
         raise FileFormatError(
             f"weight has shape {synapse.weight.shape}, but outFeatures, inFeatures, shape say {stated}."
         )
@@ -118,7 +134,26 @@ def read(handle: h5py.Group) -> Layer:
         bias_mant=numbers(handle, "bias"),
         **{field: numbers(group, key) for field, key in schema.fields.items()},
     )
-    return Layer(name=name, synapse=synapse, neuron=neuron, scale=number(handle, "scale"))
+    return Layer(name=name, synapse=synapse, neuron=neuron, scale=number(handle, "scale"), cpg=cpg)
+
+
+def write_oscillators(handle: h5py.Group, params: Oscillators) -> None:
+    """Write oscillators into an empty HDF5 group, every field under its own name."""
+    _write_text(handle, "type", _CPG_TYPES[type(params)])
+    for field in dataclasses.fields(params):
+        handle[field.name] = getattr(params, field.name)
+
+
+def read_oscillators(handle: h5py.Group) -> Oscillators:
+    """Read the oscillators that `write_oscillators` wrote; raises as `read` does."""
+    kinds = {name: kind for kind, name in _CPG_TYPES.items()}
+    type_name = text(handle, "type")
+    if type_name not in kinds:
+        raise FileFormatError(f"{handle.name}: type is {type_name!r}; known are {', '.join(sorted(kinds))}.")
+    names = [field.name for field in dataclasses.fields(kinds[type_name])]
+    refuse_unknown(handle, {"type", *names})
+    params: Oscillators = kinds[type_name](**{name: numbers(handle, name) for name in names})
+    return params
 
 
 def write_input(handle: h5py.Group, record: Input) -> None:
@@ -131,7 +166,7 @@ def write_input(handle: h5py.Group, record: Input) -> None:
 
 def read_input(handle: h5py.Group) -> Input:
     """Read the input that `write_input` wrote; raises as `read` does."""
-    _refuse_unknown(handle, {"type", "shape", "messageBits", "messageExp"})
+    refuse_unknown(handle, {"type", "shape", "messageBits", "messageExp"})
     if text(handle, "type") != "input":
         raise FileFormatError(f"type is {text(handle, 'type')!r}; the first layer must be of type 'input'.")
     shape = numbers(handle, "shape")
@@ -191,7 +226,8 @@ def _write_text(handle: h5py.Group, name: str, value: str) -> None:
     handle.create_dataset(name, data=np.array([value.encode("ascii")]))
 
 
-def _refuse_unknown(handle: h5py.Group, known: set[str]) -> None:
+def refuse_unknown(handle: h5py.Group, known: set[str]) -> None:
+    """Raise a FileFormatError if a group holds something that is not `known`."""
     unknown = sorted(set(handle.keys()) - known)
     if unknown:
         raise FileFormatError(f"{unknown[0]} is unknown here; known are {', '.join(sorted(known))}.")

@@ -1,8 +1,9 @@
 """Network records <-> NetX HDF5 files.
 
 Layout: root attributes ``spikeproof_schema``, ``spikeproof_version`` and ``steps``; group ``layer/0`` the input,
-``layer/1..`` the layers (see `spikeproof.export.layers`); dataset ``te``, once, the temporal encoding that all
-CE-LIF layers share. A file without CE-LIF layers and read-out is one that stock ``lava.lib.dl.netx`` reads.
+``layer/1..`` the layers (see `spikeproof.export.layers`); ``te``, once, the temporal encoding that all CE-LIF
+layers share: a dataset, the table, or a group, the matrix and the oscillators that drive it. A file without CE-LIF
+layers, CPG and read-out is one that stock ``lava.lib.dl.netx`` reads.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from .. import __version__
+from ..contract.encoding import Driven
 from ..contract.errors import FileFormatError, RecordError
 from ..contract.net import SCHEMA_VERSION, Net
 from . import layers
@@ -48,7 +51,10 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         layers.write_input(file.create_group("layer/0"), net.input)
         for i, layer in enumerate(net.layers, start=1):
             layers.write(file.create_group(f"layer/{i}"), layer)
-        if net.te is not None:
+        if isinstance(net.te, Driven):
+            file["te/matrix"] = net.te.matrix
+            layers.write_oscillators(file.create_group("te/cpg"), net.te.cpg)
+        elif net.te is not None:
             file["te"] = net.te
 
 
@@ -108,8 +114,23 @@ def _read(file: h5py.File) -> Net:
         input=_located(group, ids[0], layers.read_input),
         layers=tuple(_located(group, name, layers.read) for name in ids[1:]),
         steps=_attribute(file, _STEPS),
-        te=layers.numbers(file, "te") if "te" in file.keys() else None,
+        te=_read_encoding(file),
     )
+
+
+def _read_encoding(file: h5py.File) -> Driven | npt.NDArray[Any] | None:
+    if "te" not in file.keys():
+        return None
+    if isinstance(layers.member(file, "te", h5py.HLObject), h5py.Dataset):
+        return layers.numbers(file, "te")
+    try:
+        group = layers.member(file, "te", h5py.Group)
+        layers.refuse_unknown(group, {"matrix", "cpg"})
+        return Driven(
+            matrix=layers.numbers(group, "matrix"), cpg=layers.read_oscillators(layers.member(group, "cpg", h5py.Group))
+        )
+    except FileFormatError as error:
+        raise FileFormatError(f"te/{error}") from None
 
 
 def _located(group: h5py.Group, name: str, read: Callable[[h5py.Group], T]) -> T:

@@ -5,9 +5,10 @@ What cannot be exact on Lava is refused here, by name, before anything is writte
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,38 +17,66 @@ from torch import nn
 from ..contract.cuba import CUBA
 from ..contract.errors import UnsupportedError
 from ..contract.net import Dense, Input, Layer, Net
+from ..contract.oscillators import Oscillators
 from . import netx
 
 _TIE_SAFE_THRESHOLD = 4096
 """From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
 
 
-def blocks(module: nn.Module) -> list[Any]:
+class Block(NamedTuple):
+    """A layer of a network before it becomes a record."""
+
+    module: Any
+    """The block: a spikeproof or SLAYER module with synapses and neurons."""
+    cpg: Oscillators | None
+    """Oscillators that it listens to beside its input."""
+
+
+def blocks(module: nn.Module) -> list[Block]:
     """Return a network's blocks in the order in which they run.
 
     Parameters
     ----------
     module : Module
-        A module with ``.blocks``, as SLAYER's examples have, a Sequential or ModuleList, or a single block.
+        A module with ``.blocks``, as SLAYER's examples have, a Sequential or ModuleList, nested or not, or a single
+        block. A `spikeproof.cpg.Concat` belongs to the block that follows it.
 
     Raises
     ------
     UnsupportedError
-        There are no blocks to find.
+        There are no blocks to find, or a Concat has no block behind it.
     """
     found = getattr(module, "blocks", module)
-    if isinstance(found, nn.Sequential | nn.ModuleList):
-        listed = list(found)
-    elif found is module and hasattr(module, "synapse"):
-        listed = [module]
-    else:
+    if not isinstance(found, nn.Sequential | nn.ModuleList) and not hasattr(found, "synapse"):
         raise UnsupportedError(
             f"{type(module).__name__} has no .blocks and is no Sequential, so the order of its layers is unknown. "
             "Keep the layers in an nn.ModuleList or nn.Sequential called blocks."
         )
-    if not listed:
-        raise UnsupportedError(f"{type(module).__name__} holds no layers.")
+    listed: list[Block] = []
+    cpg: Oscillators | None = None
+    for member in _flat(found):
+        if hasattr(member, "oscillators"):
+            if cpg is not None:
+                raise UnsupportedError(
+                    "Two Concat modules follow each other; a layer listens to one set of oscillators."
+                )
+            cpg = member.oscillators()
+        else:
+            listed.append(Block(member, cpg))
+            cpg = None
+    if not listed or cpg is not None:
+        what = "ends in a Concat" if cpg is not None else "holds no layers"
+        raise UnsupportedError(f"{type(module).__name__} {what}. Add the dense block that it is for.")
     return listed
+
+
+def _flat(module: Any) -> Iterator[Any]:
+    if isinstance(module, nn.Sequential | nn.ModuleList):
+        for member in module:
+            yield from _flat(member)
+    else:
+        yield module
 
 
 def record(module: nn.Module, *, steps: int | None = None) -> Net:
@@ -74,13 +103,13 @@ def record(module: nn.Module, *, steps: int | None = None) -> Net:
     layers = tuple(_layer(block, i) for i, block in enumerate(listed, start=1))
     encoding = _shared_encoding(listed)
     if steps is None:
-        if encoding is None:
+        steps = getattr(encoding, "steps", None)
+        if steps is None:
             raise UnsupportedError("The network has no temporal encoding to take the sample length from. Pass steps=.")
-        steps = encoding.steps
+    first = listed[0].module
+    source = first.input_record() if hasattr(first, "input_record") else Input(num_channels=1)
     return Net(
-        input=listed[0].input_record()
-        if hasattr(listed[0], "input_record")
-        else Input(num_channels=layers[0].num_inputs),
+        input=dataclasses.replace(source, num_channels=layers[0].num_inputs),
         layers=layers,
         steps=steps,
         te=None if encoding is None else encoding.record(),
@@ -116,11 +145,11 @@ def export_netx(module: nn.Module, path: str | os.PathLike[str], *, steps: int |
     return net
 
 
-def _shared_encoding(listed: Iterable[Any]) -> Any:
+def _shared_encoding(listed: Iterable[Block]) -> Any:
     encodings = {
-        id(block.neuron.temporal_encoding): block.neuron.temporal_encoding
+        id(block.module.neuron.temporal_encoding): block.module.neuron.temporal_encoding
         for block in listed
-        if hasattr(getattr(block, "neuron", None), "temporal_encoding")
+        if hasattr(getattr(block.module, "neuron", None), "temporal_encoding")
     }
     if len(encodings) > 1:
         raise UnsupportedError(
@@ -130,9 +159,14 @@ def _shared_encoding(listed: Iterable[Any]) -> Any:
     return next(iter(encodings.values()), None)
 
 
-def _layer(block: Any, index: int) -> Layer:
-    kind = type(block).__module__.rsplit(".", 1)[-1]
-    name = f"{kind}{index}"
+def _layer(found: Block, index: int) -> Layer:
+    block = found.module
+    name = f"{type(block).__module__.rsplit('.', 1)[-1]}{index}"
+    layer = _layer_alone(block, name, index)
+    return layer if found.cpg is None else dataclasses.replace(layer, cpg=found.cpg)
+
+
+def _layer_alone(block: Any, name: str, index: int) -> Layer:
     if hasattr(block, "record"):
         if index > 1 and getattr(block, "input", None) is not None:
             raise UnsupportedError(f"layer {name!r}: input_exp is for the first layer; this one receives spikes.")

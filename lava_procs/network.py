@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -27,9 +27,12 @@ from lava.utils.weightutils import SignMode  # noqa: E402
 
 from ..contract.celif import CELIF  # noqa: E402
 from ..contract.cuba import CUBA  # noqa: E402
-from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
+from ..contract.encoding import Driven  # noqa: E402
+from ..contract.fixed import ACCUMULATOR_SHIFT, WEIGHT_STEP  # noqa: E402
 from ..contract.net import Layer, Net  # noqa: E402
+from ..contract.ring import Ring  # noqa: E402
 from .celif.process import CELIF as CELIFProcess  # noqa: E402
+from .oscillators.process import Oscillators as OscillatorsProcess  # noqa: E402
 from .readout.process import Readout as ReadoutProcess  # noqa: E402
 from .recorder.process import Recorder  # noqa: E402
 
@@ -60,7 +63,13 @@ class Network(NamedTuple):
         self.source.stop()
 
 
-def build(net: Net, payload: np.ndarray, *, record_to: str | os.PathLike[str] | None = None) -> Network:
+def build(
+    net: Net,
+    payload: np.ndarray,
+    *,
+    record_to: str | os.PathLike[str] | None = None,
+    te_source: Literal["table", "ring"] = "table",
+) -> Network:
     """Build the processes of a network and connect them.
 
     Parameters
@@ -72,6 +81,9 @@ def build(net: Net, payload: np.ndarray, *, record_to: str | os.PathLike[str] | 
     record_to : path-like, optional
         Existing folder that gets one folder a layer, ``<layer name>/s.npy`` and one file a register, each of shape
         (`total_lava_steps`, neurons). None records nothing.
+    te_source : {"table", "ring"}
+        Where a CE-LIF neuron finds a temporal encoding that is a table: in the process, or at the end of ordinary
+        synapses from a one-hot clock ring. An encoding that oscillators drive always comes through synapses.
 
     Returns
     -------
@@ -82,19 +94,19 @@ def build(net: Net, payload: np.ndarray, *, record_to: str | os.PathLike[str] | 
     upstream = source.s_out
     layers = []
     for i, layer in enumerate(net.layers):
-        graded_bits = net.input.bits if i == 0 else 0
-        synapse = Dense(
-            weights=layer.synapse.weight.astype(np.int32),
-            num_weight_bits=8,
-            weight_exp=0,
-            sign_mode=SignMode.MIXED,
-            # Lava counts the sign as a bit of the message.
-            num_message_bits=graded_bits + 1 if graded_bits else 0,
-            name=f"{layer.name}_synapse",
-        )
-        neuron = _neuron(net, layer, net.latency(i))
+        neuron = _neuron(net, layer, net.latency(i), te_source)
+        bits = net.input.bits if i == 0 else 0
+        synapse = _dense(layer.synapse.weight[:, : layer.num_inputs], bits, f"{layer.name}_synapse")
         upstream.connect(synapse.s_in)
         synapse.a_out.connect(neuron.a_in)
+        if layer.cpg is not None:
+            # Its own synapses add one step too, so it works a step ahead of its layer.
+            cpg = _oscillators(net, i, layer.cpg, f"{layer.name}_cpg", net.cpg_payload(i))
+            from_cpg = _dense(layer.synapse.weight[:, layer.num_inputs :], bits, f"{layer.name}_cpg_synapse")
+            cpg.s_out.connect(from_cpg.s_in)
+            from_cpg.a_out.connect(neuron.a_in)
+        if isinstance(layer.neuron, CELIF):
+            _feed_encoding(net, i, neuron, te_source)
         layers.append(LayerProcesses(synapse, neuron))
         fires = hasattr(neuron, "s_out")
         if record_to is not None:
@@ -112,17 +124,49 @@ def build(net: Net, payload: np.ndarray, *, record_to: str | os.PathLike[str] | 
     return Network(source, tuple(layers))
 
 
+def _dense(weight: np.ndarray, bits: int, name: str) -> Dense:
+    return Dense(
+        weights=weight.astype(np.int32),
+        num_weight_bits=8,
+        weight_exp=0,
+        sign_mode=SignMode.MIXED,
+        # Lava counts the sign as a bit of the message.
+        num_message_bits=bits + 1 if bits else 0,
+        name=name,
+    )
+
+
+def _oscillators(net: Net, index: int, params: Any, name: str, payload: int = 1) -> OscillatorsProcess:
+    latency = net.latency(index) - 1
+    return OscillatorsProcess(params=params, latency=latency, period=net.steps, payload=payload, name=name)
+
+
+def _feed_encoding(net: Net, index: int, neuron: CELIFProcess, te_source: str) -> None:
+    """Connect what delivers a temporal encoding through synapses, if it does not come from the process's table."""
+    layer = net.layers[index]
+    params: Any
+    if isinstance(net.te, Driven):
+        params, weight = net.te.cpg, net.te.matrix[: layer.num_neurons]
+    elif te_source == "ring":
+        params, weight = Ring(num_neurons=len(net.te)), net.te[:, : layer.num_neurons].T
+    else:
+        return
+    source = _oscillators(net, index, params, f"{layer.name}_te_source")
+    synapse = _dense(WEIGHT_STEP * weight.astype(np.int32), 0, f"{layer.name}_te_synapse")
+    source.s_out.connect(synapse.s_in)
+    synapse.a_out.connect(neuron.te_in)
+
+
 def total_lava_steps(net: Net, input_steps: int) -> int:
     """Return how many Lava steps the last layer needs to see `input_steps` steps of input."""
     return input_steps + net.latency(len(net.layers) - 1)
 
 
-def _neuron(net: Net, layer: Layer, latency: int) -> Any:
+def _neuron(net: Net, layer: Layer, latency: int, te_source: str) -> Any:
     neuron = layer.neuron
     if isinstance(neuron, CELIF):
-        if net.te is None:
-            raise AssertionError("a Net with CE-LIF layers has a temporal encoding")
-        te = net.te[:, : layer.num_neurons]
+        through_port = isinstance(net.te, Driven) or te_source == "ring"
+        te = None if through_port else net.te[:, : layer.num_neurons]
         return CELIFProcess(params=neuron, te=te, latency=latency, period=net.steps, name=layer.name)
     if isinstance(neuron, CUBA):
         return LIFReset(

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ def run(
     *,
     deadline: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    te_source: Literal["table", "ring"] = "table",
 ) -> Trace:
     """Stream a batch of samples, back to back, through one Lava run.
 
@@ -51,6 +52,8 @@ def run(
         Seconds after which the run is given up. Default: see `default_deadline`.
     progress : callable, optional
         Called with (steps done, steps in all).
+    te_source : {"table", "ring"}
+        Where CE-LIF neurons find a table, see `spikeproof.lava_procs.network.build`.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def run(
         netx.write(net, folder / "net.net")
         np.save(folder / "payload.npy", payload.transpose(1, 0, 2).reshape(channels, samples * steps))
         _supervise(
-            [sys.executable, "-m", f"{__package__}.lava_worker", str(folder)],
+            [sys.executable, "-m", f"{__package__}.lava_worker", str(folder), te_source],
             log=folder / "log",
             deadline=default_deadline(total) if deadline is None else deadline,
             progress=None if progress is None else lambda done: progress(done, total),

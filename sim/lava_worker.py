@@ -1,4 +1,4 @@
-"""The child process that runs Lava: ``python -m spikeproof.sim.lava_worker FOLDER``.
+"""The child process that runs Lava: ``python -m spikeproof.sim.lava_worker FOLDER TE_SOURCE``.
 
 Reads ``net.net`` and ``payload.npy`` in the folder and leaves the recorded traces in ``trace/``. Reports to stdout, one
 JSON object a line: ``{"steps": n}`` as it goes, then ``{"done": true}`` or ``{"error": "..."}``.
@@ -28,7 +28,7 @@ from ..export import netx
 _WATCH_SECONDS = 0.2
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, te_source: str) -> None:
     """Run the job in `folder`; never returns normally, the process group ends here."""
     if os.getpgrp() != os.getpid():
         raise SystemExit("lava_worker ends its process group, so it must lead one; use spikeproof simulate.")
@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
     threading.Thread(target=_watch, args=(running,), daemon=True).start()
     try:
         try:
-            _run(folder, running)
+            _run(folder, te_source, running)
         except BaseException:
             _report(error=_lava_error(running) or traceback.format_exc())
         else:
@@ -45,12 +45,12 @@ def main(folder: Path) -> None:
         _end()
 
 
-def _run(folder: Path, running: list[Any]) -> None:
+def _run(folder: Path, te_source: str, running: list[Any]) -> None:
     from ..lava_procs import network
 
     net = netx.load(folder / "net.net")
     payload = np.load(folder / "payload.npy", allow_pickle=False)
-    built = network.build(net, payload, record_to=folder / "trace")
+    built = network.build(net, payload, record_to=folder / "trace", te_source=te_source)  # type: ignore[arg-type]
     running.append(built.source)
     left = network.total_lava_steps(net, payload.shape[1])
     done = 0
@@ -103,4 +103,4 @@ def _end() -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

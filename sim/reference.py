@@ -10,7 +10,8 @@ import numpy.typing as npt
 from ..contract import celif, cuba, readout
 from ..contract.celif import CELIF
 from ..contract.cuba import CUBA
-from ..contract.net import Layer, Net
+from ..contract.net import Net
+from ..contract.oscillators import raster
 from ..contract.readout import Readout
 from .trace import SPIKES, VARIABLES, Trace
 
@@ -33,23 +34,29 @@ def run(net: Net, payload: npt.NDArray[np.int32]) -> Trace:
         Every variable of every layer.
     """
     layers: dict[str, dict[str, npt.NDArray[np.int32]]] = {}
-    for layer in net.layers:
-        variables = _run_layer(net, layer, payload)
+    for index, layer in enumerate(net.layers):
+        variables = _run_layer(net, index, payload)
         layers[layer.name] = variables
         payload = variables.get(SPIKES, payload)
     return Trace(backend="reference", layers=layers)
 
 
-def _run_layer(net: Net, layer: Layer, payload: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.int32]]:
+def _run_layer(net: Net, index: int, payload: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.int32]]:
+    layer = net.layers[index]
     rules, params = _RULES[type(layer.neuron)], layer.neuron
     samples, _, steps = payload.shape
+    if layer.cpg is not None:
+        spikes = raster(layer.cpg, steps).T * net.cpg_payload(index)
+        payload = np.concatenate([payload, np.broadcast_to(spikes, (samples, *spikes.shape))], axis=1)
     # Whole numbers below 2**53: the float64 product is exact, and uses BLAS, which integers do not.
     sums = np.einsum("ij,sjt->tsi", layer.synapse.weight.astype(np.float64), payload, optimize=True).astype(np.int64)
+    te = net.encoding(steps)[:, : layer.num_neurons] if isinstance(params, CELIF) else None
     state = rules.reset(params, (samples,))
     traced = {name: np.empty((samples, params.num_neurons, steps), np.int32) for name in VARIABLES[type(params)]}
     for t in range(steps):
         if isinstance(params, CELIF):
-            spikes, state = celif.step(params, state, sums[t], net.te_row(layer, t))
+            assert te is not None
+            spikes, state = celif.step(params, state, sums[t], te[t])
             now = {SPIKES: spikes, "theta": celif.threshold(params, state.h), **state._asdict()}
         else:
             spikes, state = rules.step(params, state, sums[t])

@@ -39,7 +39,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike) -> Trace:
     BackendError
         A block's registers do not belong to the spikes that it put out in the forward pass.
     """
-    listed = blocks(module)
+    listed = [block.module for block in blocks(module)]
     seen: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def keep(block: nn.Module, args: tuple[torch.Tensor], output: torch.Tensor) -> None:

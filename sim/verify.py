@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ..contract.errors import InputError
@@ -138,10 +139,10 @@ def verify(
         from . import torch_backend
 
         stored = None if file is None else netx.load(file)
-        trained = record(network, steps=stored.steps if stored else None)
+        trained = record(network, steps=stored.steps if stored else np.shape(x)[-1] if np.ndim(x) else None)
         net = stored or trained
         altered = differences(trained, net)
-        encode(net, x)
+        encode(net, x)  # refuses input that does not fit before anything runs
         if not _same_layers(trained, net):
             return Verdict(net=net, traces=(), comparisons=(), altered=tuple(altered))
         traces.append(torch_backend.run(network, trained, x))

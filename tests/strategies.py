@@ -4,7 +4,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spikeproof.contract.celif import CELIF
+from spikeproof.contract.cpg import Phase
+from spikeproof.contract.cpg_coupled import Coupled
 from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.encoding import Driven
 from spikeproof.contract.fixed import (
     BIAS_MANT_MAX,
     BIAS_MANT_MIN,
@@ -82,6 +85,26 @@ def readout_params(num_neurons):
     )
 
 
+def phases(num_neurons):
+    """Phase oscillators of any value."""
+    turn = edged(0, 2**24 - 1)
+    return st.builds(
+        Phase,
+        num_neurons=st.just(num_neurons),
+        increment=arrays(edged(0, 2**23), num_neurons),
+        start=arrays(turn, num_neurons),
+        length=arrays(edged(0, 2**24, 2**23), num_neurons),
+        initial=arrays(turn, num_neurons),
+        period=st.integers(0, 5),
+    )
+
+
+def oscillators(num_neurons):
+    """Phase oscillators of any value, or the paper's coupled pairs."""
+    coupled = st.builds(Coupled.from_paper, st.just(num_neurons), st.sampled_from((2.0, 50.0)), st.just(0.8))
+    return phases(num_neurons) | coupled
+
+
 @st.composite
 def nets(draw, max_neurons=5, max_steps=6):
     """Small networks of any parameters, as records."""
@@ -93,16 +116,24 @@ def nets(draw, max_neurons=5, max_steps=6):
     layers, width = [], channels
     for i, kind in enumerate(kinds):
         n = draw(st.integers(1, max_neurons))
-        weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), n, width))
+        channels_beside = draw(st.sampled_from((0, 0, 1, 3)))
+        cpg = draw(oscillators(channels_beside)) if channels_beside else None
+        weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), n, width + channels_beside))
         scale = 2 ** draw(st.integers(0, 10))
-        layers.append(Layer(name=f"layer{i}", synapse=Dense(weight=weight), neuron=draw(kind(n)), scale=scale))
+        layers.append(Layer(name=f"layer{i}", synapse=Dense(weight=weight), neuron=draw(kind(n)), scale=scale, cpg=cpg))
         width = n
     steps = draw(st.integers(1, max_steps))
     widest = max((layer.num_neurons for layer in layers if isinstance(layer.neuron, CELIF)), default=0)
-    rows, extra = draw(st.integers(1, max_steps + 1)), draw(st.integers(0, 2))
+    columns = widest + draw(st.integers(0, 2))
+    te = None
+    if widest and draw(st.booleans()):
+        te = draw(arrays(encodings, draw(st.integers(1, max_steps + 1)), columns))
+    elif widest:
+        driving = draw(st.integers(1, 4))
+        te = Driven(cpg=draw(oscillators(driving)), matrix=draw(arrays(encodings, columns, driving)))
     return Net(
-        input=Input(num_channels=channels, bits=bits, exp=draw(st.integers(-6, 0)) if bits else 0),
+        input=Input(num_channels=channels, bits=bits, exp=draw(st.integers(-min(bits - 1, 6), 0)) if bits else 0),
         layers=tuple(layers),
         steps=steps,
-        te=draw(arrays(encodings, rows, widest + extra)) if widest else None,
+        te=te,
     )

@@ -76,7 +76,7 @@ def fit(recipe: Recipe, folder: str | os.PathLike[str], *, on_epoch: Callable[[E
             "numpy": np.__version__,
         },
     }
-    run.save(recipe, module, result)
+    run.save(recipe, module, task.train.x.shape[-1], result)
     return run
 
 

@@ -8,7 +8,11 @@ import torch
 from torch import nn
 
 from . import celif
+from .cpg import Concat, DrivenEncoding, Encoding
 from .readout import Readout
+
+_W_MAX = 100.0
+"""Frequencies for samples of some tens to hundreds of steps; the paper's 10000 leaves most channels constant there."""
 
 
 class Classifier(nn.Module):
@@ -32,6 +36,10 @@ class Classifier(nn.Module):
         Exponent of the temporal encoding.
     input_exp : int
         Exponent of the graded input spikes.
+    cpg : int
+        Number of CPG oscillators beside the first layer's input; 0 for none.
+    cpg_te : int
+        Number of CPG oscillators that drive the temporal encoding; 0 for a table of `steps` columns.
 
     References
     ----------
@@ -49,11 +57,18 @@ class Classifier(nn.Module):
         threshold_decay: float = 0.01,
         te_exp: int = 9,
         input_exp: int = -6,
+        cpg: int = 0,
+        cpg_te: int = 0,
     ) -> None:
         super().__init__()
-        encoding = celif.TemporalEncoding(max(hidden), steps, te_exp=te_exp)
+        encoding: nn.Module
+        if cpg_te:
+            encoding = DrivenEncoding(max(hidden), Encoding(cpg_te, _W_MAX), te_exp=te_exp)
+        else:
+            encoding = celif.TemporalEncoding(max(hidden), steps, te_exp=te_exp)
         neuron_params = {"scale": scale, "threshold_decay": threshold_decay}
-        widths = [inputs, *hidden]
+        beside: list[nn.Module] = [Concat(Encoding(cpg, _W_MAX))] if cpg else []
+        widths = [inputs + cpg, *hidden]
         layers: list[nn.Module] = [
             celif.Dense(
                 neuron_params,
@@ -64,7 +79,7 @@ class Classifier(nn.Module):
             )
             for i in range(len(hidden))
         ]
-        self.blocks = nn.Sequential(*layers, Readout(hidden[-1], classes, scale=scale))
+        self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=scale))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return class scores, shape (N, classes), for inputs of shape (N, inputs, T)."""

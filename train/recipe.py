@@ -29,6 +29,10 @@ class Recipe:
         Fraction of the threshold adaptation lost a step.
     te_exp, input_exp : int
         Exponents of the temporal encoding and of the graded input.
+    cpg : int
+        Number of CPG oscillators beside the input; 0 for none.
+    cpg_te : int
+        Number of CPG oscillators that drive the temporal encoding; 0 for a table.
     epochs, batch_size : int
         Passes over the training part, samples a step.
     learning_rate, weight_decay : float
@@ -46,6 +50,8 @@ class Recipe:
     threshold_decay: float = 0.01
     te_exp: int = 9
     input_exp: int = -6
+    cpg: int = 0
+    cpg_te: int = 0
     epochs: int = 50
     batch_size: int = 128
     learning_rate: float = 1e-2
@@ -78,6 +84,8 @@ class Recipe:
             threshold_decay=self.threshold_decay,
             te_exp=self.te_exp,
             input_exp=self.input_exp,
+            cpg=self.cpg,
+            cpg_te=self.cpg_te,
         )
 
     def replace(self, settings: Iterable[str]) -> Recipe:

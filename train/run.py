@@ -100,12 +100,12 @@ class Run:
             raise FileFormatError(f"{self.model_path}: cannot be read ({error}). Train the run again.") from None
         return module.eval()
 
-    def save(self, recipe: Recipe, module: Classifier, result: dict[str, Any]) -> None:
-        """Write recipe, parameters, network and, last, the result."""
+    def save(self, recipe: Recipe, module: Classifier, steps: int, result: dict[str, Any]) -> None:
+        """Write recipe, parameters, network for samples of `steps` steps and, last, the result."""
         with replacing(self.recipe_path) as path:
             path.write_text(recipe.to_json())
         with replacing(self.model_path) as path:
             safetensors.torch.save_model(module, str(path))
-        slayer.export_netx(module, self.net_path)
+        slayer.export_netx(module, self.net_path, steps=steps)
         with replacing(self.result_path) as path:
             path.write_text(json.dumps(result, indent=2))

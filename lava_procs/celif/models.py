@@ -14,6 +14,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from spikeproof.contract import celif, fixed, real
+from spikeproof.contract.encoding import received
 from spikeproof.lava_procs.celif.process import CELIF
 from spikeproof.lava_procs.local_time import local_step
 
@@ -33,10 +34,12 @@ class _CELIFModel(PyLoihiProcessModel):
     def run_spk(self) -> None:
         """Compute one time step."""
         x = self.a_in.recv()
+        arrived = self.te_in.recv() if self.te is None else None
         t = local_step(self.time_step, self.latency, self.period)
         if t is not None:
             state = celif.reset(self.params) if t == 0 else celif.CELIFState(self.v, self.h, self.s)
-            _, state = celif.step(self.params, state, x, self.te[t % len(self.te)], self.rules)
+            te = received(arrived) if self.te is None else self.te[t % len(self.te)]
+            _, state = celif.step(self.params, state, x, te, self.rules)
             self.v[:], self.h[:], self.s[:] = state
             self.theta[:] = celif.threshold(self.params, state.h, self.rules)
         self.s_out.send(self.s)
@@ -50,6 +53,7 @@ class PyCELIFModelFixed(_CELIFModel):
 
     rules = fixed
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    te_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32)
     h: np.ndarray = LavaPyType(np.ndarray, np.int32)
@@ -65,6 +69,7 @@ class PyCELIFModelFloat(_CELIFModel):
 
     rules = real
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    te_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
     v: np.ndarray = LavaPyType(np.ndarray, float)
     h: np.ndarray = LavaPyType(np.ndarray, float)

@@ -122,8 +122,8 @@ def test_every_drawn_net_equals_itself_and_knows_its_time(drawn):
 def test_encoding_wraps_and_layers_share_its_first_columns():
     record = net(te=np.arange(8).reshape(2, 4))
 
-    assert record.te_row(record.layers[0], 3).tolist() == [4, 5, 6]
-    assert record.te_row(record.layers[1], 2).tolist() == [0, 1, 2, 3]
+    assert record.encoding(4).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [0, 1, 2, 3], [4, 5, 6, 7]]
+    assert record.encoding(1).dtype == np.int8
 
 
 def test_input_is_rounded_half_to_even_in_float32():

@@ -171,7 +171,9 @@ def test_a_saturating_readout_is_compared_like_any_register(x):
 def test_bad_requests_are_refused(module, x):
     net = record(module)
     with pytest.raises(InputError, match=r"Input has shape \(4, 1, 15\); expected \(samples, 1 channels, 16 steps\)"):
-        verify(module, x[..., :15], backends=("reference",))
+        verify(net, x[..., :15])
+    with pytest.raises(InputError, match=r"Input has shape \(4, 2, 16\); expected \(samples, 1 channels"):
+        verify(module, np.zeros((4, 2, 16)))
     with pytest.raises(InputError, match="Input has shape"):
         simulate(net, x[:0], backend="reference")
     with pytest.raises(InputError, match="Unknown backend 'chip'; known are reference, lava"):
