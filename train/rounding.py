@@ -6,19 +6,35 @@ carries every 24-bit register exactly.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 
+_SMALL = 2**20
+"""Up to this many values NumPy is faster than torch, which starts and awaits its threads for every operation."""
 
-class _Round(torch.autograd.Function):
-    """Round half to even, as NumPy does; the gradient passes unchanged."""
+
+class _Quantize(torch.autograd.Function):
+    """Round half to even, as NumPy does, and clip; the gradient passes the rounding and stops at the clipping."""
 
     @staticmethod
-    def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
-        return torch.round(x)
+    def forward(ctx: Any, x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:
+        ctx.small = x.device.type == "cpu" and x.numel() <= _SMALL and x.dtype in (torch.float32, torch.float64)
+        if ctx.small:
+            k = np.rint(x.detach().numpy() / step)
+            ctx.inside = (k >= low) & (k <= high)
+            return torch.from_numpy(np.asarray(k.clip(low, high) * step))
+        k = torch.round(x / step)
+        ctx.save_for_backward((k >= low) & (k <= high))
+        return k.clamp(low, high) * step
 
     @staticmethod
-    def backward(ctx: object, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        return grad
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        if ctx.small and not torch.is_grad_enabled():
+            return torch.from_numpy(np.asarray(grad.numpy() * ctx.inside)), None, None, None
+        inside = torch.from_numpy(np.asarray(ctx.inside)) if ctx.small else ctx.saved_tensors[0]
+        return grad * inside, None, None, None
 
 
 def quantize(x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:
@@ -38,7 +54,7 @@ def quantize(x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:
     Tensor, shape and dtype of `x`
         Gradients pass straight through the rounding and stop where the value was clipped, as SLAYER's do.
     """
-    return _Round.apply(x / step).clamp(low, high) * step
+    return _Quantize.apply(x, step, low, high)
 
 
 def levels(x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:

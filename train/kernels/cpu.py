@@ -18,13 +18,14 @@ import numpy as np
 import torch
 
 from . import cpu_loops
+from .reference import cuba_surrogate
 from .threads import share
 
-_PARTS = 8
-"""A chunk of samples is dealt out in this many parts: a fixed number, so that sums over them add in a fixed order."""
+_PARTS = 16
+"""Samples are dealt out in this many parts at most: a fixed number, so that sums over them add in a fixed order."""
 
-_CHUNK_BYTES = 2**22
-"""Currents of a chunk of samples, between a matrix product and the neurons: small enough to stay in a cache."""
+_BLOCK_BYTES = 2**21
+"""Currents of a block of samples, between a matrix product and the neurons: small enough for a core's cache."""
 
 
 def celif_forward(
@@ -115,20 +116,19 @@ def celif_dense_forward(
     trace : tuple
         What `celif_dense_backward` wants.
     """
-    x_tm = x.detach().transpose(1, 2).contiguous()
+    x_tm, weight_t = x.detach().transpose(1, 2).contiguous(), weight.detach().T
     samples, steps, inputs = x_tm.shape
     channels = len(weight)
     spikes = np.empty((samples, steps, channels), x_tm.numpy().dtype)
     packed, h = np.empty(spikes.shape, np.int32), np.empty((samples, 0, 0))
-    run = _forward_runner(spikes.dtype.type, bias, te, keep_v, keep_h, threshold, unit, half_width)
-    chunks = _chunks(spikes)
-    buffer = torch.empty_like(torch.from_numpy(spikes[chunks[0]]))
-    for chunk in chunks:
-        s, p = spikes[chunk], packed[chunk]
-        flat = buffer[: len(s)].view(-1, channels)
-        torch.mm(x_tm[chunk].view(-1, inputs), weight.detach().T, out=flat)
-        z = buffer[: len(s)].numpy()
-        _deal(len(z), lambda part, n, z=z, s=s, p=p: run(z[n], s[n], p[n], h[n]))
+    neurons = _forward_runner(spikes.dtype.type, bias, te, keep_v, keep_h, threshold, unit, half_width)
+
+    def run(part: int, n: slice) -> None:
+        for b in _blocks(n, spikes):
+            z = torch.mm(x_tm[b].view(-1, inputs), weight_t).view(-1, steps, channels).numpy()
+            neurons(z, spikes[b], packed[b], h[b])
+
+    _deal(samples, run)
     return _nct(spikes), (x_tm, torch.from_numpy(packed))
 
 
@@ -158,20 +158,78 @@ def celif_dense_backward(
     weight, grad_in = weight.detach(), _gradient(grad)
     inputs, channels = x_tm.shape[-1], packed.shape[-1]
     grad_x = torch.empty_like(x_tm) if needs_x else None
-    grad_weight = torch.zeros_like(weight)
-    run, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, keep_v, keep_h, unit, height)
-    chunks = _chunks(packed)
-    buffer = np.empty(packed[chunks[0]].shape, grad_in.dtype)
-    for chunk in chunks:
-        g, p = grad_in[chunk], packed[chunk]
-        grad_z = buffer[: len(p)]
-        _deal(len(p), lambda part, n, g=g, p=p, grad_z=grad_z: run(part, g[n], p[n], grad_z[n]))
-        flat = torch.from_numpy(grad_z).view(-1, channels)
-        grad_weight.addmm_(flat.T, x_tm[chunk].view(-1, inputs))
-        if grad_x is not None:
-            torch.mm(flat, weight, out=grad_x[chunk].view(-1, inputs))
+    partial_weight = torch.zeros((min(_PARTS, len(packed)), *weight.shape), dtype=weight.dtype)
+    neurons, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, keep_v, keep_h, unit, height)
+
+    def run(part: int, n: slice) -> None:
+        for b in _blocks(n, packed):
+            grad_z = np.empty(packed[b].shape, grad_in.dtype)
+            neurons(part, grad_in[b], packed[b], grad_z)
+            flat = torch.from_numpy(grad_z).view(-1, channels)
+            partial_weight[part].addmm_(flat.T, x_tm[b].view(-1, inputs))
+            if grad_x is not None:
+                torch.mm(flat, weight, out=grad_x[b].view(-1, inputs))
+
+    _deal(len(packed), run)
     grad_te, grad_bias = sums()
-    return None if grad_x is None else grad_x.transpose(1, 2), grad_weight, grad_bias, grad_te
+    return None if grad_x is None else grad_x.transpose(1, 2), partial_weight.sum(0), grad_bias, grad_te
+
+
+def cuba_forward(
+    z: torch.Tensor, bias: torch.Tensor, keep_u: torch.Tensor, keep_v: torch.Tensor, threshold: float, unit: float
+) -> tuple[torch.Tensor, tuple[Any, ...]]:
+    """Do as `reference.cuba_forward`, bit for bit; currents must be finite."""
+    spikes, membrane, _ = cuba_states(z, bias, keep_u, keep_v, threshold, unit)
+    return _nct(spikes), (torch.from_numpy(membrane),)
+
+
+def cuba_states(
+    z: torch.Tensor,
+    bias: torch.Tensor,
+    keep_u: torch.Tensor,
+    keep_v: torch.Tensor,
+    threshold: float,
+    unit: float,
+    *,
+    with_u: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the forward kernel writes: spikes, membrane before its reset and, if asked for, ``u``.
+
+    Arrays of shape (N, T, C); the membrane in SLAYER's units, ``u`` in state units.
+    """
+    z_in = _array(z.transpose(1, 2), z.dtype)
+    bias_in, keep_u_in, keep_v_in = (_array(x, torch.float64) for x in (bias, keep_u, keep_v))
+    bias_in = np.rint(bias_in / unit)
+    spikes, membrane = np.empty_like(z_in), np.empty_like(z_in)
+    u = np.empty(z_in.shape if with_u else (len(z_in), 0, 0))
+    _deal(
+        len(z_in),
+        lambda part, n: cpu_loops.cuba_forward(
+            z_in[n], bias_in, keep_u_in, keep_v_in, threshold / unit, 1 / unit, unit, spikes[n], membrane[n], u[n]
+        ),
+    )
+    return spikes, membrane, u
+
+
+def cuba_backward(
+    grad: torch.Tensor,
+    keep_u: torch.Tensor,
+    keep_v: torch.Tensor,
+    threshold: float,
+    tau: float,
+    height: float,
+    trace: tuple[Any, ...],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Do as `reference.cuba_backward`; sums over samples and steps add in another order, the same on any machine."""
+    local = _array(cuba_surrogate(grad.transpose(1, 2), trace[0], threshold, tau, height), grad.dtype)
+    keep_u_in, keep_v_in = (_array(x, grad.dtype) for x in (keep_u, keep_v))
+    grad_z = np.empty_like(local)
+    partial = np.zeros((min(_PARTS, len(local)), local.shape[2]))
+    _deal(
+        len(local),
+        lambda part, n: cpu_loops.cuba_backward(local[n], keep_u_in, keep_v_in, grad_z[n], partial[part]),
+    )
+    return _nct(grad_z), torch.from_numpy(partial.sum(0).astype(local.dtype))
 
 
 def _forward_runner(  # type: ignore[no-untyped-def]
@@ -221,17 +279,17 @@ def _backward_runner(  # type: ignore[no-untyped-def]
 
 
 def _deal(samples: int, run: Callable[[int, slice], None]) -> None:
-    """Call ``run(part, slice of samples)`` for every part of a chunk, on several threads."""
+    """Call ``run(part, slice of samples)`` for every part, on several threads."""
     parts = min(samples, _PARTS)
     if parts:
         slices = [slice(*edges) for edges in pairwise(samples * i // parts for i in range(parts + 1))]
         share(lambda part: run(part, slices[part]), parts)
 
 
-def _chunks(x: np.ndarray) -> list[slice]:
-    """Cut the samples of an array of 4-byte numbers into chunks of about `_CHUNK_BYTES`, of `_PARTS` at least."""
-    size = max(_PARTS, _CHUNK_BYTES // max(1, 4 * x[:1].size))
-    return [slice(start, start + size) for start in range(0, max(1, len(x)), size)]
+def _blocks(samples: slice, x: np.ndarray) -> list[slice]:
+    """Cut a part into blocks of about `_BLOCK_BYTES` of an array (N, T, C), one sample at least."""
+    size = max(1, _BLOCK_BYTES // max(1, x[:1].size * 4))
+    return [slice(b, min(b + size, samples.stop)) for b in range(samples.start, samples.stop, size)]
 
 
 def _array(x: torch.Tensor, dtype: torch.dtype) -> np.ndarray:

@@ -86,3 +86,54 @@ def celif_backward(grad, te, keep_v, keep_h, unit, height, packed, grad_z, grad_
                     grad_te_t[c] += lam[c] * (grad.dtype.type(before[c] >> two) * unit)
         for c in range(channels):
             grad_bias[c] += np.float64(total[c])
+
+
+@_compile
+def cuba_forward(z, bias, keep_u, keep_v, limit, per_unit, unit, spikes, membrane, current):  # type: ignore[no-untyped-def]
+    """Run `contract.cuba.step`, in float64, which is exact here: see `reference.cuba_scan`.
+
+    `z` and `unit` are in SLAYER's units, `bias` and `limit` in state units. Writes `spikes`, `membrane` before its
+    reset and, unless it is empty, `current`.
+    """
+    samples, steps, channels = z.shape
+    half = _LIMIT + 1.0
+    u, v = np.empty((2, channels))
+    for n in range(samples):
+        u[:] = 0
+        v[:] = 0
+        for t in range(steps):
+            z_t, spikes_t, membrane_t = z[n, t], spikes[n, t], membrane[n, t]
+            for c in range(channels):
+                x = np.trunc(u[c] * keep_u[c]) + np.rint(np.float64(z_t[c]) * per_unit)
+                low, high = x + 2.0 * half, x - 2.0 * half
+                x = high if x > half else (low if x <= -half else x)
+                y = np.trunc(v[c] * keep_v[c]) + x + bias[c]
+                y = y if y < _LIMIT else _LIMIT
+                y = y if y > -_LIMIT else -_LIMIT
+                s = 1.0 if y > limit else 0.0
+                u[c] = x
+                v[c] = y * (1.0 - s)
+                spikes_t[c] = s
+                membrane_t[c] = y * unit
+            if current.size:
+                current[n, t] = u
+
+
+@_compile
+def cuba_backward(local, keep_u, keep_v, grad_z, grad_bias):  # type: ignore[no-untyped-def]
+    """Run `reference.cuba_backward` from the surrogate's gradient on; writes `grad_z`, adds to `grad_bias` (C,)."""
+    samples, steps, channels = local.shape
+    d, x, total = np.empty((3, channels), keep_v.dtype)
+    for n in range(samples):
+        d[:] = 0
+        x[:] = 0
+        total[:] = 0
+        for t in range(steps - 1, -1, -1):
+            local_t, grad_z_t = local[n, t], grad_z[n, t]
+            for c in range(channels):
+                d[c] = local_t[c] + keep_v[c] * d[c]
+                x[c] = d[c] + keep_u[c] * x[c]
+                total[c] += d[c]
+                grad_z_t[c] = x[c]
+        for c in range(channels):
+            grad_bias[c] += np.float64(total[c])

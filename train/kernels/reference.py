@@ -139,3 +139,97 @@ def celif_backward(
         if t:
             grad_te[:, t] = (lam * v[..., t - 1]).sum(0)
     return grad_z, grad_te
+
+
+def cuba_scan(
+    z: torch.Tensor,
+    bias: torch.Tensor,
+    keep_u: torch.Tensor,
+    keep_v: torch.Tensor,
+    threshold: float,
+    unit: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Run `contract.cuba.step` over all time steps of a batch, in float64 arithmetic that is exact.
+
+    Parameters
+    ----------
+    z : Tensor, shape (N, C, T)
+        Input currents in SLAYER's units; rounded to whole state units, below 2**31 of them.
+    bias : Tensor, shape (C,)
+        Added to the membrane at every step, in SLAYER's units.
+    keep_u, keep_v : Tensor, shape (C,)
+        Fraction of current and membrane that a step keeps, multiples of 1/4096.
+    threshold : float
+        Threshold in SLAYER's units.
+    unit : float
+        One state unit in SLAYER's units, a power of two.
+
+    Returns
+    -------
+    s, u, v : Tensor, shape (N, C, T)
+        Spikes, current, and membrane before the reset of a neuron that fired; of the dtype of `z`.
+    """
+    half = STATE_MAX + 1
+    with torch.no_grad():
+        a = torch.round(z.to(torch.float64) / unit).permute(2, 0, 1)
+        bias = torch.round(bias.to(torch.float64) / unit)
+        keep_u, keep_v = keep_u.to(torch.float64), keep_v.to(torch.float64)
+        u = v = torch.zeros_like(a[0])
+        steps = []
+        for a_t in a:
+            u = torch.trunc(u * keep_u) + a_t
+            u = torch.where(u > half, u - 2 * half, torch.where(u <= -half, u + 2 * half, u))
+            before_reset = (torch.trunc(v * keep_v) + u + bias).clamp(-STATE_MAX, STATE_MAX)
+            s = (before_reset > threshold / unit).to(torch.float64)
+            v = before_reset * (1 - s)
+            steps.append((s, u, before_reset))
+        s, u, v = (torch.stack(x, dim=-1) for x in zip(*steps, strict=True))
+        return s.to(z.dtype), (u * unit).to(z.dtype), (v * unit).to(z.dtype)
+
+
+def cuba_forward(
+    z: torch.Tensor, bias: torch.Tensor, keep_u: torch.Tensor, keep_v: torch.Tensor, threshold: float, unit: float
+) -> tuple[torch.Tensor, tuple[Any, ...]]:
+    """Return the spikes of `cuba_scan`, shape (N, C, T), and the tensors that `cuba_backward` wants."""
+    s, _, v = cuba_scan(z, bias, keep_u, keep_v, threshold, unit)
+    return s, (v,)
+
+
+def cuba_surrogate(grad: torch.Tensor, v: torch.Tensor, threshold: float, tau: float, height: float) -> torch.Tensor:
+    """Return the gradient to the membrane at each step alone, SLAYER's: an exponential around the threshold."""
+    return grad * (height / 2 / tau * torch.exp((v - threshold).abs() / -tau))
+
+
+def cuba_backward(
+    grad: torch.Tensor,
+    keep_u: torch.Tensor,
+    keep_v: torch.Tensor,
+    threshold: float,
+    tau: float,
+    height: float,
+    trace: tuple[Any, ...],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Go back in time through `cuba_forward`, by SLAYER's gradients: the reset is detached, decays are not cut by it.
+
+    With e the gradient to the spikes and g the surrogate's, ``d[t] = e[t] g[t] + keep_v d[t+1]`` and
+    ``c[t] = d[t] + keep_u c[t+1]``.
+
+    Returns
+    -------
+    grad_z : Tensor, shape (N, C, T)
+        c.
+    grad_bias : Tensor, shape (C,)
+        d summed over samples and steps.
+    """
+    keep_u, keep_v = keep_u.to(grad.dtype), keep_v.to(grad.dtype)
+    local = cuba_surrogate(grad, trace[0], threshold, tau, height)
+    c = torch.zeros_like(grad[..., 0])
+    d = torch.zeros_like(c)
+    grad_z = torch.empty_like(grad)
+    grad_bias = torch.zeros_like(c[0])
+    for t in range(grad.shape[-1] - 1, -1, -1):
+        d = local[..., t] + keep_v * d
+        c = d + keep_u * c
+        grad_z[..., t] = c
+        grad_bias += d.sum(0)
+    return grad_z, grad_bias
