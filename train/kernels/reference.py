@@ -130,7 +130,7 @@ def celif_backward(
     grad_z = torch.empty_like(grad)
     grad_te = torch.zeros_like(te)
     for t in range(last, -1, -1):
-        fire = (grad[..., t] - keep_v * v[..., t] * d) * (near[..., t] * height)
+        fire = (grad[..., t] - keep_v * v[..., t] * d) * (near[..., t].to(grad.dtype) * height)
         d = fire + keep_v * (1 - s[..., t]) * d
         if t < last:
             d = d + te[:, t + 1] * lam

@@ -1,0 +1,366 @@
+"""Fused kernels: forward the contract bit for bit, backward the reference's gradients."""
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.contract import celif as celif_contract
+from spikeproof.contract import cuba as cuba_contract
+from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.fixed import DECAY_ONE, STATE_MAX
+from spikeproof.train import celif, synapse
+from spikeproof.train.kernels import cpu, cuba, reference, select, threads
+from spikeproof.train.models import Classifier
+
+SHAPES = [(1, 1, 1), (3, 7, 2), (1, 88, 784), (3, 513, 40), (1, 513, 2), (3, 1, 784), (17, 7, 12)]
+"""Batch, neurons, steps. 17 samples make parts of unequal size."""
+EXACT = {torch.float32: 2**24 - 1, torch.float64: 2**40}
+"""Currents to draw from, in state units: what the dtype holds exactly."""
+KINDS = ("wild", "zero", "one")
+
+
+def draw(rng, shape, edges, low, high):
+    """Integers of a range, half of them from a list of edges."""
+    wide = rng.integers(low, high, shape, endpoint=True)
+    return np.where(rng.random(shape) < 0.5, rng.choice(np.array(edges, np.int64), shape), wide)
+
+
+def te_of(rng, kind, steps, n):
+    return np.zeros((steps, n), np.int64) if kind == "zero" else draw(rng, (steps, n), [0, 1, -1, 127, -128], -128, 127)
+
+
+def sums_of(rng, kind, shape, top, tie):
+    """Currents in state units: everything, nothing, or enough to fire at each step."""
+    if kind == "zero":
+        return np.zeros(shape, np.int64)
+    if kind == "one":
+        return np.full(shape, STATE_MAX)
+    ends = [STATE_MAX, STATE_MAX + 1, STATE_MAX - 1, top]
+    near = draw(rng, shape, [0, 1, -1, tie, tie + 1, tie - 1, *ends, *(-e for e in ends)], -2 * tie, 2 * tie)
+    return near
+
+
+def decays(rng, n, *more):
+    return draw(rng, n, [0, 1, DECAY_ONE, DECAY_ONE - 1, 2048, 41, *more], 0, DECAY_ONE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_celif_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
+    batch, n, steps = shape
+    rng = np.random.default_rng(steps * n + batch)
+    params = celif_contract.CELIF(
+        num_neurons=n, v_decay=decays(rng, n, 4096, 4096, 4096), th_decay=decays(rng, n), v_th_mant=int(rng.choice([0, 19, 77, 2**17 - 1] if kind == "wild" else [77])), te_exp=int(rng.choice([0, 9, 23])), a_shift=0
+    )  # fmt: skip
+    sums, te = sums_of(rng, kind, shape, EXACT[dtype], params.v_th_mant * 64), te_of(rng, kind, steps, n)
+    unit = 2.0**-12
+
+    spikes, packed, h = cpu.celif_states(
+        torch.as_tensor(sums * unit, dtype=dtype),
+        torch.as_tensor(te.T * 2.0**-params.te_exp, dtype=dtype),
+        torch.as_tensor(1 - params.v_decay / 4096),
+        torch.as_tensor(1 - params.th_decay / 4096),
+        params.v_th_mant * 64 * unit,
+        unit,
+        0.2,
+        with_h=True,
+    )
+
+    state, ties = celif_contract.reset(params, (batch,)), 0
+    for t in range(steps):
+        s, state = celif_contract.step(params, state, sums[..., t], te[t])
+        theta = celif_contract.threshold(params, state.h)
+        assert np.array_equal(spikes[:, t], s)
+        assert np.array_equal(packed[:, t] >> 2, state.v)
+        assert np.array_equal(h[:, t], state.h)
+        assert np.array_equal(packed[:, t] & 1, s)
+        assert np.array_equal(packed[:, t] >> 1 & 1, abs(state.v - theta) < 0.2 / unit)
+        ties += (state.v == theta).sum()
+    if kind == "wild" and n > 80:
+        assert spikes.any() and not spikes.all() and ties > 0
+        assert (packed >> 2).max() == STATE_MAX and (packed >> 2).min() == -STATE_MAX
+        assert h.max() > 0 > h.min()
+    assert spikes.any() if kind == "one" else kind == "wild" or not spikes.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cuba_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
+    batch, n, steps = shape
+    rng = np.random.default_rng(steps * n + batch)
+    params = cuba_contract.CUBA(
+        num_neurons=n,
+        u_decay=decays(rng, n, 4096),
+        v_decay=decays(rng, n, 4096),
+        v_th_mant=int(rng.choice([0, 19, 2**17 - 1])),
+        bias_mant=np.zeros(n, int) if kind == "zero" else draw(rng, n, [0, 1, -1, 4095, -4096], -4096, 4095),
+    )
+    tie = params.v_th_mant + 64
+    # Sums within the 2**25 that Lava's port takes.
+    sums = sums_of(rng, kind, shape, min(EXACT[dtype], 2**31 - 64), tie) // 64
+    unit = 2.0**-12
+
+    spikes, membrane, u = cpu.cuba_states(
+        torch.as_tensor(sums * 64 * unit, dtype=dtype),
+        torch.as_tensor(params.bias_mant * 64 * unit),
+        torch.as_tensor(1 - params.u_decay / 4096),
+        torch.as_tensor(1 - params.v_decay / 4096),
+        params.v_th_mant * 64 * unit,
+        unit,
+        with_u=True,
+    )
+
+    state = cuba_contract.reset(params, (batch,))
+    for t in range(steps):
+        s, state = cuba_contract.step(params, state, sums[..., t])
+        assert np.array_equal(spikes[:, t], s)
+        assert np.array_equal(u[:, t], state.u)
+        assert np.array_equal(membrane[:, t] / unit * (1 - s), state.v)
+    if kind == "wild" and n > 80:
+        assert spikes.any() and not spikes.all()
+        assert abs(membrane / unit).max() == STATE_MAX
+
+
+def celif_problem(shape, dtype, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    n = shape[1]
+    te = torch.round(torch.randn(shape[1:], generator=g, dtype=dtype) * 0.05 * 512) / 512
+    keep = [1 - torch.randint(0, 4097, (n,), generator=g).double() / 4096 for _ in range(2)]
+    z = torch.randn(shape, generator=g, dtype=dtype) * 0.3
+    return z, te, *keep, torch.randn(shape, generator=g, dtype=dtype)
+
+
+def gradients(kind, fire, weight, *inputs):
+    """Output and gradients of ``sum(fire(*inputs) * weight)`` on one kind of kernels."""
+    inputs = [x.clone().requires_grad_() for x in inputs]
+    with select.use(kind):
+        out = fire(*inputs)
+        return out.detach(), *torch.autograd.grad((out * weight).sum(), inputs)
+
+
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 2e-6), (torch.float64, 1e-14)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_celif_gradients_are_the_references(shape, dtype, near):
+    z, te, keep_v, keep_h, weight = celif_problem(shape, dtype)
+
+    def fire(z, te):
+        return celif._Fire.apply(z, te, keep_v, keep_h, 0.25, 2.0**-12, 0.2, 0.7)
+
+    ours = gradients("fused", fire, weight, z, te)
+    theirs = gradients("reference", fire, weight, z, te)
+
+    assert torch.equal(ours[0], theirs[0])
+    assert torch.equal(ours[1], theirs[1])
+    assert torch.allclose(ours[2], theirs[2], rtol=0, atol=near * max(1.0, theirs[2].abs().max().item()))
+    if z.numel() > 1000:
+        assert ours[0].any() and theirs[2].abs().max() > 0.1
+
+
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 2e-6), (torch.float64, 1e-14)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cuba_gradients_are_the_references(shape, dtype, near):
+    z, _, keep_u, keep_v, weight = celif_problem(shape, dtype, seed=1)
+    bias = torch.round(torch.linspace(-0.1, 0.1, shape[1], dtype=dtype) * 4096) / 4096
+
+    def fire(z, bias):
+        return cuba.fire(z, bias, keep_u, keep_v, 0.25, 2.0**-12, tau=0.3, height=0.8)
+
+    ours = gradients("fused", fire, weight, z, bias)
+    theirs = gradients("reference", fire, weight, z, bias)
+
+    assert torch.equal(ours[0], theirs[0])
+    for a, b in zip(ours[1:], theirs[1:], strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=near * 100 * b.abs().max().item())
+
+
+@pytest.mark.parametrize("kind", select.KINDS)
+def test_gradients_are_the_papers_recursion_in_float64(kind):
+    """papers.md A1, written with the sums over k that its eight-numbered equations eliminate lambda to."""
+    steps, n, batch, beta = 25, 3, 4, 1 - 41 / 4096
+    z, te, _, _, weight = celif_problem((batch, n, steps), torch.float64, seed=3)
+    keep = [torch.full((n,), value, dtype=torch.float64) for value in (0.5, beta)]
+    registers = celif.scan(z, te, *keep, 0.25, 2.0**-12)
+    u, s = registers.v.numpy(), registers.s.numpy()
+    g = (abs(u - registers.theta.numpy()) < 0.2).astype(float)
+    delta = np.zeros((batch, n, steps + 1))
+    fired = np.zeros((batch, n, steps + 1))
+    for t in reversed(range(steps)):
+        fired[..., t] = (weight.numpy()[..., t] - 0.5 * u[..., t] * delta[..., t + 1]) * g[..., t]
+        highway = sum(beta ** (k - t - 1) * fired[..., k] for k in range(t + 1, steps))
+        reach = te.numpy()[:, t + 1] * highway if t + 1 < steps else 0
+        delta[..., t] = fired[..., t] + 0.5 * (1 - s[..., t]) * delta[..., t + 1] - reach
+
+    _, grad, _ = gradients(kind, lambda z, te: celif._Fire.apply(z, te, *keep, 0.25, 2.0**-12, 0.2, 1.0), weight, z, te)
+
+    assert s.sum() > 20 and g.sum() > 50
+    assert np.allclose(grad, delta[..., :-1], rtol=0, atol=1e-13)
+
+
+def network(batch=5, steps=30, seed=0):
+    torch.manual_seed(seed)
+    module = Classifier(2, (12, 33, 7), 4, 20)  # 20 columns of the encoding, 30 steps: it wraps
+    return module, torch.rand(batch, 2, steps), torch.arange(batch) % 4
+
+
+def learn(module, x, y):
+    """Scores and gradients of one step."""
+    module.zero_grad()
+    scores = module(x)
+    torch.nn.functional.cross_entropy(scores, y).backward()
+    return [scores.detach(), *(p.grad.clone() for p in module.parameters())]
+
+
+def test_a_network_learns_alike_on_both():
+    module, x, y = network()
+    ours = learn(module, x, y)
+    with select.use("reference"):
+        theirs = learn(module, x, y)
+
+    assert torch.equal(ours[0], theirs[0])
+    for a, b in zip(ours[1:], theirs[1:], strict=True):
+        assert b.abs().max() > 0
+        assert torch.allclose(a, b, rtol=0, atol=2e-6 * b.abs().max().item())
+
+
+def test_a_shared_encoding_adds_up_the_layers_gradients():
+    encoding = celif.TemporalEncoding(6, 4)
+    wide, narrow = (celif.Dense({}, i, o, temporal_encoding=encoding) for i, o in ((2, 6), (6, 3)))
+    torch.manual_seed(0)
+    x = (torch.rand(3, 2, 9) < 0.5).float() * 3
+    spikes = wide(x).detach()
+    grads = []
+    for kind in select.KINDS:
+        with select.use(kind):
+            apart = [
+                torch.autograd.grad(block(a).sum(), encoding.weight)[0] for block, a in ((wide, x), (narrow, spikes))
+            ]
+            together = torch.autograd.grad(wide(x).sum() + narrow(spikes).sum(), encoding.weight)[0]
+        assert torch.allclose(together, apart[0] + apart[1])
+        grads.append(together)
+    assert grads[0].abs().max() > 0
+    assert torch.allclose(*grads)
+
+
+def test_results_do_not_depend_on_the_number_of_threads_nor_on_the_run():
+    module, x, y = network(batch=37)
+    before = torch.get_num_threads()
+    try:
+        runs = []
+        for number in (1, 2, 3, 2):
+            torch.set_num_threads(number)
+            runs.append(learn(module, x, y))
+        assert torch.get_num_threads() == 2  # the kernels' own threads have not changed it
+    finally:
+        torch.set_num_threads(before)
+
+    for run in runs[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(runs[0][:9], run[:9], strict=True))
+
+
+def test_the_layout_in_memory_does_not_matter():
+    z, te, keep_v, keep_h, weight = celif_problem((3, 7, 12), torch.float32)
+    args = te, keep_v, keep_h, 0.25, 2.0**-12, 0.2, 1.0
+    plain, turned = (
+        gradients("fused", lambda z: celif._Fire.apply(z, *args), weight, x) for x in (z, z.mT.contiguous().mT)
+    )
+
+    assert all(torch.equal(a, b) for a, b in zip(plain, turned, strict=True))
+    assert celif._Fire.apply(z.mT.contiguous().mT, *args).mT.is_contiguous()
+
+
+def test_no_samples_give_no_spikes():
+    module, x, _ = network()
+
+    assert module.blocks[0](x[:0]).shape == (0, 12, 30)
+    module.blocks[0](x[:0]).sum().backward()
+
+
+def test_hooks_and_parametrizations_see_their_modules_called():
+    block = celif.Dense({}, 2, 3, temporal_encoding=celif.TemporalEncoding(3, 4))
+    x = (torch.rand(2, 2, 4) < 0.5).float() * 3
+    plain, seen = block(x), []
+    handle = block.synapse.register_forward_hook(lambda module, args, z: seen.append(z.clone()))
+
+    assert torch.equal(block(x), plain)
+    assert torch.equal(seen[0], block.current(x))
+    handle.remove()
+    assert celif.is_plain(block.synapse, synapse.Dense)
+    torch.nn.utils.parametrizations.weight_norm(block.synapse)
+    assert not celif.is_plain(block.synapse, synapse.Dense)
+
+
+def test_second_derivatives_are_refused():
+    z, te, keep_v, keep_h, _ = celif_problem((1, 2, 3), torch.float32)
+    z.requires_grad_()
+    spikes = celif._Fire.apply(z, te, keep_v, keep_h, 0.25, 2.0**-12, 0.2, 1.0)
+    (first,) = torch.autograd.grad(spikes.sum() * z.sum(), z, create_graph=True)
+
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
+def test_the_environment_chooses(monkeypatch):
+    device = torch.device("cpu")
+    monkeypatch.delenv(select.VARIABLE, raising=False)
+    assert select.kernels(device) is cpu
+    monkeypatch.setenv(select.VARIABLE, "reference")
+    assert select.kernels(device) is reference
+    with select.use("fused"):
+        assert select.kernels(device) is cpu
+    monkeypatch.setenv(select.VARIABLE, "fast")
+    with pytest.raises(UnsupportedError, match=r"SPIKEPROOF_KERNELS = 'fast' is unknown; choose fused or reference\."):
+        select.kernels(device)
+    with pytest.raises(UnsupportedError, match="'slow' is unknown"), select.use("slow"):
+        pass
+
+
+def test_without_numba_the_reference_runs_and_says_so_once(monkeypatch):
+    monkeypatch.setattr(select.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(select, "_warned", set())
+
+    with pytest.warns(UserWarning, match="numba is not installed.*pip install numba"):
+        assert select.kernels(torch.device("cpu")) is reference
+    assert select.kernels(torch.device("cpu")) is reference
+    assert select.kernels(torch.device("meta")) is reference
+
+
+def test_importing_the_blocks_does_not_load_numba():
+    code = "import sys, spikeproof.train.celif; print('numba' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_an_error_in_a_part_reaches_the_caller(monkeypatch):
+    def task(part):
+        if part == 3:
+            raise ValueError("part 3")
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    with pytest.raises(ValueError, match="part 3"):
+        threads.share(task, 5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_makes_threads_of_its_own():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        threads.share(lambda part: None, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads is what is tested
+            child = os.fork()
+        if child == 0:
+            signal.alarm(30)
+            done = []
+            threads.share(done.append, 4)
+            os._exit(0 if sorted(done) == [0, 1, 2, 3] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        torch.set_num_threads(before)
