@@ -66,22 +66,30 @@ def demo(
     samples: Samples = "24",
     settings: Settings = None,
     deadline: Deadline = None,
+    encodings: Annotated[
+        bool, typer.Option("--encodings", help="Train a second network whose encoding CPG oscillators drive; compare.")
+    ] = False,
 ) -> None:
-    """Train CE-LIF on the digits, export, run on Lava, prove parity, write report.html."""
-    from .train.recipe import find
+    """Train CE-LIF with CPG codes on the digits, export, run on Lava, prove parity, write report.html."""
+    from .export.describe import describe
+    from .export.netx import load
     from .train.run import Run
 
-    recipe = find("digits").replace(settings or [])
-    if Run(folder).finished and Run(folder).recipe() == recipe:
-        _err.print(f"{folder} holds this recipe's trained network already; remove the folder to train it again.")
-    else:
-        _train(recipe, folder)
-    _verify_run(folder, samples, report=folder / "report.html", deadline=deadline)
+    _demo("digits", folder, samples, settings, deadline)
+    if not encodings:
+        return
+    driven = folder.with_name(f"{folder.name}-driven")
+    _demo("digits-driven", driven, samples, settings, deadline)
+    table = Table("temporal encoding", "bytes a neuron", "test accuracy", "run", title="Table and CPG-driven encoding")
+    for run in (Run(folder), Run(driven)):
+        te = describe(load(run.net_path))["te"]
+        table.add_row(te["kind"], str(te["bytes_a_neuron"]), f"{run.result()['test_accuracy']:.2%}", str(run.folder))
+    _out.print(table)
 
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe: digits.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe: digits, digits-driven or digits-plain.")],
     settings: Settings = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/<recipe>.")] = None,
     force: Force = False,
@@ -208,6 +216,18 @@ def doctor(deadline: Deadline = 120.0, as_json: AsJson = False) -> None:
             _out.print(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name}: {finding.words}", markup=False)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _demo(recipe_name: str, folder: Path, samples: str, settings: list[str] | None, deadline: float | None) -> None:
+    from .train.recipe import find
+    from .train.run import Run
+
+    recipe = find(recipe_name).replace(settings or [])
+    if Run(folder).finished and Run(folder).recipe() == recipe:
+        _err.print(f"{folder} holds this recipe's trained network already; remove the folder to train it again.")
+    else:
+        _train(recipe, folder)
+    _verify_run(folder, samples, report=folder / "report.html", deadline=deadline)
 
 
 def _train(recipe: Any, folder: Path) -> None:

@@ -61,7 +61,7 @@ def _encoding(net: Net) -> dict[str, Any] | None:
     if isinstance(net.te, Driven):
         neurons, channels = net.te.matrix.shape
         return {
-            "kind": f"driven by {channels} CPG channels",
+            "kind": f"{channels} CPG channels",
             "neurons": neurons,
             "bytes_a_neuron": channels,
             "steps": "any",

@@ -38,7 +38,7 @@ def run(capsys, monkeypatch):
 def trained(tmp_path_factory):
     """A small finished run."""
     folder = tmp_path_factory.mktemp("runs") / "small"
-    fit(find("digits").replace(["hidden=10,12", "epochs=1"]), folder)
+    fit(find("digits-plain").replace(["hidden=10,12", "epochs=1"]), folder)
     return folder
 
 
@@ -71,6 +71,18 @@ def test_demo_trains_exports_runs_and_proves(run, tmp_path):
 
     code, out, err = run("demo", *SMALL, "--samples", 3, cwd=tmp_path)
     assert code == 0 and "holds this recipe's trained network already" in err
+
+
+@pytest.mark.lava
+def test_demo_compares_the_encodings(run, tmp_path):
+    code, out, err = run("demo", *SMALL, "--samples", 2, "--encodings", cwd=tmp_path)
+
+    assert code == 0, err
+    assert out.splitlines().count("EXACT") == 2
+    rows = [line for line in out.splitlines() if "%" in line and "runs/demo" in line]
+    assert "table" in rows[0] and " 64 " in rows[0]
+    assert "32 CPG channels" in rows[1] and " 32 " in rows[1]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"demo", "demo-driven"}
 
 
 @pytest.mark.lava
@@ -157,14 +169,14 @@ def test_export_and_inspect(run, trained, tmp_path):
     code, out, _ = run("inspect", path)
     assert code == 0 and "celif2" in out and "CELIF" in out and "steps a sample: 64" in out
     code, out, _ = run("inspect", path, "--json")
-    assert json.loads(out)["te"] == {"steps": 64, "neurons": 12}
+    assert json.loads(out)["te"] == {"kind": "table", "steps": 64, "neurons": 12, "bytes_a_neuron": 64}
 
 
 def test_training_again_needs_force_and_a_seed_repeats(run, trained, tmp_path):
-    code, _, err = run("train", "digits", *SMALL, "--folder", trained)
+    code, _, err = run("train", "digits-plain", *SMALL, "--folder", trained)
     assert code == 2 and "holds a finished run. Name another --folder, or replace it with --force" in err
 
-    again = fit(find("digits").replace(["hidden=10,12", "epochs=1"]), tmp_path / "again")
+    again = fit(find("digits-plain").replace(["hidden=10,12", "epochs=1"]), tmp_path / "again")
     assert netx.load(again.net_path) == netx.load(trained / "net.net")
     assert (trained / "log.csv").read_text().startswith("epoch,loss,train_accuracy\n1,")
 
@@ -207,7 +219,7 @@ def _edit(path, what):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "digit"], "No recipe is called 'digit'; known are digits"),
+        (["train", "digit"], "No recipe is called 'digit'; known are digits, digits-driven, digits-plain"),
         (["train", "digits", "--set", "epoch=3"], "--set epoch=3: write key=value with a key of task, hidden"),
         (["train", "digits", "--set", "epochs=x"], "--set epochs=x: epochs takes int"),
         (["train", "digits", "--set", "epochs=0"], "epochs = 0 must be at least 1"),

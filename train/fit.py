@@ -105,10 +105,17 @@ def _threads(count: int) -> Iterator[None]:
 
 def _epochs(recipe: Recipe, module: Classifier, task: Task) -> Iterator[Epoch]:
     x, y = torch.as_tensor(task.train.x), torch.as_tensor(task.train.y)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    batches = -(-len(x) // recipe.batch_size)
+    encoding = module.encoding.weight
+    groups = [
+        {"params": [p for p in module.parameters() if p is not encoding], "lr": recipe.learning_rate},
+        {"params": [encoding], "lr": recipe.learning_rate * recipe.te_rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=batches * recipe.epochs, pct_start=0.1
+        optimizer,
+        [group["lr"] for group in groups],
+        total_steps=-(-len(x) // recipe.batch_size) * recipe.epochs,
+        pct_start=0.1,
     )
     for epoch in range(1, recipe.epochs + 1):
         module.train()

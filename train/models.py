@@ -61,12 +61,13 @@ class Classifier(nn.Module):
         cpg_te: int = 0,
     ) -> None:
         super().__init__()
-        encoding: nn.Module
+        encoding: celif.TemporalEncoding | DrivenEncoding
         if cpg_te:
             encoding = DrivenEncoding(max(hidden), Encoding(cpg_te, _W_MAX), te_exp=te_exp)
         else:
             encoding = celif.TemporalEncoding(max(hidden), steps, te_exp=te_exp)
         neuron_params = {"scale": scale, "threshold_decay": threshold_decay}
+        self.encoding = encoding
         beside: list[nn.Module] = [Concat(Encoding(cpg, _W_MAX))] if cpg else []
         widths = [inputs + cpg, *hidden]
         layers: list[nn.Module] = [

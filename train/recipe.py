@@ -37,6 +37,9 @@ class Recipe:
         Passes over the training part, samples a step.
     learning_rate, weight_decay : float
         Of AdamW; the rate warms up over a tenth of the run and is annealed to zero.
+    te_rate : float
+        Factor on the learning rate of the temporal encoding. One that oscillators drive wants a smaller one: each of
+        its weights acts in many steps.
     seed : int
         Of the weights and of the order of samples.
     threads : int
@@ -56,6 +59,7 @@ class Recipe:
     batch_size: int = 128
     learning_rate: float = 1e-2
     weight_decay: float = 0.0
+    te_rate: float = 1.0
     seed: int = 0
     threads: int = 1
 
@@ -119,8 +123,13 @@ class Recipe:
             raise InputError(f"not a recipe: {error}.") from None
 
 
-RECIPES = {"digits": Recipe(task="digits")}
-"""Recipe name -> recipe."""
+RECIPES = {
+    "digits": Recipe(task="digits", cpg=20),
+    "digits-driven": Recipe(task="digits", cpg=20, cpg_te=32, te_rate=0.2),
+    "digits-plain": Recipe(task="digits"),
+}
+"""Recipe name -> recipe: the digits with CPG codes beside the pixels, the same with an encoding that CPG oscillators
+drive in place of the table, and without oscillators."""
 
 
 def find(name: str) -> Recipe:
