@@ -23,7 +23,7 @@ THEIRS = {
     "export": {"numpy", "h5py", "torch"},
     "train": {"numpy", "h5py", "torch", "safetensors", "sklearn", "numba", "triton", "lava"},
     "lava_procs": {"numpy", "lava"},
-    "sim": {"numpy", "torch", "matplotlib", "jinja2"},
+    "sim": {"numpy", "numba", "threadpoolctl", "torch", "matplotlib", "jinja2"},
 }
 """Folder -> which third parties it may import."""
 
