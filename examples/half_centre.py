@@ -3,8 +3,8 @@
 Run it with ``python examples/half_centre.py``; it writes ``half_centre.png``.
 
 The half-centre is the smallest central pattern generator: the pair of mutually inhibiting neurons from which
-arXiv 2405.14362 (CPG-PE) sets out. No input and no clock drives this one: both neurons get the same constant bias, and three things
-make them take turns.
+arXiv 2405.14362 (CPG-PE) sets out. Nothing from outside times this one: both neurons get the same constant bias, and
+three things make them take turns.
 
 - Inhibition: each spike throws the other neuron far below its threshold (`INHIBITION`).
 - Adaptation: each spike raises the neuron's own threshold, so its spikes come ever later (`ADAPTATION`). A CE-LIF
