@@ -281,21 +281,26 @@ class Session:
         traced: dict[str, dict[str, IntArray]],
     ) -> None:
         """Advance some streams by `steps` steps, from step `begin` of the payload on, block by block."""
-        num = streams.stop - streams.start
+        from .engine_layers import Scratch
+
+        num, size = streams.stop - streams.start, 0
+        states, counts = ([array[streams] for array in arrays] for arrays in (self._states, self._counts))
+        out = [{name: a[streams] for name, a in traced.get(layer.name, {}).items()} for layer in self._layers]
         for first in range(0, steps, self._block):
-            size = min(self._block, steps - first)
-            now, local = slice(begin + first, begin + first + size), slice(first, first + size)
-            x: Array = np.array(payload[streams, :, now].transpose(0, 2, 1), np.int32, order="C")
-            for layer, (start, te), state, counts in zip(self._layers, tables, self._states, self._counts, strict=True):
-                shape = (num, size, layer.num_neurons)
-                z, spikes = np.empty(shape, layer.dtype), np.empty(shape, np.uint8)
-                layer.sums(x, start[local] if len(start) > 1 else start, z)
-                into = traced.get(layer.name, {})
-                blocks = {name: np.empty(shape, np.int32) for name in into if name != SPIKES}
-                layer.scan(z, te[local], state[streams], counts[streams], spikes, blocks)
-                for name, whole in into.items():
-                    whole[streams, :, now] = blocks.get(name, spikes).transpose(0, 2, 1)
-                x = spikes
+            if size != min(self._block, steps - first):
+                size = min(self._block, steps - first)
+                scratch = [Scratch(x, num, size, tuple(names)) for x, names in zip(self._layers, out, strict=True)]
+            now, local = begin + first, slice(first, first + size)
+            incoming = payload[streams, :, now : now + size].transpose(0, 2, 1)
+            x: Array = np.array(incoming, self._layers[0].dtype, order="C")
+            num_events = int(np.count_nonzero(x))
+            for i, layer in enumerate(self._layers):
+                start, te = tables[i]
+                work = scratch[i]
+                layer.sums(x, num_events, start[local] if len(start) > 1 else start, work.z)
+                num_events = layer.scan(work.z, te[local], states[i], counts[i], work.spikes, work.registers)
+                work.keep(out[i], now)
+                x = work.spikes
 
 
 def _wanted(net: Net, record: Record) -> dict[str, tuple[str, ...]]:

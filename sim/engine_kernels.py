@@ -2,8 +2,8 @@
 
 Arrays are C-contiguous, of shape (S, K, n): samples, steps of a block, neurons. Inner loops run over neurons and
 compile to SIMD. A scan runs the step of one kind of neuron over a block: it reads dendritic sums `z`, goes on from the
-registers in `state` and leaves them there, writes `spikes` and adds them to `counts`, and writes what is traced into
-the arrays that are not empty.
+registers in `state` and leaves them there, writes `spikes`, adds them to `counts` and returns their number, and writes
+what is traced into the arrays that are not empty.
 
 Registers are whole numbers in float64, whose arithmetic is exact here and has SIMD instructions, which 64-bit integer
 products have not: a 24-bit state times a 13-bit factor, or times an 8-bit encoding, is below 2**37; a dendritic sum is
@@ -32,8 +32,8 @@ _compile = njit(nogil=True, cache=True, error_model="numpy")
 def events(x, weight_t, start, z):
     """Write the sums ``start + x @ weight_t`` into `z`, at a cost that grows with the entries of `x` that are not 0.
 
-    `x` is (rows, inputs) of any integers, `weight_t` (inputs, n) and `z` (rows, n) of one float type; `start` is
-    (K, n), and row r begins with its row ``r % K``.
+    `x` is (rows, inputs), `weight_t` (inputs, n) and `z` (rows, n); `start` is (K, n), and row r begins with its row
+    ``r % K``.
     """
     rows, inputs = x.shape
     channels = weight_t.shape[1]
@@ -67,6 +67,7 @@ def events(x, weight_t, start, z):
 def celif(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, v_out, h_out, theta_out):
     """Run `contract.celif.step`; `state` is (S, 3, n): v, h, and v after the reset. `te` is (K, n)."""
     samples, steps, channels = z.shape
+    before = counts.sum()
     for n in range(samples):
         v, h, kept, count = state[n, 0], state[n, 1], state[n, 2], counts[n]
         for t in range(steps):
@@ -86,7 +87,7 @@ def celif(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, v_
                 v[c] = y
                 kept[c] = y * (1.0 - s)
                 count[c] += s
-                spikes_t[c] = np.uint8(s)
+                spikes_t[c] = s
             if v_out.size:
                 v_t = v_out[n, t]
                 for c in range(channels):
@@ -100,6 +101,7 @@ def celif(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, v_
                 for c in range(channels):
                     x = resting + h[c]
                     theta_t[c] = np.int32(x if x < _LIMIT else _LIMIT)
+    return np.int64(counts.sum() - before)
 
 
 @_compile
@@ -110,6 +112,7 @@ def cuba(z, bias, keep_u, keep_v, threshold, state, counts, spikes, u_out, v_out
     """
     samples, steps, channels = z.shape
     half = np.float64(_HALF)
+    before = counts.sum()
     for n in range(samples):
         u, v, count = state[n, 0], state[n, 1], counts[n]
         for t in range(steps):
@@ -124,7 +127,7 @@ def cuba(z, bias, keep_u, keep_v, threshold, state, counts, spikes, u_out, v_out
                 u[c] = x
                 v[c] = y * (1.0 - s)
                 count[c] += s
-                spikes_t[c] = np.uint8(s)
+                spikes_t[c] = s
             if u_out.size:
                 u_t = u_out[n, t]
                 for c in range(channels):
@@ -133,6 +136,7 @@ def cuba(z, bias, keep_u, keep_v, threshold, state, counts, spikes, u_out, v_out
                 v_t = v_out[n, t]
                 for c in range(channels):
                     v_t[c] = np.int32(v[c])
+    return np.int64(counts.sum() - before)
 
 
 @_compile
@@ -145,6 +149,7 @@ def _decay(x, kept):
 def cuba_wide(z, bias, kept_u, kept_v, threshold, state, counts, spikes, u_out, v_out):
     """Run `contract.cuba.step` in int64, whatever the sums; factors are ``4096 - decay``, `state` is int64."""
     samples, steps, channels = z.shape
+    before = counts.sum()
     for n in range(samples):
         for t in range(steps):
             for c in range(channels):
@@ -161,6 +166,7 @@ def cuba_wide(z, bias, kept_u, kept_v, threshold, state, counts, spikes, u_out, 
                     u_out[n, t, c] = x
                 if v_out.size:
                     v_out[n, t, c] = state[n, 1, c]
+    return counts.sum() - before
 
 
 @_compile
@@ -179,3 +185,4 @@ def readout(z, shift, bias, state, v_out):
                 v_t = v_out[n, t]
                 for c in range(channels):
                     v_t[c] = np.int32(v[c])
+    return 0

@@ -138,13 +138,15 @@ class RunLayer:
         encoding = te[:, : self.num_neurons].astype(np.float32) * np.float32(2.0**-self.neuron.te_exp)
         return start, np.ascontiguousarray(encoding)
 
-    def sums(self, x: Array, start: Array, z: Array) -> None:
+    def sums(self, x: Array, num_events: int, start: Array, z: Array) -> None:
         """Write the dendritic sums of a block.
 
         Parameters
         ----------
-        x : ndarray of uint8 or int32, shape (S, K, inputs)
+        x : ndarray of float32 or float64, shape (S, K, inputs)
             What arrives.
+        num_events : int
+            How many entries of `x` are not 0.
         start : ndarray, shape (K, n) or (1, n)
             What is added.
         z : ndarray, shape (S, K, n)
@@ -153,24 +155,44 @@ class RunLayer:
         rows, out = x.reshape(-1, x.shape[-1]), z.reshape(-1, self.num_neurons)
         event_driven = self._event_driven
         if event_driven is None:
-            event_driven = prefers_events(np.count_nonzero(rows) / rows.size, self.num_neurons)
+            event_driven = prefers_events(num_events / rows.size, self.num_neurons)
         if event_driven:
             kernels.events(rows, self._weight_t, start, out)
             return
-        np.matmul(rows.astype(self.dtype), self._weight_t, out=out)
+        np.matmul(rows.astype(self.dtype, copy=False), self._weight_t, out=out)
         if self._sources is not None:
             z += start
 
-    def scan(self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array]) -> None:
-        """Run the neurons over a block; see `engine_kernels`. `traced` holds the arrays of what is traced."""
+    def scan(self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array]) -> int:
+        """Run the neurons over a block, see `engine_kernels`, and return how many spikes they fired.
+
+        `traced` holds the arrays of the registers that are traced.
+        """
         outputs = [traced.get(name, _NOTHING) for name in self.variables if name != SPIKES]
         if isinstance(self.neuron, CELIF):
             shift, bias, keep_v, keep_h, resting = self._constants
-            self._scan(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, *outputs)
+            fired = self._scan(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, *outputs)
         elif isinstance(self.neuron, CUBA):
-            self._scan(z, *self._constants, state, counts, spikes, *outputs)
+            fired = self._scan(z, *self._constants, state, counts, spikes, *outputs)
         else:
-            self._scan(z, *self._constants, state, *outputs)
+            fired = self._scan(z, *self._constants, state, *outputs)
+        return int(fired)
+
+
+class Scratch:
+    """Arrays that a layer works in: for blocks of S samples and K steps."""
+
+    def __init__(self, layer: RunLayer, num_samples: int, steps: int, names: tuple[str, ...]) -> None:
+        shape = (num_samples, steps, layer.num_neurons)
+        self.z = np.empty(shape, layer.dtype)
+        self.spikes = np.empty(shape, np.float32)
+        self.registers = {name: np.empty(shape, np.int32) for name in names if name != SPIKES}
+
+    def keep(self, out: dict[str, npt.NDArray[np.int32]], begin: int) -> None:
+        """Copy what is traced to the steps from `begin` on of the arrays in `out`, of shape (S, n, steps)."""
+        for name, array in out.items():
+            block = self.registers.get(name, self.spikes)
+            array[..., begin : begin + block.shape[1]] = block.transpose(0, 2, 1)
 
 
 def _prepare(neuron: Any, bound: int) -> tuple[Any, tuple[Any, ...], int, type[Any]]:

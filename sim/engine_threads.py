@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 _guard = threading.Lock()
-_depth = 0
-_limiter: Any = None
+_users = 0
+_release: Callable[[], None] | None = None
 
 
 def available() -> int:
@@ -34,19 +34,42 @@ def _controller() -> Any:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS to one thread inside a ``with`` block; blocks may nest and overlap in several threads."""
-    global _depth, _limiter
+    """Hold BLAS to one thread inside a ``with`` block; blocks may nest, and overlap in several threads."""
+    global _users, _release
     with _guard:
-        if not _depth:
-            _limiter = _controller().limit(limits=1, user_api="blas")
-        _depth += 1
+        if not _users:
+            _release = _hold()
+        _users += 1
     try:
         yield
     finally:
         with _guard:
-            _depth -= 1
-            if not _depth:
-                _limiter.restore_original_limits()
+            _users -= 1
+            if not _users and _release is not None:
+                _release()
+
+
+def _hold() -> Callable[[], None]:
+    """Hold BLAS to one thread until the returned function is called.
+
+    The limit belongs to the thread that sets it, and no other can lift it; so it is a thread of its own that does both.
+    """
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with _controller().limit(limits=1, user_api="blas"):
+            held.set()
+            done.wait()
+
+    def release() -> None:
+        done.set()
+        thread.join()
+
+    _controller()  # so that an error is raised here
+    thread = threading.Thread(target=hold, name="spikeproof-engine-blas", daemon=True)
+    thread.start()
+    held.wait()
+    return release
 
 
 def share(task: Callable[[int], None], parts: int, threads: int) -> None:
