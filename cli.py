@@ -10,6 +10,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,9 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _out = Console(highlight=False, soft_wrap=True)
+_LAVA_SAMPLES = 24
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Samples = Annotated[str, typer.Option("--samples", "-n", help="Number of samples, or 'all'.")]
+LavaSamples = Annotated[int | None, typer.Option(min=1, help="Samples that Lava runs too; default all up to 24.")]
 Deadline = Annotated[float | None, typer.Option(help="Seconds that Lava may take.", min=0)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
@@ -156,7 +159,7 @@ def simulate(
         Path, typer.Option("--input", "-i", help=".npy, or .npz with an array x: samples, channels, steps.")
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help=".npz for all spikes and registers.")] = None,
-    backend: Annotated[str, typer.Option(help="lava or reference.")] = "lava",
+    backend: Annotated[str, typer.Option(help="lava, engine or reference.")] = "lava",
     deadline: Deadline = None,
     as_json: AsJson = False,
 ) -> None:
@@ -167,8 +170,9 @@ def simulate(
 
     record = load(net)
     x = _read_array(input_file)
-    with _progress("Lava steps") as progress:
-        trace = run(record, x, backend=backend, deadline=deadline, progress=progress)  # type: ignore[arg-type]
+    with _progress() as progress:
+        lava = partial(progress, "Lava steps")
+        trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]
     if output is not None:
         arrays = {f"{layer}.{name}": array for layer, of in trace.layers.items() for name, array in of.items()}
         with replacing(output) as temporary, open(temporary, "wb") as stream:
@@ -191,16 +195,19 @@ def verify(
         Path | None, typer.Option("--input", "-i", help="Input for a network file; default random.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
+    lava_samples: LavaSamples = None,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of Lava's samples.")] = 0,
     deadline: Deadline = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every spike and register of torch, the contract and Lava; exit 0 if exact, 1 if not."""
+    """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
+    options = {"lava_samples": lava_samples or _LAVA_SAMPLES, "seed": seed, "deadline": deadline}
     if target.is_dir():
         if input_file is not None:
             raise InputError("--input is for a network file; a training run is verified on its own test part.")
-        _verify_run(target, samples, report=report, deadline=deadline, as_json=as_json)
+        _verify_run(target, samples, report, options, as_json=as_json)
     else:
-        _verify_file(target, samples, input_file, report=report, deadline=deadline, as_json=as_json)
+        _verify_file(target, samples, input_file, report, options, as_json=as_json)
 
 
 @app.command()
@@ -227,7 +234,7 @@ def _demo(recipe_name: str, folder: Path, samples: str, settings: list[str] | No
         _err.print(f"{folder} holds this recipe's trained network already; remove the folder to train it again.")
     else:
         _train(recipe, folder)
-    _verify_run(folder, samples, report=folder / "report.html", deadline=deadline)
+    _verify_run(folder, samples, folder / "report.html", {"deadline": deadline})
 
 
 def _train(recipe: Any, folder: Path) -> None:
@@ -261,18 +268,18 @@ def _open(folder: Path) -> tuple[Any, Any, Any]:
 
 
 def _verify_run(
-    folder: Path, samples: str, *, report: Path | None, deadline: float | None, as_json: bool = False
+    folder: Path, samples: str, report: Path | None, options: dict[str, Any], *, as_json: bool = False
 ) -> None:
     from .sim import report as reports
     from .sim.verify import verify as run_verify
 
     run, module, task = _open(folder)
     count = _count(samples, len(task.test.y))
-    with _progress("Lava steps") as progress:
-        verdict = run_verify(module, task.test.x[:count], file=run.net_path, deadline=deadline, progress=progress)
+    with _progress() as progress:
+        verdict = run_verify(module, task.test.x[:count], file=run.net_path, progress=progress, **options)
     result = run.result()
     labels = reports.Labels(task.test.y[:count], result["test_accuracy"], result["test_samples"])
-    right = reports.accuracies(verdict, labels) if verdict.traces else {}
+    right = reports.accuracies(verdict, labels) if verdict.answers else {}
     if report is not None:
         reports.write(
             verdict,
@@ -286,11 +293,17 @@ def _verify_run(
                 **result["versions"],
             },
         )
-    _finish(verdict, report, as_json, right, count)
+    _finish(verdict, report, as_json, right)
 
 
 def _verify_file(
-    path: Path, samples: str, input_file: Path | None, *, report: Path | None, deadline: float | None, as_json: bool
+    path: Path,
+    samples: str,
+    input_file: Path | None,
+    report: Path | None,
+    options: dict[str, Any],
+    *,
+    as_json: bool,
 ) -> None:
     from .export.netx import load
     from .sim import report as reports
@@ -306,20 +319,21 @@ def _verify_file(
         largest = net.input.max_payload * 2.0**net.input.exp
         x = random.uniform(0, min(1.0, largest), shape) if net.input.bits else random.integers(0, 2, shape)
         _err.print("No --input given: random input, seed 0.")
-    with _progress("Lava steps") as progress:
-        verdict = run_verify(net, x, deadline=deadline, progress=progress)
+    with _progress() as progress:
+        verdict = run_verify(net, x, progress=progress, **options)
     if report is not None:
         reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path)
-    _finish(verdict, report, as_json, {}, len(x))
+    _finish(verdict, report, as_json, {})
 
 
-def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, tuple[int, int]], count: int) -> None:
+def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, Any]) -> None:
     if as_json:
-        _print_json({**verdict.as_dict(), "right": {name: found[0] for name, found in right.items()}})
+        _print_json({**verdict.as_dict(), "right": {name: found._asdict() for name, found in right.items()}})
     else:
         _out.print(str(verdict), markup=False)
         if right:
-            _out.print("right on these samples: " + ", ".join(f"{k} {found[0]}/{count}" for k, found in right.items()))
+            counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in right.items())
+            _out.print(f"right on these samples: {counts}")
         if report is not None:
             _out.print(f"report: {report}", markup=False)
     if not verdict.exact:
@@ -359,7 +373,14 @@ def _progress_bar() -> Progress:
 
 
 @contextlib.contextmanager
-def _progress(description: str) -> Iterator[Callable[[int, int], None]]:
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function of (what runs, done, in all) that keeps a progress bar for each thing that runs."""
     with _progress_bar() as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show

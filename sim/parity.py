@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from .trace import SPIKES, Trace
 
@@ -169,6 +170,44 @@ def compare(a: Trace, b: Trace) -> Comparison:
         layers=tuple(counts),
         outputs_compared=outputs.shape[0] * outputs.shape[1],
         first=first,
+    )
+
+
+def merge(parts: Sequence[Comparison], samples: Sequence[npt.NDArray[np.int64]]) -> Comparison:
+    """Join comparisons of the same two backends on different samples into one.
+
+    Parameters
+    ----------
+    parts : sequence of Comparison
+        At least one.
+    samples : sequence of ndarray of int64
+        For each part, what its samples are called in the whole.
+
+    Returns
+    -------
+    Comparison
+        Counts are added; the first mismatch is that of the earliest layer, and there of the earliest sample.
+    """
+    order = {layer.name: i for i, layer in enumerate(parts[0].layers)}
+    mismatches = [
+        replace(part.first, sample=int(names[part.first.sample]))
+        for part, names in zip(parts, samples, strict=True)
+        if part.first is not None
+    ]
+    layers = []
+    for counts in zip(*(part.layers for part in parts), strict=True):
+        sums = {
+            field.name: sum(getattr(count, field.name) for count in counts)
+            for field in fields(LayerCount)
+            if field.name != "name"
+        }
+        layers.append(LayerCount(name=counts[0].name, **sums))
+    return Comparison(
+        backends=parts[0].backends,
+        num_samples=sum(part.num_samples for part in parts),
+        layers=tuple(layers),
+        outputs_compared=sum(part.outputs_compared for part in parts),
+        first=min(mismatches, key=lambda m: (order[m.layer], m.sample, m.step, m.neuron), default=None),
     )
 
 

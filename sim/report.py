@@ -18,6 +18,7 @@ from ..contract.fixed import ACCUMULATOR_SHIFT
 from ..contract.net import Net
 from ..export.describe import describe
 from ..export.files import replacing
+from .parity import compare
 from .trace import SPIKES, Trace
 from .verify import Verdict
 
@@ -36,11 +37,27 @@ class Labels(NamedTuple):
     test_samples: int | None = None
 
 
-def accuracies(verdict: Verdict, labels: Labels) -> dict[str, tuple[int, int]]:
-    """Return for each backend how many samples it classified right, and how many as the first backend did."""
-    first = verdict.traces[0].predictions(verdict.net)
-    found = {trace.backend: trace.predictions(verdict.net) for trace in verdict.traces}
-    return {name: (int((p == labels.y).sum()), int((p == first).sum())) for name, p in found.items()}
+class Right(NamedTuple):
+    """How a backend did on the samples that it ran."""
+
+    right: int
+    """Samples classified right."""
+    same: int
+    """Samples classified as by the first backend."""
+    total: int
+    """Samples in all."""
+
+
+def accuracies(verdict: Verdict, labels: Labels) -> dict[str, Right]:
+    """Return for each backend how many of its samples it classified right, and how many as the first backend did."""
+    first = next(iter(verdict.answers.values()))
+    predicted = dict(zip(first.samples.tolist(), first.predictions.tolist(), strict=True))
+    found = {}
+    for name, answers in verdict.answers.items():
+        same = np.array([predicted[sample] for sample in answers.samples.tolist()]) == answers.predictions
+        right = labels.y[answers.samples] == answers.predictions
+        found[name] = Right(int(right.sum()), int(same.sum()), len(right))
+    return found
 
 
 def write(
@@ -86,7 +103,7 @@ def write(
         lines=str(verdict).splitlines()[1:],
         network=describe(verdict.net),
         labels=labels,
-        accuracies=accuracies(verdict, labels) if labels and verdict.traces else {},
+        accuracies=accuracies(verdict, labels) if labels and verdict.answers else {},
         digest=hashlib.sha256(Path(net_path).read_bytes()).hexdigest() if net_path else None,
         facts=dict(facts or {}),
         figures=_figures(verdict) if verdict.traces else [],
@@ -97,7 +114,8 @@ def write(
 
 def _figures(verdict: Verdict) -> list[dict[str, str]]:
     expected, found = verdict.traces[0], verdict.traces[-1]
-    first = next((c.first for c in reversed(verdict.comparisons) if c.first), None)
+    # Traces are numbered as they ran; the mismatch to be shown is looked for among them.
+    first = compare(expected, found).first
     sample = first.sample if first else 0
     names = f"{expected.backend} and {found.backend}"
     figures = [

@@ -14,7 +14,7 @@ from ..contract.net import Net
 from ..export import netx
 from .trace import Trace
 
-Backend = Literal["reference", "lava"]
+Backend = Literal["engine", "reference", "lava"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
 
 
@@ -34,8 +34,8 @@ def simulate(
         The network record, or a file that holds one.
     x : array_like, shape (samples, channels, steps)
         Input in SLAYER's units, as in training; steps is the network's sample period.
-    backend : {"lava", "reference"}
-        Lava's fixed-point models in a child process, or the contract's steps in NumPy.
+    backend : {"lava", "engine", "reference"}
+        Lava's fixed-point models in a child process, the batch engine, or the contract's steps in NumPy.
     deadline : float, optional
         Seconds that Lava may take. Default: two minutes and 0.1 s a step.
     progress : callable, optional
@@ -58,6 +58,10 @@ def simulate(
     if not isinstance(net, Net):
         net = netx.load(net)
     payload = encode(net, x)
+    if backend == "engine":
+        from . import engine
+
+        return engine.run(net, payload)
     if backend == "reference":
         from . import reference
 

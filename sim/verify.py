@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,30 @@ from ..contract.errors import InputError
 from ..contract.net import Net
 from ..contract.record import differences
 from ..export import netx
-from .parity import Comparison, compare
+from .parity import Comparison, compare, merge
 from .simulate import BACKENDS, Backend, encode, simulate
-from .trace import Trace
+from .trace import VARIABLES, Trace
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_CHUNK_BYTES = 2**27
+"""Size of a trace of the samples that are compared at once; more samples take their turn."""
+
+
+class Answers(NamedTuple):
+    """What a backend answered to the samples that it ran."""
+
+    samples: npt.NDArray[np.int64]
+    """Which of the samples they are."""
+    output: npt.NDArray[np.int32]
+    """Read-out registers or spike counts, shape (samples, outputs)."""
+
+    @property
+    def predictions(self) -> npt.NDArray[np.int64]:
+        """The first of the largest outputs of each sample."""
+        return np.asarray(self.output.argmax(-1), dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +49,20 @@ class Verdict:
     ----------
     net : Net
         The record that was simulated.
-    traces : tuple of Trace
-        One a backend, in the order in which they were compared.
     comparisons : tuple of Comparison
         Each later backend against the first.
+    answers : mapping of backend to Answers
+        In the order in which they were compared.
+    traces : tuple of Trace
+        The first and the last backend on the samples that both ran, for pictures; of many samples, the last ones.
     altered : tuple of (path, value in the trained module, value in the file)
         Where the file's record is not the trained module's; empty if it is, or if only one of them was given.
     """
 
     net: Net
-    traces: tuple[Trace, ...]
     comparisons: tuple[Comparison, ...]
+    answers: Mapping[str, Answers]
+    traces: tuple[Trace, ...]
     altered: tuple[tuple[str, Any, Any], ...] = ()
 
     @property
@@ -86,11 +108,13 @@ def verify(
     x: npt.ArrayLike,
     *,
     file: str | os.PathLike[str] | None = None,
-    backends: Sequence[Backend] = ("reference", "lava"),
+    backends: Sequence[Backend] = ("engine", "lava"),
+    lava_samples: int | None = None,
+    seed: int = 0,
     deadline: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Verdict:
-    """Compare every spike and register of a network between torch, the contract and Lava.
+    """Compare every spike and register of a network between torch, the batch engine and Lava.
 
     Parameters
     ----------
@@ -102,12 +126,17 @@ def verify(
     file : path-like, optional
         With a module: the exported file to simulate instead of a fresh record of the module. What differs between the
         two is reported.
-    backends : sequence of {"reference", "lava"}
+    backends : sequence of {"engine", "reference", "lava"}
         What to compare with.
+    lava_samples : int, optional
+        Number of samples that Lava, which is some thousand times slower than the others, vouches for; they are drawn
+        by `seed`. Default: all.
+    seed : int
+        Seed of that choice.
     deadline : float, optional
         Seconds that Lava may take.
     progress : callable, optional
-        Called with (steps done, steps in all) while Lava runs.
+        Called with (what runs, done, in all).
 
     Returns
     -------
@@ -128,33 +157,64 @@ def verify(
     unknown = [backend for backend in backends if backend not in BACKENDS]
     if unknown:
         raise InputError(f"Unknown backend {unknown[0]!r}; known are {', '.join(BACKENDS)}.")
-    traces: list[Trace] = []
+    x = np.asarray(x)
     altered: list[tuple[str, Any, Any]] = []
-    if isinstance(network, Net):
-        net = network
-    elif isinstance(network, str | os.PathLike):
-        net = netx.load(network)
+    runs: dict[str, Callable[[npt.NDArray[Any]], Trace]] = {}
+    if isinstance(network, Net | str | os.PathLike):
+        net = network if isinstance(network, Net) else netx.load(network)
     else:
         from ..export.slayer import record
         from . import torch_backend
 
+        module = network
         stored = None if file is None else netx.load(file)
-        trained = record(network, steps=stored.steps if stored else np.shape(x)[-1] if np.ndim(x) else None)
+        trained = record(module, steps=stored.steps if stored else x.shape[-1] if x.ndim else None)
         net = stored or trained
         altered = differences(trained, net)
-        encode(net, x)  # refuses input that does not fit before anything runs
         if not _same_layers(trained, net):
-            return Verdict(net=net, traces=(), comparisons=(), altered=tuple(altered))
-        traces.append(torch_backend.run(network, trained, x))
-    if len(traces) + len(backends) < 2:
+            return Verdict(net=net, comparisons=(), answers={}, traces=(), altered=tuple(altered))
+        runs["torch"] = lambda part: torch_backend.run(module, trained, part)
+
+    def tell(what: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+    for backend in backends:
+        runs[backend] = partial(simulate, net, backend=backend, deadline=deadline, progress=tell("Lava steps"))
+    if len(runs) < 2:
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
-    traces += [simulate(net, x, backend=backend, deadline=deadline, progress=progress) for backend in backends]
-    return Verdict(
-        net=net,
-        traces=tuple(traces),
-        comparisons=tuple(compare(traces[0], trace) for trace in traces[1:]),
-        altered=tuple(altered),
-    )
+    encode(net, x)  # refuses what does not fit before anything runs
+    first, *others = runs
+    comparisons: list[Comparison] = []
+    shown: tuple[Trace, ...] = ()
+    answers: dict[str, Answers] = {}
+    for other in others:
+        chosen = _chosen(len(x), lava_samples if "lava" in (first, other) else None, seed)
+        # Lava runs its samples in one stream; the others share out what a trace may take of the memory.
+        size = len(chosen) if "lava" in (first, other) else max(1, _CHUNK_BYTES // _trace_bytes(net))
+        parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
+        found = []
+        for done, part in enumerate(parts):
+            a, b = shown = runs[first](x[part]), runs[other](x[part])
+            found.append((compare(a, b), a.output(net), b.output(net)))
+            if progress is not None and len(parts) > 1:
+                progress(f"samples of {other}", min(size * (done + 1), len(chosen)), len(chosen))
+        comparisons.append(merge([comparison for comparison, _, _ in found], parts))
+        for name, column in ((first, 1), (other, 2)):
+            answered = Answers(chosen, np.concatenate([row[column] for row in found]))
+            if name not in answers or len(answers[name].samples) < len(chosen):
+                answers[name] = answered
+    return Verdict(net=net, comparisons=tuple(comparisons), answers=answers, traces=shown, altered=tuple(altered))
+
+
+def _chosen(available: int, wanted: int | None, seed: int) -> npt.NDArray[np.int64]:
+    if wanted is None or wanted >= available:
+        return np.arange(available)
+    return np.sort(np.random.default_rng(seed).choice(available, wanted, replace=False))
+
+
+def _trace_bytes(net: Net) -> int:
+    """Return the size of one sample's trace."""
+    return sum(4 * net.steps * layer.num_neurons * len(VARIABLES[type(layer.neuron)]) for layer in net.layers)
 
 
 def _same_layers(a: Net, b: Net) -> bool:

@@ -60,7 +60,7 @@ def test_demo_trains_exports_runs_and_proves(run, tmp_path):
     assert "EXACT" in out.splitlines() and "NOT EXACT" not in out
     assert "torch and lava are exact" in out and "register values over 3 samples are equal" in out
     right = {word for word in out.splitlines()[-2].replace(",", "").split() if word.endswith("/3")}
-    assert len(right) == 1  # the same accuracy on torch, contract and Lava
+    assert len(right) == 1  # the same accuracy on torch, engine and Lava
     folder = tmp_path / "runs" / "demo"
     assert {path.name for path in folder.iterdir()} == {
         "recipe.json", "log.csv", "model.safetensors", "net.net", "result.json", "report.html",
@@ -92,10 +92,19 @@ def test_verify_a_run_as_json(run, trained):
     found = json.loads(out)
     assert code == 0 and found["exact"] is True
     assert [comparison["backends"] for comparison in found["comparisons"]] == [
-        ["torch", "reference"],
+        ["torch", "engine"],
         ["torch", "lava"],
     ]
-    assert len(set(found["right"].values())) == 1
+    assert len({tuple(right.values()) for right in found["right"].values()}) == 1
+
+
+@pytest.mark.lava
+def test_verify_all_samples_with_a_share_on_lava(run, trained):
+    code, out, err = run("verify", trained, "--samples", "all", "--lava-samples", 2)
+
+    assert code == 0, err
+    assert "torch and engine are exact" in out and "over 450 samples" in out
+    assert "torch and lava are exact" in out and "over 2 samples" in out
 
 
 @pytest.mark.lava
@@ -120,7 +129,7 @@ def test_verify_a_file_alone_with_given_and_with_random_input(run, trained, tmp_
     np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random((3, 1, 64)))
 
     code, out, _ = run("verify", trained / "net.net", "-i", tmp_path / "x.npz", "--samples", "all")
-    assert code == 0 and "reference and lava are exact" in out and "over 3 samples" in out
+    assert code == 0 and "engine and lava are exact" in out and "over 3 samples" in out
     code, out, err = run("verify", trained / "net.net", "--samples", 2)
     assert code == 0 and "over 2 samples" in out and "random input, seed 0" in err
 
@@ -155,7 +164,7 @@ def test_doctor_runs_a_trial(run, tmp_path):
     code, out, _ = run("doctor")
 
     assert code == 0, out
-    assert "ok      trial run: reference and lava are exact" in out
+    assert "ok      trial run: engine and lava are exact" in out
     assert "ok      lava-nc: 0.10.0" in out
 
 

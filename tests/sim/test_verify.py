@@ -35,11 +35,11 @@ def test_a_module_is_exact_on_the_contract_and_on_lava(module, x):
     verdict = verify(module, x)
 
     assert verdict.exact, str(verdict)
-    assert [comparison.backends for comparison in verdict.comparisons] == [("torch", "reference"), ("torch", "lava")]
+    assert [comparison.backends for comparison in verdict.comparisons] == [("torch", "engine"), ("torch", "lava")]
     assert verdict.comparisons[1].registers_compared == 4 * 16 * (3 * 10 + 3 * 12 + 3)
     torch_scores = module(torch.as_tensor(x)).detach()
-    assert np.array_equal(verdict.traces[2].predictions(verdict.net), torch_scores.argmax(-1).numpy())
-    scores = verdict.traces[2].output(verdict.net) * module.blocks[-1].unit / 16
+    assert np.array_equal(verdict.answers["lava"].predictions, torch_scores.argmax(-1).numpy())
+    scores = verdict.answers["lava"].output * module.blocks[-1].unit / 16
     assert np.array_equal(scores.astype(np.float32), torch_scores.numpy())
 
 
@@ -108,7 +108,7 @@ def test_a_flipped_weight_bit_is_located_on_lava_too(module, x, tmp_path):
         verdict.comparisons[0].first,
         registers={
             "torch": verdict.comparisons[0].first.registers["torch"],
-            "lava": verdict.comparisons[0].first.registers["reference"],
+            "lava": verdict.comparisons[0].first.registers["engine"],
         },
     )
 
@@ -168,6 +168,36 @@ def test_a_saturating_readout_is_compared_like_any_register(x):
     assert np.abs(verdict.traces[0].layers["readout2"]["v"]).max() == 2**23 - 1
 
 
+@pytest.mark.lava
+def test_lava_vouches_for_a_share_and_the_engine_for_all(module, x, monkeypatch):
+    many = np.concatenate([x, 1 - x, x[::-1]])
+    monkeypatch.setattr(
+        "spikeproof.sim.verify._CHUNK_BYTES", 5 * 4 * 16 * (4 * 10 + 4 * 12 + 3)
+    )  # five samples at once
+    seen = []
+
+    verdict = verify(module, many, lava_samples=3, seed=5, progress=lambda *now: seen.append(now))
+
+    engine, lava = verdict.comparisons
+    assert verdict.exact and (engine.num_samples, lava.num_samples) == (12, 3)
+    assert engine.spikes_compared == 12 * 16 * 22
+    assert seen[:3] == [("samples of engine", 5, 12), ("samples of engine", 10, 12), ("samples of engine", 12, 12)]
+    chosen = verdict.answers["lava"].samples
+    assert len(set(chosen.tolist())) == 3
+    assert np.array_equal(verdict.answers["torch"].output[chosen], verdict.answers["lava"].output)
+
+
+def test_a_mismatch_in_a_later_chunk_keeps_its_sample_number(module, x, tmp_path, monkeypatch):
+    many = np.concatenate([np.zeros_like(x), x])  # the flipped weight sees no input in the first four samples
+    netx.write(flip(record(module), 0, neuron=2, source=0, bit=5), tmp_path / "net.net")
+    monkeypatch.setattr("spikeproof.sim.verify._CHUNK_BYTES", 1)
+
+    verdict = verify(module, many, file=tmp_path / "net.net", backends=("engine",))
+
+    assert verdict.comparisons[0].first.sample == 4
+    assert verdict.comparisons[0].num_samples == 8
+
+
 def test_bad_requests_are_refused(module, x):
     net = record(module)
     with pytest.raises(InputError, match=r"Input has shape \(4, 1, 15\); expected \(samples, 1 channels, 16 steps\)"):
@@ -176,7 +206,7 @@ def test_bad_requests_are_refused(module, x):
         verify(module, np.zeros((4, 2, 16)))
     with pytest.raises(InputError, match="Input has shape"):
         simulate(net, x[:0], backend="reference")
-    with pytest.raises(InputError, match="Unknown backend 'chip'; known are reference, lava"):
+    with pytest.raises(InputError, match="Unknown backend 'chip'; known are engine, reference, lava"):
         verify(net, x, backends=("chip",))
     with pytest.raises(InputError, match="Unknown backend 'chip'"):
         simulate(net, x, backend="chip")
