@@ -17,7 +17,6 @@ import importlib
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -205,9 +204,17 @@ def peak(name, batch, steps):
 
 def print_peak(name, batch, steps):
     prepare(name, 2, 10)  # libraries and compiled code are no memory of the step
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    gc.collect()
+    before = _resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the largest size so far
     if prepare(name, batch, steps) is not None:
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        print((_resident("VmHWM") - before) / 1024)
+
+
+def _resident(field):
+    """Return a size of this process in kB, from Linux; ru_maxrss would begin with the parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def machine():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import h5py
 import torch
 from torch import nn
@@ -12,6 +14,20 @@ from ..contract import readout as contract
 from ..contract.fixed import STATE_MAX
 from ..export import layers
 from . import synapse
+from .kernels import select
+
+
+class _Count(torch.autograd.Function):
+    """Sum over time in float64, and the smallest value."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> tuple[torch.Tensor, float]:
+        ctx.shape, ctx.dtype = x.shape, x.dtype
+        return select.kernels(x.device).count(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor, _: Any) -> torch.Tensor:
+        return grad.to(ctx.dtype).unsqueeze(-1).expand(ctx.shape)
 
 
 class Readout(nn.Module):
@@ -103,20 +119,20 @@ class Readout(nn.Module):
         """
         steps = x.shape[-1]
         weight, bias = (None if w is None else w.to(torch.float64) for w in self.synapse.quantized())
-        count = x.sum(-1).to(torch.float64)  # the sum over time first: then the product is a T-th of the work
+        count, lowest = _Count.apply(x)  # the sum over time first: then the product is a T-th of the work
         register = functional.linear(count, weight, None if bias is None else steps * bias)
-        if not self._fits(x, count.detach(), weight.detach(), bias):
+        if lowest < 0 or not self._fits(steps, count.detach(), weight.detach(), bias):
             register = register + (self.registers(x)[..., -1] - register).detach()
         return (register / steps).to(self.synapse.weight.dtype)
 
-    def _fits(self, x: torch.Tensor, count: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> bool:
-        """Say whether the register cannot have saturated, by a bound that holds at every step."""
-        if not x.numel():
+    def _fits(self, steps: int, count: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> bool:
+        """Say whether the register cannot have saturated, by a bound that holds at every step of spikes."""
+        if not count.numel():
             return True
         largest = functional.linear(count, weight.abs()).max().item()
         if bias is not None:
-            largest += x.shape[-1] * bias.abs().max().item()
-        return largest <= STATE_MAX * self.unit and x.min().item() >= 0
+            largest += steps * bias.abs().max().item()
+        return largest <= STATE_MAX * self.unit
 
     def record(self, name: str) -> net.Layer:
         """Return the read-out's integers as a contract record."""

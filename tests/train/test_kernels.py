@@ -17,6 +17,7 @@ from spikeproof.contract.fixed import DECAY_ONE, STATE_MAX
 from spikeproof.train import celif, synapse
 from spikeproof.train.kernels import cpu, cuba, reference, select, threads
 from spikeproof.train.models import Classifier
+from spikeproof.train.readout import Readout
 
 SHAPES = [(1, 1, 1), (3, 7, 2), (1, 88, 784), (3, 513, 40), (1, 513, 2), (3, 1, 784), (17, 7, 12)]
 """Batch, neurons, steps. 17 samples make parts of unequal size."""
@@ -274,6 +275,22 @@ def test_the_layout_in_memory_does_not_matter():
 
     assert all(torch.equal(a, b) for a, b in zip(plain, turned, strict=True))
     assert celif._Fire.apply(z.mT.contiguous().mT, *args).mT.is_contiguous()
+
+
+@pytest.mark.parametrize("kind", select.KINDS)
+@pytest.mark.parametrize("size", [1.0, -1.0, 300.0])
+def test_a_readout_counts_first_only_where_it_may(kind, size):
+    """Spikes, values below zero, and a register that saturates: always the register's last value."""
+    torch.manual_seed(0)
+    readout = Readout(5, 3, scale=256, a_shift=6, weight_scale=2.0)
+    x = (torch.rand(4, 5, 60) < 0.5).float() * size
+    x[0] *= -1
+    with select.use(kind):
+        scores = readout(x.requires_grad_())
+        (grad,) = torch.autograd.grad(scores.sum(), x)
+
+    assert torch.equal(scores, (readout.registers(x)[..., -1] / 60).float())
+    assert torch.allclose(grad, (readout.synapse.quantized()[0].sum(0) / 60)[:, None].expand_as(grad))
 
 
 def test_no_samples_give_no_spikes():

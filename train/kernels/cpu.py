@@ -172,7 +172,7 @@ def celif_dense_backward(
 
     _deal(len(packed), run)
     grad_te, grad_bias = sums()
-    return None if grad_x is None else grad_x.transpose(1, 2), partial_weight.sum(0), grad_bias, grad_te
+    return None if grad_x is None else grad_x.transpose(1, 2), _sum(partial_weight.numpy()), grad_bias, grad_te
 
 
 def cuba_forward(
@@ -232,6 +232,16 @@ def cuba_backward(
     return _nct(grad_z), torch.from_numpy(partial.sum(0).astype(local.dtype))
 
 
+def count(x: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Do as `reference.count`."""
+    x_in = _array(x.transpose(1, 2), x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32)
+    total = np.zeros((len(x_in), x_in.shape[2]))
+    lows: list[float] = []
+    if x_in.size:
+        _deal(len(x_in), lambda part, n: lows.append(float(cpu_loops.count(x_in[n], total[n]))))
+    return torch.from_numpy(total), min(lows, default=0.0)
+
+
 def _forward_runner(  # type: ignore[no-untyped-def]
     dtype, bias, te, keep_v, keep_h, threshold, unit, half_width
 ) -> Callable[..., None]:
@@ -273,7 +283,7 @@ def _backward_runner(  # type: ignore[no-untyped-def]
         )
 
     def sums() -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(partial_te.sum(0).T), torch.from_numpy(partial_bias.sum(0).astype(dtype))
+        return _sum(partial_te).T, torch.from_numpy(partial_bias.sum(0).astype(dtype))
 
     return run, sums
 
@@ -290,6 +300,11 @@ def _blocks(samples: slice, x: np.ndarray) -> list[slice]:
     """Cut a part into blocks of about `_BLOCK_BYTES` of an array (N, T, C), one sample at least."""
     size = max(1, _BLOCK_BYTES // max(1, x[:1].size * 4))
     return [slice(b, min(b + size, samples.stop)) for b in range(samples.start, samples.stop, size)]
+
+
+def _sum(parts: np.ndarray) -> torch.Tensor:
+    """Add up parts, in NumPy: torch's threads would spin beside the next layer's."""
+    return torch.from_numpy(parts.sum(0))
 
 
 def _array(x: torch.Tensor, dtype: torch.dtype) -> np.ndarray:

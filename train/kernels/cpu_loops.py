@@ -137,3 +137,19 @@ def cuba_backward(local, keep_u, keep_v, grad_z, grad_bias):  # type: ignore[no-
                 grad_z_t[c] = x[c]
         for c in range(channels):
             grad_bias[c] += np.float64(total[c])
+
+
+@_compile
+def count(x, total):  # type: ignore[no-untyped-def]
+    """Add `x` (N, T, C) up over its steps into `total` (N, C) and return its smallest value."""
+    samples, steps, channels = x.shape
+    low = np.full(channels, x.dtype.type(np.inf))
+    for n in range(samples):
+        total_n = total[n]
+        total_n[:] = 0
+        for t in range(steps):
+            x_t = x[n, t]
+            for c in range(channels):
+                total_n[c] += np.float64(x_t[c])
+                low[c] = x_t[c] if x_t[c] < low[c] else low[c]
+    return low.min()

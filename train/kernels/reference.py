@@ -233,3 +233,8 @@ def cuba_backward(
         grad_z[..., t] = c
         grad_bias += d.sum(0)
     return grad_z, grad_bias
+
+
+def count(x: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Return the sum over time of spikes of shape (N, C, T), in float64 of shape (N, C), and the smallest value."""
+    return x.sum(-1, dtype=torch.float64), x.min().item() if x.numel() else 0.0
