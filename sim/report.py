@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..contract.celif import CELIF
 from ..contract.fixed import ACCUMULATOR_SHIFT
-from ..contract.net import Net
+from ..contract.net import Layer, Net
 from ..export.describe import describe
 from ..export.files import replacing
 from .parity import compare
@@ -126,7 +126,11 @@ def _figures(verdict: Verdict) -> list[dict[str, str]]:
             "svg": _raster(verdict.net, expected, found, sample),
         }
     ]
-    layer = next((layer for layer in verdict.net.layers if isinstance(layer.neuron, CELIF)), None)
+    adapting = [layer for layer in verdict.net.layers if isinstance(layer.neuron, CELIF)]
+    # Where the traces differ is what the reader came for.
+    layer = next(
+        (layer for layer in adapting if first and layer.name == first.layer), adapting[0] if adapting else None
+    )
     if layer is not None:
         figures.append(
             {
@@ -134,7 +138,9 @@ def _figures(verdict: Verdict) -> list[dict[str, str]]:
                 "words": f"Membrane and threshold of four neurons in SLAYER's units. Wide light lines are "
                 f"{expected.backend}, narrow dark lines {found.backend}; a spike falls where the membrane passes the "
                 "threshold.",
-                "svg": _adaptation(verdict.net, layer.name, expected, found, sample),
+                "svg": _adaptation(
+                    layer, expected, found, sample, first.neuron if first and first.layer == layer.name else None
+                ),
             }
         )
     return figures
@@ -150,8 +156,8 @@ def _raster(net: Net, expected: Trace, found: Trace, sample: int) -> str:
     for axis, name, shown in zip(axes, names, rows, strict=True):
         a, b = (trace.layers[name][SPIKES][sample, :shown] != 0 for trace in (expected, found))
         for mask, style in (
-            (a, {"s": 9, "facecolors": "none", "edgecolors": _EXPECTED, "linewidths": 0.6}),
-            (b, {"s": 1.6, "color": _FOUND, "linewidths": 0}),
+            (a, {"s": 15, "facecolors": "none", "edgecolors": _EXPECTED, "linewidths": 0.7}),
+            (b, {"s": 4, "color": _FOUND, "linewidths": 0}),
             (a != b, {"s": 40, "color": _DIFFERS, "marker": "x", "linewidths": 1.4}),
         ):
             neurons, steps = np.nonzero(mask)
@@ -164,15 +170,17 @@ def _raster(net: Net, expected: Trace, found: Trace, sample: int) -> str:
     return _svg(figure)
 
 
-def _adaptation(net: Net, name: str, expected: Trace, found: Trace, sample: int) -> str:
+def _adaptation(layer: Layer, expected: Trace, found: Trace, sample: int, differing: int | None) -> str:
     from matplotlib.figure import Figure
 
-    layer = next(layer for layer in net.layers if layer.name == name)
+    name = layer.name
     unit = 1 / (layer.scale << ACCUMULATOR_SHIFT)
     counts = expected.layers[name][SPIKES][sample].sum(-1)
     # Four neurons from the most to the least active of those that fire, so that the picture is not of silence.
     firing = np.argsort(-counts, kind="stable")[: max(int((counts > 0).sum()), min(4, len(counts)))]
     chosen = firing[np.linspace(0, len(firing) - 1, min(4, len(firing))).astype(int)]
+    if differing is not None:
+        chosen = np.unique([differing, *chosen[1:]])
     figure = Figure(figsize=(9.5, 1.7 * len(chosen)), layout="constrained")
     axes = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
     for axis, neuron in zip(axes, chosen, strict=True):
