@@ -16,6 +16,7 @@ _PUBLIC = {
     "cpg": (".train.cpg", None),
     "Readout": (".train.readout", "Readout"),
     "record": (".export.slayer", "record"),
+    "accelerate": (".train.accelerate", "accelerate"),
     "export_netx": (".export.slayer", "export_netx"),
     "load": (".export.netx", "load"),
     "simulate": (".sim.simulate", "simulate"),
