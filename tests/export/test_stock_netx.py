@@ -1,13 +1,8 @@
 """Stock lava-dl's NetX and our files: it runs what it can run right, and refuses the rest."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from child import answer
 
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cpg import Phase
@@ -56,22 +51,7 @@ def stock(nets, x, tmp_path):
     for net, path in zip(nets, paths, strict=True):
         netx.write(net, path)
     np.save(tmp_path / "x.npy", x)
-    child = subprocess.Popen(
-        [sys.executable, "-c", STOCK, str(tmp_path / "x.npy"), *map(str, paths)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, err = child.communicate(timeout=90)
-    finally:
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    assert out.strip(), err
-    return json.loads(out.strip().splitlines()[-1])
+    return answer(STOCK, tmp_path / "x.npy", *paths)
 
 
 def cuba_net(**changes):

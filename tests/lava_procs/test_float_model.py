@@ -1,12 +1,7 @@
 """The floating-point CE-LIF model on Lava, beside Lava's own floating-point Dense."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-
 import pytest
+from child import answer
 
 pytestmark = pytest.mark.lava
 
@@ -51,20 +46,6 @@ print(json.dumps({
 
 
 def test_the_floating_point_model_is_the_unquantised_step():
-    child = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, err = child.communicate(timeout=90)
-    finally:
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    assert child.returncode == 0, err
-    found = json.loads(out.strip().splitlines()[-1])
+    found = answer(SCRIPT)
+
     assert found["same"] and found["fractional"] and found["spikes"] > 10

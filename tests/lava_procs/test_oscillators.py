@@ -1,13 +1,8 @@
 """CPG oscillators on Lava: spike for spike the contract, alone, beside inputs, and as temporal encodings."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from child import answer
 
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cpg import Phase
@@ -156,19 +151,4 @@ print(json.dumps(found))
 
 @pytest.mark.lava
 def test_both_process_models_spike_alike_after_their_latency():
-    child = subprocess.Popen(
-        [sys.executable, "-c", FLOAT_SCRIPT],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, err = child.communicate(timeout=90)
-    finally:
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    assert child.returncode == 0, err
-    assert json.loads(out.strip().splitlines()[-1]) == {"floating_pt": True, "fixed_pt": True}
+    assert answer(FLOAT_SCRIPT) == {"floating_pt": True, "fixed_pt": True}

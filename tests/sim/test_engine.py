@@ -149,14 +149,15 @@ def test_a_current_that_left_24_bits_is_followed():
     assert_same(expected, run(net, payload))
 
 
-@pytest.mark.parametrize("threshold", [0, 2, 2**17 - 2])
+@pytest.mark.parametrize("threshold", [0, 4, 2**17 - 2])
 def test_thresholds_are_strict(threshold):
     """The membrane meets the threshold exactly, from the weights alone or where both are saturated."""
     celif = CELIF(num_neurons=2, v_decay=4096, th_decay=[0, 4096], v_th_mant=threshold, te_exp=3, a_shift=6)
     cuba = CUBA(num_neurons=2, u_decay=4096, v_decay=4096, v_th_mant=threshold)
-    for neuron, te in ((celif, [[0, 0], [0, 1], [0, 127]]), (cuba, None)):
-        net = one_layer(neuron, [[2], [-2]], bits=17, te=te)
-        values = np.array([0, 1, -1, 2, -2, 2**16 - 1, 2**16, 1 - 2**16])
+    for neuron, te, weight in ((celif, [[0, 0], [0, 1], [0, 127]], 2), (cuba, None, 2), (cuba, None, 4)):
+        net = one_layer(neuron, [[weight], [-weight]], bits=17, te=te)
+        assert neuron is celif or (RunLayer(net, 0).state_dtype is np.int64) == (weight == 4)
+        values = np.array([0, 1, -1, 2, -2, 2**15, 2**15 - 1, 2**16 - 1, 2**16, 1 - 2**16])
         payload = np.random.default_rng(0).choice(values, (40, 1, 40)).astype(np.int32)
         expected = reference.run(net, payload)
         traced = expected.layers["a"]

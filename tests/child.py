@@ -1,0 +1,26 @@
+"""Runs a script that uses Lava in a child process: Lava can hang, and leaves processes behind when it does."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+
+def answer(script, *arguments, timeout=120):
+    """Run a script in its own process group; give what it printed last, read as JSON."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = child.communicate(timeout=timeout)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    assert child.returncode == 0, err
+    return json.loads(out.strip().splitlines()[-1])
