@@ -94,7 +94,9 @@ def share(task: Callable[[int], None], parts: int, threads: int) -> None:
         for part in range(parts):
             task(part)
         return
-    queue = iter(range(parts))
+    # Parts that run side by side lie far apart in memory, or threads would fault in the same huge pages at once.
+    stretch = -(-parts // threads)
+    queue = iter(sorted(range(parts), key=lambda part: part % stretch))
 
     def work() -> None:
         for part in queue:

@@ -1,0 +1,187 @@
+"""Time the simulation of one network, sample by sample and in batches, on Lava, in plain NumPy and on the engine.
+
+The network is [1, 64, 88, 88, 10] at T = 784: CE-LIF layers and a read-out, with weights drawn as a trained network's
+are (uniform, by fan-in) and an input in which a fifth of the pixels is not 0, as in MNIST. The contenders take turns,
+so that a busy machine is busy for all of them. One JSON line a contender and batch goes to stdout; the last line holds
+the verdict. All traces are compared, and a difference ends the run with exit code 1.
+
+Lava runs one stream of samples. What it needs for a sample does not depend on how many follow, but it starts eleven
+processes first; so its figure at batch 1 is a run of one sample, start included, and its figure at larger batches is
+the time that each further sample of a stream adds.
+
+    python bench/simulate.py
+    python bench/simulate.py --batches 1 --rounds 7
+    python bench/simulate.py --memory
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import numpy as np
+
+from spikeproof.contract.celif import CELIF
+from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.readout import Readout
+from spikeproof.sim import engine, lava_backend, reference
+
+WIDTHS, STEPS = (1, 64, 88, 88, 10), 784
+TARGETS = {1: 20, 256: 1000}
+"""Batch -> how many times the engine is to be faster than Lava."""
+
+
+def network():
+    """Return a network whose hidden layers fire in 20 to 30 % of the steps (the run says how often)."""
+    random = np.random.default_rng(0)
+    layers = []
+    for i, (inputs, n) in enumerate(pairwise(WIDTHS)):
+        weight = 2 * np.round(32 * random.uniform(-1, 1, (n, inputs)) / np.sqrt(inputs))
+        bias = random.integers(-8, 12, n)
+        neuron = (
+            Readout(num_neurons=n, bias_mant=bias)
+            if i + 2 == len(WIDTHS)
+            else CELIF(
+                num_neurons=n, v_decay=2048, th_decay=41, v_th_mant=19, te_exp=9, a_shift=6 if i else 0,
+                bias_mant=bias, bias_exp=6,
+            )
+        )  # fmt: skip
+        layers.append(Layer(name=f"l{i}", synapse=Dense(weight=weight), neuron=neuron))
+    te = random.integers(-128, 128, (STEPS, max(WIDTHS)))
+    return Net(input=Input(num_channels=1, bits=8, exp=-6), layers=tuple(layers), steps=STEPS, te=te)
+
+
+def images(net, samples):
+    random = np.random.default_rng(1)
+    shape = (samples, 1, STEPS)
+    return net.input.encode(np.where(random.random(shape) < 0.2, random.random(shape), 0))
+
+
+def contenders(net, batch, lava_samples):
+    """Return the contenders at a batch, the judge first: name -> (samples that it runs, a function that runs them)."""
+    payload = images(net, batch)
+    few = 1 if batch == 1 else lava_samples
+    return {
+        "numpy-loop": (batch, lambda: reference.run(net, payload)),
+        "lava": (few, lambda: lava_backend.run(net, payload[:few], deadline=600.0)),
+        "engine-all": (batch, lambda: engine.run(net, payload, record="all")),
+        "engine-spikes": (batch, lambda: engine.run(net, payload, record="spikes")),
+        "engine-output": (batch, lambda: engine.run(net, payload, record="output")),
+        "engine-all-1-thread": (batch, lambda: engine.run(net, payload, record="all", threads=1)),
+    }
+
+
+def seconds(function):
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def same(expected, trace):
+    """Compare what a trace holds with what the contract's steps say; return how many entries were compared."""
+    compared = 0
+    for layer, variables in () if trace is expected else trace.layers.items():
+        for name, array in variables.items():
+            if not np.array_equal(expected.layers[layer][name][: len(array)], array):
+                raise SystemExit(f"{trace.backend} differs in {name} of layer {layer}")
+            compared += array.size
+    return compared
+
+
+def measure(net, batch, rounds, lava_samples):
+    """Time the contenders in turn; return name -> seconds a sample, one a round, and the entries compared."""
+    runs = contenders(net, batch, lava_samples)
+    runs["engine-spikes"][1]()  # compiles, or loads what was compiled
+    runs["engine-all"][1]()
+    times, compared = {name: [] for name in runs}, 0
+    for _ in range(rounds):
+        expected = None
+        for name, (samples, function) in runs.items():
+            taken, trace = seconds(function)
+            if name == "lava" and batch > 1:
+                once, _ = seconds(contenders(net, 1, 1)["lava"][1])
+                taken, samples = taken - once, samples - 1
+            times[name].append(taken / samples)
+            expected = expected or trace
+            compared += same(expected, trace)
+    return times, compared, {name: float(of["s"].mean()) for name, of in expected.layers.items() if "s" in of}
+
+
+def stream_long(steps, chunk=20_000):
+    """Run one sample of `steps` steps through one layer, in chunks; print the time and the largest resident size."""
+    net = network()
+    net = dataclasses.replace(net, layers=net.layers[:1], steps=steps)
+    random = np.random.default_rng(0)
+    session = engine.Session(net, record="spikes")
+    start, spikes = time.perf_counter(), 0
+    for first in range(0, steps, chunk):
+        size = min(chunk, steps - first)
+        payload = random.integers(0, 64, (1, 1, size)).astype(np.int32)
+        spikes += int(session.feed(payload).layers["l0"]["s"].sum())
+    taken = time.perf_counter() - start
+    assert spikes == session.counts["l0"].sum() > 0
+    # Not getrusage: there a child inherits what its parent had when it forked.
+    size = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
+    print(json.dumps({"steps": steps, "seconds": round(taken, 2), "spikes": spikes, "peak_rss_MB": round(size, 1)}))
+
+
+def machine():
+    cpu = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        cpu = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), cpu)
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "lava-nc")}
+    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lava-samples", type=int, default=4, help="samples of a Lava stream at batches above 1")
+    parser.add_argument("--memory", action="store_true", help="only the long streams")
+    parser.add_argument("--long", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.long:
+        return stream_long(options.long)
+    print(json.dumps({**machine(), "load": [round(x, 1) for x in os.getloadavg()]}), flush=True)
+    missed = []
+    for batch in [] if options.memory else options.batches:
+        net = network()
+        times, compared, rates = measure(net, batch, options.rounds, options.lava_samples)
+        rates = {name: round(rate, 3) for name, rate in rates.items()}
+        lava = statistics.median(times["lava"])
+        for name, each in times.items():
+            median = statistics.median(each)
+            line = {
+                "contender": name, "batch": batch, "samples_per_s": round(1 / median, 3),
+                "min": round(1 / max(each), 3), "max": round(1 / min(each), 3), "times_lava": round(lava / median, 1),
+            }  # fmt: skip
+            print(json.dumps(line), flush=True)
+        line = {"batch": batch, "rounds": options.rounds, "equal_entries": compared, "spike_rates": rates}
+        if batch in TARGETS:
+            line["target"], line["reached"] = TARGETS[batch], round(lava / statistics.median(times["engine-spikes"]), 1)
+            if line["reached"] < line["target"]:
+                missed.append(batch)
+        print(json.dumps({**line, "load": [round(x, 1) for x in os.getloadavg()]}), flush=True)
+    print(json.dumps({"conv-flatten-dense": "not run: the record has no Conv yet"}))
+    sizes = []
+    for steps in (10_000, 100_000, 1_000_000):
+        text = subprocess.check_output([sys.executable, __file__, "--long", str(steps)], text=True)
+        print(text.strip(), flush=True)
+        sizes.append(json.loads(text)["peak_rss_MB"])
+    constant = sizes[-1] < sizes[-2] * 1.05
+    print(json.dumps({"targets_missed": missed, "memory_constant": constant}))
+    raise SystemExit(bool(missed) or not constant)
+
+
+if __name__ == "__main__":
+    main()
