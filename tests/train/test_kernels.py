@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -259,11 +259,6 @@ def test_results_do_not_depend_on_the_number_of_threads_nor_on_the_run():
         for number in (1, 2, 3, 2):
             torch.set_num_threads(number)
             runs.append(learn(module, x, y))
-        seen = [torch.get_num_threads()]
-        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-        later.start()
-        later.join()
-        assert seen == [2, 2]  # the kernels' own threads, which have one each, have not changed it for others
     finally:
         torch.set_num_threads(before)
 
@@ -357,6 +352,19 @@ def test_without_numba_the_reference_runs_and_says_so_once(monkeypatch):
 def test_importing_the_blocks_does_not_load_numba():
     code = "import sys, spikeproof.train.celif; print('numba' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_the_kernels_threads_change_the_number_for_no_other(monkeypatch):
+    monkeypatch.setattr(threads, "_pools", {})
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        threads.share(lambda part: seen.append(torch.get_num_threads()), 4)
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1, 1, 1]
 
 
 def test_an_error_in_a_part_reaches_the_caller(monkeypatch):

@@ -72,6 +72,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
             started = threading.Barrier(threads + 1)
 
             def begin() -> None:
+                torch.get_num_threads()  # a thread takes the common number at its first call, whatever it set before
                 torch.set_num_threads(1)
                 started.wait()
 
