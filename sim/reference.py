@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..contract import celif, cuba, readout
+from ..contract import celif, cuba, fixed, readout
 from ..contract.celif import CELIF
 from ..contract.cuba import CUBA
 from ..contract.net import Net
@@ -35,31 +37,85 @@ def run(net: Net, payload: npt.NDArray[np.int32]) -> Trace:
     """
     layers: dict[str, dict[str, npt.NDArray[np.int32]]] = {}
     for index, layer in enumerate(net.layers):
-        variables = _run_layer(net, index, payload)
+        params = layer.neuron
+        variables = scan(params, sums(net, index, payload), encoding(net, index, payload.shape[2]))
         layers[layer.name] = variables
         payload = variables.get(SPIKES, payload)
     return Trace(backend="reference", layers=layers)
 
 
-def _run_layer(net: Net, index: int, payload: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.int32]]:
+def sums(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return the dendritic sums of a layer.
+
+    Parameters
+    ----------
+    net : Net
+        The network.
+    index : int
+        Which of its layers.
+    payload : ndarray of int32, shape (samples, inputs, steps)
+        Input payloads, or the spikes of the layer before in its own local time.
+
+    Returns
+    -------
+    ndarray of int64, shape (steps, samples, neurons)
+    """
     layer = net.layers[index]
-    rules, params = _RULES[type(layer.neuron)], layer.neuron
     samples, _, steps = payload.shape
     if layer.cpg is not None:
         spikes = raster(layer.cpg, steps).T * net.cpg_payload(index)
         payload = np.concatenate([payload, np.broadcast_to(spikes, (samples, *spikes.shape))], axis=1)
     # Whole numbers below 2**53: the float64 product is exact, and uses BLAS, which integers do not.
-    sums = np.einsum("ij,sjt->tsi", layer.synapse.weight.astype(np.float64), payload, optimize=True).astype(np.int64)
-    te = net.encoding(steps)[:, : layer.num_neurons] if isinstance(params, CELIF) else None
-    state = rules.reset(params, (samples,))
-    traced = {name: np.empty((samples, params.num_neurons, steps), np.int32) for name in VARIABLES[type(params)]}
+    total = np.einsum("ij,sjt->tsi", layer.synapse.weight.astype(np.float64), payload, optimize=True)
+    return np.asarray(total, dtype=np.int64)
+
+
+def encoding(net: Net, index: int, steps: int) -> npt.NDArray[Any] | None:
+    """Return the temporal encoding of a layer, int8 of shape (steps, neurons); None if its neurons use none."""
+    layer = net.layers[index]
+    return net.encoding(steps)[:, : layer.num_neurons] if isinstance(layer.neuron, CELIF) else None
+
+
+def scan(
+    params: Any,
+    x: npt.NDArray[Any],
+    te: npt.NDArray[Any] | None,
+    *,
+    resets: Collection[int] = (0,),
+    rules: ModuleType = fixed,
+) -> dict[str, npt.NDArray[np.int32]]:
+    """Run a layer's neurons on given sums.
+
+    Parameters
+    ----------
+    params : CELIF, CUBA or Readout
+        n neurons.
+    x : ndarray of int64, shape (steps, samples, n)
+        Dendritic sums.
+    te : ndarray of int8, shape (steps, n), or None
+        Temporal encoding.
+    resets : collection of int
+        Steps before which all registers are reset, whether or not 0 is one of them.
+    rules : module
+        `contract.fixed`, or `contract.real` for the unquantised CE-LIF.
+
+    Returns
+    -------
+    dict of variable to ndarray of int32, shape (samples, n, steps)
+    """
+    kind = _RULES[type(params)]
+    steps, samples, n = x.shape
+    state = kind.reset(params, (samples,))
+    traced = {name: np.empty((samples, n, steps), np.int32) for name in VARIABLES[type(params)]}
     for t in range(steps):
+        if t in resets:
+            state = kind.reset(params, (samples,))
         if isinstance(params, CELIF):
             assert te is not None
-            spikes, state = celif.step(params, state, sums[t], te[t])
-            now = {SPIKES: spikes, "theta": celif.threshold(params, state.h), **state._asdict()}
+            spikes, state = celif.step(params, state, x[t], te[t], rules)
+            now = {SPIKES: spikes, "theta": celif.threshold(params, state.h, rules), **state._asdict()}
         else:
-            spikes, state = rules.step(params, state, sums[t])
+            spikes, state = kind.step(params, state, x[t])
             now = {SPIKES: spikes, **state._asdict()}
         for name, array in traced.items():
             array[..., t] = now[name]
