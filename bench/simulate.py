@@ -31,8 +31,9 @@ from itertools import pairwise
 import numpy as np
 
 from spikeproof.contract.celif import CELIF
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
+from spikeproof.contract.synapse import Dense
 from spikeproof.sim import engine, lava_backend, reference
 
 WIDTHS, STEPS = (1, 64, 88, 88, 10), 784

@@ -25,15 +25,13 @@ from .fixed import (
     ACCUMULATOR_SHIFT,
     TE_MAX,
     TE_MIN,
-    WEIGHT_MAX,
-    WEIGHT_MIN,
-    WEIGHT_STEP,
     as_integers,
     as_whole,
 )
 from .oscillators import Oscillators
 from .readout import Readout
 from .record import Record
+from .synapse import Synapse
 
 SCHEMA_VERSION = 1
 """Raised whenever the meaning of a record, or of a file that holds one, changes."""
@@ -117,31 +115,6 @@ class Input(Record):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Dense(Record):
-    """All-to-all synapses.
-
-    Parameters
-    ----------
-    weight : array_like of int, shape (n_out, n_in)
-        Even integers -256..254, kept as int16.
-    """
-
-    weight: Any
-
-    def __post_init__(self) -> None:
-        weight = as_integers("Dense weight", self.weight, np.int16, WEIGHT_MIN, WEIGHT_MAX)
-        if weight.ndim != 2 or not weight.size:
-            raise RecordError(f"Dense weight: shape {weight.shape} is not (outputs, inputs).")
-        odd = np.argwhere(weight % WEIGHT_STEP != 0)
-        if len(odd):
-            i, j = (int(k) for k in odd[0])
-            raise RecordError(
-                f"Dense weight[{i}, {j}] (into neuron {i}) = {weight[i, j]} is odd; 8-bit weights have step 2."
-            )
-        self._set(weight=weight)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Layer(Record):
     """Synapses and the neurons that they feed.
 
@@ -161,7 +134,7 @@ class Layer(Record):
     """
 
     name: str
-    synapse: Dense
+    synapse: Synapse
     neuron: Neuron
     scale: int = 64
     cpg: Oscillators | None = None
@@ -172,22 +145,22 @@ class Layer(Record):
         scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
         if scale & (scale - 1):
             raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")
-        if self.synapse.weight.shape[0] != self.neuron.num_neurons:
+        if self.synapse.num_neurons != self.neuron.num_neurons:
             raise RecordError(
-                f"layer {self.name!r}: weight has {self.synapse.weight.shape[0]} rows for "
-                f"{self.neuron.num_neurons} neurons."
+                f"layer {self.name!r}: synapses feed {self.synapse.num_neurons} neurons, but there are "
+                f"{self.neuron.num_neurons}."
             )
         if self.cpg is not None and self.num_inputs < 1:
             raise RecordError(
-                f"layer {self.name!r}: weight has {self.synapse.weight.shape[1]} columns for "
-                f"{self.cpg.num_neurons} CPG channels and at least one input."
+                f"layer {self.name!r}: synapses have {self.synapse.num_inputs} inputs for {self.cpg.num_neurons} CPG "
+                "channels and at least one input."
             )
         self._set(scale=scale)
 
     @property
     def num_inputs(self) -> int:
         """Number of inputs, the CPG's channels not among them."""
-        return int(self.synapse.weight.shape[1]) - (self.cpg.num_neurons if self.cpg else 0)
+        return self.synapse.num_inputs - (self.cpg.num_neurons if self.cpg else 0)
 
     @property
     def num_neurons(self) -> int:
@@ -282,10 +255,7 @@ class Net(Record):
     def sum_bounds(self) -> tuple[int, ...]:
         """Return, for each layer, the largest magnitude that a dendritic sum can reach."""
         payloads = [max(self.input.max_payload, self.cpg_payload(0))] + [1] * (len(self.layers) - 1)
-        return tuple(
-            int(np.abs(layer.synapse.weight.astype(np.int64)).sum(axis=1).max()) * payload
-            for layer, payload in zip(self.layers, payloads, strict=True)
-        )
+        return tuple(layer.synapse.bound(payload) for layer, payload in zip(self.layers, payloads, strict=True))
 
     def latency(self, index: int) -> int:
         """Return by how many steps layer `index` works behind the input: one for each synapse up to it."""

@@ -18,9 +18,10 @@ from ..contract.cpg import Phase
 from ..contract.cpg_coupled import Coupled
 from ..contract.cuba import CUBA
 from ..contract.errors import FileFormatError
-from ..contract.net import Dense, Input, Layer, Neuron
+from ..contract.net import Input, Layer, Neuron
 from ..contract.oscillators import Oscillators
 from ..contract.readout import Readout
+from ..contract.synapse import Dense
 
 MAX_ELEMENTS = 2**25
 """Larger datasets are refused before they are read: a damaged header must not exhaust the memory."""

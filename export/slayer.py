@@ -10,18 +10,15 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
 from torch import nn
 
-from ..contract.cuba import CUBA
 from ..contract.errors import UnsupportedError
-from ..contract.net import Dense, Input, Layer, Net
+from ..contract.net import Input, Layer, Net
 from ..contract.oscillators import Oscillators
-from . import netx
+from . import netx, slayer_neurons, slayer_synapses
+from .refusal import refuse
 
-_TIE_SAFE_THRESHOLD = 4096
-"""From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
+_STOCK = "lava.lib.dl.slayer.block."
 
 
 class Block(NamedTuple):
@@ -172,56 +169,29 @@ def _layer_alone(block: Any, name: str, index: int) -> Layer:
             raise UnsupportedError(f"layer {name!r}: input_exp is for the first layer; this one receives spikes.")
         layer: Layer = block.record(name)
         return layer
+    try:
+        return _stock(block, name)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"layer {name!r}: {error}") from None
+
+
+def _stock(block: Any, name: str) -> Layer:
+    """Read a stock SLAYER block by the readers of its neuron and of its synapses."""
     full = f"{type(block).__module__}.{type(block).__name__}"
-    if full == "lava.lib.dl.slayer.block.cuba.Dense":
-        return _cuba_dense(block, name)
-    raise UnsupportedError(
-        f"layer {name!r}: {full} cannot be exported yet. Supported are spikeproof.celif.Dense, spikeproof.Readout and "
-        "lava.lib.dl.slayer.block.cuba.Dense."
+    family, _, kind = full.removeprefix(_STOCK).partition(".")
+    if not full.startswith(_STOCK) or family not in slayer_neurons.READERS or kind not in slayer_synapses.READERS:
+        families, kinds = (", ".join(readers.READERS) for readers in (slayer_neurons, slayer_synapses))
+        raise UnsupportedError(
+            f"{full} cannot be exported yet. Supported are spikeproof.celif.Dense, spikeproof.Readout and {_STOCK}"
+            f"<family>.<kind> with families {families} and kinds {kinds}."
+        )
+    refuse(
+        {
+            "delay_shift": (block.delay_shift, "shifts the output by a step. Build the block with delay_shift=False"),
+            "delay": (block.delay is not None, "axonal delays are not supported yet. Build it without"),
+            "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
+        }
     )
-
-
-def _cuba_dense(block: Any, name: str) -> Layer:
-    """Read a stock SLAYER dense CUBA block without touching it (stock export strips its weight norm)."""
-    neuron, synapse = block.neuron, block.synapse
-    refused = {
-        "delay_shift": (block.delay_shift, "shifts the output by a step. Build the block with delay_shift=False"),
-        "delay": (block.delay is not None, "axonal delays are not supported yet. Build it without"),
-        "norm": (neuron.norm is not None, "NetX applies its bias a step early. Build it without, or fold it"),
-        "graded_spike": (neuron.graded_spike, "Lava's LIF sends unary spikes. Build it with graded_spike=False"),
-        "persistent_state": (neuron.persistent_state, "samples must start from reset. Set it to False"),
-        "dropout": (neuron.drop is not None and block.training, "the module is in training mode. Call .eval()"),
-        "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
-        "scale": (
-            neuron.w_scale & (neuron.w_scale - 1) != 0,
-            f"{neuron.w_scale} is not a power of two. Use 64, SLAYER's default, or another power of two",
-        ),
-        "threshold": (
-            neuron.v_th_mant >= _TIE_SAFE_THRESHOLD,
-            f"SLAYER's float32 comparison fires at equality from {_TIE_SAFE_THRESHOLD / neuron.w_scale:g} on, Lava "
-            "does not. Use a lower threshold or scale",
-        ),
-        "pre_hook_fx": (
-            getattr(synapse.pre_hook_fx, "__func__", None) is not type(neuron).quantize_8bit,
-            "only the neuron's quantize_8bit gives 8-bit weights. Leave pre_hook_fx at its default",
-        ),
-    }
-    for option, (wrong, mend) in refused.items():
-        if wrong:
-            raise UnsupportedError(f"layer {name!r}: {option}: {mend}.")
-    with torch.no_grad():
-        weight = synapse.weight
-        if block.mask is not None:
-            weight = weight * block.mask
-        levels = synapse.pre_hook_fx(weight, descale=True).reshape(weight.shape[:2])
-    return Layer(
-        name=name,
-        synapse=Dense(weight=np.round(levels.cpu().numpy())),
-        neuron=CUBA(
-            num_neurons=len(levels),
-            u_decay=neuron.cx_current_decay,
-            v_decay=neuron.cx_voltage_decay,
-            v_th_mant=neuron.v_th_mant,
-        ),
-        scale=neuron.w_scale,
-    )
+    synapse = slayer_synapses.READERS[kind](block)
+    neuron = slayer_neurons.READERS[family](block.neuron, (synapse.num_neurons,))
+    return Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale)

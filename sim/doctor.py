@@ -10,7 +10,8 @@ import numpy as np
 
 from ..contract.celif import CELIF
 from ..contract.errors import SpikeproofError
-from ..contract.net import Dense, Input, Layer, Net
+from ..contract.net import Input, Layer, Net
+from ..contract.synapse import Dense
 from .verify import verify
 
 _LIBRARIES = {

@@ -69,7 +69,8 @@ def run(
     Examples
     --------
     >>> from spikeproof.contract.cuba import CUBA
-    >>> from spikeproof.contract.net import Dense, Input, Layer, Net
+    >>> from spikeproof.contract.net import Input, Layer, Net
+    >>> from spikeproof.contract.synapse import Dense
     >>> neuron = CUBA(num_neurons=1, u_decay=4096, v_decay=0, v_th_mant=5)
     >>> layer = Layer(name="a", synapse=Dense(weight=[[2]]), neuron=neuron)
     >>> net = Net(input=Input(num_channels=1), layers=(layer,), steps=6)

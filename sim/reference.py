@@ -65,9 +65,7 @@ def sums(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[np
     if layer.cpg is not None:
         spikes = raster(layer.cpg, steps).T * net.cpg_payload(index)
         payload = np.concatenate([payload, np.broadcast_to(spikes, (samples, *spikes.shape))], axis=1)
-    # Whole numbers below 2**53: the float64 product is exact, and uses BLAS, which integers do not.
-    total = np.einsum("ij,sjt->tsi", layer.synapse.weight.astype(np.float64), payload, optimize=True)
-    return np.asarray(total, dtype=np.int64)
+    return layer.synapse.sums(payload.transpose(2, 0, 1))
 
 
 def encoding(net: Net, index: int, steps: int) -> npt.NDArray[Any] | None:

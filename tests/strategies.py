@@ -19,8 +19,9 @@ from spikeproof.contract.fixed import (
     WEIGHT_MAX,
     WEIGHT_MIN,
 )
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
+from spikeproof.contract.synapse import Dense
 
 
 def edged(low, high, *more):

@@ -27,7 +27,7 @@ THEIRS = {
 }
 """Folder -> which third parties it may import."""
 
-ONLY_IN = {"torch": {"export": {"slayer.py"}, "sim": {"torch_backend.py", "verify.py"}}}
+ONLY_IN = {"torch": {"export": {"slayer.py", "slayer_synapses.py"}, "sim": {"torch_backend.py", "verify.py"}}}
 """Third party -> folder -> the only files that may import it."""
 
 

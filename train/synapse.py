@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..contract import net as contract
+from ..contract import synapse as contract
 from ..contract.errors import InputError, UnsupportedError
 from ..contract.fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
+from ..contract.net import Input
 from .rounding import levels, quantize
 
 FLOAT32_EXACT = 2**24
@@ -149,7 +150,7 @@ class GradedInput(nn.Module):
     def __init__(self, exp: int, bits: int = 8) -> None:
         super().__init__()
         self.exp, self.bits = exp, bits
-        self.max_payload = contract.Input(num_channels=1, bits=bits, exp=exp).max_payload
+        self.max_payload = Input(num_channels=1, bits=bits, exp=exp).max_payload
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Round `x`; values that do not fit the payload are an InputError, never clipped."""

@@ -10,9 +10,10 @@ from hypothesis import given
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import InputError, RecordError
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.record import differences
+from spikeproof.contract.synapse import Dense
 
 
 def celif(n):
@@ -77,7 +78,10 @@ def test_net_refuses(changes, words):
         (lambda: Dense(weight=[[float("nan")]]), r"weight\[0, 0\] = nan is not"),
         (lambda: Dense(weight=[2]), r"shape \(1,\) is not \(outputs, inputs\)"),
         (lambda: layer("no spaces", 1, 1), "Layer name 'no spaces': use up to 64 letters"),
-        (lambda: Layer(name="a", synapse=Dense(weight=[[2]]), neuron=celif(2)), "weight has 1 rows for 2 neurons"),
+        (
+            lambda: Layer(name="a", synapse=Dense(weight=[[2]]), neuron=celif(2)),
+            "synapses feed 1 neurons, but there are 2",
+        ),
         (lambda: Layer(name="a", synapse=Dense(weight=[[2]]), neuron=celif(1), scale=48), "scale = 48 is not a power"),
         (lambda: Input(num_channels=1, exp=-6), "Input exp = -6 with bits = 0"),
         (lambda: dataclasses.replace(celif(1), v_decay=4097), r"CELIF v_decay.* = 4097 is not .* 0\.\.4096"),

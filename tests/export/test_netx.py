@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.errors import FileFormatError, InputError
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.describe import describe
 

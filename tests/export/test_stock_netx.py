@@ -7,8 +7,9 @@ from child import answer
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
+from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.sim import reference
 

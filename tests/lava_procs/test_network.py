@@ -7,8 +7,9 @@ from strategies import nets
 
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
+from spikeproof.contract.synapse import Dense
 from spikeproof.lava_procs.local_time import local_step
 from spikeproof.sim import lava_backend, reference
 from spikeproof.sim.parity import compare

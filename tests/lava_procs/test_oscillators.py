@@ -9,9 +9,10 @@ from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cpg_coupled import Coupled
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.encoding import Driven, clipped, received
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.oscillators import raster
 from spikeproof.contract.ring import Ring
+from spikeproof.contract.synapse import Dense
 from spikeproof.sim import lava_backend, reference
 from spikeproof.sim.parity import compare
 

@@ -18,9 +18,10 @@ from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.encoding import Driven
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.fixed import STATE_MAX
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.oscillators import raster
 from spikeproof.contract.readout import Readout
+from spikeproof.contract.synapse import Dense
 from spikeproof.sim import engine, engine_threads, lava_backend, reference
 from spikeproof.sim.engine_layers import RunLayer, Sources, prefers_events
 from spikeproof.sim.parity import compare

@@ -11,7 +11,8 @@ import pytest
 
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.errors import BackendError
-from spikeproof.contract.net import Dense, Input, Layer, Net
+from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.synapse import Dense
 from spikeproof.sim import lava_backend
 
 pytestmark = pytest.mark.lava

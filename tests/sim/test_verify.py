@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import BackendError, InputError
-from spikeproof.contract.net import Dense
+from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import export_netx, record
 from spikeproof.lava_procs import compat

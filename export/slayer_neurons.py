@@ -1,0 +1,85 @@
+"""SLAYER neurons -> neuron records, one function a family.
+
+A reader takes a block's neuron and the shape of the layer, channels first, and returns its record with one value a
+neuron, in the order of the flattened shape; or it refuses, and its caller says which layer that was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..contract.cuba import CUBA
+from ..contract.net import Neuron
+from .refusal import refuse
+
+_TIE_SAFE_THRESHOLD = 4096
+"""From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
+
+
+def per_neuron(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return one value, or one a channel, as one value for each neuron of a layer.
+
+    Parameters
+    ----------
+    values : array_like, shape (), (1,) or (shape[0],)
+        What SLAYER keeps: shared by all neurons, or one a channel.
+    shape : tuple of int
+        Shape of the layer, channels first.
+
+    Returns
+    -------
+    ndarray, shape (prod(shape),)
+    """
+    array = np.asarray(values)
+    return np.broadcast_to(array.reshape(-1, *[1] * (len(shape) - 1)), shape).reshape(-1)
+
+
+def refuse_common(neuron: Any) -> None:
+    """Refuse what no family of SLAYER's neurons can be exact with.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming the option, the reason and the mend.
+    """
+    refuse(
+        {
+            "norm": (neuron.norm is not None, "NetX applies its bias a step early. Build it without, or fold it"),
+            "persistent_state": (neuron.persistent_state, "samples must start from reset. Set it to False"),
+            "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
+            "scale": (
+                neuron.w_scale & (neuron.w_scale - 1) != 0,
+                f"{neuron.w_scale} is not a power of two. Use 64, SLAYER's default, or another power of two",
+            ),
+        }
+    )
+
+
+def cuba(neuron: Any, shape: tuple[int, ...]) -> CUBA:
+    """Read a current-based leaky integrate-and-fire neuron."""
+    refuse_common(neuron)
+    refuse(
+        {
+            "graded_spike": (neuron.graded_spike, "Lava's LIF sends unary spikes. Build it with graded_spike=False"),
+            "threshold": (
+                neuron.v_th_mant >= _TIE_SAFE_THRESHOLD,
+                f"SLAYER's float32 comparison fires at equality from {_TIE_SAFE_THRESHOLD / neuron.w_scale:g} on, "
+                "Lava does not. Use a lower threshold or scale",
+            ),
+        }
+    )
+    return CUBA(
+        num_neurons=math.prod(shape),
+        u_decay=per_neuron(neuron.cx_current_decay, shape),
+        v_decay=per_neuron(neuron.cx_voltage_decay, shape),
+        v_th_mant=neuron.v_th_mant,
+    )
+
+
+READERS: dict[str, Callable[[Any, tuple[int, ...]], Neuron]] = {"cuba": cuba}
+"""Family, as the module ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

@@ -1,0 +1,44 @@
+"""SLAYER synapses -> synapse records, one function a kind of block.
+
+A reader takes a whole block and returns the record of its synapses, or refuses, and its caller says which layer that
+was. The live block is not touched (stock export strips its weight norm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..contract.synapse import Dense, Synapse
+from .refusal import refuse
+
+
+def dense(block: Any) -> Dense:
+    """Read all-to-all synapses."""
+    return Dense(weight=levels(block, block.synapse).reshape(block.synapse.weight.shape[:2]))
+
+
+def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
+    """Return the integer weights of one of a block's synapses, in the shape in which SLAYER keeps them."""
+    refuse(
+        {
+            "pre_hook_fx": (
+                getattr(synapse.pre_hook_fx, "__func__", None) is not type(block.neuron).quantize_8bit,
+                "only the neuron's quantize_8bit gives 8-bit weights. Leave pre_hook_fx at its default",
+            )
+        }
+    )
+    with torch.no_grad():
+        weight = synapse.weight
+        if getattr(block, "mask", None) is not None:
+            weight = weight * block.mask
+        found: npt.NDArray[Any] = np.round(synapse.pre_hook_fx(weight, descale=True).cpu().numpy())
+    return found
+
+
+READERS: dict[str, Callable[[Any], Synapse]] = {"Dense": dense}
+"""Kind of block, as its class in ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""
