@@ -60,12 +60,20 @@ def sums(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[np
     -------
     ndarray of int64, shape (steps, samples, neurons)
     """
+    return net.layers[index].synapse.sums(arriving(net, index, payload).transpose(2, 0, 1))
+
+
+def arriving(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+    """Return what arrives at a layer's synapses, shape (samples, columns of the weights, steps).
+
+    It is `payload`, see `sums`, with the spikes of the layer's oscillators below it.
+    """
     layer = net.layers[index]
+    if layer.cpg is None:
+        return payload
     samples, _, steps = payload.shape
-    if layer.cpg is not None:
-        spikes = raster(layer.cpg, steps).T * net.cpg_payload(index)
-        payload = np.concatenate([payload, np.broadcast_to(spikes, (samples, *spikes.shape))], axis=1)
-    return layer.synapse.sums(payload.transpose(2, 0, 1))
+    spikes = raster(layer.cpg, steps).T * net.cpg_payload(index)
+    return np.concatenate([payload, np.broadcast_to(spikes, (samples, *spikes.shape))], axis=1)
 
 
 def encoding(net: Net, index: int, steps: int) -> npt.NDArray[Any] | None:

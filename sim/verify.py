@@ -15,6 +15,7 @@ from ..contract.errors import InputError
 from ..contract.net import Net
 from ..contract.record import differences
 from ..export import netx
+from .diagnose import Diagnosis, diagnose
 from .parity import Comparison, compare, merge
 from .simulate import BACKENDS, Backend, encode, simulate
 from .trace import VARIABLES, Trace
@@ -64,6 +65,8 @@ class Verdict:
     answers: Mapping[str, Answers]
     traces: tuple[Trace, ...]
     altered: tuple[tuple[str, Any, Any], ...] = ()
+    diagnoses: tuple[Diagnosis | None, ...] = ()
+    """For each comparison, why the two sides differ; None if they do not."""
 
     @property
     def exact(self) -> bool:
@@ -78,7 +81,11 @@ class Verdict:
             lines.append(
                 f"the file is not the trained network: {self._place(path)}: trained {trained}, file {stored}{more}"
             )
-        lines += [str(comparison) for comparison in self.comparisons]
+        for i, comparison in enumerate(self.comparisons):
+            lines.append(str(comparison))
+            diagnosis = self.diagnoses[i] if i < len(self.diagnoses) else None
+            if diagnosis is not None:
+                lines += str(diagnosis).splitlines()
         return "\n".join(lines)
 
     def _place(self, path: str) -> str:
@@ -100,6 +107,7 @@ class Verdict:
                 for path, trained, stored in self.altered
             ],
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
+            "diagnoses": [None if diagnosis is None else diagnosis.as_dict() for diagnosis in self.diagnoses],
         }
 
 
@@ -159,6 +167,7 @@ def verify(
         raise InputError(f"Unknown backend {unknown[0]!r}; known are {', '.join(BACKENDS)}.")
     x = np.asarray(x)
     altered: list[tuple[str, Any, Any]] = []
+    trained: Net | None = None
     runs: dict[str, Callable[[npt.NDArray[Any]], Trace]] = {}
     if isinstance(network, Net | str | os.PathLike):
         net = network if isinstance(network, Net) else netx.load(network)
@@ -173,7 +182,7 @@ def verify(
         altered = differences(trained, net)
         if not _same_layers(trained, net):
             return Verdict(net=net, comparisons=(), answers={}, traces=(), altered=tuple(altered))
-        runs["torch"] = lambda part: torch_backend.run(module, trained, part)
+        runs["torch"] = partial(torch_backend.run, module, trained)
 
     def tell(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
@@ -185,6 +194,7 @@ def verify(
     encode(net, x)  # refuses what does not fit before anything runs
     first, *others = runs
     comparisons: list[Comparison] = []
+    diagnoses: list[Diagnosis | None] = []
     shown: tuple[Trace, ...] = ()
     answers: dict[str, Answers] = {}
     for other in others:
@@ -193,17 +203,36 @@ def verify(
         size = len(chosen) if "lava" in (first, other) else max(1, _CHUNK_BYTES // _trace_bytes(net))
         parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
         found = []
+        why: Diagnosis | None = None
         for done, part in enumerate(parts):
             a, b = shown = runs[first](x[part]), runs[other](x[part])
-            found.append((compare(a, b), a.output(net), b.output(net)))
+            comparison = compare(a, b)
+            found.append((comparison, a.output(net), b.output(net)))
+            if comparison.first is not None and (why is None or _earlier(net, comparison.first.layer, why.layer)):
+                why = diagnose(net, encode(net, x[part]), a, b, comparison.first, trained=trained if altered else None)
+                why = why.renamed(int(part[comparison.first.sample]))
             if progress is not None and len(parts) > 1:
                 progress(f"samples of {other}", min(size * (done + 1), len(chosen)), len(chosen))
         comparisons.append(merge([comparison for comparison, _, _ in found], parts))
+        diagnoses.append(why)
         for name, column in ((first, 1), (other, 2)):
             answered = Answers(chosen, np.concatenate([row[column] for row in found]))
             if name not in answers or len(answers[name].samples) < len(chosen):
                 answers[name] = answered
-    return Verdict(net=net, comparisons=tuple(comparisons), answers=answers, traces=shown, altered=tuple(altered))
+    return Verdict(
+        net=net,
+        comparisons=tuple(comparisons),
+        answers=answers,
+        traces=shown,
+        altered=tuple(altered),
+        diagnoses=tuple(diagnoses),
+    )
+
+
+def _earlier(net: Net, one: str, other: str) -> bool:
+    """Whether a layer comes before another one."""
+    order = [layer.name for layer in net.layers]
+    return order.index(one) < order.index(other)
 
 
 def _chosen(available: int, wanted: int | None, seed: int) -> npt.NDArray[np.int64]:
