@@ -3,9 +3,10 @@
 A record holds integers only. Torch modules are turned into it, files are written from it and read back to it,
 and every backend runs it, so two backends that differ on the same record differ in arithmetic and in nothing else.
 
-Time. Each synapse delays by one step and nothing else does: layer i works `Net.latency(i)` steps behind the input,
+Time. In Lava each synapse takes one step and nothing else does: layer i works `Net.latency(i)` steps behind the input,
 starts with its sample on its own local time, and is reset at the first step of the next one. Samples of
-`Net.steps` steps therefore follow each other without a gap.
+`Net.steps` steps therefore follow each other without a gap. A layer's `axon` delays its spikes in local time; where all
+its delays are at least a step, the synapses behind it take that step, and the next layer is no later than this one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .axon import Axon
 from .celif import CELIF
 from .cuba import CUBA
 from .encoding import Driven
@@ -131,6 +133,8 @@ class Layer(Record):
     cpg : Phase, Coupled or None
         Oscillators whose spikes the layer sees beside its inputs: the last columns of the weight matrix are theirs.
         They start anew with every sample.
+    axon : Axon or None
+        Delays of the layer's spikes on their way to the next layer, or out of the network.
     """
 
     name: str
@@ -138,6 +142,7 @@ class Layer(Record):
     neuron: Neuron
     scale: int = 64
     cpg: Oscillators | None = None
+    axon: Axon | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -155,7 +160,17 @@ class Layer(Record):
                 f"layer {self.name!r}: synapses have {self.synapse.num_inputs} inputs for {self.cpg.num_neurons} CPG "
                 "channels and at least one input."
             )
+        if self.axon is not None and (isinstance(self.neuron, Readout) or self.axon.num_neurons != self.num_neurons):
+            raise RecordError(
+                f"layer {self.name!r}: its axon delays {self.axon.num_neurons} neurons, but {self.num_neurons} "
+                f"{'never fire' if isinstance(self.neuron, Readout) else 'fire'}."
+            )
         self._set(scale=scale)
+
+    @property
+    def lead(self) -> int:
+        """1 if the next layer's synapses take the first step of every delay of this layer's spikes, else 0."""
+        return int(self.axon is not None and self.axon.shortest >= 1)
 
     @property
     def num_inputs(self) -> int:
@@ -258,8 +273,11 @@ class Net(Record):
         return tuple(layer.synapse.bound(payload) for layer, payload in zip(self.layers, payloads, strict=True))
 
     def latency(self, index: int) -> int:
-        """Return by how many steps layer `index` works behind the input: one for each synapse up to it."""
-        return index + 1
+        """Return by how many steps layer `index` works behind the input.
+
+        One for each synapse up to it that does not take the first step of an axon's delays.
+        """
+        return index + 1 - sum(layer.lead for layer in self.layers[:index])
 
     def cpg_payload(self, index: int) -> int:
         """Return what a CPG spike carries into layer `index`: 1.0 in the units of the layer's other inputs."""

@@ -51,6 +51,7 @@ def _layer(net: Net, index: int) -> dict[str, Any]:
         "zero_weights": int((layer.synapse.weight == 0).sum()),
         "latency": net.latency(index),
         "scale": layer.scale,
+        "delays": None if layer.axon is None else [layer.axon.shortest, layer.axon.longest],
         "parameters": _parameters(layer),
     }
 

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.axon import Axon
 from ..contract.celif import CELIF
 from ..contract.cpg import Phase
 from ..contract.cpg_coupled import Coupled
@@ -86,6 +87,11 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     handle["scale"] = layer.scale
     handle["weight"] = layer.synapse.weight
     handle["bias"] = layer.neuron.bias_mant
+    if layer.axon is not None:
+        # NetX's delays do not count the step of the synapses behind them.
+        handle["delayShift"] = layer.lead
+        if layer.axon.longest > layer.lead:
+            handle["delay"] = layer.axon.delay - layer.lead
     neuron = handle.create_group("neuron")
     # Stock NetX would take the CPG's columns for inputs. It refuses a neuron type that it does not know.
     _write_text(neuron, "type", type_name + (_WITH_CPG if layer.cpg else ""))
@@ -107,7 +113,7 @@ def read(handle: h5py.Group) -> Layer:
     """
     cpg = read_oscillators(member(handle, "cpg", h5py.Group)) if "cpg" in handle.keys() else None
     known = {"cpg", "type", "name", "shape", "inFeatures", "outFeatures", "scale", "weight", "bias", "neuron"}
-    refuse_unknown(handle, known)
+    refuse_unknown(handle, known | {"delay", "delayShift"})
     if text(handle, "type") != "dense":
         raise FileFormatError(f"type is {text(handle, 'type')!r}; this version reads 'dense' layers.")
     name = text(handle, "name")
@@ -135,7 +141,21 @@ def read(handle: h5py.Group) -> Layer:
         bias_mant=numbers(handle, "bias"),
         **{field: numbers(group, key) for field, key in schema.fields.items()},
     )
-    return Layer(name=name, synapse=synapse, neuron=neuron, scale=number(handle, "scale"), cpg=cpg)
+    axon = _read_axon(handle, num_neurons)
+    return Layer(name=name, synapse=synapse, neuron=neuron, scale=number(handle, "scale"), cpg=cpg, axon=axon)
+
+
+def _read_axon(handle: h5py.Group, num_neurons: int) -> Axon | None:
+    if "delayShift" not in handle.keys():
+        if "delay" in handle.keys():
+            raise FileFormatError("delay stands without delayShift, which says when its first step is taken.")
+        return None
+    lead = number(handle, "delayShift")
+    delay = numbers(handle, "delay") if "delay" in handle.keys() else np.zeros(num_neurons, np.int64)
+    axon = Axon(delay=delay + lead)
+    if lead != (axon.shortest >= 1):
+        raise FileFormatError(f"delayShift is {lead}, but the delays begin at {axon.shortest}.")
+    return axon
 
 
 def write_oscillators(handle: h5py.Group, params: Oscillators) -> None:

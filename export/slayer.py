@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ..contract.axon import Axon
 from ..contract.errors import UnsupportedError
 from ..contract.net import Input, Layer, Net
 from ..contract.oscillators import Oscillators
 from . import netx, slayer_neurons, slayer_synapses
 from .refusal import refuse
+from .slayer_neurons import per_channel
 
 _STOCK = "lava.lib.dl.slayer.block."
 
@@ -187,11 +189,21 @@ def _stock(block: Any, name: str) -> Layer:
         )
     refuse(
         {
-            "delay_shift": (block.delay_shift, "shifts the output by a step. Build the block with delay_shift=False"),
-            "delay": (block.delay is not None, "axonal delays are not supported yet. Build it without"),
             "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
         }
     )
     synapse = slayer_synapses.READERS[kind](block)
-    neuron = slayer_neurons.READERS[family](block.neuron, (synapse.num_neurons,))
-    return Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale)
+    shape = (synapse.num_neurons,)
+    neuron = slayer_neurons.READERS[family](block.neuron, shape)
+    return Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale, axon=_axon(block, shape))
+
+
+def _axon(block: Any, shape: tuple[int, ...]) -> Axon | None:
+    """Read a block's delays: the step of ``delay_shift``, and learned ones, of which SLAYER uses the whole steps."""
+    delay: Any = 0
+    if block.delay is not None:
+        drawn = block.delay.init
+        refuse({"delay": (not drawn, "it is drawn in the block's first forward pass. Run the module once")})
+        delay = block.delay.delay.detach().clamp(0, block.delay.max_delay).floor().cpu().numpy()
+    delay = per_channel(delay, shape) + int(getattr(block, "delay_shift", False))
+    return Axon(delay=delay) if delay.any() else None

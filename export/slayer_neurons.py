@@ -21,7 +21,7 @@ _TIE_SAFE_THRESHOLD = 4096
 """From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
 
 
-def per_neuron(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def per_channel(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Return one value, or one a channel, as one value for each neuron of a layer.
 
     Parameters
@@ -75,8 +75,8 @@ def cuba(neuron: Any, shape: tuple[int, ...]) -> CUBA:
     )
     return CUBA(
         num_neurons=math.prod(shape),
-        u_decay=per_neuron(neuron.cx_current_decay, shape),
-        v_decay=per_neuron(neuron.cx_voltage_decay, shape),
+        u_decay=per_channel(neuron.cx_current_decay, shape),
+        v_decay=per_channel(neuron.cx_voltage_decay, shape),
         v_th_mant=neuron.v_th_mant,
     )
 

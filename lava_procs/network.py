@@ -1,8 +1,8 @@
 """A Lava network from a record.
 
-CE-LIF layers and the read-out are processes of this package, CUBA layers are Lava's own ``LIFReset`` and all synapses
-are Lava's own ``Dense``, given what they need to be exact: the sign mode by name, so that Lava does not guess one,
-and the reset that falls on the layer's local time.
+CE-LIF layers, the read-out and axons are processes of this package, CUBA layers are Lava's own ``LIFReset`` and all
+synapses are Lava's own ``Dense``, given what they need to be exact: the sign mode by name, so that Lava does not guess
+one, and the reset that falls on the layer's local time.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ..contract.encoding import Driven  # noqa: E402
 from ..contract.fixed import ACCUMULATOR_SHIFT, WEIGHT_STEP  # noqa: E402
 from ..contract.net import Layer, Net  # noqa: E402
 from ..contract.ring import Ring  # noqa: E402
+from .axon.process import Axon as AxonProcess  # noqa: E402
 from .celif.process import CELIF as CELIFProcess  # noqa: E402
 from .oscillators.process import Oscillators as OscillatorsProcess  # noqa: E402
 from .readout.process import Readout as ReadoutProcess  # noqa: E402
@@ -121,6 +122,12 @@ def build(
             )
         if fires:
             upstream = neuron.s_out
+        if fires and layer.axon is not None and i + 1 < len(net.layers):
+            axon = AxonProcess(
+                params=layer.axon, latency=net.latency(i), period=net.steps, lead=layer.lead, name=f"{layer.name}_axon"
+            )
+            upstream.connect(axon.s_in)
+            upstream = axon.s_out
     return Network(source, tuple(layers))
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..contract.errors import InputError
 from ..contract.net import Net
+from .engine_axons import Delays
 from .engine_threads import available, share, single_threaded_blas
 from .trace import SPIKES, VARIABLES, IntArray, Trace
 
@@ -165,6 +166,10 @@ class Session:
         self._encoding = Encoding(net)
         self._states = [np.zeros((num_streams, x.num_registers, x.num_neurons), x.state_dtype) for x in self._layers]
         self._counts = [np.zeros((num_streams, x.num_neurons), x.state_dtype) for x in self._layers]
+        self._axons = tuple(Delays(layer.axon) for layer in net.layers)
+        sizes = [(axon.longest, x.num_neurons) for axon, x in zip(self._axons, self._layers, strict=True)]
+        self._lines = [np.zeros((num_streams, *size), np.float32) for size in sizes]
+        self._arrived = np.zeros((num_streams, self._layers[-1].num_neurons), np.int32)
         self._t = 0
         widest = max(layer.num_neurons * layer.dtype.itemsize for layer in self._layers)
         rows = max(32, _BLOCK_BYTES // widest)
@@ -190,9 +195,11 @@ class Session:
     def output(self) -> IntArray:
         """What the network answers so far in the current sample, int32 of shape (streams, outputs).
 
-        The read-out's register; without a read-out, the last layer's spike counts. See `Trace.output`.
+        The read-out's register; without a read-out, how many spikes of the last layer came out. See `Trace.output`.
         """
-        return (self._states[-1][:, 0] if self._net.readout else self._counts[-1]).astype(np.int32)
+        if self._net.readout:
+            return self._states[-1][:, 0].astype(np.int32)
+        return self._arrived.copy() if self._axons[-1].longest else self._counts[-1].astype(np.int32)
 
     def feed(self, payload: npt.NDArray[np.int32]) -> Trace:
         """Advance by the steps of `payload`, over the ends of samples if it comes to that.
@@ -259,7 +266,7 @@ class Session:
     def _restart(self) -> None:
         """Begin a new sample."""
         self._t = 0
-        for array in (*self._states, *self._counts):
+        for array in (*self._states, *self._counts, *self._lines, self._arrived):
             array[:] = 0
 
     def _prepare(self, window: int) -> tuple[tuple[Array, Array], ...]:
@@ -285,7 +292,9 @@ class Session:
         from .engine_layers import Scratch
 
         num, size = streams.stop - streams.start, 0
-        states, counts = ([array[streams] for array in arrays] for arrays in (self._states, self._counts))
+        states, counts, lines = (
+            [array[streams] for array in arrays] for arrays in (self._states, self._counts, self._lines)
+        )
         out = [{name: a[streams] for name, a in traced.get(layer.name, {}).items()} for layer in self._layers]
         for first in range(0, steps, self._block):
             if size != min(self._block, steps - first):
@@ -301,7 +310,9 @@ class Session:
                 layer.sums(x, num_events, start[local] if len(start) > 1 else start, work.z)
                 num_events = layer.scan(work.z, te[local], states[i], counts[i], work.spikes, work.registers)
                 work.keep(out[i], now)
-                x = work.spikes
+                x = self._axons[i].arrive(work.spikes, lines[i])
+            if self._axons[-1].longest:
+                self._arrived[streams] += x.sum(axis=1, dtype=np.int32)
 
 
 def _wanted(net: Net, record: Record) -> dict[str, tuple[str, ...]]:

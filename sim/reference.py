@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract import celif, cuba, fixed, readout
+from ..contract.axon import arrivals
 from ..contract.celif import CELIF
 from ..contract.cuba import CUBA
 from ..contract.net import Net
@@ -66,9 +67,12 @@ def sums(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[np
 def arriving(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
     """Return what arrives at a layer's synapses, shape (samples, columns of the weights, steps).
 
-    It is `payload`, see `sums`, with the spikes of the layer's oscillators below it.
+    It is `payload`, see `sums`, delayed by the axons of the layer before, with the spikes of the layer's oscillators
+    below it.
     """
     layer = net.layers[index]
+    if index:
+        payload = arrivals(net.layers[index - 1].axon, payload)
     if layer.cpg is None:
         return payload
     samples, _, steps = payload.shape

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.axon import arrivals
 from ..contract.celif import CELIF
 from ..contract.cuba import CUBA
 from ..contract.net import Net
@@ -52,10 +53,13 @@ class Trace:
     def output(self, net: Net) -> IntArray:
         """Return what the network answers, int32 of shape (samples, outputs).
 
-        The read-out's register after the last step of a sample; without a read-out, the last layer's spike counts.
+        The read-out's register after the last step of a sample; without a read-out, how many spikes of the last layer
+        came out in the sample's steps.
         """
         last = self.layers[net.layers[-1].name]
-        return last["v"][..., -1] if net.readout else last[SPIKES].sum(-1, dtype=np.int32)
+        if net.readout:
+            return last["v"][..., -1]
+        return np.asarray(arrivals(net.layers[-1].axon, last[SPIKES]).sum(-1, dtype=np.int32))
 
     def predictions(self, net: Net) -> npt.NDArray[np.int64]:
         """Return the class of each sample, the first of the largest outputs; int64 of shape (samples,)."""

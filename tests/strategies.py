@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from spikeproof.contract.axon import MAX_DELAY, Axon
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cpg_coupled import Coupled
@@ -106,6 +107,14 @@ def oscillators(num_neurons):
     return phases(num_neurons) | coupled
 
 
+def axons(num_neurons):
+    """Delays of any value, the same one for all neurons or one each."""
+    delays = edged(0, MAX_DELAY, 2)
+    same = edged(1, MAX_DELAY).map(lambda delay: Axon(delay=[delay] * num_neurons))
+    each = arrays(delays, num_neurons).filter(np.any).map(lambda delay: Axon(delay=delay))
+    return same | each
+
+
 @st.composite
 def nets(draw, max_neurons=5, max_steps=6):
     """Small networks of any parameters, as records."""
@@ -121,7 +130,11 @@ def nets(draw, max_neurons=5, max_steps=6):
         cpg = draw(oscillators(channels_beside)) if channels_beside else None
         weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), n, width + channels_beside))
         scale = 2 ** draw(st.integers(0, 10))
-        layers.append(Layer(name=f"layer{i}", synapse=Dense(weight=weight), neuron=draw(kind(n)), scale=scale, cpg=cpg))
+        axon = draw(st.none() | axons(n)) if kind is not readout_params else None
+        neuron = draw(kind(n))
+        layers.append(
+            Layer(name=f"layer{i}", synapse=Dense(weight=weight), neuron=neuron, scale=scale, cpg=cpg, axon=axon)
+        )
         width = n
     steps = draw(st.integers(1, max_steps))
     widest = max((layer.num_neurons for layer in layers if isinstance(layer.neuron, CELIF)), default=0)

@@ -278,8 +278,8 @@ def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
 class Dense(nn.Module):
     """A dense layer of CE-LIF neurons, SLAYER's ``block.cuba.Dense`` with another neuron.
 
-    A block's output is in its own local time, so it has no ``delay_shift``: stock SLAYER blocks beside it are
-    built with ``delay_shift=False``.
+    A block's output is in its own local time, so it has no ``delay_shift``; that of stock SLAYER blocks beside
+    it may be on or off.
 
     Parameters
     ----------

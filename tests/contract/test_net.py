@@ -7,6 +7,7 @@ import pytest
 import strategies as some
 from hypothesis import given
 
+from spikeproof.contract.axon import Axon
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import InputError, RecordError
@@ -92,6 +93,17 @@ def test_net_refuses(changes, words):
         (lambda: dataclasses.replace(celif(2), bias_mant=[0, 4096]), r"CELIF bias_mant\[1\] = 4096 is not"),
         (lambda: dataclasses.replace(celif(1), bias_exp=8), "CELIF bias_exp = 8 is not"),
         (lambda: celif(0), "CELIF num_neurons = 0 is not"),
+        (lambda: Axon(delay=[0, 0]), r"Axon delay: \(2,\) values, of which none delays"),
+        (lambda: Axon(delay=[1, -1]), r"Axon delay\[1\] = -1 is not a whole number in 0\.\.63"),
+        (lambda: Axon(delay=[64]), r"Axon delay\[0\] = 64 is not"),
+        (
+            lambda: Layer(name="a", synapse=Dense(weight=[[2], [2]]), neuron=celif(2), axon=Axon(delay=[1])),
+            "layer 'a': its axon delays 1 neurons, but 2 fire",
+        ),
+        (
+            lambda: Layer(name="a", synapse=Dense(weight=[[2]]), neuron=Readout(num_neurons=1), axon=Axon(delay=[1])),
+            "layer 'a': its axon delays 1 neurons, but 1 never fire",
+        ),
     ],
 )
 def test_records_refuse_what_a_register_cannot_hold(make, words):
@@ -120,7 +132,9 @@ def test_equal_records_are_equal_and_differences_are_named():
 @given(some.nets())
 def test_every_drawn_net_equals_itself_and_knows_its_time(drawn):
     assert drawn == dataclasses.replace(drawn)
-    assert [drawn.latency(i) for i in range(len(drawn.layers))] == list(range(1, len(drawn.layers) + 1))
+    times = [drawn.latency(i) for i in range(len(drawn.layers))]
+    later = [layer.axon is None or not layer.axon.delay.all() for layer in drawn.layers[:-1]]
+    assert times[0] == 1 and np.diff(times).tolist() == later
 
 
 def test_encoding_wraps_and_layers_share_its_first_columns():

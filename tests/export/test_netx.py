@@ -74,6 +74,14 @@ def _link(name, link):
     return change
 
 
+def _delays(shift, delay):
+    def change(file):
+        file["layer/1/delayShift"] = shift
+        file["layer/1/delay"] = delay
+
+    return change
+
+
 DAMAGE = {
     "nan weight": (_set("layer/1/weight", [[np.nan, 0, 0], [0, 0, 0]]), r"layer/1: Dense weight\[0, 0\] = nan is not a"),
     "odd weight": (_set("layer/1/weight", [[2, 0, 0], [0, 7, 0]]), r"weight\[1, 1\] \(into neuron 1\) = 7 is odd"),
@@ -85,7 +93,12 @@ DAMAGE = {
                                      file.create_group("layer/1/weight")), "layer/1/weight is not a dataset"),
     "unknown neuron": (_set("layer/1/neuron/type", "ALIF"), "layer/1/neuron/type is 'ALIF'; known are CELIF, CUBA, READ"),
     "unknown layer": (_set("layer/1/type", "pool"), "layer/1/type is 'pool'; this version reads 'dense'"),
-    "extra field": (lambda file: file.__setitem__("layer/1/delay", 3), "layer/1/delay is unknown here"),
+    "extra field": (lambda file: file.__setitem__("layer/1/dilation", 3), "layer/1/dilation is unknown here"),
+    "lonely delay": (lambda file: file.__setitem__("layer/1/delay", 3), "layer/1/delay stands without delayShift"),
+    "no delay": (lambda file: file.__setitem__("layer/1/delayShift", 0), "layer/1: Axon delay: .* of which none delays"),
+    "late shift": (_delays(0, [1, 2]), "layer/1/delayShift is 0, but the delays begin at 1"),
+    "long delay": (_delays(1, [0, 63]), r"layer/1: Axon delay\[1\] = 64 is not a whole number in 0\.\.63"),
+    "delays of others": (_delays(1, [0, 1, 2]), "layer/1: layer 'celif1': its axon delays 3 neurons, but 2 fire"),
     "extra neuron field": (lambda file: file.__setitem__("layer/1/neuron/refDelay", 3), "layer/1/refDelay is unknown"),
     "extra root": (lambda file: file.__setitem__("extra", 3), "extra is unknown here; known are layer and te"),
     "decay": (_set("layer/1/neuron/vDecay", 5000), r"layer/1: CELIF v_decay = 5000 is not a whole number in 0\.\.4096"),

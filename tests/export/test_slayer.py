@@ -61,8 +61,6 @@ def test_stock_blocks_and_ours_mix_in_one_network():
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        (lambda: cuba(delay_shift=True), "layer 'cuba1': delay_shift: .*delay_shift=False"),
-        (lambda: cuba(delay=True), "layer 'cuba1': delay: axonal delays"),
         (lambda: cuba(count_log=True), "layer 'cuba1': count_log"),
         (lambda: cuba(pre_hook_fx=lambda w, descale=False: w), "layer 'cuba1': pre_hook_fx"),
         (lambda: _with(PARAMS, norm=slayer.neuron.norm.MeanOnlyBatchNorm), "layer 'cuba1': norm"),

@@ -1,9 +1,12 @@
 """Stock lava-dl's NetX and our files: it runs what it can run right, and refuses the rest."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from child import answer
 
+from spikeproof.contract.axon import Axon, arrivals
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cuba import CUBA
@@ -77,6 +80,22 @@ def test_stock_netx_runs_a_cuba_file_spike_for_spike(tmp_path):
 
     expected = reference.run(net, x[None]).layers["cuba1"]["s"][0]
     assert np.array_equal(found["spikes"], expected) and expected.sum() > 20
+
+
+def test_stock_netx_runs_the_delays_of_a_file(tmp_path):
+    layers = [
+        dataclasses.replace(layer, axon=Axon(delay=delay))
+        for layer, delay in zip(cuba_net().layers, ([1, 5, 1, 2, 9, 3, 1, 63], [1, 4, 2, 1, 1, 7]), strict=True)
+    ]
+    net = dataclasses.replace(cuba_net(), layers=tuple(layers))
+    x = np.random.default_rng(1).integers(0, 2, (5, 30)).astype(np.int32)
+
+    (found,) = stock([net], x, tmp_path)
+
+    # Stock NetX delays what a neuron receives by what delays its spikes, with the same spikes in the end.
+    sent = reference.run(net, x[None]).layers["cuba1"]["s"][0]
+    expected = arrivals(Axon(delay=net.layers[1].axon.delay - 1), sent)
+    assert np.array_equal(np.array(found["spikes"])[:, :-1], expected[:, 1:]) and expected.sum() > 20
 
 
 def test_stock_netx_refuses_what_it_would_misread(tmp_path):
