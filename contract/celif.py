@@ -135,7 +135,7 @@ def step(
     x : array_like of int, shape (..., n)
         Dendritic sums ``W @ payload``; ``|x| << a_shift`` must stay below 2**62.
     te : array_like of int, shape (n,)
-        This step's row of the temporal encoding, -128..127.
+        This step's row of the temporal encoding, -128..127; real numbers with `contract.real`.
     rules : module
         `contract.fixed` for the integer neuron, `contract.real` for the unquantised one in the same units.
 
@@ -147,7 +147,8 @@ def step(
         Registers after this step.
     """
     a = rules.shl(x, params.a_shift) + rules.shl(params.bias_mant, params.bias_exp)
-    m = rules.rtz(state.v * np.asarray(te, dtype=np.int64), params.te_exp)
+    te = np.asarray(te)
+    m = rules.rtz(state.v * te.astype(np.result_type(te.dtype, np.int64)), params.te_exp)
     h = rules.sat24(rules.decay(state.h, params.th_decay) + m)
     v = rules.sat24(rules.decay(state.v * (1 - state.s), params.v_decay) + a)
     spikes = (v > threshold(params, h, rules)).astype(np.int64)

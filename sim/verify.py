@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.errors import InputError
+from ..contract.errors import InputError, UnsupportedError
 from ..contract.net import Net
 from ..contract.record import differences
 from ..export import netx
+from . import gaps
 from .diagnose import Diagnosis, diagnose
+from .gaps import FloatGap, LavaGap
 from .parity import Comparison, compare, merge
 from .simulate import BACKENDS, Backend, encode, simulate
 from .trace import VARIABLES, Trace
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from .float_twin import FloatTwin
 
 
 _CHUNK_BYTES = 2**27
@@ -67,11 +71,18 @@ class Verdict:
     altered: tuple[tuple[str, Any, Any], ...] = ()
     diagnoses: tuple[Diagnosis | None, ...] = ()
     """For each comparison, why the two sides differ; None if they do not."""
+    float_gap: FloatGap | str = "no trained module was given"
+    """What quantisation costs, over the samples of the first comparison; or why that was not measured."""
 
     @property
     def exact(self) -> bool:
         """Whether every comparison is exact and the file holds the trained network."""
         return not self.altered and all(comparison.exact for comparison in self.comparisons)
+
+    @property
+    def lava_gap(self) -> LavaGap | None:
+        """What differs between the integer network and Lava, which must be nothing; None if Lava was not run."""
+        return gaps.lava_gap(self.comparisons)
 
     def __str__(self) -> str:
         lines = [f"{'EXACT' if self.exact else 'NOT EXACT'}"]
@@ -86,6 +97,10 @@ class Verdict:
             diagnosis = self.diagnoses[i] if i < len(self.diagnoses) else None
             if diagnosis is not None:
                 lines += str(diagnosis).splitlines()
+        if isinstance(self.float_gap, FloatGap):
+            lines.append(str(self.float_gap))
+        if self.lava_gap is not None:
+            lines.append(str(self.lava_gap))
         return "\n".join(lines)
 
     def _place(self, path: str) -> str:
@@ -108,6 +123,12 @@ class Verdict:
             ],
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "diagnoses": [None if diagnosis is None else diagnosis.as_dict() for diagnosis in self.diagnoses],
+            "gaps": {
+                "float_to_fixed": {"measured": False, "why": self.float_gap}
+                if isinstance(self.float_gap, str)
+                else self.float_gap.as_dict(),
+                "fixed_to_lava": None if self.lava_gap is None else vars(self.lava_gap) | {"zero": self.lava_gap.zero},
+            },
         }
 
 
@@ -168,6 +189,7 @@ def verify(
     x = np.asarray(x)
     altered: list[tuple[str, Any, Any]] = []
     trained: Net | None = None
+    twin: FloatTwin | str = "no trained module was given"
     runs: dict[str, Callable[[npt.NDArray[Any]], Trace]] = {}
     if isinstance(network, Net | str | os.PathLike):
         net = network if isinstance(network, Net) else netx.load(network)
@@ -183,6 +205,7 @@ def verify(
         if not _same_layers(trained, net):
             return Verdict(net=net, comparisons=(), answers={}, traces=(), altered=tuple(altered))
         runs["torch"] = partial(torch_backend.run, module, trained)
+        twin = _float_twin(module, trained)
 
     def tell(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
@@ -195,6 +218,7 @@ def verify(
     first, *others = runs
     comparisons: list[Comparison] = []
     diagnoses: list[Diagnosis | None] = []
+    float_gap: FloatGap | str = twin if isinstance(twin, str) else ""
     shown: tuple[Trace, ...] = ()
     answers: dict[str, Answers] = {}
     for other in others:
@@ -203,11 +227,14 @@ def verify(
         size = len(chosen) if "lava" in (first, other) else max(1, _CHUNK_BYTES // _trace_bytes(net))
         parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
         found = []
+        rounding: list[FloatGap] = []
         why: Diagnosis | None = None
         for done, part in enumerate(parts):
             a, b = shown = runs[first](x[part]), runs[other](x[part])
             comparison = compare(a, b)
             found.append((comparison, a.output(net), b.output(net)))
+            if other == others[0] and not isinstance(twin, str):
+                rounding.append(twin.compare(x[part], a))
             if comparison.first is not None and (why is None or _earlier(net, comparison.first.layer, why.layer)):
                 why = diagnose(net, encode(net, x[part]), a, b, comparison.first, trained=trained if altered else None)
                 why = why.renamed(int(part[comparison.first.sample]))
@@ -215,6 +242,7 @@ def verify(
                 progress(f"samples of {other}", min(size * (done + 1), len(chosen)), len(chosen))
         comparisons.append(merge([comparison for comparison, _, _ in found], parts))
         diagnoses.append(why)
+        float_gap = gaps.merge(rounding) if rounding else float_gap
         for name, column in ((first, 1), (other, 2)):
             answered = Answers(chosen, np.concatenate([row[column] for row in found]))
             if name not in answers or len(answers[name].samples) < len(chosen):
@@ -226,7 +254,18 @@ def verify(
         traces=shown,
         altered=tuple(altered),
         diagnoses=tuple(diagnoses),
+        float_gap=float_gap,
     )
+
+
+def _float_twin(module: nn.Module, net: Net) -> FloatTwin | str:
+    """Return a module's float twin, or why it has none."""
+    from .float_twin import FloatTwin
+
+    try:
+        return FloatTwin(module, net)
+    except UnsupportedError as error:
+        return str(error)
 
 
 def _earlier(net: Net, one: str, other: str) -> bool:

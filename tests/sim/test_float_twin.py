@@ -1,0 +1,127 @@
+"""The float twin is the network without rounding, and both gaps are told apart."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.export.slayer import record
+from spikeproof.sim import float_twin, reference
+from spikeproof.sim.simulate import encode
+from spikeproof.sim.verify import verify
+from spikeproof.train.models import Classifier
+
+
+def on_the_grid(module):
+    """Put every trained number where the integers can hold it, so that rounding it changes nothing."""
+    net = record(module)
+    with torch.no_grad():
+        for block, layer in zip([b for b in module.blocks if hasattr(b, "synapse")], net.layers, strict=True):
+            synapse = block.synapse
+            synapse.weight.copy_(torch.as_tensor(layer.synapse.weight / layer.scale))
+            unit = 2.0 ** (synapse.bias_exp - synapse.state_shift) / layer.scale
+            synapse.bias.copy_(torch.as_tensor(layer.neuron.bias_mant * unit))
+    return module
+
+
+def slow_float(module, x):
+    """The update of arXiv 2308.15150 in SLAYER's units, written out sample by sample."""
+    hidden = [b for b in module.blocks if hasattr(b, "neuron")]
+    te = module.encoding.weight.detach().double().numpy()
+    spikes = np.asarray(x, np.float64)
+    rasters = []
+    for block in hidden:
+        neuron, synapse = block.neuron, block.synapse
+        weight, bias = (p.detach().double().numpy() for p in (synapse.weight, synapse.bias))
+        alpha, beta = 1 - neuron.v_decay / 4096, 1 - neuron.th_decay / 4096
+        out = np.zeros((len(spikes), len(weight), spikes.shape[2]))
+        for i, sample in enumerate(spikes):
+            v, h, s = (np.zeros(len(weight)) for _ in range(3))
+            for t in range(sample.shape[1]):
+                h = beta * h + v * te[: len(weight), t]
+                v = alpha * v * (1 - s) + weight @ sample[:, t] + bias
+                s = (v > neuron.threshold + h).astype(float)
+                out[i, :, t] = s
+        spikes = out
+        rasters.append(out)
+    weight, bias = (
+        p.detach().double().numpy() for p in (module.blocks[-1].synapse.weight, module.blocks[-1].synapse.bias)
+    )
+    return rasters, spikes.sum(-1) @ weight.T + x.shape[2] * bias
+
+
+def test_it_is_the_papers_float_network():
+    torch.manual_seed(2)
+    module = Classifier(1, (10, 12), 3, 16).eval()
+    x = np.random.default_rng(0).random((5, 1, 16))
+    net = record(module)
+    fixed = reference.run(net, encode(net, x))
+    rasters, output = slow_float(module, x)
+
+    gap = float_twin.FloatTwin(module, net).compare(x, fixed)
+
+    assert [layer.spikes_float for layer in gap.layers] == [int(r.sum()) for r in rasters]
+    assert np.allclose(gap.output, output, rtol=1e-12, atol=0)
+    assert [layer.differ for layer in gap.layers] == [
+        int((r != fixed.layers[layer.name]["s"]).sum()) for r, layer in zip(rasters, net.layers, strict=False)
+    ]
+    assert all(layer.spikes_fixed > 0 for layer in gap.layers) and any(layer.differ for layer in gap.layers)
+
+
+def test_without_anything_to_round_the_gap_is_zero():
+    torch.manual_seed(2)
+    module = on_the_grid(Classifier(1, (10, 12), 3, 8).eval())
+    for block in module.blocks:
+        if hasattr(block, "neuron"):
+            block.neuron.v_decay, block.neuron.th_decay = 4096, 4096  # a state keeps nothing to round
+    with torch.no_grad():
+        module.encoding.weight.zero_()
+    x = np.random.default_rng(0).integers(0, 65, (5, 1, 8)) / 64
+
+    gap = verify(module, x, backends=("reference",)).float_gap
+
+    assert [layer.differ for layer in gap.layers] == [0, 0] and gap.same_class == 5
+    assert all(layer.spikes_float for layer in gap.layers)
+
+
+def test_oscillators_and_a_driven_encoding_have_a_twin():
+    torch.manual_seed(2)
+    module = Classifier(1, (10, 12), 3, 40, cpg=6, cpg_te=8).eval()
+    x = np.random.default_rng(0).random((5, 1, 40))
+
+    verdict = verify(module, x, backends=("engine",))
+
+    assert len(verdict.float_gap.output) == 5 and all(layer.spikes_float for layer in verdict.float_gap.layers)
+    assert "float to fixed: " in str(verdict) and "of 5 samples keep their class" in str(verdict)
+    found = verdict.as_dict()["gaps"]
+    assert found["float_to_fixed"]["measured"] and found["float_to_fixed"]["meaning"].startswith(
+        "float: the same trained"
+    )
+    assert found["fixed_to_lava"] is None
+
+
+def test_a_layer_without_a_twin_is_named(monkeypatch):
+    torch.manual_seed(2)
+    module = Classifier(1, (10, 12), 3, 16).eval()
+    monkeypatch.setattr(float_twin, "_TWINS", ())
+
+    verdict = verify(module, np.random.default_rng(0).random((2, 1, 16)), backends=("reference",))
+
+    assert verdict.exact
+    assert "layer 'celif1' is Dense CELIF" in verdict.as_dict()["gaps"]["float_to_fixed"]["why"]
+
+
+@pytest.mark.lava
+def test_the_gap_to_lava_is_zero_and_counted():
+    torch.manual_seed(2)
+    module = Classifier(1, (6,), 3, 12).eval()
+
+    verdict = verify(module, np.random.default_rng(0).random((2, 1, 12)))
+
+    assert verdict.lava_gap.zero and verdict.lava_gap.spikes_compared == 2 * 6 * 12
+    assert "fixed to Lava: 0 of 144 raster entries and 0 of" in str(verdict)
+    broken = dataclasses.replace(
+        verdict.comparisons[1], layers=(dataclasses.replace(verdict.comparisons[1].layers[0], spikes_differ=3),)
+    )
+    assert not dataclasses.replace(verdict, comparisons=(broken,)).lava_gap.zero
