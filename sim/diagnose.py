@@ -32,6 +32,7 @@ FAULTS: tuple[Fault, ...] = (
     timing.early_bias,
     timing.reset_offset,
     timing.shifted_clock,
+    timing.changed_delay,
     timing.shifted_input,
     timing.lag,
 )

@@ -23,6 +23,7 @@ from ..contract.net import Net
 from ..contract.oscillators import raster
 from ..contract.readout import Readout
 from ..contract.synapse import Dense
+from . import reference
 from .gaps import FloatGap, LayerGap
 from .trace import SPIKES, Trace
 
@@ -101,10 +102,7 @@ class FloatTwin:
         """Return what reaches the neurons, bias included, in units of the record's weights: (steps, samples, n)."""
         layer, synapse = self._net.layers[index], block.module.synapse
         params: Any = layer.neuron
-        samples, _, steps = arriving.shape
-        if layer.cpg is not None:
-            spikes = raster(layer.cpg, steps).T * self._net.cpg_payload(index)
-            arriving = np.concatenate([arriving, np.broadcast_to(spikes, (samples, *spikes.shape))], axis=1)
+        arriving = reference.arriving(self._net, index, arriving)
         weight = _numbers(synapse.weight) * layer.scale
         sums = arriving.transpose(2, 0, 1) @ weight.T
         if synapse.bias is not None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeproof.contract import celif, cuba
+from spikeproof.contract.axon import Axon
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.net import Input, Layer, Net
@@ -249,6 +250,27 @@ def test_a_dropped_delay():
     _, why = diagnosed(slowly(NET, 1, GOOD, rules=cuba, step=step))
 
     assert [(cause.name, cause.words) for cause in why.causes] == [("dropped delay", "inputs arrive 1 step early")]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "the axonal delays of layer 'e1' are dropped"),
+        ([1, 0, 3, 1, 5, 1], "the axonal delay of neuron 1 of layer 'e1', 2, is dropped"),
+        ([2, 3, 4, 2, 6, 2], "the axonal delays of layer 'e1' are 1 step more"),
+    ],
+)
+def test_a_delay_that_was_dropped_or_changed(found, words):
+    def delayed(delay):
+        axon = None if delay is None else Axon(delay=delay)
+        layers = (dataclasses.replace(NET.layers[0], axon=axon), *NET.layers[1:])
+        return dataclasses.replace(NET, layers=layers)
+
+    first, why = diagnosed(reference.run(delayed(found), PAYLOAD), delayed([1, 2, 3, 1, 5, 1]))
+
+    assert first.layer == "u2"
+    assert words in [cause.words for cause in why.causes], str(why)
+    assert {cause.name for cause in why.causes} <= {"dropped delay", "changed delay", "lagging input"}
 
 
 def test_an_unknown_fault_is_not_guessed_at():
