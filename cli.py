@@ -92,20 +92,29 @@ def demo(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe: digits, digits-driven or digits-plain.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; an unknown name lists them.")],
     settings: Settings = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/<recipe>.")] = None,
     force: Force = False,
+    devices: Annotated[int, typer.Option(min=1, help="Processes on this machine that share each batch.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines that share each batch.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "auto",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs too.")] = False,
 ) -> None:
-    """Train a recipe; writes runs/<name>/."""
+    """Train a recipe; writes runs/<name>/ and goes on where an interrupted run of the same recipe was."""
     from .train.recipe import find
     from .train.run import Run
 
     chosen = find(recipe).replace(settings or [])
-    folder = folder or Path("runs") / recipe
-    if Run(folder).finished and not force:
-        raise InputError(f"{folder} holds a finished run. Name another --folder, or replace it with --force.")
-    _train(chosen, folder)
+    run = Run(folder or Path("runs") / Path(recipe).stem)
+    if run.finished and not force:
+        raise InputError(f"{run.folder} holds a finished run. Name another --folder, or replace it with --force.")
+    if run.started and run.recipe() != chosen and not force:
+        raise InputError(
+            f"{run.folder} holds an unfinished run of another recipe. Name another --folder, or replace it with "
+            "--force."
+        )
+    _train(chosen, run.folder, devices=devices, nodes=nodes, accelerator=accelerator, tensorboard=tensorboard)
 
 
 @app.command()
@@ -237,22 +246,31 @@ def _demo(recipe_name: str, folder: Path, samples: str, settings: list[str] | No
     _verify_run(folder, samples, folder / "report.html", {"deadline": deadline})
 
 
-def _train(recipe: Any, folder: Path) -> None:
-    from .train.fit import Epoch, fit
+def _train(recipe: Any, folder: Path, **options: Any) -> None:
+    from .train.fit import Epoch, fit, leads
 
     with _progress_bar() as bar:
-        task = bar.add_task("training", total=recipe.epochs)
+        task = bar.add_task("training", total=None)
 
-        def show(epoch: Epoch) -> None:
-            bar.update(
-                task, completed=epoch.epoch, description=f"training: loss {epoch.loss:.3f}, right {epoch.accuracy:.1%}"
-            )
+        def epoch(found: Epoch) -> None:
+            held_out = "" if found.validation_accuracy is None else f", held out {found.validation_accuracy:.2%}"
+            words = f"epoch {found.epoch}: loss {found.loss:.3f}, right {found.train_accuracy:.1%}{held_out}"
+            bar.update(task, description=words)
 
-        run = fit(recipe, folder, on_epoch=show)
+        run = fit(
+            recipe,
+            folder,
+            on_epoch=epoch,
+            on_step=lambda done, total: bar.update(task, completed=done, total=total),
+            **options,
+        )
+    if not leads():
+        return
     result = run.result()
     _out.print(
         f"trained {recipe.task}, {list(recipe.hidden)}: {result['parameters']:,} parameters, test accuracy "
-        f"{result['test_accuracy']:.2%} of {result['test_samples']} samples, {result['seconds']} s"
+        f"{result['test_accuracy']:.2%} of {result['test_samples']:,} samples (epoch {result['epoch']}), "
+        f"{result['seconds']} s"
     )
     _out.print(f"exported {run.net_path}")
 

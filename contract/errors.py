@@ -38,3 +38,9 @@ class BackendError(SpikeproofError, RuntimeError):
 
 class MissingDependencyError(SpikeproofError, ImportError):
     """A library that this operation needs is not installed, or does not work."""
+
+
+class InterruptedRunError(SpikeproofError):
+    """A training run was ended by a signal; what it has reached is kept."""
+
+    exit_code = 1

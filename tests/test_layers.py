@@ -21,13 +21,29 @@ OURS = {
 THEIRS = {
     "contract": {"numpy"},
     "export": {"numpy", "h5py", "torch"},
-    "train": {"numpy", "h5py", "torch", "safetensors", "sklearn", "numba", "triton", "lava"},
+    "train": {
+        "numpy",
+        "h5py",
+        "torch",
+        "safetensors",
+        "sklearn",
+        "numba",
+        "triton",
+        "lava",
+        "lightning",
+        "pydantic",
+        "pooch",
+        "tomli",
+    },
     "lava_procs": {"numpy", "lava"},
     "sim": {"numpy", "numba", "threadpoolctl", "torch", "matplotlib", "jinja2"},
 }
 """Folder -> which third parties it may import."""
 
-ONLY_IN = {"torch": {"export": {"slayer.py", "slayer_synapses.py"}, "sim": {"torch_backend.py", "verify.py"}}}
+ONLY_IN = {
+    "torch": {"export": {"slayer.py", "slayer_synapses.py"}, "sim": {"torch_backend.py", "verify.py"}},
+    "lightning": {"train": {"fit.py"}},
+}
 """Third party -> folder -> the only files that may import it."""
 
 

@@ -1,26 +1,43 @@
-"""Trains a recipe."""
+"""Trains a recipe with Lightning.
+
+A run that was ended, by a signal or by the machine, goes on after its last whole epoch and reaches the weights that
+it would have reached: the order of samples depends on the seed and the epoch only, and a checkpoint holds the rest.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import csv
+import logging
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import lightning
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import CheckpointIO
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from torch.nn import functional
 
 from .. import __version__
+from ..contract.errors import InputError, InterruptedRunError, MissingDependencyError
+from . import checkpoint as checkpoints
+from .batches import loader
 from .models import Classifier
 from .recipe import Recipe
 from .run import Run
 from .tasks import Split, Task
 
 _EVALUATION_BATCH = 256
+_VALIDATION = "validation_accuracy"
 
 
 class Epoch(NamedTuple):
@@ -29,11 +46,25 @@ class Epoch(NamedTuple):
     epoch: int
     loss: float
     """Mean cross-entropy over the pass."""
-    accuracy: float
+    train_accuracy: float
     """Share of training samples classified right, while training."""
+    validation_accuracy: float | None
+    """Share of the held-out samples, after the pass; None if none are held out."""
+    seconds: float
+    """Time since training began, interruptions not counted."""
 
 
-def fit(recipe: Recipe, folder: str | os.PathLike[str], *, on_epoch: Callable[[Epoch], None] | None = None) -> Run:
+def fit(
+    recipe: Recipe,
+    folder: str | os.PathLike[str],
+    *,
+    devices: int = 1,
+    nodes: int = 1,
+    accelerator: str = "auto",
+    tensorboard: bool = False,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Run:
     """Train a network by a recipe and write the run's folder.
 
     Parameters
@@ -41,43 +72,78 @@ def fit(recipe: Recipe, folder: str | os.PathLike[str], *, on_epoch: Callable[[E
     recipe : Recipe
         What to train.
     folder : path-like
-        The run's folder; made if missing, an earlier run in it is replaced.
+        The run's folder; made if missing. An unfinished run of the same recipe in it is resumed, any other is
+        replaced.
+    devices, nodes : int
+        Processes on this machine, and machines, that share each batch (Lightning's DDP; torchrun and SLURM start
+        the processes of other machines).
+    accelerator : str
+        Lightning's: "cpu", "gpu" or "auto".
+    tensorboard : bool
+        Whether to write TensorBoard logs too.
     on_epoch : callable, optional
         Called after each epoch.
+    on_step : callable, optional
+        Called with (steps done, steps in all) after each optimiser step.
 
     Returns
     -------
     Run
-        The finished run. Its test accuracy is that of the last epoch: the test part chooses nothing.
+        The finished run, with the parameters of the best epoch on the validation part, or of the last if nothing is
+        held out. The test part chooses nothing.
+
+    Raises
+    ------
+    InputError
+        The batch cannot be shared out evenly, or the task's data are not to be had.
+    InterruptedRunError
+        SIGTERM or Ctrl-C ended it.
     """
+    if recipe.batch_size % (devices * nodes):
+        raise InputError(f"batch_size = {recipe.batch_size} does not divide by {devices * nodes} processes.")
     run = Run(Path(folder))
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.result_path.unlink(missing_ok=True)
-    started = time.monotonic()
-    torch.manual_seed(recipe.seed)
+    _discard_another(run, recipe)
     task = recipe.load_task()
-    module = recipe.module(task)
-    with _threads(recipe.threads), open(run.log_path, "w") as log:
-        log.write("epoch,loss,train_accuracy\n")
-        for epoch in _epochs(recipe, module, task):
-            log.write(f"{epoch.epoch},{epoch.loss:.6f},{epoch.accuracy:.6f}\n")
-            log.flush()
-            if on_epoch is not None:
-                on_epoch(epoch)
-    result = {
-        "test_accuracy": accuracy(module, task.test),
-        "test_samples": len(task.test.y),
-        "parameters": sum(parameter.numel() for parameter in module.parameters()),
-        "seconds": round(time.monotonic() - started, 1),
-        "versions": {
-            "spikeproof": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-    }
-    run.save(recipe, module, task.train.x.shape[-1], result)
+    torch.manual_seed(recipe.seed)
+    trainee = _Trainee(recipe, recipe.module(task), task)
+    keep = _Keep(run, on_epoch, on_step, recipe.steps(task))
+    stop = [EarlyStopping(_VALIDATION, mode="max", patience=recipe.patience)] if recipe.patience else []
+    with _threads(recipe.threads), _quiet():
+        trainer = lightning.Trainer(
+            max_epochs=recipe.epochs,
+            accelerator=accelerator if torch.cuda.is_available() else "cpu",
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if devices * nodes > 1 else "auto",
+            gradient_clip_val=recipe.gradient_clip or None,
+            callbacks=[keep, *stop],  # type: ignore[list-item]
+            logger=_tensorboard(run) if tensorboard else False,
+            plugins=[_SafeFiles()],
+            use_distributed_sampler=False,  # our batches share themselves out
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            limit_val_batches=0 if task.validation is None else 1.0,
+        )
+        if trainer.is_global_zero:
+            run.write_recipe(recipe)
+        try:
+            trainer.fit(trainee, ckpt_path=str(run.last_path) if run.last_path.is_file() else None)
+        except SystemExit:  # how Lightning ends at SIGTERM and at Ctrl-C
+            raise InterruptedRunError(
+                f"{run.folder}: training was ended by a signal. The same command goes on after the last whole epoch."
+            ) from None
+        if trainer.is_global_zero:
+            _finish(run, recipe, trainee.module.cpu(), task, keep)
+        trainer.strategy.barrier()
     return run
+
+
+def leads() -> bool:
+    """Whether this process is the first of those that train together: the one that writes and speaks."""
+    return rank_zero_only.rank == 0
 
 
 def predict(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
@@ -93,6 +159,169 @@ def accuracy(module: torch.nn.Module, split: Split) -> float:
     return float((predict(module, split.x) == split.y).mean())
 
 
+class _Trainee(lightning.LightningModule):
+    """A network, its loss and its optimiser, as Lightning wants them."""
+
+    def __init__(self, recipe: Recipe, module: Classifier, task: Task) -> None:
+        super().__init__()
+        self._recipe, self.module, self._task = recipe, module, task
+
+    def _evaluate(self, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = batch
+        scores = self.module(x)
+        return functional.cross_entropy(scores, y), (scores.argmax(-1) == y).float().mean()
+
+    def _note(self, name: str, value: torch.Tensor, count: int) -> None:
+        self.log(name, value, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
+        loss, right = self._evaluate(batch)
+        self._note("loss", loss.detach(), len(batch[1]))
+        self._note("train_accuracy", right, len(batch[1]))
+        return loss
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
+        self._note(_VALIDATION, self._evaluate(batch)[1], len(batch[1]))
+
+    def train_dataloader(self) -> Any:
+        return loader(self._task.train, self._recipe.batch_size, self._recipe.seed, self.trainer)
+
+    def val_dataloader(self) -> Any:
+        held_out = self._task.validation
+        return None if held_out is None else loader(held_out, _EVALUATION_BATCH, None, self.trainer)
+
+    def configure_optimizers(self) -> Any:
+        recipe = self._recipe
+        encoding = self.module.encoding.weight
+        groups = [
+            {"params": [p for p in self.module.parameters() if p is not encoding], "lr": recipe.learning_rate},
+            {"params": [encoding], "lr": recipe.learning_rate * recipe.te_rate},
+        ]
+        optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+        steps = recipe.steps(self._task)
+        schedule: Any
+        if recipe.schedule == "one-cycle":
+            rates = [group["lr"] for group in groups]
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=recipe.warmup)
+        elif recipe.schedule == "step":
+            every = recipe.step_epochs * (steps // recipe.epochs)
+            schedule = torch.optim.lr_scheduler.StepLR(optimizer, every, recipe.step_factor)
+        else:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class _Keep(Callback):
+    """Writes the log, the last checkpoint and the best parameters, and tells how far training is."""
+
+    def __init__(
+        self,
+        run: Run,
+        on_epoch: Callable[[Epoch], None] | None,
+        on_step: Callable[[int, int], None] | None,
+        steps: int,
+    ) -> None:
+        self._run, self._on_epoch, self._on_step, self._steps = run, on_epoch, on_step, steps
+        self.best: dict[str, Any] = {"epoch": 0, "accuracy": -1.0}
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best, self.seconds = state["best"], state["seconds"]
+
+    def on_train_start(self, trainer: lightning.Trainer, trainee: lightning.LightningModule) -> None:
+        self._started = time.monotonic() - self.seconds
+        if trainer.is_global_zero:
+            _cut_log(self._run.log_path, trainer.current_epoch)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if self._on_step is not None and trainer.is_global_zero:
+            self._on_step(trainer.global_step, self._steps)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, trainee: lightning.LightningModule) -> None:
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.seconds = time.monotonic() - self._started
+        epoch = Epoch(
+            trainer.current_epoch + 1,
+            found["loss"],
+            found["train_accuracy"],
+            found.get(_VALIDATION),
+            round(self.seconds, 1),
+        )
+        chosen = epoch.validation_accuracy
+        if chosen is None or chosen > self.best["accuracy"]:
+            self.best = {"epoch": epoch.epoch, "accuracy": chosen}
+            if trainer.is_global_zero:
+                self._run.write_model(trainee.module)  # type: ignore[arg-type]
+        if trainer.is_global_zero:
+            _append_log(self._run.log_path, epoch)
+        trainer.save_checkpoint(self._run.last_path)
+        if self._on_epoch is not None and trainer.is_global_zero:
+            self._on_epoch(epoch)
+
+
+class _SafeFiles(CheckpointIO):
+    """Lightning's checkpoints without a pickle."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        checkpoints.save(checkpoint, Path(path))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = checkpoints.load(Path(path))
+        return found
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def _discard_another(run: Run, recipe: Recipe) -> None:
+    """Remove what another recipe, or a finished run of this one, has left in the folder."""
+    if run.result_path.is_file() or not run.recipe_path.is_file() or run.recipe() != recipe:
+        for path in (run.result_path, run.last_path):
+            path.unlink(missing_ok=True)
+
+
+def _finish(run: Run, recipe: Recipe, module: Classifier, task: Task, keep: _Keep) -> None:
+    module = run.load_into(module)
+    result = {
+        "test_accuracy": accuracy(module, task.test),
+        "test_samples": len(task.test.y),
+        "validation_accuracy": keep.best["accuracy"],
+        "epoch": keep.best["epoch"],
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "seconds": round(keep.seconds, 1),
+        "versions": {
+            "spikeproof": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    run.finish(module, task, result)
+    run.last_path.unlink(missing_ok=True)
+
+
+def _append_log(path: Path, epoch: Epoch) -> None:
+    with open(path, "a", newline="") as file:
+        csv.writer(file).writerow(["" if value is None else round(value, 6) for value in epoch])
+
+
+def _cut_log(path: Path, epochs: int) -> None:
+    """Start the log, or keep the lines of the epochs that a resumed run has behind it."""
+    lines = path.read_text().splitlines()[1 : epochs + 1] if epochs and path.is_file() else []
+    path.write_text("\n".join([",".join(Epoch._fields), *lines]) + "\n")
+
+
+def _tensorboard(run: Run) -> TensorBoardLogger:
+    try:
+        return TensorBoardLogger(str(run.folder), name="tensorboard", version="")
+    except ModuleNotFoundError:
+        raise MissingDependencyError("TensorBoard logs need tensorboard: pip install tensorboard.") from None
+
+
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
@@ -103,30 +332,16 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _epochs(recipe: Recipe, module: Classifier, task: Task) -> Iterator[Epoch]:
-    x, y = torch.as_tensor(task.train.x), torch.as_tensor(task.train.y)
-    encoding = module.encoding.weight
-    groups = [
-        {"params": [p for p in module.parameters() if p is not encoding], "lr": recipe.learning_rate},
-        {"params": [encoding], "lr": recipe.learning_rate * recipe.te_rate},
-    ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [group["lr"] for group in groups],
-        total_steps=-(-len(x) // recipe.batch_size) * recipe.epochs,
-        pct_start=0.1,
-    )
-    for epoch in range(1, recipe.epochs + 1):
-        module.train()
-        loss_sum, right = 0.0, 0
-        for batch in torch.randperm(len(x)).split(recipe.batch_size):
-            scores = module(x[batch])
-            loss = functional.cross_entropy(scores, y[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            loss_sum += loss.item() * len(batch)
-            right += int((scores.argmax(-1) == y[batch]).sum())
-        yield Epoch(epoch, loss_sum / len(x), right / len(x))
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice out of a user's sight: it is on choices that are made here."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PossibleUserWarning)
+            warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")  # Lightning's own use of torch
+            yield
+    finally:
+        logger.setLevel(level)

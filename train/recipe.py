@@ -1,20 +1,35 @@
-"""Recipes: everything that a training run depends on."""
+"""Recipes: everything that a training run depends on, as TOML files."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import math
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from ..contract.errors import InputError
+from . import tasks
 from .models import Classifier
-from .tasks import TASKS, Task
+from .tasks import Task
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_FOLDER = resources.files(__package__) / "recipes"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
+def _widths(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+class Recipe(BaseModel):
     """A training recipe.
 
     Parameters
@@ -33,48 +48,74 @@ class Recipe:
         Number of CPG oscillators beside the input; 0 for none.
     cpg_te : int
         Number of CPG oscillators that drive the temporal encoding; 0 for a table.
+    validation : float
+        Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last.
     epochs, batch_size : int
-        Passes over the training part, samples a step.
+        Passes over the training part, samples a step (of all devices together).
     learning_rate, weight_decay : float
-        Of AdamW; the rate warms up over a tenth of the run and is annealed to zero.
+        Of AdamW.
+    schedule : {"one-cycle", "step", "constant"}
+        The rate over a run: up for `warmup` of it and down to zero along cosines; times `step_factor` every
+        `step_epochs` epochs; or what it is.
+    warmup : float
+        Share of a "one-cycle" run in which the rate rises.
+    step_epochs, step_factor : int, float
+        Of "step".
+    gradient_clip : float
+        Largest norm of the gradient, all parameters together; 0 does not clip.
+    patience : int
+        Epochs without a better validation score after which training ends; 0 for never.
     te_rate : float
         Factor on the learning rate of the temporal encoding. One that oscillators drive wants a smaller one: each of
         its weights acts in many steps.
     seed : int
-        Of the weights and of the order of samples.
+        Of the weights, of the order of samples and of what a task draws.
     threads : int
         Threads of torch. They decide in which order floats are summed, so a run repeats bit for bit only with the
-        same number; one is also the fastest for a network as small as that of the digits.
+        same number; one is also the fastest for networks of some hundred neurons.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
     task: str
-    hidden: tuple[int, ...] = (64, 88, 88)
-    scale: int = 256
-    threshold_decay: float = 0.01
+    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1), pydantic.BeforeValidator(_widths)] = (64, 88, 88)
+    scale: PositiveInt = 256
+    threshold_decay: float = Field(0.01, ge=0, le=1)
     te_exp: int = 9
     input_exp: int = -6
-    cpg: int = 0
-    cpg_te: int = 0
-    epochs: int = 50
-    batch_size: int = 128
-    learning_rate: float = 1e-2
-    weight_decay: float = 0.0
-    te_rate: float = 1.0
-    seed: int = 0
-    threads: int = 1
+    cpg: int = Field(0, ge=0)
+    cpg_te: int = Field(0, ge=0)
+    validation: float = Field(0.0, ge=0, lt=1)
+    epochs: PositiveInt = 50
+    batch_size: PositiveInt = 128
+    learning_rate: float = Field(1e-2, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
+    warmup: float = Field(0.1, gt=0, lt=1)
+    step_epochs: PositiveInt = 10
+    step_factor: float = Field(0.8, gt=0, le=1)
+    gradient_clip: float = Field(0.0, ge=0)
+    patience: int = Field(0, ge=0)
+    te_rate: float = Field(1.0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
+    threads: PositiveInt = 1
 
-    def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise InputError(f"task = {self.task!r} is unknown; known are {', '.join(TASKS)}.")
-        for name in ("epochs", "batch_size", "threads"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} = {getattr(self, name)} must be at least 1.")
-        if not self.hidden or min(self.hidden) < 1:
-            raise InputError(f"hidden = {self.hidden}: name at least one width, each at least 1.")
+    @pydantic.field_validator("task")
+    @classmethod
+    def _known(cls, task: str) -> str:
+        if task not in tasks.TASKS:
+            raise ValueError(f"{task!r} is unknown; known are {', '.join(tasks.TASKS)}")
+        return task
+
+    @pydantic.model_validator(mode="after")
+    def _agree(self) -> Recipe:
+        if self.patience and not self.validation:
+            raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
+        return self
 
     def load_task(self) -> Task:
         """Return the task's data."""
-        return TASKS[self.task]()
+        return tasks.load(tasks.Options(self.task, self.validation, self.seed))
 
     def module(self, task: Task) -> Classifier:
         """Return an untrained network for the task."""
@@ -98,52 +139,70 @@ class Recipe:
         Raises
         ------
         InputError
-            A key is unknown, or a value is not of its field's type.
+            A key is unknown, or a value is not of its field's type or range.
         """
-        defaults = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         changes = {}
         for setting in settings:
             key, equals, text = setting.partition("=")
-            if not equals or key not in defaults:
-                raise InputError(f"--set {setting}: write key=value with a key of {', '.join(defaults)}.")
-            changes[key] = _parse(key, text, defaults[key])
-        return dataclasses.replace(self, **changes)
+            if not equals:
+                raise InputError(f"--set {setting}: write key=value with a key of {', '.join(Recipe.model_fields)}.")
+            changes[key] = text
+        return _validate({**self.model_dump(), **changes}, "--set")
+
+    def steps(self, task: Task) -> int:
+        """Return the number of optimiser steps of the whole run."""
+        return math.ceil(len(task.train.y) / self.batch_size) * self.epochs
 
     def to_json(self) -> str:
         """Return the recipe as JSON text."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+        return self.model_dump_json(indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Return the recipe that `to_json` wrote; unknown keys are an InputError."""
+        """Return the recipe that `to_json` wrote; anything else is an InputError."""
         try:
-            values = json.loads(text)
-            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"not a recipe: {error}.") from None
+            values = pydantic.TypeAdapter(dict[str, Any]).validate_json(text)
+        except pydantic.ValidationError as error:
+            raise InputError(f"not a recipe: {error.errors()[0]['msg']}.") from None
+        return _validate(values, "recipe")
 
 
-RECIPES = {
-    "digits": Recipe(task="digits", cpg=20),
-    "digits-driven": Recipe(task="digits", cpg=20, cpg_te=32, te_rate=0.2),
-    "digits-plain": Recipe(task="digits"),
-}
-"""Recipe name -> recipe: the digits with CPG codes beside the pixels, the same with an encoding that CPG oscillators
-drive in place of the table, and without oscillators."""
+def names() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml"))
 
 
 def find(name: str) -> Recipe:
-    """Return a recipe by its name."""
-    if name not in RECIPES:
-        raise InputError(f"No recipe is called {name!r}; known are {', '.join(RECIPES)}.")
-    return RECIPES[name]
+    """Return a recipe by its name, or from a TOML file.
+
+    Raises
+    ------
+    InputError
+        There is none, or it cannot be read.
+    """
+    if name.endswith(".toml"):
+        try:
+            return _parse(Path(name).read_text(encoding="utf-8"), name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{name}: cannot be read ({error}).") from None
+    if name not in names():
+        raise InputError(f"No recipe is called {name!r}; known are {', '.join(names())}, or name a .toml file.")
+    return _parse((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"), name)
 
 
-def _parse(key: str, text: str, default: Any) -> Any:
+def _parse(text: str, where: str) -> Recipe:
     try:
-        if isinstance(default, tuple):
-            return tuple(int(part) for part in text.split(","))
-        return type(default)(text)
-    except ValueError:
-        kind = "whole numbers separated by commas" if isinstance(default, tuple) else type(default).__name__
-        raise InputError(f"--set {key}={text}: {key} takes {kind}.") from None
+        return _validate(tomllib.loads(text), where)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not TOML ({error}).") from None
+
+
+def _validate(values: dict[str, Any], where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(values)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "recipe"
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{where}: {key} is unknown; known are {', '.join(Recipe.model_fields)}.") from None
+        raise InputError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}.") from None

@@ -1,6 +1,7 @@
 """A training run's folder.
 
-``recipe.json`` what was asked for, ``log.csv`` a line an epoch, ``model.safetensors`` the trained parameters,
+``recipe.json`` what was asked for, ``log.csv`` a line an epoch, ``last.safetensors`` the state after the last epoch
+while the run is under way, ``model.safetensors`` the parameters of the best epoch, ``task.npz`` what the task drew,
 ``net.net`` the exported network and, written last, ``result.json`` accuracy, time and versions.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 
@@ -20,6 +22,7 @@ from ..export import slayer
 from ..export.files import replacing
 from .models import Classifier
 from .recipe import Recipe
+from .tasks import Task
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,16 @@ class Run:
         return self.folder / "model.safetensors"
 
     @property
+    def last_path(self) -> Path:
+        """The state of a run under way."""
+        return self.folder / "last.safetensors"
+
+    @property
+    def task_path(self) -> Path:
+        """What the task drew and later use depends on: a permutation, say."""
+        return self.folder / "task.npz"
+
+    @property
     def net_path(self) -> Path:
         """The exported network."""
         return self.folder / "net.net"
@@ -74,6 +87,11 @@ class Run:
     def finished(self) -> bool:
         """Whether training ended and everything was written."""
         return self.recipe_path.is_file() and self.result_path.is_file()
+
+    @property
+    def started(self) -> bool:
+        """Whether there is an unfinished run to go on with."""
+        return self.recipe_path.is_file() and self.last_path.is_file()
 
     def recipe(self) -> Recipe:
         """Return the recipe."""
@@ -100,12 +118,21 @@ class Run:
             raise FileFormatError(f"{self.model_path}: cannot be read ({error}). Train the run again.") from None
         return module.eval()
 
-    def save(self, recipe: Recipe, module: Classifier, steps: int, result: dict[str, Any]) -> None:
-        """Write recipe, parameters, network for samples of `steps` steps and, last, the result."""
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write what is trained."""
         with replacing(self.recipe_path) as path:
             path.write_text(recipe.to_json())
+
+    def write_model(self, module: Classifier) -> None:
+        """Write the parameters."""
         with replacing(self.model_path) as path:
             safetensors.torch.save_model(module, str(path))
-        slayer.export_netx(module, self.net_path, steps=steps)
+
+    def finish(self, module: Classifier, task: Task, result: dict[str, Any]) -> None:
+        """Write what the task drew, the exported network and, last, the result."""
+        if task.stored:
+            with replacing(self.task_path) as path, open(path, "wb") as file:
+                np.savez(file, **task.stored)  # type: ignore[arg-type]  # numpy types the names too narrowly
+        slayer.export_netx(module, self.net_path, steps=task.test.x.shape[-1])
         with replacing(self.result_path) as path:
             path.write_text(json.dumps(result, indent=2))

@@ -1,0 +1,184 @@
+"""Training runs: what they write, that they can be ended at any time, and what they refuse."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from spikeproof.contract.errors import FileFormatError, InputError
+from spikeproof.train import checkpoint
+from spikeproof.train.batches import Batches
+from spikeproof.train.fit import fit
+from spikeproof.train.recipe import Recipe, find, names
+from spikeproof.train.run import Run
+
+SMALL = ["hidden=8,8", "epochs=4", "validation=0.1", "schedule=step", "step_epochs=1", "gradient_clip=1"]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def weights(folder):
+    return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+def assert_same_run(a, b):
+    found, expected = weights(a), weights(b)
+    assert list(found) == list(expected)
+    for name in expected:
+        assert torch.equal(found[name], expected[name]), name
+    logs = [(folder / "log.csv").read_text().splitlines() for folder in (a, b)]
+    rows = [[line.rpartition(",")[0] for line in log] for log in logs]  # but for the time
+    assert rows[0] == rows[1] and len(rows[0]) == 5
+    results = [Run.open(folder).result() for folder in (a, b)]
+    assert [result.pop("seconds") >= 0 for result in results] == [True, True]
+    assert results[0] == results[1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    fit(find("digits").replace(SMALL), folder)
+    return folder
+
+
+def test_a_run_keeps_the_best_epoch_on_the_validation_part(undisturbed):
+    with open(undisturbed / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    scores = [float(row["validation_accuracy"]) for row in rows]
+    result = Run.open(undisturbed).result()
+    assert result["epoch"] == 1 + int(np.argmax(scores))
+    assert result["validation_accuracy"] == pytest.approx(max(scores), abs=1e-6)
+    assert not (undisturbed / "last.safetensors").exists()
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_an_interrupted_run_reaches_the_same_weights(undisturbed, tmp_path, after):
+    recipe, epochs = find("digits").replace(SMALL), []
+
+    def interrupt(epoch):
+        if epoch.epoch == after:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        fit(recipe, tmp_path, on_epoch=interrupt)
+    assert not Run(tmp_path).finished and Run(tmp_path).started
+    fit(recipe, tmp_path, on_epoch=lambda epoch: epochs.append(epoch.epoch))
+    assert epochs == list(range(after + 1, 5))
+    assert_same_run(tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_killed_process_is_resumed_by_the_same_command(undisturbed, tmp_path, number):
+    command = [sys.executable, "-m", "spikeproof", "train", "digits", "--folder", str(tmp_path), "--accelerator", "cpu"]
+    command += [part for setting in SMALL for part in ("--set", setting)]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "last.safetensors").exists() and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    first.send_signal(number)
+    assert first.wait(30) == (1 if number == signal.SIGTERM else -number)
+    assert not Run(tmp_path).finished
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    assert_same_run(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+def test_two_processes_share_each_batch(tmp_path):
+    settings = ["hidden=8,8", "epochs=1", "learning_rate=1e-3", "schedule=constant"]
+    command = [sys.executable, "-m", "spikeproof", "train", "digits", "--accelerator", "cpu"]
+    command += [part for setting in settings for part in ("--set", setting)]
+    said = subprocess.run(
+        [*command, "--folder", str(tmp_path / "two"), "--devices", "2"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    ).stdout
+    assert said.count("trained digits") == 1
+    fit(find("digits").replace(settings), tmp_path / "one")
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    moved = {name: (one[name] - two[name]).abs().max() for name in one}
+    # The same samples a step and the same mean gradient, summed in another order: floats, so near and not equal.
+    assert max(moved.values()) < 2e-3, moved
+    assert Run.open(tmp_path / "two").result()["test_samples"] == 450
+
+
+@pytest.mark.parametrize(("size", "world"), [(10, 1), (10, 3), (7, 2)])
+def test_batches_hold_every_sample_in_an_order_of_the_epoch(size, world):
+    seen = []
+    for rank in range(world):
+        batches = Batches(size, 3 * world, 5, rank, world)
+        batches.set_epoch(2)
+        seen.append(torch.cat(list(batches)))
+    assert len({len(part) for part in seen}) == 1
+    assert set(torch.cat(seen).tolist()) == set(range(size))
+    batches.set_epoch(3)
+    assert torch.cat(list(batches)).tolist() != seen[-1].tolist()
+    assert torch.cat(list(Batches(size, 3, None))).tolist() == list(range(size))
+
+
+def test_batches_that_cannot_be_shared_evenly_are_refused(tmp_path):
+    with pytest.raises(InputError, match="batch_size = 5 does not divide by 2 processes"):
+        fit(find("digits").replace(["batch_size=5"]), tmp_path, devices=2)
+
+
+def test_a_checkpoint_gives_back_what_it_was_given(tmp_path):
+    tree = {"a": [1, 2.5, None, True, "x"], 7: (torch.arange(3), {"deep": torch.tensor(1.5)}), "empty": [(), {}, []]}
+    checkpoint.save(tree, tmp_path / "c")
+    found = checkpoint.load(tmp_path / "c")
+    assert str(found) == str(tree)
+    assert found[7][0].dtype == torch.int64
+
+
+def test_a_checkpoint_holds_nothing_that_could_run_code(tmp_path):
+    with pytest.raises(TypeError, match="cannot hold <built-in function print>"):
+        checkpoint.save({"a": print}, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+    torch.save({"a": 1}, tmp_path / "pickle")
+    with pytest.raises(FileFormatError, match="cannot be read as a checkpoint"):
+        checkpoint.load(tmp_path / "pickle")
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recipe_is_valid(name):
+    assert Recipe.from_json(find(name).to_json()) == find(name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["epoch=3"], r"--set: epoch is unknown; known are task, hidden, .*threads\."),
+        (["epochs=many"], "--set: epochs: Input should be a valid integer"),
+        (["epochs"], "--set epochs: write key=value"),
+        (["epochs=0"], "epochs: Input should be greater than 0"),
+        (["hidden="], r"hidden\.0: Input should be a valid integer"),
+        (["schedule=cosine"], "schedule: Input should be 'one-cycle', 'step' or 'constant'"),
+        (["task=mnist"], "task: 'mnist' is unknown; known are digits, s-mnist"),
+        (["patience=3"], "recipe: patience needs a validation part"),
+    ],
+)
+def test_wrong_settings_are_named(settings, words):
+    with pytest.raises(InputError, match=words):
+        find("digits").replace(settings)
+
+
+def test_a_recipe_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('task = "digits"\nhidden = [5, 6]\n')
+    assert find(str(path)).hidden == (5, 6)
+    path.write_text('task = "digits"\nwidth = 3\n')
+    with pytest.raises(InputError, match=r"mine\.toml: width is unknown; known are task"):
+        find(str(path))
+    path.write_text("task = digits")
+    with pytest.raises(InputError, match=r"mine\.toml: not TOML"):
+        find(str(path))
+    with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
+        find(str(tmp_path / "none.toml"))

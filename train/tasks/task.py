@@ -1,0 +1,56 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Options(NamedTuple):
+    """What a recipe asks of a task."""
+
+    name: str
+    validation: float
+    """Share of the training part that is held out."""
+    seed: int
+    """Of what a task draws: a permutation, generated sequences."""
+
+
+class Split(NamedTuple):
+    """Samples and their labels."""
+
+    x: npt.NDArray[np.float32]
+    """Inputs in SLAYER's units, shape (samples, channels, steps)."""
+    y: npt.NDArray[np.int64]
+    """Classes, shape (samples,)."""
+
+    def take(self, index: npt.NDArray[np.int64]) -> Split:
+        """Return some of the samples."""
+        return Split(self.x[index], self.y[index])
+
+
+class Task(NamedTuple):
+    """A classification task."""
+
+    name: str
+    num_classes: int
+    train: Split
+    validation: Split | None
+    """Held out of the training part; chooses the epoch that is kept. None if the last one is."""
+    test: Split
+    stored: dict[str, npt.NDArray[Any]]
+    """What a run must keep so that it can be used later: a permutation, say."""
+
+
+_HELD_OUT_SEED = 20240523
+
+
+def hold_out(split: Split, share: float) -> tuple[Split, Split | None]:
+    """Return a training part without its held-out share, and that share; always the same samples."""
+    count = round(share * len(split.y))
+    if not count:
+        return split, None
+    order = np.random.default_rng(_HELD_OUT_SEED).permutation(len(split.y))
+    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
