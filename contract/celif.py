@@ -31,6 +31,7 @@ import numpy.typing as npt
 
 from . import fixed
 from .fixed import (
+    A_SHIFT_MAX,
     ACCUMULATOR_SHIFT,
     BIAS_EXP_MAX,
     BIAS_MANT_MAX,
@@ -43,7 +44,6 @@ from .fixed import (
 )
 from .record import Record
 
-A_SHIFT_MAX = 18
 TE_EXP_MAX = 23
 
 

@@ -37,6 +37,8 @@ THRESHOLD_MANT_MAX = 2**17 - 1
 BIAS_MANT_MIN, BIAS_MANT_MAX = -(2**12), 2**12 - 1
 BIAS_EXP_MAX = 7
 TE_MIN, TE_MAX = -128, 127
+A_SHIFT_MIN, A_SHIFT_MAX = -23, 18
+"""Shifts of a dendritic sum: to the right where payloads are finer than a state's unit."""
 
 
 def shl(x: npt.ArrayLike, k: int) -> IntArray:
@@ -67,6 +69,17 @@ def rtz(x: npt.ArrayLike, k: int) -> IntArray:
     return np.asarray(np.sign(wide) * (np.abs(wide) >> k), dtype=np.int64)
 
 
+def shift(x: npt.ArrayLike, k: int) -> IntArray:
+    """Shift left by `k`, or right by ``-k`` toward zero.
+
+    Examples
+    --------
+    >>> shift([-65, 65], -6).tolist(), shift(-1, 6).tolist()
+    ([-1, 1], -64)
+    """
+    return shl(x, k) if k >= 0 else rtz(x, -k)
+
+
 def sat24(x: npt.ArrayLike) -> IntArray:
     """Clip to the signed 24-bit register, ``-(2**23 - 1) .. 2**23 - 1``.
 
@@ -94,6 +107,17 @@ def wrap24(x: npt.ArrayLike) -> IntArray:
     wide = np.asarray(x, dtype=np.int64)
     half = 2 ** (STATE_BITS - 1)
     return np.where(wide > half, wide - 2 * half, np.where(wide <= -half, wide + 2 * half, wide))
+
+
+def wrap32(x: npt.ArrayLike) -> IntArray:
+    """Wrap into 32 bits, two's complement, as Lava's ports do with a dendritic sum.
+
+    Examples
+    --------
+    >>> wrap32([2**31 - 1, 2**31, -(2**31)]).tolist()
+    [2147483647, -2147483648, -2147483648]
+    """
+    return np.asarray(x, dtype=np.int64).astype(np.int32).astype(np.int64)
 
 
 def decay(x: npt.ArrayLike, lost: npt.ArrayLike) -> IntArray:

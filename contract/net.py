@@ -25,20 +25,19 @@ from .encoding import Driven
 from .errors import InputError, RecordError
 from .fixed import (
     ACCUMULATOR_SHIFT,
+    STATE_MAX,
     TE_MAX,
     TE_MIN,
     as_integers,
     as_whole,
 )
+from .neurons import RULES, Neuron, max_payload
 from .oscillators import Oscillators
-from .readout import Readout
 from .record import Record
 from .synapse import Synapse
 
 SCHEMA_VERSION = 1
 """Raised whenever the meaning of a record, or of a file that holds one, changes."""
-
-Neuron = CELIF | CUBA | Readout
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
@@ -126,8 +125,9 @@ class Layer(Record):
         What reports call the layer: letters, digits, ``_ . -``, unique in its network.
     synapse : Dense
         The layer's synapses.
-    neuron : CELIF, CUBA or Readout
-        The layer's neurons, one a row of the weight matrix.
+    neuron : a record of `spikeproof.contract.neurons.RULES`
+        The layer's neurons, one a row of the weight matrix; or two, for neurons with complex input: the matrix is that
+        of the real parts on top of that of the imaginary parts.
     scale : int
         SLAYER's ``w_scale``, a power of two: this many weight units are 1.0.
     cpg : Phase, Coupled or None
@@ -150,20 +150,20 @@ class Layer(Record):
         scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
         if scale & (scale - 1):
             raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")
-        if self.synapse.num_neurons != self.neuron.num_neurons:
+        if self.synapse.num_neurons != self.num_sums:
             raise RecordError(
                 f"layer {self.name!r}: synapses feed {self.synapse.num_neurons} neurons, but there are "
-                f"{self.neuron.num_neurons}."
+                f"{self.num_neurons}{' with complex input, which take two each' * (self.num_sums > self.num_neurons)}."
             )
         if self.cpg is not None and self.num_inputs < 1:
             raise RecordError(
                 f"layer {self.name!r}: synapses have {self.synapse.num_inputs} inputs for {self.cpg.num_neurons} CPG "
                 "channels and at least one input."
             )
-        if self.axon is not None and (isinstance(self.neuron, Readout) or self.axon.num_neurons != self.num_neurons):
+        if self.axon is not None and (not RULES[type(self.neuron)].fires or self.axon.num_neurons != self.num_neurons):
             raise RecordError(
                 f"layer {self.name!r}: its axon delays {self.axon.num_neurons} neurons, but {self.num_neurons} "
-                f"{'never fire' if isinstance(self.neuron, Readout) else 'fire'}."
+                f"{'fire' if RULES[type(self.neuron)].fires else 'never fire'}."
             )
         self._set(scale=scale)
 
@@ -181,6 +181,11 @@ class Layer(Record):
     def num_neurons(self) -> int:
         """Number of neurons."""
         return self.neuron.num_neurons
+
+    @property
+    def num_sums(self) -> int:
+        """Number of dendritic sums: one a neuron, or two for complex input."""
+        return self.num_neurons * RULES[type(self.neuron)].sums
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -228,7 +233,7 @@ class Net(Record):
                 raise RecordError(f"Two layers are called {layer.name!r}; names must differ.")
             if layer.num_inputs != width:
                 raise RecordError(f"layer {layer.name!r} takes {layer.num_inputs} inputs, but {source} has {width}.")
-            if isinstance(layer.neuron, Readout) and i + 1 < len(self.layers):
+            if not RULES[type(layer.neuron)].fires and i + 1 < len(self.layers):
                 raise RecordError(f"layer {layer.name!r} is a read-out, which never fires, so it must be the last.")
             seen.add(layer.name)
             width, source = layer.num_neurons, f"layer {layer.name!r}"
@@ -258,10 +263,11 @@ class Net(Record):
                 f"A CPG spike is worth a payload of {self.cpg_payload(0)} beside the input, which has "
                 f"{self.input.bits} bits. Give the input more bits."
             )
-        for layer, bound in zip(self.layers, self.sum_bounds(), strict=True):
-            # Lava shifts a CUBA neuron's input left by 6 in 32 bits; the other neurons shift in 64.
+        for layer, bound, payload in zip(self.layers, self.sum_bounds(), self.payload_bounds(), strict=True):
+            # Lava's own neurons shift their input left by 6 in 32 bits; ours shift in 64.
             limit = 2 ** (31 - ACCUMULATOR_SHIFT) if isinstance(layer.neuron, CUBA) else 2**31
-            if bound >= limit:
+            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
+            if bound >= limit and (payload < STATE_MAX or isinstance(layer.neuron, CUBA)):
                 raise RecordError(
                     f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's 32-bit port holds "
                     f"less than {limit}. Use fewer inputs, smaller weights or fewer input bits."
@@ -269,8 +275,14 @@ class Net(Record):
 
     def sum_bounds(self) -> tuple[int, ...]:
         """Return, for each layer, the largest magnitude that a dendritic sum can reach."""
-        payloads = [max(self.input.max_payload, self.cpg_payload(0))] + [1] * (len(self.layers) - 1)
-        return tuple(layer.synapse.bound(payload) for layer, payload in zip(self.layers, payloads, strict=True))
+        return tuple(
+            layer.synapse.bound(payload) for layer, payload in zip(self.layers, self.payload_bounds(), strict=True)
+        )
+
+    def payload_bounds(self) -> tuple[int, ...]:
+        """Return, for each layer, the largest magnitude of a payload that can reach it."""
+        first = max(self.input.max_payload, self.cpg_payload(0))
+        return first, *(max_payload(layer.neuron) for layer in self.layers[:-1])
 
     def latency(self, index: int) -> int:
         """Return by how many steps layer `index` works behind the input.
@@ -302,4 +314,4 @@ class Net(Record):
     def readout(self) -> Layer | None:
         """The read-out layer, or None if the network ends in spikes."""
         last = self.layers[-1]
-        return last if isinstance(last.neuron, Readout) else None
+        return None if RULES[type(last.neuron)].fires else last

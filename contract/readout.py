@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .celif import A_SHIFT_MAX
-from .fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, IntArray, as_whole, per_neuron, sat24, shl
+from .fixed import A_SHIFT_MAX, BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, IntArray, as_whole, per_neuron, sat24, shl
 from .record import Record
 
 

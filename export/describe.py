@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from ..contract.celif import CELIF
-from ..contract.cuba import CUBA
 from ..contract.encoding import Driven
 from ..contract.fixed import DECAY_ONE
 from ..contract.net import Layer, Net
+
+_IN_UNITS = {"v_th_mant": "threshold", "v_th_step": "threshold_step"}
+_AS_THEY_ARE = ("te_exp", "graded")
 
 _PORT_LIMIT = 2**15
 """Lava declares its dendritic ports 16 bits wide and does not enforce it on a CPU; hardware would."""
@@ -74,15 +77,16 @@ def _encoding(net: Net) -> dict[str, Any] | None:
 def _parameters(layer: Layer) -> dict[str, Any]:
     neuron = layer.neuron
     found: dict[str, Any] = {}
-    if isinstance(neuron, CELIF | CUBA):
-        found["threshold"] = neuron.v_th_mant / layer.scale
-        names = ("v_decay", "th_decay") if isinstance(neuron, CELIF) else ("u_decay", "v_decay")
-        for name in names:
-            decays = np.unique(getattr(neuron, name)) / DECAY_ONE
-            found[name] = float(decays[0]) if len(decays) == 1 else [float(decays[0]), float(decays[-1])]
-    if isinstance(neuron, CELIF):
-        found["te_exp"] = neuron.te_exp
-    found["bias"] = bool(np.any(neuron.bias_mant))
+    for field in dataclasses.fields(neuron):
+        value = getattr(neuron, field.name)
+        if field.name.endswith("_decay"):
+            decays = np.unique(value) / DECAY_ONE
+            found[field.name] = float(decays[0]) if len(decays) == 1 else [float(decays[0]), float(decays[-1])]
+        elif field.name in _IN_UNITS:
+            found[_IN_UNITS[field.name]] = value / layer.scale
+        elif field.name in _AS_THEY_ARE:
+            found[field.name] = value
+    found["bias"] = bool(np.any(getattr(neuron, "bias_mant", 0)))
     return found
 
 

@@ -13,13 +13,15 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.alif import ALIF
 from ..contract.axon import Axon
 from ..contract.celif import CELIF
 from ..contract.cpg import Phase
 from ..contract.cpg_coupled import Coupled
 from ..contract.cuba import CUBA
 from ..contract.errors import FileFormatError
-from ..contract.net import Input, Layer, Neuron
+from ..contract.net import Input, Layer
+from ..contract.neurons import RULES, Neuron
 from ..contract.oscillators import Oscillators
 from ..contract.readout import Readout
 from ..contract.synapse import Dense
@@ -54,6 +56,20 @@ NEURONS = {
         {"u_decay": "iDecay", "v_decay": "vDecay", "v_th_mant": "vThMant"},
         {"refDelay": 1, "gradedSpike": 0},
     ),
+    "ALIF": _Schema(
+        ALIF,
+        {
+            "u_decay": "iDecay",
+            "v_decay": "vDecay",
+            "th_decay": "thDecay",
+            "ref_decay": "refDecay",
+            "v_th_mant": "vThMant",
+            "v_th_step": "vThStep",
+            "a_shift": "aShift",
+            "graded": "gradedSpike",
+        },
+        {"refDelay": 1},
+    ),
     "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp"}, {}),
 }
 
@@ -86,7 +102,9 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     handle["outFeatures"] = layer.num_neurons
     handle["scale"] = layer.scale
     handle["weight"] = layer.synapse.weight
-    handle["bias"] = layer.neuron.bias_mant
+    if "bias_mant" in _fields(schema.kind):
+        params: Any = layer.neuron
+        handle["bias"] = params.bias_mant
     if layer.axon is not None:
         # NetX's delays do not count the step of the synapses behind them.
         handle["delayShift"] = layer.lead
@@ -130,17 +148,17 @@ def read(handle: h5py.Group) -> Layer:
         if number(group, key) != constant:
             raise FileFormatError(f"neuron/{key} is {number(group, key)}; only {constant} can be run exactly.")
     synapse = Dense(weight=numbers(handle, "weight"))
-    num_neurons, num_columns = synapse.weight.shape
+    num_rows, num_columns = synapse.weight.shape
+    num_neurons = num_rows // RULES[schema.kind].sums
     stated = (number(handle, "outFeatures"), number(handle, "inFeatures"), *numbers(handle, "shape").tolist())
     if stated != (num_neurons, num_columns, num_neurons):
         raise FileFormatError(
             f"weight has shape {synapse.weight.shape}, but outFeatures, inFeatures, shape say {stated}."
         )
-    neuron: Neuron = schema.kind(
-        num_neurons=num_neurons,
-        bias_mant=numbers(handle, "bias"),
-        **{field: numbers(group, key) for field, key in schema.fields.items()},
-    )
+    values = {field: numbers(group, key) for field, key in schema.fields.items()}
+    if "bias_mant" in _fields(schema.kind):
+        values["bias_mant"] = numbers(handle, "bias")
+    neuron: Neuron = schema.kind(num_neurons=num_neurons, **values)
     axon = _read_axon(handle, num_neurons)
     return Layer(name=name, synapse=synapse, neuron=neuron, scale=number(handle, "scale"), cpg=cpg, axon=axon)
 
@@ -156,6 +174,10 @@ def _read_axon(handle: h5py.Group, num_neurons: int) -> Axon | None:
     if lead != (axon.shortest >= 1):
         raise FileFormatError(f"delayShift is {lead}, but the delays begin at {axon.shortest}.")
     return axon
+
+
+def _fields(kind: type[Any]) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
 
 
 def write_oscillators(handle: h5py.Group, params: Oscillators) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
-from ..contract.net import Neuron
+from ..contract.neurons import Neuron
 from .refusal import refuse
 
 _TIE_SAFE_THRESHOLD = 4096
@@ -49,6 +50,7 @@ def refuse_common(neuron: Any) -> None:
     """
     refuse(
         {
+            "graded_spike": (neuron.graded_spike, "Lava's LIF sends unary spikes. Build it with graded_spike=False"),
             "norm": (neuron.norm is not None, "NetX applies its bias a step early. Build it without, or fold it"),
             "persistent_state": (neuron.persistent_state, "samples must start from reset. Set it to False"),
             "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
@@ -65,7 +67,6 @@ def cuba(neuron: Any, shape: tuple[int, ...]) -> CUBA:
     refuse_common(neuron)
     refuse(
         {
-            "graded_spike": (neuron.graded_spike, "Lava's LIF sends unary spikes. Build it with graded_spike=False"),
             "threshold": (
                 neuron.v_th_mant >= _TIE_SAFE_THRESHOLD,
                 f"SLAYER's float32 comparison fires at equality from {_TIE_SAFE_THRESHOLD / neuron.w_scale:g} on, "
@@ -81,5 +82,20 @@ def cuba(neuron: Any, shape: tuple[int, ...]) -> CUBA:
     )
 
 
-READERS: dict[str, Callable[[Any, tuple[int, ...]], Neuron]] = {"cuba": cuba}
+def alif(neuron: Any, shape: tuple[int, ...]) -> ALIF:
+    """Read an adaptive leaky integrate-and-fire neuron."""
+    refuse_common(neuron)
+    return ALIF(
+        num_neurons=math.prod(shape),
+        u_decay=per_channel(neuron.cx_current_decay, shape),
+        v_decay=per_channel(neuron.cx_voltage_decay, shape),
+        th_decay=per_channel(neuron.cx_threshold_decay, shape),
+        ref_decay=per_channel(neuron.cx_refractory_decay, shape),
+        v_th_mant=neuron.v_th_mant,
+        v_th_step=neuron.v_th_step,
+        graded=int(neuron.graded_spike),
+    )
+
+
+READERS: dict[str, Callable[[Any, tuple[int, ...]], Neuron]] = {"cuba": cuba, "alif": alif}
 """Family, as the module ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

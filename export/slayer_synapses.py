@@ -29,7 +29,12 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
             "pre_hook_fx": (
                 getattr(synapse.pre_hook_fx, "__func__", None) is not type(block.neuron).quantize_8bit,
                 "only the neuron's quantize_8bit gives 8-bit weights. Leave pre_hook_fx at its default",
-            )
+            ),
+            "mask": (
+                getattr(block, "mask", None) is not None and synapse.weight_norm_enabled,
+                "SLAYER's forward computes the weights anew from their norm after it has masked them, so the mask does "
+                "nothing. Build the block with weight_norm=False",
+            ),
         }
     )
     with torch.no_grad():

@@ -1,8 +1,7 @@
 """A Lava network from a record.
 
-CE-LIF layers, the read-out and axons are processes of this package, CUBA layers are Lava's own ``LIFReset`` and all
-synapses are Lava's own ``Dense``, given what they need to be exact: the sign mode by name, so that Lava does not guess
-one, and the reset that falls on the layer's local time.
+Neurons are the processes of `spikeproof.lava_procs.neurons`, axons are processes of this package. All synapses are
+Lava's own ``Dense``, given what they need to be exact: the sign mode by name, so that Lava does not guess one.
 """
 
 from __future__ import annotations
@@ -22,23 +21,19 @@ from lava.magma.core.run_conditions import RunSteps  # noqa: E402
 from lava.magma.core.run_configs import Loihi2SimCfg  # noqa: E402
 from lava.proc.dense.process import Dense  # noqa: E402
 from lava.proc.io.source import RingBuffer  # noqa: E402
-from lava.proc.lif.process import LIFReset  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 
 from ..contract.celif import CELIF  # noqa: E402
-from ..contract.cuba import CUBA  # noqa: E402
 from ..contract.encoding import Driven  # noqa: E402
-from ..contract.fixed import ACCUMULATOR_SHIFT, WEIGHT_STEP  # noqa: E402
-from ..contract.net import Layer, Net  # noqa: E402
+from ..contract.fixed import WEIGHT_STEP  # noqa: E402
+from ..contract.net import Net  # noqa: E402
+from ..contract.neurons import RULES  # noqa: E402
 from ..contract.ring import Ring  # noqa: E402
 from .axon.process import Axon as AxonProcess  # noqa: E402
 from .celif.process import CELIF as CELIFProcess  # noqa: E402
+from .neurons import Place, process  # noqa: E402
 from .oscillators.process import Oscillators as OscillatorsProcess  # noqa: E402
-from .readout.process import Readout as ReadoutProcess  # noqa: E402
 from .recorder.process import Recorder  # noqa: E402
-
-REGISTERS = {CELIFProcess: ("v", "h", "theta"), LIFReset: ("u", "v"), ReadoutProcess: ("v",)}
-"""State registers of each kind of neuron process."""
 
 
 class LayerProcesses(NamedTuple):
@@ -94,9 +89,10 @@ def build(
     source = RingBuffer(data=payload)
     upstream = source.s_out
     layers = []
+    payloads = net.payload_bounds()
     for i, layer in enumerate(net.layers):
-        neuron = _neuron(net, layer, net.latency(i), te_source)
-        bits = net.input.bits if i == 0 else 0
+        neuron = process(layer, Place(net.latency(i), net.steps, _table(net, layer.num_neurons, te_source)))
+        bits = net.input.bits if i == 0 else (payloads[i].bit_length() if payloads[i] > 1 else 0)
         synapse = _dense(layer.synapse.weight[:, : layer.num_inputs], bits, f"{layer.name}_synapse")
         upstream.connect(synapse.s_in)
         synapse.a_out.connect(neuron.a_in)
@@ -117,7 +113,7 @@ def build(
                 folder=folder,
                 steps=total,
                 spikes=neuron.s_out if fires else None,
-                registers={name: getattr(neuron, name) for name in REGISTERS[type(neuron)]},
+                registers={name: getattr(neuron, name) for name in RULES[type(layer.neuron)].registers},
                 name=f"{layer.name}_recorder",
             )
         if fires:
@@ -169,23 +165,9 @@ def total_lava_steps(net: Net, input_steps: int) -> int:
     return input_steps + net.latency(len(net.layers) - 1)
 
 
-def _neuron(net: Net, layer: Layer, latency: int, te_source: str) -> Any:
-    neuron = layer.neuron
-    if isinstance(neuron, CELIF):
-        through_port = isinstance(net.te, Driven) or te_source == "ring"
-        te = None if through_port else net.te[:, : layer.num_neurons]
-        return CELIFProcess(params=neuron, te=te, latency=latency, period=net.steps, name=layer.name)
-    if isinstance(neuron, CUBA):
-        return LIFReset(
-            shape=(neuron.num_neurons,),
-            du=neuron.u_decay - 1,  # Lava's LIF adds one
-            dv=neuron.v_decay,
-            bias_mant=neuron.bias_mant,
-            bias_exp=ACCUMULATOR_SHIFT,
-            vth=neuron.v_th_mant,
-            reset_interval=net.steps,
-            # LIFReset resets before it computes, in steps t (counted from 1) with t % interval == offset % interval.
-            reset_offset=1 + latency,
-            name=layer.name,
-        )
-    return ReadoutProcess(params=neuron, latency=latency, period=net.steps, name=layer.name)
+def _table(net: Net, num_neurons: int, te_source: str) -> np.ndarray | None:
+    """Return the encoding that a layer's process holds as a table, if there is one and it does."""
+    if net.te is None or isinstance(net.te, Driven) or te_source == "ring":
+        return None
+    table: np.ndarray = net.te[:, :num_neurons]
+    return table

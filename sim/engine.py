@@ -164,19 +164,21 @@ class Session:
             for index in range(len(net.layers))
         )
         self._encoding = Encoding(net)
-        self._states = [np.zeros((num_streams, x.num_registers, x.num_neurons), x.state_dtype) for x in self._layers]
-        self._counts = [np.zeros((num_streams, x.num_neurons), x.state_dtype) for x in self._layers]
+        self._states = [np.repeat(x.neurons.initial[None], num_streams, axis=0) for x in self._layers]
+        self._counts = [np.zeros((num_streams, x.num_neurons), x.neurons.initial.dtype) for x in self._layers]
         self._axons = tuple(Delays(layer.axon) for layer in net.layers)
-        sizes = [(axon.longest, x.num_neurons) for axon, x in zip(self._axons, self._layers, strict=True)]
-        self._lines = [np.zeros((num_streams, *size), np.float32) for size in sizes]
+        self._lines = [
+            np.zeros((num_streams, axon.longest, x.num_neurons), x.neurons.payload)
+            for axon, x in zip(self._axons, self._layers, strict=True)
+        ]
         self._arrived = np.zeros((num_streams, self._layers[-1].num_neurons), np.int32)
         self._t = 0
-        widest = max(layer.num_neurons * layer.dtype.itemsize for layer in self._layers)
+        widest = max(layer.num_sums * layer.dtype.itemsize for layer in self._layers)
         rows = max(32, _BLOCK_BYTES // widest)
         share_of_batch = -(-num_streams // self._threads)
         self._block = block or min(rows, max(_BLOCK_STEPS, rows // share_of_batch))
         self._group = max(1, min(rows // self._block, share_of_batch))
-        a_step = sum(8 * layer.num_neurons for layer in self._layers)
+        a_step = sum(8 * layer.num_sums for layer in self._layers)
         self._window = max(1, _TABLE_BYTES // (a_step * self._block)) * self._block
         self._tables: tuple[tuple[Array, Array], ...] | None = None
 
@@ -187,7 +189,10 @@ class Session:
 
     @property
     def counts(self) -> dict[str, npt.NDArray[np.int64]]:
-        """How often each neuron fired since the current sample began: layer -> int64 of shape (streams, neurons)."""
+        """How often each neuron fired since the current sample began: layer -> int64 of shape (streams, neurons).
+
+        Of graded spikes, the sum of their payloads.
+        """
         layers = zip(self._layers, self._counts, strict=True)
         return {layer.name: counts.astype(np.int64) for layer, counts in layers if SPIKES in layer.variables}
 
@@ -266,7 +271,9 @@ class Session:
     def _restart(self) -> None:
         """Begin a new sample."""
         self._t = 0
-        for array in (*self._states, *self._counts, *self._lines, self._arrived):
+        for layer, state in zip(self._layers, self._states, strict=True):
+            state[:] = layer.neurons.initial
+        for array in (*self._counts, *self._lines, self._arrived):
             array[:] = 0
 
     def _prepare(self, window: int) -> tuple[tuple[Array, Array], ...]:

@@ -18,9 +18,16 @@ does not keep within 24 bits, the current of a CUBA neuron with sums of more tha
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..contract.errors import MissingDependencyError
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_SHIFT, STATE_BITS, STATE_MAX
+
+try:
+    from numba import njit
+except ImportError as error:
+    raise MissingDependencyError(
+        f"The batch engine needs numba ({error}). Install it with: pip install numba"
+    ) from error
 
 _LIMIT = float(STATE_MAX)
 _HALF = 2 ** (STATE_BITS - 1)

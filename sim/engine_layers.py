@@ -1,13 +1,13 @@
 """Layers of the batch engine: a layer of a record made ready to run over blocks of steps.
 
 A layer's sums are computed in float32 where `Net.sum_bounds` proves that every sum, and every part of one, is a whole
-number below 2**24, and in float64 otherwise (the record refuses sums of 2**31 and more). So they are exact in any
-order of additions.
+number below 2**24, and in float64 otherwise. So they are exact in any order of additions; sums of 2**31 and more, which
+the record allows behind neurons that send their registers, wrap as in Lava's port.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,27 +15,19 @@ import numpy.typing as npt
 from ..contract import cpg
 from ..contract.celif import CELIF
 from ..contract.cpg import Phase
-from ..contract.cuba import CUBA
 from ..contract.encoding import Driven, clipped
-from ..contract.errors import MissingDependencyError
-from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_BITS
+from ..contract.fixed import wrap32
 from ..contract.net import Net
 from ..contract.oscillators import RULES, Oscillators
+from . import engine_kernels as kernels
+from .engine_neurons import scan_of
 from .trace import SPIKES, VARIABLES
 
-try:
-    from . import engine_kernels as kernels
-except ImportError as error:
-    raise MissingDependencyError(
-        f"The batch engine needs numba ({error}). Install it with: pip install numba"
-    ) from error
+Array: TypeAlias = npt.NDArray[Any]
 
 _NOTHING = np.empty((0, 0, 0), np.int32)
 _FLOAT32_BOUND = 2**24
-_WRAPPING_BOUND = 2**STATE_BITS
-"""A CUBA current within 24 bits that receives no more than this, shifted, is within 24 bits after it wrapped."""
-
-Array = npt.NDArray[Any]
+_PORT_BOUND = 2**31
 
 
 def prefers_events(density: float, num_outputs: int) -> bool:
@@ -115,7 +107,8 @@ class RunLayer:
 
     def __init__(self, net: Net, index: int, *, event_driven: bool | None = None, exact_float32: bool = True) -> None:
         layer, self.bound = net.layers[index], net.sum_bounds()[index]
-        self.name, self.neuron, self.num_neurons = layer.name, layer.neuron, layer.num_neurons
+        self.name, self.neuron = layer.name, layer.neuron
+        self.num_neurons, self.num_sums = layer.num_neurons, layer.num_sums
         self.variables = VARIABLES[type(layer.neuron)]
         self.dtype = np.dtype(np.float32 if exact_float32 and self.bound < _FLOAT32_BOUND else np.float64)
         self._event_driven = event_driven
@@ -123,14 +116,14 @@ class RunLayer:
         self._weight_t, self._weight_cpg = weight_t[: layer.num_inputs], weight_t[layer.num_inputs :]
         self._weight_cpg = self._weight_cpg * self.dtype.type(net.cpg_payload(index))
         self._sources = None if layer.cpg is None else Sources(layer.cpg)
-        self._scan, self._constants, self.num_registers, self.state_dtype = _prepare(layer.neuron, self.bound)
+        self.neurons = scan_of(layer.neuron, self.bound)
 
     def tables(self, begin: int, steps: int, te: Array) -> tuple[Array, Array]:
         """Return what the layer adds to the sums of a stretch of a sample, and its encoding.
 
-        Arrays of shape (steps, n), or (1, n) if nothing is added, and (steps, n), or empty without an encoding.
+        Arrays of shape (steps, sums), or (1, sums) if nothing is added, and (steps, n), or empty without an encoding.
         """
-        start = np.zeros((1, self.num_neurons), self.dtype)
+        start = np.zeros((1, self.num_sums), self.dtype)
         if self._sources is not None:
             start = self._sources.rows(begin, steps).astype(self.dtype) @ self._weight_cpg
         if not isinstance(self.neuron, CELIF):
@@ -147,36 +140,31 @@ class RunLayer:
             What arrives.
         num_events : int
             How many entries of `x` are not 0.
-        start : ndarray, shape (K, n) or (1, n)
+        start : ndarray, shape (K, sums) or (1, sums)
             What is added.
-        z : ndarray, shape (S, K, n)
+        z : ndarray, shape (S, K, sums)
             Where the sums go.
         """
-        rows, out = x.reshape(-1, x.shape[-1]), z.reshape(-1, self.num_neurons)
+        rows, out = x.reshape(-1, x.shape[-1]), z.reshape(-1, self.num_sums)
         event_driven = self._event_driven
         if event_driven is None:
-            event_driven = prefers_events(num_events / rows.size, self.num_neurons)
+            event_driven = prefers_events(num_events / rows.size, self.num_sums)
         if event_driven:
             kernels.events(rows, self._weight_t, start, out)
-            return
-        np.matmul(rows.astype(self.dtype, copy=False), self._weight_t, out=out)
-        if self._sources is not None:
-            z += start
+        else:
+            np.matmul(rows.astype(self.dtype, copy=False), self._weight_t, out=out)
+            if self._sources is not None:
+                z += start
+        if self.bound >= _PORT_BOUND:
+            z[:] = wrap32(z)
 
     def scan(self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array]) -> int:
-        """Run the neurons over a block, see `engine_kernels`, and return how many spikes they fired.
+        """Run the neurons over a block, see `engine_neurons.Scan`, and return how many spikes they fired.
 
         `traced` holds the arrays of the registers that are traced.
         """
         outputs = [traced.get(name, _NOTHING) for name in self.variables if name != SPIKES]
-        if isinstance(self.neuron, CELIF):
-            shift, bias, keep_v, keep_h, resting = self._constants
-            fired = self._scan(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, *outputs)
-        elif isinstance(self.neuron, CUBA):
-            fired = self._scan(z, *self._constants, state, counts, spikes, *outputs)
-        else:
-            fired = self._scan(z, *self._constants, state, *outputs)
-        return int(fired)
+        return self.neurons.run(z, te, state, counts, spikes, outputs)
 
 
 class Scratch:
@@ -184,8 +172,8 @@ class Scratch:
 
     def __init__(self, layer: RunLayer, num_samples: int, steps: int, names: tuple[str, ...]) -> None:
         shape = (num_samples, steps, layer.num_neurons)
-        self.z = np.empty(shape, layer.dtype)
-        self.spikes = np.empty(shape, np.float32)
+        self.z = np.empty((num_samples, steps, layer.num_sums), layer.dtype)
+        self.spikes = np.empty(shape, layer.neurons.payload)
         self.registers = {name: np.empty(shape, np.int32) for name in names if name != SPIKES}
 
     def keep(self, out: dict[str, npt.NDArray[np.int32]], begin: int) -> None:
@@ -193,24 +181,3 @@ class Scratch:
         for name, array in out.items():
             block = self.registers.get(name, self.spikes)
             array[..., begin : begin + block.shape[1]] = block.transpose(0, 2, 1)
-
-
-def _prepare(neuron: Any, bound: int) -> tuple[Any, tuple[Any, ...], int, type[Any]]:
-    """Return a neuron's scan, its constants, how many registers it has and in which type."""
-
-    def real(values: Any) -> Array:
-        return np.array(values, dtype=np.float64)
-
-    if isinstance(neuron, CUBA):
-        bias = neuron.bias_mant.astype(np.int64) << ACCUMULATOR_SHIFT
-        kept = [DECAY_ONE - decay.astype(np.int64) for decay in (neuron.u_decay, neuron.v_decay)]
-        threshold = neuron.v_th_mant << ACCUMULATOR_SHIFT
-        if bound << ACCUMULATOR_SHIFT > _WRAPPING_BOUND:
-            return kernels.cuba_wide, (bias, *kept, threshold), 2, np.int64
-        constants = (real(bias), *(real(k) / DECAY_ONE for k in kept), float(threshold))
-        return kernels.cuba, constants, 2, np.float64
-    shift, bias = 2.0**neuron.a_shift, real(neuron.bias_mant) * 2.0**neuron.bias_exp
-    if not isinstance(neuron, CELIF):
-        return kernels.readout, (shift, bias), 1, np.float64
-    keep_v, keep_h = (real(DECAY_ONE - decay) / DECAY_ONE for decay in (neuron.v_decay, neuron.th_decay))
-    return kernels.celif, (shift, bias, keep_v, keep_h, float(neuron.v_th_mant << ACCUMULATOR_SHIFT)), 3, np.float64

@@ -173,7 +173,7 @@ def changed_decay(case: Case) -> Iterator[Cause]:
 def changed_bias(case: Case) -> Iterator[Cause]:
     """Test another value of a bias, in one neuron or in the whole layer."""
     sample, step, neuron = case.where
-    params = case.layer.neuron
+    params: Any = case.layer.neuron
     if type(params) not in _SHIFT:
         return
     register = "v"

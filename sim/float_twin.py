@@ -110,7 +110,8 @@ class FloatTwin:
         return np.asarray(sums, dtype=np.float64)
 
     def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        params: Any = replace(self._net.layers[index].neuron, bias_mant=0)  # the sums hold it
+        params: Any = self._net.layers[index].neuron
+        params = replace(params, bias_mant=0)  # the sums hold it
         steps, samples, n = sums.shape
         te = self._encoding(block, steps)[:, :n] * 2.0**params.te_exp
         state = celif.reset(params, (samples,))

@@ -9,16 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract import celif, cuba, fixed, readout
+from ..contract import celif, fixed
 from ..contract.axon import arrivals
 from ..contract.celif import CELIF
-from ..contract.cuba import CUBA
 from ..contract.net import Net
+from ..contract.neurons import RULES
 from ..contract.oscillators import raster
-from ..contract.readout import Readout
 from .trace import SPIKES, VARIABLES, Trace
-
-_RULES: dict[type[Any], Any] = {CELIF: celif, CUBA: cuba, Readout: readout}
 
 
 def run(net: Net, payload: npt.NDArray[np.int32]) -> Trace:
@@ -59,9 +56,9 @@ def sums(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[np
 
     Returns
     -------
-    ndarray of int64, shape (steps, samples, neurons)
+    ndarray of int64, shape (steps, samples, sums)
     """
-    return net.layers[index].synapse.sums(arriving(net, index, payload).transpose(2, 0, 1))
+    return fixed.wrap32(net.layers[index].synapse.sums(arriving(net, index, payload).transpose(2, 0, 1)))
 
 
 def arriving(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
@@ -98,9 +95,9 @@ def scan(
 
     Parameters
     ----------
-    params : CELIF, CUBA or Readout
+    params : a record of `spikeproof.contract.neurons.RULES`
         n neurons.
-    x : ndarray of int64, shape (steps, samples, n)
+    x : ndarray of int64, shape (steps, samples, sums)
         Dendritic sums.
     te : ndarray of int8, shape (steps, n), or None
         Temporal encoding.
@@ -113,20 +110,20 @@ def scan(
     -------
     dict of variable to ndarray of int32, shape (samples, n, steps)
     """
-    kind = _RULES[type(params)]
-    steps, samples, n = x.shape
+    kind: Any = RULES[type(params)].module
+    steps, samples = x.shape[:2]
     state = kind.reset(params, (samples,))
-    traced = {name: np.empty((samples, n, steps), np.int32) for name in VARIABLES[type(params)]}
+    traced = {name: np.empty((samples, params.num_neurons, steps), np.int32) for name in VARIABLES[type(params)]}
     for t in range(steps):
         if t in resets:
             state = kind.reset(params, (samples,))
         if isinstance(params, CELIF):
             assert te is not None
             spikes, state = celif.step(params, state, x[t], te[t], rules)
-            now = {SPIKES: spikes, "theta": celif.threshold(params, state.h, rules), **state._asdict()}
+            now = {**state._asdict(), "theta": celif.threshold(params, state.h, rules), SPIKES: spikes}
         else:
             spikes, state = kind.step(params, state, x[t])
-            now = {SPIKES: spikes, **state._asdict()}
+            now = {**state._asdict(), SPIKES: spikes}
         for name, array in traced.items():
             array[..., t] = now[name]
     return traced

@@ -15,6 +15,8 @@ from ..contract.errors import BackendError, InputError
 from ..contract.net import Layer, Net
 from ..contract.readout import Readout
 from ..export.slayer import blocks
+from . import torch_neurons
+from .torch_neurons import integers
 from .trace import SPIKES, Trace
 
 
@@ -75,27 +77,20 @@ def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) 
     if isinstance(layer.neuron, Readout):
         v = block.registers(x)
         same = torch.equal((v[..., -1] / v.shape[-1]).to(output.dtype), output)
-        found = {"v": _integers(v, block.unit)}
+        found = {"v": integers(v, block.unit)}
     elif isinstance(layer.neuron, CELIF):
         registers = block.registers(x)
         same = torch.equal(registers.s, output)
-        found = {SPIKES: _integers(output, 1.0)} | {
-            name: _integers(getattr(registers, name), block.neuron.unit) for name in ("v", "h", "theta")
+        found = {SPIKES: integers(output, 1.0)} | {
+            name: integers(getattr(registers, name), block.neuron.unit) for name in ("v", "h", "theta")
         }
-    else:  # a stock SLAYER block: its neuron keeps the membrane from before the reset
-        u, v = block.neuron.dynamics(block.synapse(x))
-        spikes = block.neuron.spike(v)
-        sent = _integers(spikes, 1.0)
-        same = np.array_equal(arrivals(layer.axon, sent), _integers(output, 1.0))
-        unit = 1 / block.neuron.s_scale
-        found = {SPIKES: sent, "u": _integers(u, unit), "v": _integers(v * (1 - spikes), unit)}
+    else:  # a stock SLAYER block
+        found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x))
+        came_out = integers(output, torch_neurons.payload_unit(block.neuron))
+        same = np.array_equal(arrivals(layer.axon, found[SPIKES]), came_out)
     if not same:
         raise BackendError(
             f"layer {layer.name!r}: the module's forward pass and its registers disagree. A hook, dropout or state "
             "kept between calls changes the block's output; remove it before verifying."
         )
     return found
-
-
-def _integers(x: torch.Tensor, unit: float) -> npt.NDArray[np.int32]:
-    return torch.round(x.to(torch.float64) / unit).to(torch.int32).cpu().numpy()

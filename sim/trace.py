@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.axon import arrivals
-from ..contract.celif import CELIF
-from ..contract.cuba import CUBA
 from ..contract.net import Net
-from ..contract.readout import Readout
+from ..contract.neurons import RULES
 
 IntArray = npt.NDArray[np.int32]
 
@@ -21,9 +19,7 @@ SPIKES = "s"
 """Key of a layer's spikes among its variables."""
 
 VARIABLES: dict[type[Any], tuple[str, ...]] = {
-    CELIF: (SPIKES, "v", "h", "theta"),
-    CUBA: (SPIKES, "u", "v"),
-    Readout: ("v",),
+    kind: ((SPIKES,) if rule.fires else ()) + rule.registers for kind, rule in RULES.items()
 }
 """What is traced of each kind of layer."""
 
@@ -37,8 +33,8 @@ class Trace:
     backend : str
         Who computed it, "torch" say.
     layers : mapping of layer name to mapping of variable to ndarray of int32, shape (samples, neurons, steps)
-        Spikes under ``"s"`` and registers under the contract's names, in the layer's own local time: latencies are
-        taken out. A read-out has no spikes.
+        Spikes under ``"s"`` (their payloads, if they are graded) and registers under the contract's names, in the
+        layer's own local time: latencies are taken out. A read-out has no spikes.
     """
 
     backend: str
@@ -53,8 +49,8 @@ class Trace:
     def output(self, net: Net) -> IntArray:
         """Return what the network answers, int32 of shape (samples, outputs).
 
-        The read-out's register after the last step of a sample; without a read-out, how many spikes of the last layer
-        came out in the sample's steps.
+        The read-out's register after the last step of a sample; without a read-out, what came out of each neuron of
+        the last layer in the sample's steps: how many spikes, or the sum of their payloads.
         """
         last = self.layers[net.layers[-1].name]
         if net.readout:

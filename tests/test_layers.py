@@ -41,7 +41,10 @@ THEIRS = {
 """Folder -> which third parties it may import."""
 
 ONLY_IN = {
-    "torch": {"export": {"slayer.py", "slayer_synapses.py"}, "sim": {"torch_backend.py", "verify.py"}},
+    "torch": {
+        "export": {"slayer.py", "slayer_synapses.py"},
+        "sim": {"torch_backend.py", "torch_neurons.py", "verify.py"},
+    },
     "lightning": {"train": {"fit.py"}},
 }
 """Third party -> folder -> the only files that may import it."""

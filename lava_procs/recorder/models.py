@@ -25,6 +25,7 @@ class PyRecorderModel(PyLoihiProcessModel):
     register_0: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
     register_1: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
     register_2: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    register_3: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)

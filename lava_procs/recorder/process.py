@@ -15,7 +15,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-MAX_REGISTERS = 3
+MAX_REGISTERS = 4
 
 
 class Recorder(AbstractProcess):
@@ -30,7 +30,7 @@ class Recorder(AbstractProcess):
     spikes : OutPort, shape (n,), optional
         The layer's spikes; None for a layer that does not fire.
     registers : mapping of str to Var
-        Up to three registers of n neurons, read after each step.
+        Up to four registers of n neurons, read after each step.
 
     Notes
     -----
@@ -58,6 +58,7 @@ class Recorder(AbstractProcess):
         self.register_0 = RefPort(shape=shapes[0])
         self.register_1 = RefPort(shape=shapes[1])
         self.register_2 = RefPort(shape=shapes[2])
+        self.register_3 = RefPort(shape=shapes[3])
         if spikes is not None:
             spikes.connect(self.s_in)
         for i, var in enumerate(registers.values()):

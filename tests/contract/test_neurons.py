@@ -5,7 +5,7 @@ import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import celif, cuba, readout, real
+from spikeproof.contract import alif, celif, cuba, readout, real
 
 N = 3
 
@@ -37,6 +37,30 @@ def test_celif_step_is_its_equations(data):
         new_v = clip(decayed(0 if fired else old_v, int(params.v_decay[i])) + current)
         fires = int(new_v > clip(params.v_th_mant * 64 + new_h))
         assert (state.h[i], state.v[i], state.s[i], spikes[i]) == (new_h, new_v, fires, fires)
+
+
+@given(st.data())
+def test_alif_step_is_its_equations(data):
+    params = data.draw(some.alif_params(N))
+    u, v, theta, r = (data.draw(some.arrays(some.states, N)) for _ in range(4))
+    s, x = data.draw(some.arrays(some.spikes, N)), data.draw(some.arrays(some.sums, N))
+
+    sent, state = alif.step(params, alif.ALIFState(u=u, v=v, theta=theta, r=r, s=s), x)
+
+    for i in range(N):
+        old_u, old_v, old_theta, old_r, fired, sum_ = (int(array[i]) for array in (u, v, theta, r, s, x))
+        shift = params.a_shift
+        new_u = clip(
+            decayed(old_u, int(params.u_decay[i])) + (sum_ * 2**shift if shift >= 0 else toward_zero(sum_, -shift))
+        )
+        new_v = clip(decayed(old_v, int(params.v_decay[i])) + new_u)
+        rest = params.v_th_mant * 64
+        raised = clip(old_theta + params.v_th_step * 64) if fired else old_theta
+        new_theta = clip(rest + decayed(raised - rest, int(params.th_decay[i])))
+        new_r = decayed(clip(old_r + 2 * old_theta) if fired else old_r, int(params.ref_decay[i]))
+        fires = int(new_v >= new_theta + new_r)
+        assert tuple(int(array[i]) for array in state) == (new_u, new_v, new_theta, new_r, fires)
+        assert sent[i] == (fires * new_v if params.graded else fires)
 
 
 @given(st.data())

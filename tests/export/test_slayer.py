@@ -58,18 +58,20 @@ def test_stock_blocks_and_ours_mix_in_one_network():
     assert net.steps == 6 and np.array_equal(net.te, encoding.record())
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
 @pytest.mark.parametrize(
     ("module", "words"),
     [
         (lambda: cuba(count_log=True), "layer 'cuba1': count_log"),
+        (lambda: cuba(mask=torch.ones(3, 4), weight_norm=True), "layer 'cuba1': mask: .*the mask does nothing"),
         (lambda: cuba(pre_hook_fx=lambda w, descale=False: w), "layer 'cuba1': pre_hook_fx"),
         (lambda: _with(PARAMS, norm=slayer.neuron.norm.MeanOnlyBatchNorm), "layer 'cuba1': norm"),
         (lambda: _with(PARAMS, graded_spike=True), "layer 'cuba1': graded_spike"),
         (lambda: _with(PARAMS, persistent_state=True), "layer 'cuba1': persistent_state"),
         (lambda: _with(PARAMS, threshold=64.0), "layer 'cuba1': threshold: .*fires at equality"),
         (lambda: _with(PARAMS, scale=100), "layer 'cuba1': scale: 100 is not a power of two"),
-        (lambda: slayer.block.alif.Dense({**PARAMS, **ADAPTIVE}, 4, 3),
-         "layer 'alif1': lava.lib.dl.slayer.block.alif.Dense cannot be exported yet"),
+        (lambda: slayer.block.alif.Conv({**PARAMS, **ADAPTIVE}, 4, 3, 1, delay_shift=False),
+         "layer 'alif1': lava.lib.dl.slayer.block.alif.Conv cannot be exported yet"),
         (lambda: torch.nn.Linear(4, 3), "layer 'linear1': torch.nn.modules.linear.Linear cannot be exported"),
     ],
 )  # fmt: skip

@@ -355,9 +355,9 @@ def test_analog_input_and_values_past_the_register_are_no_obstacle():
 
 PLANTED_ON_LAVA = {
     "wrong run tag": "network.Loihi2SimCfg = lambda select_tag, **more: original.Loihi2SimCfg(**more)",
-    "te shifted": "network.CELIFProcess = lambda te, **more: original.CELIFProcess(te=np.roll(te, -1, 0), **more)",
-    "reset offset": "network.LIFReset = lambda reset_offset, **more: original.LIFReset(reset_offset=reset_offset + 1, **more)",
-    "changed decay": "network.LIFReset = lambda du, **more: original.LIFReset(du=du + 1, **more)",
+    "te shifted": "neurons.CELIFProcess = lambda te, **more: original.CELIFProcess(te=np.roll(te, -1, 0), **more)",
+    "reset offset": "neurons.LIFReset = lambda reset_offset, **more: original.LIFReset(reset_offset=reset_offset + 1, **more)",
+    "changed decay": "neurons.LIFReset = lambda du, **more: original.LIFReset(du=du + 1, **more)",
 }
 
 
@@ -377,8 +377,8 @@ def test_a_fault_in_lava_is_named(monkeypatch, tmp_path, name, layer, words):
         "if 'spikeproof.sim.lava_worker' in sys.orig_argv:\n"
         "    import types\n"
         "    import numpy as np\n"
-        "    import spikeproof.lava_procs.network as network\n"
-        "    original = types.SimpleNamespace(**vars(network))\n"
+        "    from spikeproof.lava_procs import network, neurons\n"
+        "    original = types.SimpleNamespace(**vars(network) | vars(neurons))\n"
         f"    {PLANTED_ON_LAVA[name]}\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))

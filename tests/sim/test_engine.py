@@ -136,7 +136,7 @@ def test_cuba_at_the_ends_of_its_registers(weight, scan):
     traced = expected.layers["a"]
     assert (traced["u"] == 2**23).any() or weight == 254
     assert (traced["v"] == -STATE_MAX).any() and traced["s"].any()
-    assert RunLayer(net, 0)._scan.__name__ == scan
+    assert (RunLayer(net, 0).neurons.initial.dtype == np.int64) == (scan == "cuba_wide")
     assert_same(expected, run(net, payload))
 
 
@@ -157,7 +157,7 @@ def test_thresholds_are_strict(threshold):
     cuba = CUBA(num_neurons=2, u_decay=4096, v_decay=4096, v_th_mant=threshold)
     for neuron, te, weight in ((celif, [[0, 0], [0, 1], [0, 127]], 2), (cuba, None, 2), (cuba, None, 4)):
         net = one_layer(neuron, [[weight], [-weight]], bits=17, te=te)
-        assert neuron is celif or (RunLayer(net, 0).state_dtype is np.int64) == (weight == 4)
+        assert neuron is celif or (RunLayer(net, 0).neurons.initial.dtype == np.int64) == (weight == 4)
         values = np.array([0, 1, -1, 2, -2, 2**15, 2**15 - 1, 2**16 - 1, 2**16, 1 - 2**16])
         payload = np.random.default_rng(0).choice(values, (40, 1, 40)).astype(np.int32)
         expected = reference.run(net, payload)

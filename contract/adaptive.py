@@ -1,0 +1,81 @@
+"""The adaptive threshold and the refractory that ALIF and ADRF share.
+
+Before the comparison of each step, with ``s`` the spikes of the step before::
+
+    theta = sat24(decay(theta + step * s - rest, th_decay) + rest)    relaxes to rest = v_th_mant << 6
+    r     = decay(sat24(r + 2 * theta * s), ref_decay)                relaxes to 0
+
+where ``theta`` on the right is that of the step before, and the neuron is compared with ``theta + r``. So a spike at
+threshold theta raises the threshold by ``step = v_th_step << 6`` and the refractory by 2 theta.
+
+References
+----------
+``lava.lib.dl.slayer.neuron.dynamics.adaptive_threshold`` and ``.adaptive_phase_th``, the CPU forward of lava-dl 0.6.0,
+whose registers are 64 bits wide; here they saturate at 24.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from .fixed import (
+    ACCUMULATOR_SHIFT,
+    DECAY_ONE,
+    THRESHOLD_MANT_MAX,
+    IntArray,
+    as_whole,
+    decay,
+    per_neuron,
+    sat24,
+)
+
+
+class Adaptive(Protocol):
+    """What `relax` takes of a neuron's parameters."""
+
+    @property
+    def th_decay(self) -> Any:
+        """Fraction of the threshold's distance to rest lost a step, 0..4096."""
+
+    @property
+    def ref_decay(self) -> Any:
+        """Fraction of the refractory lost a step, 0..4096."""
+
+    @property
+    def v_th_mant(self) -> int:
+        """Mantissa of the resting threshold."""
+
+    @property
+    def v_th_step(self) -> int:
+        """Mantissa of what a spike adds to the threshold."""
+
+
+def checked(kind: str, num_neurons: int, params: Adaptive) -> dict[str, Any]:
+    """Return the four parameters after their range checks, for a record's ``__post_init__``."""
+    return {
+        "th_decay": per_neuron(f"{kind} th_decay", params.th_decay, num_neurons, 0, DECAY_ONE),
+        "ref_decay": per_neuron(f"{kind} ref_decay", params.ref_decay, num_neurons, 0, DECAY_ONE),
+        "v_th_mant": as_whole(f"{kind} v_th_mant", params.v_th_mant, 0, THRESHOLD_MANT_MAX),
+        "v_th_step": as_whole(f"{kind} v_th_step", params.v_th_step, -THRESHOLD_MANT_MAX, THRESHOLD_MANT_MAX),
+    }
+
+
+def relax(params: Adaptive, theta: IntArray, r: IntArray, s: IntArray) -> tuple[IntArray, IntArray]:
+    """Return this step's threshold and refractory from those of the step before and its spikes.
+
+    Parameters
+    ----------
+    params : ALIF or ADRF
+        Parameters of the layer of n neurons.
+    theta, r, s : ndarray of int64, shape (..., n)
+        Threshold, refractory and spikes (0 or 1) of the step before.
+
+    Returns
+    -------
+    theta, r : ndarray of int64, shape (..., n)
+        What the neurons are compared with in this step is their sum.
+    """
+    rest = params.v_th_mant << ACCUMULATOR_SHIFT
+    raised = sat24(theta + (params.v_th_step << ACCUMULATOR_SHIFT) * s)
+    refractory = sat24(r + 2 * theta * s)
+    return sat24(decay(raised - rest, params.th_decay) + rest), decay(refractory, params.ref_decay)

@@ -1,0 +1,47 @@
+"""All kinds of neurons, in one table: which rule belongs to which record, and what it shows.
+
+A kind is a record of parameters in a module of its own with ``reset(params, batch)``, ``step(params, state, x)`` and a
+named tuple of registers. Whoever dispatches on the kind of a neuron looks here, so a new kind runs on every backend
+from the day it stands in this table.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from . import alif, celif, cuba, readout
+from .alif import ALIF
+from .celif import CELIF
+from .cuba import CUBA
+from .fixed import STATE_MAX
+from .readout import Readout
+
+Neuron = CELIF | CUBA | Readout | ALIF
+"""What a layer's neurons can be."""
+
+
+class Rule(NamedTuple):
+    """What there is to know about a kind of neuron."""
+
+    module: ModuleType
+    """Holds ``reset``, ``step`` and the named tuple of registers."""
+    registers: tuple[str, ...]
+    """The registers that are traced, by name: fields of the state, but for CE-LIF's ``theta``."""
+    fires: bool = True
+    """Whether it sends spikes."""
+    sums: int = 1
+    """Dendritic sums a neuron: 2 for complex neurons, all real ones before all imaginary ones."""
+
+
+RULES: dict[type[Any], Rule] = {
+    CELIF: Rule(celif, ("v", "h", "theta")),
+    CUBA: Rule(cuba, ("u", "v")),
+    Readout: Rule(readout, ("v",), fires=False),
+    ALIF: Rule(alif, ("u", "v", "theta", "r")),
+}
+
+
+def max_payload(neuron: Neuron) -> int:
+    """Return the largest magnitude that a spike of these neurons can carry."""
+    return STATE_MAX if getattr(neuron, "graded", 0) else 1

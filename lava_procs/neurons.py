@@ -1,0 +1,86 @@
+"""The Lava process of each kind of neuron, in one table.
+
+CE-LIF, the read-out and what Lava has no exact process for are processes of this package; CUBA layers are Lava's own
+``LIFReset``, given what it needs to be exact: the reset that falls on the layer's local time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import compat
+
+compat.apply()  # before the first Lava import
+
+from lava.proc.lif.process import LIFReset  # noqa: E402
+
+from ..contract.alif import ALIF  # noqa: E402
+from ..contract.celif import CELIF  # noqa: E402
+from ..contract.cuba import CUBA  # noqa: E402
+from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
+from ..contract.net import Layer  # noqa: E402
+from ..contract.readout import Readout  # noqa: E402
+from .celif.process import CELIF as CELIFProcess  # noqa: E402
+from .readout.process import Readout as ReadoutProcess  # noqa: E402
+from .rules import process as rules  # noqa: E402
+
+
+class Place(NamedTuple):
+    """Where a layer stands in its network."""
+
+    latency: int
+    """Steps by which it works behind the network's input."""
+    period: int
+    """Length of a sample in steps."""
+    te: np.ndarray | None
+    """A CE-LIF layer's temporal encoding as a table, int8 of shape (te_steps, n); None if it comes through synapses."""
+
+
+def process(layer: Layer, place: Place) -> Any:
+    """Return a layer's neurons as a Lava process with the port ``a_in``, and ``s_out`` unless it never fires.
+
+    The registers that are traced are Vars under their names.
+    """
+    return _PROCESSES[type(layer.neuron)](layer, place)
+
+
+def _celif(layer: Layer, place: Place) -> Any:
+    assert isinstance(layer.neuron, CELIF)
+    return CELIFProcess(params=layer.neuron, te=place.te, latency=place.latency, period=place.period, name=layer.name)
+
+
+def _cuba(layer: Layer, place: Place) -> Any:
+    neuron = layer.neuron
+    assert isinstance(neuron, CUBA)
+    return LIFReset(
+        shape=(neuron.num_neurons,),
+        du=neuron.u_decay - 1,  # Lava's LIF adds one
+        dv=neuron.v_decay,
+        bias_mant=neuron.bias_mant,
+        bias_exp=ACCUMULATOR_SHIFT,
+        vth=neuron.v_th_mant,
+        reset_interval=place.period,
+        # LIFReset resets before it computes, in steps t (counted from 1) with t % interval == offset % interval.
+        reset_offset=1 + place.latency,
+        name=layer.name,
+    )
+
+
+def _ours(kind: Any) -> Callable[[Layer, Place], Any]:
+    """Return what builds a process of this package that takes its parameters as a record."""
+
+    def build(layer: Layer, place: Place) -> Any:
+        return kind(params=layer.neuron, latency=place.latency, period=place.period, name=layer.name)
+
+    return build
+
+
+_PROCESSES: dict[type[Any], Callable[[Layer, Place], Any]] = {
+    CELIF: _celif,
+    CUBA: _cuba,
+    Readout: _ours(ReadoutProcess),
+    ALIF: _ours(rules.ALIF),
+}

@@ -1,0 +1,51 @@
+"""Neurons that Lava has no exact process for; their update rules stand in `spikeproof.contract`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+
+from spikeproof.contract.neurons import RULES
+
+
+class Rule(AbstractProcess):
+    """A layer of neurons on its own local time, whose registers are those of its contract.
+
+    Parameters
+    ----------
+    params : a record of `spikeproof.contract.neurons.RULES`
+        Integer parameters of the layer of n neurons.
+    latency : int
+        Steps by which the layer works behind the network's input; it is silent until its first sample begins.
+    period : int
+        Length of a sample in steps; the layer is reset when one begins.
+    name : str, optional
+        Name of the process.
+
+    Attributes
+    ----------
+    a_in : InPort, shape (n,), or (2 * n,) for complex neurons
+        Dendritic sums; of complex neurons the real ones before the imaginary ones.
+    s_out : OutPort, shape (n,)
+        Spikes: 0 or 1, or payloads.
+
+    Notes
+    -----
+    Every field of the contract's state is a Var of that name and of shape (n,).
+    """
+
+    def __init__(self, *, params: Any, latency: int, period: int, name: str | None = None) -> None:
+        super().__init__(params=params, latency=latency, period=period, name=name)
+        rule = RULES[type(params)]
+        shape = (params.num_neurons,)
+        self.a_in = InPort(shape=(rule.sums * params.num_neurons,))
+        self.s_out = OutPort(shape=shape)
+        for field, start in rule.module.reset(params)._asdict().items():
+            setattr(self, field, Var(shape=shape, init=start))
+
+
+class ALIF(Rule):
+    """Adaptive leaky integrate-and-fire neurons, see `spikeproof.contract.alif`."""

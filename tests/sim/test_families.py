@@ -1,0 +1,112 @@
+"""Networks of SLAYER's neuron families: torch, the engine and Lava, and the file between them, over streamed samples."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.export import netx
+from spikeproof.export.slayer import export_netx, record
+from spikeproof.lava_procs import compat
+from spikeproof.sim.verify import verify
+
+compat.apply()
+slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
+
+STEPS, SAMPLES = 30, 3
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
+
+PARAMS = {
+    "cuba": {"threshold": 1.0, "current_decay": (0.1, 0.9), "voltage_decay": (0.02, 0.5)},
+    "alif": {
+        "threshold": 0.5, "threshold_step": 0.25, "current_decay": (0.1, 0.9), "voltage_decay": (0.02, 0.5),
+        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.2, 0.9),
+    },
+}  # fmt: skip
+"""Family -> parameters; a pair is a range to draw from."""
+
+
+def drawn(family, random, **options):
+    """Parameters of one block: one value for all neurons, or a range that SLAYER draws each neuron's from."""
+    shared = bool(random.integers(2))
+    params = {}
+    for name, value in PARAMS[family].items():
+        if not isinstance(value, tuple):
+            params[name] = value * random.choice([0.5, 1.0])
+        elif shared:
+            params[name] = random.uniform(*value)
+        else:
+            params[name] = tuple(sorted(random.uniform(*value, 2)))
+    return {**params, "shared_param": shared, "scale": int(random.choice([32, 64, 64, 128])), **options}
+
+
+def network(family, seed, **options):
+    """A network of two or three dense blocks of a family."""
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    widths = random.integers(5, 14, random.integers(3, 5))
+    blocks = torch.nn.Sequential()
+    for inputs, outputs in itertools.pairwise(widths):
+        norm = bool(random.integers(2))
+        mask = None if norm else torch.tensor(random.random((outputs, inputs)) < 0.8).float()
+        block = getattr(slayer.block, family).Dense(
+            drawn(family, random, **options), int(inputs), int(outputs), delay_shift=False, weight_scale=5,
+            weight_norm=norm, mask=mask,
+        )  # fmt: skip
+        blocks.append(block.eval())
+    x = (random.random((SAMPLES, widths[0], STEPS)) < 0.4).astype(np.float32)
+    blocks(torch.tensor(x))  # draws each neuron's parameters
+    return blocks, x
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("family", PARAMS)
+def test_torch_and_the_engine_are_exact(family, seed, tmp_path):
+    module, x = network(family, seed)
+    net = export_netx(module, tmp_path / "net.net", steps=STEPS)
+
+    assert netx.load(tmp_path / "net.net") == net
+    verdict = verify(module, x, file=tmp_path / "net.net", backends=("engine",))
+
+    assert verdict.exact, str(verdict)
+    assert verdict.comparisons[0].silent == ()
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("family", PARAMS)
+def test_lava_is_exact(family):
+    module, x = network(family, 100)
+
+    verdict = verify(module, x, backends=("lava",))
+
+    assert verdict.exact, str(verdict)
+    assert verdict.comparisons[0].silent == ()
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+@pytest.mark.parametrize("seed", range(200, 220))
+@pytest.mark.parametrize("family", PARAMS)
+def test_many_networks_are_exact_on_lava(family, seed):
+    module, x = network(family, seed)
+
+    verdict = verify(module, x, backends=("lava",))
+
+    assert verdict.exact, str(verdict)
+    assert verdict.comparisons[0].silent == ()
+
+
+def test_a_wrong_threshold_step_is_found_in_the_step_after_the_first_spike(tmp_path):
+    module, x = network("alif", 1)
+    net = record(module, steps=STEPS)
+    first = net.layers[0]
+    wrong = dataclasses.replace(first, neuron=dataclasses.replace(first.neuron, v_th_step=first.neuron.v_th_step + 1))
+    netx.write(dataclasses.replace(net, layers=(wrong, *net.layers[1:])), tmp_path / "net.net")
+
+    verdict = verify(module, x, file=tmp_path / "net.net", backends=("engine",))
+
+    mismatch, trace = verdict.comparisons[0].first, verdict.traces[0].layers[first.name]
+    assert not verdict.exact and (mismatch.layer, mismatch.variables) == (first.name, ("theta",))
+    assert trace["s"][mismatch.sample, mismatch.neuron, mismatch.step - 1] == 1
