@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,8 +18,18 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from . import __version__
 from .contract.errors import InputError, SpikeproofError
@@ -207,10 +218,27 @@ def verify(
     lava_samples: LavaSamples = None,
     seed: Annotated[int, typer.Option(help="Seed of the choice of Lava's samples.")] = 0,
     deadline: Deadline = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-j", help="Spread Lava's samples over so many processes.", min=1)
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Spread Lava's samples over the Dask cluster at this address.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="File for the results of -j or --scheduler; a run that ended early goes on.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Samples in one Lava run of -j or --scheduler.", min=1)] = 8,
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
-    options = {"lava_samples": lava_samples or _LAVA_SAMPLES, "seed": seed, "deadline": deadline}
+    options: dict[str, Any] = {"lava_samples": lava_samples or _LAVA_SAMPLES, "seed": seed, "deadline": deadline}
+    if workers is not None or scheduler is not None:
+        from .sim.sweep import Sweep
+
+        results = results or (target if target.is_dir() else target.parent)
+        options["sweep"] = Sweep(workers=workers, scheduler=scheduler, results=results, batch=batch)
+    elif results is not None:
+        raise InputError("--results is for -j or --scheduler, which write their results as they come.")
     if target.is_dir():
         if input_file is not None:
             raise InputError("--input is for a network file; a training run is verified on its own test part.")
@@ -306,7 +334,7 @@ def _verify_run(
             labels=labels,
             net_path=run.net_path,
             facts={
-                "command": f"spikeproof verify {folder} --samples {count}",
+                "command": shlex.join(["spikeproof", *sys.argv[1:]]),
                 "recipe": run.recipe(),
                 **result["versions"],
             },
@@ -385,8 +413,19 @@ def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
+class _Rate(ProgressColumn):
+    """How many things are done a second, or how many seconds one takes."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, over the last seconds while the task runs."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:,.1f}/s" if speed >= 1 else f"{1 / speed:,.1f} s each")
+
+
 def _progress_bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn())
     return Progress(*columns, TimeRemainingColumn(), console=_err, transient=True)
 
 

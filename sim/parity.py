@@ -121,6 +121,18 @@ class Comparison:
             "first": None if self.first is None else asdict(self.first),
         }
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Comparison:
+        """Return the comparison that `as_dict` wrote."""
+        first = plain["first"]
+        return cls(
+            backends=(plain["backends"][0], plain["backends"][1]),
+            num_samples=plain["samples"],
+            layers=tuple(LayerCount(**layer) for layer in plain["layers"]),
+            outputs_compared=plain["outputs_compared"],
+            first=None if first is None else Mismatch(**{**first, "variables": tuple(first["variables"])}),
+        )
+
 
 def compare(a: Trace, b: Trace) -> Comparison:
     """Compare two traces of the same samples, entry by entry and without tolerance.

@@ -20,6 +20,7 @@ from .diagnose import Diagnosis, diagnose
 from .gaps import FloatGap, LavaGap
 from .parity import Comparison, compare, merge
 from .simulate import BACKENDS, Backend, encode, simulate
+from .sweep import Sweep
 from .trace import VARIABLES, Trace
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def verify(
     lava_samples: int | None = None,
     seed: int = 0,
     deadline: float | None = None,
+    sweep: Sweep | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Verdict:
     """Compare every spike and register of a network between torch, the batch engine and Lava.
@@ -164,6 +166,9 @@ def verify(
         Seed of that choice.
     deadline : float, optional
         Seconds that Lava may take.
+    sweep : Sweep, optional
+        Spreads Lava's samples over processes or a cluster; they are compared there with those of the other backend
+        in `backends`, and no traces come back.
     progress : callable, optional
         Called with (what runs, done, in all).
 
@@ -216,6 +221,7 @@ def verify(
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
     encode(net, x)  # refuses what does not fit before anything runs
     first, *others = runs
+    pair = _swept_pair(first, others) if sweep is not None else None
     comparisons: list[Comparison] = []
     diagnoses: list[Diagnosis | None] = []
     float_gap: FloatGap | str = twin if isinstance(twin, str) else ""
@@ -223,6 +229,13 @@ def verify(
     answers: dict[str, Answers] = {}
     for other in others:
         chosen = _chosen(len(x), lava_samples if "lava" in (first, other) else None, seed)
+        if sweep is not None and pair is not None and other == "lava":
+            swept = sweep.run(net, x, chosen, pair, deadline=deadline, progress=tell("Lava samples"))
+            comparisons.append(swept.comparison)
+            diagnoses.append(swept.diagnosis)
+            for side, output in zip(pair, swept.output, strict=True):
+                answers.setdefault(side, Answers(chosen, output))
+            continue
         # Lava runs its samples in one stream; the others share out what a trace may take of the memory.
         size = len(chosen) if "lava" in (first, other) else max(1, _CHUNK_BYTES // _trace_bytes(net))
         parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
@@ -256,6 +269,15 @@ def verify(
         diagnoses=tuple(diagnoses),
         float_gap=float_gap,
     )
+
+
+def _swept_pair(first: str, others: Sequence[str]) -> tuple[Backend, Backend]:
+    """Return what a sweep compares: a backend that needs no module, and Lava."""
+    known: tuple[Backend, ...] = ("engine", "reference")
+    integer = [one for one in known if one in (first, *others)]
+    if "lava" not in others or not integer:
+        raise InputError("A sweep is for Lava beside another backend; give backends=('engine', 'lava').")
+    return integer[0], "lava"
 
 
 def _float_twin(module: nn.Module, net: Net) -> FloatTwin | str:

@@ -239,6 +239,8 @@ def _edit(path, what):
         (["export", "."], "no finished training run here"),
         (["verify", "{run}", "--samples", "0"], "--samples 0: give a number from 1, or 'all'"),
         (["verify", "{run}", "--samples", "9999"], "--samples 9999: there are 450"),
+        (["verify", "{run}", "--results", "a"], "--results is for -j or --scheduler"),
+        (["verify", "{run}", "-j", "2", "--scheduler", "tcp://x:1"], "either a number of workers (-j) or the address"),
         (["verify", "{run}", "-i", "x.npy"], "--input is for a network file"),
         (["simulate", "{run}/net.net", "-i", "absent.npy"], "absent.npy: no such file"),
         (["simulate", "{run}/net.net", "-i", "{run}/log.csv"], "not a .npy or .npz file of numbers"),
@@ -291,3 +293,30 @@ def test_a_recipe_survives_its_json():
     recipe = Recipe(task="digits", hidden=(3, 4), seed=9)
 
     assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+def test_verify_spreads_lavas_samples(run, copy):
+    pytest.importorskip("distributed")
+    command = ("verify", copy, "--samples", "all", "--lava-samples", 4, "-j", 2, "--batch", 2, "--json")
+
+    code, out, err = run(*command)
+
+    assert code == 0, err
+    found = json.loads(out)
+    assert [comparison["backends"] for comparison in found["comparisons"]] == [["torch", "engine"], ["engine", "lava"]]
+    assert [comparison["samples"] for comparison in found["comparisons"]] == [450, 4]
+    assert len(list(copy.glob("sweep-*.jsonl"))) == 1
+    assert json.loads(run(*command)[1]) == found  # from the results alone
+
+
+def test_a_rate_is_shown(monkeypatch):
+    from types import SimpleNamespace
+
+    def rate(**speeds):
+        return cli._Rate().render(SimpleNamespace(**{"finished_speed": None, "speed": None} | speeds)).plain
+
+    assert (rate(), rate(speed=1234.56), rate(speed=0.25), rate(finished_speed=2.0, speed=9.0)) == (
+        "", "1,234.6/s", "4.0 s each", "2.0/s",
+    )  # fmt: skip

@@ -36,7 +36,7 @@ THEIRS = {
         "tomli",
     },
     "lava_procs": {"numpy", "lava"},
-    "sim": {"numpy", "numba", "threadpoolctl", "torch", "matplotlib", "jinja2"},
+    "sim": {"numpy", "numba", "threadpoolctl", "torch", "matplotlib", "jinja2", "distributed"},
 }
 """Folder -> which third parties it may import."""
 
@@ -46,6 +46,7 @@ ONLY_IN = {
         "sim": {"torch_backend.py", "torch_neurons.py", "verify.py"},
     },
     "lightning": {"train": {"fit.py"}},
+    "distributed": {"sim": {"sweep.py"}},
 }
 """Third party -> folder -> the only files that may import it."""
 
