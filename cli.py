@@ -217,6 +217,13 @@ def verify(
     report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
     lava_samples: LavaSamples = None,
     seed: Annotated[int, typer.Option(help="Seed of the choice of Lava's samples.")] = 0,
+    registers: Annotated[
+        bool,
+        typer.Option(
+            "--registers/--spikes-only",
+            help="Whether torch and the engine are compared in every register too; Lava always is.",
+        ),
+    ] = True,
     deadline: Deadline = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Spread Lava's samples over so many processes.", min=1)
@@ -231,7 +238,12 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
-    options: dict[str, Any] = {"lava_samples": lava_samples or _LAVA_SAMPLES, "seed": seed, "deadline": deadline}
+    options: dict[str, Any] = {
+        "lava_samples": lava_samples or _LAVA_SAMPLES,
+        "seed": seed,
+        "registers": registers,
+        "deadline": deadline,
+    }
     if workers is not None or scheduler is not None:
         from .sim.sweep import Sweep
 

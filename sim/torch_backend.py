@@ -17,11 +17,11 @@ from ..contract.readout import Readout
 from ..export.slayer import blocks
 from . import torch_neurons
 from .torch_neurons import integers
-from .trace import SPIKES, Trace
+from .trace import SPIKES, Trace, without_registers
 
 
-def run(module: nn.Module, net: Net, x: npt.ArrayLike) -> Trace:
-    """Run a batch through a module's own forward pass and return every register.
+def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True) -> Trace:
+    """Run a batch through a module's own forward pass and return what its neurons did.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike) -> Trace:
         Its record.
     x : array_like, shape (samples, channels, steps)
         Input in SLAYER's units, as in training.
+    registers : bool
+        Whether to return every register too; without, see `spikeproof.sim.trace.without_registers`.
 
     Returns
     -------
@@ -55,15 +57,17 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike) -> Trace:
     try:
         with torch.no_grad():
             _forward(module, torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device))
+            read = _registers if registers else _spikes
             layers = {
-                layer.name: _registers(layer, block, *seen[id(block)])
+                layer.name: read(layer, block, *seen[id(block)])
                 for layer, block in zip(net.layers, listed, strict=True)
             }
     finally:
         module.train(training)
         for hook in hooks:
             hook.remove()
-    return Trace(backend="torch", layers=layers)
+    trace = Trace(backend="torch", layers=layers)
+    return trace if registers else without_registers(trace)
 
 
 def _forward(module: nn.Module, x: torch.Tensor) -> None:
@@ -71,6 +75,16 @@ def _forward(module: nn.Module, x: torch.Tensor) -> None:
         module(x)
     except RuntimeError as error:
         raise InputError(f"The module does not take input of shape {tuple(x.shape)}: {error}") from None
+
+
+def _spikes(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
+    if isinstance(layer.neuron, CELIF):
+        return {SPIKES: integers(output, 1.0)}
+    if not isinstance(layer.neuron, Readout):
+        return _registers(layer, block, x, output)
+    v = block.final(x)
+    _refuse_unless(torch.equal((v / x.shape[-1]).to(output.dtype), output), layer)
+    return {"v": integers(v[..., None], block.unit)}
 
 
 def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
@@ -88,9 +102,13 @@ def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) 
         found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x))
         came_out = integers(output, torch_neurons.payload_unit(block.neuron))
         same = np.array_equal(arrivals(layer.axon, found[SPIKES]), came_out)
+    _refuse_unless(same, layer)
+    return found
+
+
+def _refuse_unless(same: bool, layer: Layer) -> None:
     if not same:
         raise BackendError(
             f"layer {layer.name!r}: the module's forward pass and its registers disagree. A hook, dropout or state "
             "kept between calls changes the block's output; remove it before verifying."
         )
-    return found

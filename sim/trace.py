@@ -60,3 +60,14 @@ class Trace:
     def predictions(self, net: Net) -> npt.NDArray[np.int64]:
         """Return the class of each sample, the first of the largest outputs; int64 of shape (samples,)."""
         return np.asarray(self.output(net).argmax(-1), dtype=np.int64)
+
+
+def without_registers(trace: Trace) -> Trace:
+    """Return the spikes of a trace, and of layers that have none the registers after the last step."""
+    return Trace(
+        backend=trace.backend,
+        layers={
+            name: {SPIKES: of[SPIKES]} if SPIKES in of else {key: array[..., -1:] for key, array in of.items()}
+            for name, of in trace.layers.items()
+        },
+    )

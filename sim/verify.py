@@ -18,10 +18,10 @@ from ..export import netx
 from . import gaps
 from .diagnose import Diagnosis, diagnose
 from .gaps import FloatGap, LavaGap
-from .parity import Comparison, compare, merge
+from .parity import Comparison, Mismatch, compare, merge
 from .simulate import BACKENDS, Backend, encode, simulate
 from .sweep import Sweep
-from .trace import VARIABLES, Trace
+from .trace import SPIKES, VARIABLES, Trace, without_registers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 2**27
 """Size of a trace of the samples that are compared at once; more samples take their turn."""
+_PICTURED = 4
+"""Samples whose registers are run again for pictures when the comparison did without."""
 
 
 class Answers(NamedTuple):
@@ -141,6 +143,7 @@ def verify(
     backends: Sequence[Backend] = ("engine", "lava"),
     lava_samples: int | None = None,
     seed: int = 0,
+    registers: bool = True,
     deadline: float | None = None,
     sweep: Sweep | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -164,6 +167,10 @@ def verify(
         by `seed`. Default: all.
     seed : int
         Seed of that choice.
+    registers : bool
+        Whether torch and the engine are compared in every register too. Without, in every spike of every layer and
+        in what the network answers: what the next layer sees and what a user sees, many times faster, since torch
+        then runs its fused kernels alone. Lava is always compared in both.
     deadline : float, optional
         Seconds that Lava may take.
     sweep : Sweep, optional
@@ -196,6 +203,7 @@ def verify(
     trained: Net | None = None
     twin: FloatTwin | str = "no trained module was given"
     runs: dict[str, Callable[[npt.NDArray[Any]], Trace]] = {}
+    quick: dict[str, Callable[[npt.NDArray[Any]], Trace]] = {}
     if isinstance(network, Net | str | os.PathLike):
         net = network if isinstance(network, Net) else netx.load(network)
     else:
@@ -210,6 +218,7 @@ def verify(
         if not _same_layers(trained, net):
             return Verdict(net=net, comparisons=(), answers={}, traces=(), altered=tuple(altered))
         runs["torch"] = partial(torch_backend.run, module, trained)
+        quick["torch"] = partial(torch_backend.run, module, trained, registers=False)
         twin = _float_twin(module, trained)
 
     def tell(what: str) -> Callable[[int, int], None] | None:
@@ -217,6 +226,7 @@ def verify(
 
     for backend in backends:
         runs[backend] = partial(simulate, net, backend=backend, deadline=deadline, progress=tell("Lava steps"))
+        quick[backend] = partial(_without_registers, net, backend, runs[backend])
     if len(runs) < 2:
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
     encode(net, x)  # refuses what does not fit before anything runs
@@ -237,22 +247,32 @@ def verify(
                 answers.setdefault(side, Answers(chosen, output))
             continue
         # Lava runs its samples in one stream; the others share out what a trace may take of the memory.
-        size = len(chosen) if "lava" in (first, other) else max(1, _CHUNK_BYTES // _trace_bytes(net))
+        with_lava = "lava" in (first, other)
+        used = runs if registers or with_lava else quick
+        size = len(chosen) if with_lava else max(1, _CHUNK_BYTES // _trace_bytes(net, registers=registers))
         parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
         found = []
         rounding: list[FloatGap] = []
         why: Diagnosis | None = None
         for done, part in enumerate(parts):
-            a, b = shown = runs[first](x[part]), runs[other](x[part])
+            a, b = shown = used[first](x[part]), used[other](x[part])
             comparison = compare(a, b)
             found.append((comparison, a.output(net), b.output(net)))
             if other == others[0] and not isinstance(twin, str):
                 rounding.append(twin.compare(x[part], a))
             if comparison.first is not None and (why is None or _earlier(net, comparison.first.layer, why.layer)):
-                why = diagnose(net, encode(net, x[part]), a, b, comparison.first, trained=trained if altered else None)
-                why = why.renamed(int(part[comparison.first.sample]))
+                where: Mismatch | None = comparison.first
+                if used is quick:  # a diagnosis looks at registers
+                    part = part[[comparison.first.sample]]
+                    a, b = runs[first](x[part]), runs[other](x[part])
+                    where = compare(a, b).first
+                assert where is not None
+                why = diagnose(net, encode(net, x[part]), a, b, where, trained=trained if altered else None)
+                why = why.renamed(int(part[where.sample]))
             if progress is not None and len(parts) > 1:
                 progress(f"samples of {other}", min(size * (done + 1), len(chosen)), len(chosen))
+        if used is quick:  # pictures show registers
+            shown = tuple(runs[name](x[chosen[-_PICTURED:]]) for name in (first, other))
         comparisons.append(merge([comparison for comparison, _, _ in found], parts))
         diagnoses.append(why)
         float_gap = gaps.merge(rounding) if rounding else float_gap
@@ -302,9 +322,23 @@ def _chosen(available: int, wanted: int | None, seed: int) -> npt.NDArray[np.int
     return np.sort(np.random.default_rng(seed).choice(available, wanted, replace=False))
 
 
-def _trace_bytes(net: Net) -> int:
+def _trace_bytes(net: Net, *, registers: bool) -> int:
     """Return the size of one sample's trace."""
-    return sum(4 * net.steps * layer.num_neurons * len(VARIABLES[type(layer.neuron)]) for layer in net.layers)
+    variables = [len(VARIABLES[type(layer.neuron)]) if registers else 1 for layer in net.layers]
+    return sum(4 * net.steps * layer.num_neurons * n for layer, n in zip(net.layers, variables, strict=True))
+
+
+def _without_registers(net: Net, backend: str, run: Callable[[npt.NDArray[Any]], Trace], x: npt.NDArray[Any]) -> Trace:
+    """Run samples and return every spike and what a read-out holds after the last step."""
+    if backend == "engine":
+        from . import engine
+
+        output = [(net.readout.name, "v")] if net.readout else []
+        spikes = [(layer.name, SPIKES) for layer in net.layers if SPIKES in VARIABLES[type(layer.neuron)]]
+        trace = engine.run(net, encode(net, x), record=[*spikes, *output])
+    else:
+        trace = run(x)
+    return without_registers(trace)
 
 
 def _same_layers(a: Net, b: Net) -> bool:

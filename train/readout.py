@@ -117,13 +117,17 @@ class Readout(nn.Module):
             The register after the last step divided by T, in SLAYER's units. Gradients are those of the mean, and
             pass straight through a saturation.
         """
+        return (self.final(x) / x.shape[-1]).to(self.synapse.weight.dtype)
+
+    def final(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the register after the last step, float64 of shape (N, C) in SLAYER's units."""
         steps = x.shape[-1]
         weight, bias = (None if w is None else w.to(torch.float64) for w in self.synapse.quantized())
         count, lowest = _Count.apply(x)  # the sum over time first: then the product is a T-th of the work
         register = functional.linear(count, weight, None if bias is None else steps * bias)
         if lowest < 0 or not self._fits(steps, count.detach(), weight.detach(), bias):
             register = register + (self.registers(x)[..., -1] - register).detach()
-        return (register / steps).to(self.synapse.weight.dtype)
+        return register
 
     def _fits(self, steps: int, count: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> bool:
         """Say whether the register cannot have saturated, by a bound that holds at every step of spikes."""

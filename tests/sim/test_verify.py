@@ -163,6 +163,7 @@ def test_a_saturating_readout_is_compared_like_any_register(x):
     module = torch.nn.Sequential(first, Readout(4, 2, a_shift=18, weight_scale=8))
 
     verdict = verify(module, x, backends=("reference",))
+    assert verify(module, x, backends=("engine",), registers=False).exact
 
     assert verdict.exact
     assert np.abs(verdict.traces[0].layers["readout2"]["v"]).max() == 2**23 - 1
@@ -185,6 +186,32 @@ def test_lava_vouches_for_a_share_and_the_engine_for_all(module, x, monkeypatch)
     chosen = verdict.answers["lava"].samples
     assert len(set(chosen.tolist())) == 3
     assert np.array_equal(verdict.answers["torch"].output[chosen], verdict.answers["lava"].output)
+
+
+def test_without_registers_every_spike_and_answer_is_still_compared(module, x):
+    verdict = verify(module, x, backends=("engine", "reference"), registers=False)
+
+    assert verdict.exact
+    for comparison in verdict.comparisons:
+        assert comparison.spikes_compared == 4 * 16 * 22 and comparison.spikes_fired > 0
+        assert comparison.registers_compared == 4 * 3  # what the read-out holds in the end
+    assert "theta" in verdict.traces[0].layers["celif1"]  # pictures have registers all the same
+    whole = verify(module, x, backends=("engine",))
+    assert np.array_equal(verdict.answers["torch"].output, whole.answers["torch"].output)
+
+
+def test_without_registers_a_fault_is_located_and_diagnosed_from_registers(module, x, tmp_path):
+    many = np.concatenate([np.zeros_like(x), x])
+    net = record(module)
+    neuron = dataclasses.replace(net.layers[1].neuron, v_th_mant=net.layers[1].neuron.v_th_mant // 2)
+    layers = (net.layers[0], dataclasses.replace(net.layers[1], neuron=neuron), net.layers[2])
+    netx.write(dataclasses.replace(net, layers=layers), tmp_path / "net.net")
+
+    verdict = verify(module, many, file=tmp_path / "net.net", backends=("engine",), registers=False)
+
+    first, why = verdict.comparisons[0].first, verdict.diagnoses[0]
+    assert not verdict.exact and first.layer == why.layer == "celif2" and first.sample == why.sample
+    assert "theta" in first.registers["torch"] or "theta" in why.around[0][1]
 
 
 def test_a_mismatch_in_a_later_chunk_keeps_its_sample_number(module, x, tmp_path, monkeypatch):
