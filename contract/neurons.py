@@ -10,14 +10,17 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import alif, celif, cuba, readout
+from . import adrf, alif, celif, cuba, readout, rf, rf_iz
+from .adrf import ADRF
 from .alif import ALIF
 from .celif import CELIF
 from .cuba import CUBA
 from .fixed import STATE_MAX
 from .readout import Readout
+from .rf import RF
+from .rf_iz import RFIZ
 
-Neuron = CELIF | CUBA | Readout | ALIF
+Neuron = CELIF | CUBA | Readout | ALIF | ADRF | RF | RFIZ
 """What a layer's neurons can be."""
 
 
@@ -39,6 +42,9 @@ RULES: dict[type[Any], Rule] = {
     CUBA: Rule(cuba, ("u", "v")),
     Readout: Rule(readout, ("v",), fires=False),
     ALIF: Rule(alif, ("u", "v", "theta", "r")),
+    ADRF: Rule(adrf, ("real", "imag", "theta", "r"), sums=2),
+    RF: Rule(rf, ("real", "imag"), sums=2),
+    RFIZ: Rule(rf_iz, ("real", "imag"), sums=2),
 }
 
 

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.adrf import ADRF
 from ..contract.alif import ALIF
 from ..contract.axon import Axon
 from ..contract.celif import CELIF
@@ -24,6 +25,8 @@ from ..contract.net import Input, Layer
 from ..contract.neurons import RULES, Neuron
 from ..contract.oscillators import Oscillators
 from ..contract.readout import Readout
+from ..contract.rf import RF
+from ..contract.rf_iz import RFIZ
 from ..contract.synapse import Dense
 
 MAX_ELEMENTS = 2**25
@@ -37,6 +40,16 @@ class _Schema(NamedTuple):
     constants: dict[str, int]
     """Datasets that stock NetX expects with the only value that the record can mean."""
 
+
+_RESONATOR = {
+    "sin_decay": "sinDecay",
+    "cos_decay": "cosDecay",
+    "v_th_mant": "vThMant",
+    "a_shift": "aShift",
+    "graded": "gradedSpike",
+}
+
+_ADAPTIVE = {"th_decay": "thDecay", "ref_decay": "refDecay", "v_th_mant": "vThMant", "v_th_step": "vThStep"}
 
 NEURONS = {
     "CELIF": _Schema(
@@ -61,15 +74,18 @@ NEURONS = {
         {
             "u_decay": "iDecay",
             "v_decay": "vDecay",
-            "th_decay": "thDecay",
-            "ref_decay": "refDecay",
-            "v_th_mant": "vThMant",
-            "v_th_step": "vThStep",
             "a_shift": "aShift",
             "graded": "gradedSpike",
+            **_ADAPTIVE,
         },
         {"refDelay": 1},
     ),
+    # Stock NetX runs any type with RF in its name as a plain RF whose decays have gone through a lossy detour.
+    "ADAPTIVE_RESONATOR": _Schema(
+        ADRF, _RESONATOR | {"v_th_step": "vThStep", "th_decay": "thDecay", "ref_decay": "refDecay"}, {}
+    ),
+    "RESONATOR": _Schema(RF, _RESONATOR, {}),
+    "RESONATOR_IZHIKEVICH": _Schema(RFIZ, _RESONATOR, {}),
     "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp"}, {}),
 }
 

@@ -193,7 +193,7 @@ def _stock(block: Any, name: str) -> Layer:
         }
     )
     synapse = slayer_synapses.READERS[kind](block)
-    shape = (synapse.num_neurons,)
+    shape = (synapse.num_neurons // (2 if block.neuron.complex else 1),)
     neuron = slayer_neurons.READERS[family](block.neuron, shape)
     return Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale, axon=_axon(block, shape))
 

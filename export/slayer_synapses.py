@@ -18,8 +18,10 @@ from .refusal import refuse
 
 
 def dense(block: Any) -> Dense:
-    """Read all-to-all synapses."""
-    return Dense(weight=levels(block, block.synapse).reshape(block.synapse.weight.shape[:2]))
+    """Read all-to-all synapses; of complex ones, the real weights on top of the imaginary ones."""
+    synapse = block.synapse
+    parts = (synapse.real, synapse.imag) if getattr(synapse, "complex", False) else (synapse,)
+    return Dense(weight=np.concatenate([levels(block, part).reshape(part.weight.shape[:2]) for part in parts]))
 
 
 def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:

@@ -89,9 +89,9 @@ def build(
     source = RingBuffer(data=payload)
     upstream = source.s_out
     layers = []
-    payloads = net.payload_bounds()
+    payloads, bounds = net.payload_bounds(), net.sum_bounds()
     for i, layer in enumerate(net.layers):
-        neuron = process(layer, Place(net.latency(i), net.steps, _table(net, layer.num_neurons, te_source)))
+        neuron = process(layer, Place(net.latency(i), net.steps, bounds[i], _table(net, layer.num_neurons, te_source)))
         bits = net.input.bits if i == 0 else (payloads[i].bit_length() if payloads[i] > 1 else 0)
         synapse = _dense(layer.synapse.weight[:, : layer.num_inputs], bits, f"{layer.name}_synapse")
         upstream.connect(synapse.s_in)

@@ -1,7 +1,8 @@
 """The Lava process of each kind of neuron, in one table.
 
-CE-LIF, the read-out and what Lava has no exact process for are processes of this package; CUBA layers are Lava's own
-``LIFReset``, given what it needs to be exact: the reset that falls on the layer's local time.
+CE-LIF, the read-out and what Lava has no exact process for are processes of this package. CUBA layers are Lava's own
+``LIFReset``, given what it needs to be exact: the reset that falls on the layer's local time. RF and RF-IZ layers run
+Lava's own models in a process that hands them the exact decays and resets them.
 """
 
 from __future__ import annotations
@@ -17,15 +18,22 @@ compat.apply()  # before the first Lava import
 
 from lava.proc.lif.process import LIFReset  # noqa: E402
 
+from ..contract.adrf import ADRF  # noqa: E402
 from ..contract.alif import ALIF  # noqa: E402
 from ..contract.celif import CELIF  # noqa: E402
 from ..contract.cuba import CUBA  # noqa: E402
 from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
 from ..contract.net import Layer  # noqa: E402
 from ..contract.readout import Readout  # noqa: E402
+from ..contract.rf import RF  # noqa: E402
+from ..contract.rf_iz import RFIZ  # noqa: E402
 from .celif.process import CELIF as CELIFProcess  # noqa: E402
 from .readout.process import Readout as ReadoutProcess  # noqa: E402
+from .resonators import process as resonators  # noqa: E402
 from .rules import process as rules  # noqa: E402
+
+STOCK_LIMIT = 2 ** (31 - ACCUMULATOR_SHIFT)
+"""Lava's own neurons shift their input in 32 bits; larger sums overflow."""
 
 
 class Place(NamedTuple):
@@ -35,6 +43,8 @@ class Place(NamedTuple):
     """Steps by which it works behind the network's input."""
     period: int
     """Length of a sample in steps."""
+    bound: int
+    """The largest magnitude that one of its dendritic sums can reach."""
     te: np.ndarray | None
     """A CE-LIF layer's temporal encoding as a table, int8 of shape (te_steps, n); None if it comes through synapses."""
 
@@ -78,9 +88,23 @@ def _ours(kind: Any) -> Callable[[Layer, Place], Any]:
     return build
 
 
+def _resonator(stock: Any, rule: Any) -> Callable[[Layer, Place], Any]:
+    """Return what builds Lava's own arithmetic where it fits, which is unary spikes through 32 bits, and ours else."""
+
+    def build(layer: Layer, place: Place) -> Any:
+        neuron: Any = layer.neuron
+        fits = neuron.a_shift == ACCUMULATOR_SHIFT and not neuron.graded and place.bound < STOCK_LIMIT
+        return _ours(stock if fits else rule)(layer, place)
+
+    return build
+
+
 _PROCESSES: dict[type[Any], Callable[[Layer, Place], Any]] = {
     CELIF: _celif,
     CUBA: _cuba,
     Readout: _ours(ReadoutProcess),
     ALIF: _ours(rules.ALIF),
+    ADRF: _ours(rules.ADRF),
+    RF: _resonator(resonators.RF, rules.RF),
+    RFIZ: _resonator(resonators.RFIZ, rules.RFIZ),
 }

@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..contract.adrf import ADRF
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
+from ..contract.rf import RF
+from ..contract.rf_iz import RFIZ
 from .trace import SPIKES
 
 Variables = dict[str, torch.Tensor]
@@ -62,4 +65,28 @@ def _alif(neuron: Any, dendrites: Any) -> Variables:
     return {SPIKES: neuron.spike(v, theta, r), "u": u, "v": v, "theta": theta, "r": r}
 
 
-_DYNAMICS: dict[type[Any], Callable[[Any, Any], Variables]] = {CUBA: _cuba, ALIF: _alif}
+def _adrf(neuron: Any, dendrites: Any) -> Variables:
+    real, imag, theta, r = neuron.dynamics(dendrites)
+    return {SPIKES: neuron.spike(real, imag, theta, r), "real": real, "imag": imag, "theta": theta, "r": r}
+
+
+def _rf(neuron: Any, dendrites: Any) -> Variables:
+    real, imag = neuron.dynamics(dendrites)
+    return {SPIKES: neuron.spike(real, imag), "real": real, "imag": imag}
+
+
+def _rf_iz(neuron: Any, dendrites: Any) -> Variables:
+    real, imag = neuron.dynamics(dendrites)
+    sent = neuron.spike(real, imag)
+    fired = imag >= neuron.threshold
+    below = imag.new_tensor(neuron.threshold - 1 / neuron.s_scale)
+    return {SPIKES: sent, "real": real * ~fired, "imag": torch.where(fired, below, imag)}
+
+
+_DYNAMICS: dict[type[Any], Callable[[Any, Any], Variables]] = {
+    CUBA: _cuba,
+    ALIF: _alif,
+    ADRF: _adrf,
+    RF: _rf,
+    RFIZ: _rf_iz,
+}

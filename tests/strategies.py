@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
+from spikeproof.contract.adrf import ADRF
 from spikeproof.contract.alif import ALIF
 from spikeproof.contract.axon import MAX_DELAY, Axon
 from spikeproof.contract.celif import CELIF
@@ -24,7 +25,10 @@ from spikeproof.contract.fixed import (
     WEIGHT_MIN,
 )
 from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.neurons import RULES
 from spikeproof.contract.readout import Readout
+from spikeproof.contract.rf import RF
+from spikeproof.contract.rf_iz import RFIZ
 from spikeproof.contract.synapse import Dense
 
 
@@ -43,6 +47,12 @@ sums = edged(-(2**17), 2**17, 100, -100)
 thresholds = edged(0, THRESHOLD_MANT_MAX, 19)
 biases = edged(BIAS_MANT_MIN, BIAS_MANT_MAX)
 spikes = st.sampled_from((0, 1))
+adaptive = {"v_th_mant": thresholds, "v_th_step": edged(-THRESHOLD_MANT_MAX, THRESHOLD_MANT_MAX, 5)}
+ends = {"a_shift": edged(-23, 18, 6), "graded": edged(0, 1)}
+mostly_stock = {
+    "a_shift": st.just(6) | st.just(6) | ends["a_shift"],
+    "graded": st.just(0) | st.just(0) | ends["graded"],
+}
 
 
 @st.composite
@@ -81,15 +91,28 @@ def cuba_params(num_neurons):
 
 def alif_params(num_neurons):
     """ALIF parameters of any value."""
-    return st.builds(
-        ALIF,
-        num_neurons=st.just(num_neurons),
-        **{name: decays | arrays(decays, num_neurons) for name in ("u_decay", "v_decay", "th_decay", "ref_decay")},
-        v_th_mant=thresholds,
-        v_th_step=edged(-THRESHOLD_MANT_MAX, THRESHOLD_MANT_MAX, 5),
-        a_shift=edged(-23, 18, 6),
-        graded=edged(0, 1),
-    )
+    return st.builds(ALIF, **several("u_decay", "v_decay", "th_decay", "ref_decay", n=num_neurons), **adaptive, **ends)
+
+
+def adrf_params(num_neurons):
+    """ADRF parameters of any value."""
+    names = ("sin_decay", "cos_decay", "th_decay", "ref_decay")
+    return st.builds(ADRF, **several(*names, n=num_neurons), **adaptive, **ends)
+
+
+def rf_params(num_neurons):
+    """RF parameters of any value; those of most use on Lava's own arithmetic."""
+    return st.builds(RF, **several("sin_decay", "cos_decay", n=num_neurons), v_th_mant=thresholds, **mostly_stock)
+
+
+def rf_iz_params(num_neurons):
+    """RF-IZ parameters of any value; those of most use on Lava's own arithmetic."""
+    return st.builds(RFIZ, **several("sin_decay", "cos_decay", n=num_neurons), v_th_mant=thresholds, **mostly_stock)
+
+
+def several(*names, n):
+    """Decays under their names, one or one a neuron."""
+    return {"num_neurons": st.just(n)} | {name: decays | arrays(decays, n) for name in names}
 
 
 def readout_params(num_neurons):
@@ -131,12 +154,15 @@ def axons(num_neurons):
     return same | each
 
 
+kinds_that_fire = (celif_params, cuba_params, alif_params, adrf_params, rf_params, rf_iz_params)
+
+
 @st.composite
 def nets(draw, max_neurons=5, max_steps=6):
     """Small networks of any parameters, as records."""
     bits = draw(st.sampled_from((0, 1, 8)))
     channels = draw(st.integers(1, max_neurons))
-    kinds = draw(st.lists(st.sampled_from((celif_params, cuba_params, alif_params)), min_size=0, max_size=3))
+    kinds = draw(st.lists(st.sampled_from(kinds_that_fire), min_size=0, max_size=3))
     if not kinds or draw(st.booleans()):
         kinds = [*kinds, readout_params]
     layers, width = [], channels
@@ -144,10 +170,11 @@ def nets(draw, max_neurons=5, max_steps=6):
         n = draw(st.integers(1, max_neurons))
         channels_beside = draw(st.sampled_from((0, 0, 1, 3)))
         cpg = draw(oscillators(channels_beside)) if channels_beside else None
-        weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), n, width + channels_beside))
+        neuron = draw(kind(n))
+        rows = n * RULES[type(neuron)].sums
+        weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), rows, width + channels_beside))
         scale = 2 ** draw(st.integers(0, 10))
         axon = draw(st.none() | axons(n)) if kind is not readout_params else None
-        neuron = draw(kind(n))
         if getattr(neuron, "graded", 0) and kinds[i + 1 : i + 2] == [cuba_params]:  # whose sums could overflow in Lava
             neuron = dataclasses.replace(neuron, graded=0)
         layers.append(

@@ -14,7 +14,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from spikeproof.contract.neurons import RULES
 from spikeproof.lava_procs.local_time import local_step
-from spikeproof.lava_procs.rules.process import ALIF
+from spikeproof.lava_procs.rules.process import ADRF, ALIF, RF, RFIZ
 
 _REGISTER = LavaPyType(np.ndarray, np.int32)
 
@@ -60,3 +60,36 @@ class PyALIFModelFixed(_RuleModel):
     theta: np.ndarray = _REGISTER
     r: np.ndarray = _REGISTER
     s: np.ndarray = _REGISTER
+
+
+@implements(proc=ADRF, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt", "bit_accurate_loihi")
+class PyADRFModelFixed(_RuleModel):
+    """ADRF."""
+
+    real: np.ndarray = _REGISTER
+    imag: np.ndarray = _REGISTER
+    theta: np.ndarray = _REGISTER
+    r: np.ndarray = _REGISTER
+    s: np.ndarray = _REGISTER
+
+
+@implements(proc=RF, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt", "bit_accurate_loihi")
+class PyRFModelFixed(_RuleModel):
+    """RF."""
+
+    real: np.ndarray = _REGISTER
+    imag: np.ndarray = _REGISTER
+
+
+@implements(proc=RFIZ, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt", "bit_accurate_loihi")
+class PyRFIZModelFixed(_RuleModel):
+    """RF-IZ."""
+
+    real: np.ndarray = _REGISTER
+    imag: np.ndarray = _REGISTER

@@ -49,3 +49,15 @@ class Rule(AbstractProcess):
 
 class ALIF(Rule):
     """Adaptive leaky integrate-and-fire neurons, see `spikeproof.contract.alif`."""
+
+
+class ADRF(Rule):
+    """Adaptive resonate-and-fire neurons, see `spikeproof.contract.adrf`."""
+
+
+class RF(Rule):
+    """Resonate-and-fire neurons whose spikes or inputs are graded, see `spikeproof.contract.rf`."""
+
+
+class RFIZ(Rule):
+    """The same with Izhikevich's reset, see `spikeproof.contract.rf_iz`."""

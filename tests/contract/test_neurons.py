@@ -5,7 +5,7 @@ import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import alif, celif, cuba, readout, real
+from spikeproof.contract import adrf, alif, celif, cuba, readout, real, rf, rf_iz
 
 N = 3
 
@@ -39,6 +39,13 @@ def test_celif_step_is_its_equations(data):
         assert (state.h[i], state.v[i], state.s[i], spikes[i]) == (new_h, new_v, fires, fires)
 
 
+def relaxed(params, i, theta, r, fired):
+    rest = params.v_th_mant * 64
+    raised = clip(theta + params.v_th_step * 64) if fired else theta
+    new_r = decayed(clip(r + 2 * theta) if fired else r, int(params.ref_decay[i]))
+    return clip(rest + decayed(raised - rest, int(params.th_decay[i]))), new_r
+
+
 @given(st.data())
 def test_alif_step_is_its_equations(data):
     params = data.draw(some.alif_params(N))
@@ -54,13 +61,65 @@ def test_alif_step_is_its_equations(data):
             decayed(old_u, int(params.u_decay[i])) + (sum_ * 2**shift if shift >= 0 else toward_zero(sum_, -shift))
         )
         new_v = clip(decayed(old_v, int(params.v_decay[i])) + new_u)
-        rest = params.v_th_mant * 64
-        raised = clip(old_theta + params.v_th_step * 64) if fired else old_theta
-        new_theta = clip(rest + decayed(raised - rest, int(params.th_decay[i])))
-        new_r = decayed(clip(old_r + 2 * old_theta) if fired else old_r, int(params.ref_decay[i]))
+        new_theta, new_r = relaxed(params, i, old_theta, old_r, fired)
         fires = int(new_v >= new_theta + new_r)
         assert tuple(int(array[i]) for array in state) == (new_u, new_v, new_theta, new_r, fires)
         assert sent[i] == (fires * new_v if params.graded else fires)
+
+
+def turned(params, i, real, imag, x_real, x_imag):
+    sin, cos, k = int(params.sin_decay[i]), int(params.cos_decay[i]), params.a_shift
+    a, b = (x * 2**k if k >= 0 else toward_zero(x, -k) for x in (x_real, x_imag))
+    return (
+        clip(toward_zero(cos * real, 12) - toward_zero(sin * imag, 12) + a),
+        clip(toward_zero(sin * real, 12) + toward_zero(cos * imag, 12) + b),
+    )
+
+
+@given(st.data())
+def test_rf_step_is_its_equations(data):
+    params = data.draw(some.rf_params(N))
+    real, imag = (data.draw(some.arrays(some.states, N)) for _ in range(2))
+    x = data.draw(some.arrays(some.sums, 2 * N))
+
+    sent, state = rf.step(params, rf.RFState(real=real, imag=imag), x)
+
+    for i in range(N):
+        new_real, new_imag = turned(params, i, int(real[i]), int(imag[i]), int(x[i]), int(x[N + i]))
+        fires = int(new_real >= params.v_th_mant * 64 and imag[i] < 0 <= new_imag)
+        assert (state.real[i], state.imag[i]) == (new_real, new_imag)
+        assert sent[i] == (fires * new_real if params.graded else fires)
+
+
+@given(st.data())
+def test_rf_iz_step_is_its_equations(data):
+    params = data.draw(some.rf_iz_params(N))
+    real, imag = (data.draw(some.arrays(some.states, N)) for _ in range(2))
+    x = data.draw(some.arrays(some.sums, 2 * N))
+
+    sent, state = rf_iz.step(params, rf_iz.RFIZState(real=real, imag=imag), x)
+
+    for i in range(N):
+        new_real, new_imag = turned(params, i, int(real[i]), int(imag[i]), int(x[i]), int(x[N + i]))
+        fires = int(new_imag >= params.v_th_mant * 64)
+        assert (state.real[i], state.imag[i]) == ((0, params.v_th_mant * 64 - 1) if fires else (new_real, new_imag))
+        assert sent[i] == (fires * new_imag if params.graded else fires)
+
+
+@given(st.data())
+def test_adrf_step_is_its_equations(data):
+    params = data.draw(some.adrf_params(N))
+    real, imag, theta, r = (data.draw(some.arrays(some.states, N)) for _ in range(4))
+    s, x = data.draw(some.arrays(some.spikes, N)), data.draw(some.arrays(some.sums, 2 * N))
+
+    sent, state = adrf.step(params, adrf.ADRFState(real=real, imag=imag, theta=theta, r=r, s=s), x)
+
+    for i in range(N):
+        new_real, new_imag = turned(params, i, int(real[i]), int(imag[i]), int(x[i]), int(x[N + i]))
+        new_theta, new_r = relaxed(params, i, int(theta[i]), int(r[i]), int(s[i]))
+        fires = int(new_real >= new_theta + new_r and imag[i] < 0 <= new_imag)
+        assert tuple(int(array[i]) for array in state) == (new_real, new_imag, new_theta, new_r, fires)
+        assert sent[i] == (fires * new_real if params.graded else fires)
 
 
 @given(st.data())

@@ -15,6 +15,7 @@ compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
 
 ADAPTIVE = {"threshold_step": 0.1, "threshold_decay": 0.1, "refractory_decay": 0.1}
+RESONATE = {"threshold": 1.0, "period": 8, "decay": 0.1}
 PARAMS = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.03}
 
 
@@ -72,6 +73,10 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: _with(PARAMS, scale=100), "layer 'cuba1': scale: 100 is not a power of two"),
         (lambda: slayer.block.alif.Conv({**PARAMS, **ADAPTIVE}, 4, 3, 1, delay_shift=False),
          "layer 'alif1': lava.lib.dl.slayer.block.alif.Conv cannot be exported yet"),
+        (lambda: slayer.block.adrf_iz.Dense({**RESONATE, **ADAPTIVE}, 4, 3), "layer 'adrf_iz1': .* no forward pass"),
+        (lambda: slayer.block.rf.Dense({**RESONATE, "norm": slayer.neuron.norm.MeanOnlyBatchNorm}, 4, 3),
+         "layer 'rf1': norm"),
+        (lambda: slayer.block.rf.Dense({**RESONATE, "graded_spike": True}, 4, 3), "layer 'rf1': graded_spike"),
         (lambda: torch.nn.Linear(4, 3), "layer 'linear1': torch.nn.modules.linear.Linear cannot be exported"),
     ],
 )  # fmt: skip
@@ -99,3 +104,15 @@ def test_networks_without_order_encoding_or_length_are_refused():
         record(torch.nn.Sequential(*(celif.Dense({}, 3, 3, temporal_encoding=one) for one in te)))
     with pytest.raises(UnsupportedError, match="layer 'celif2': input_exp is for the first layer"):
         record(torch.nn.Sequential(*(celif.Dense({}, 3, 3, temporal_encoding=te[0], input_exp=-6) for _ in range(2))))
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_rotation_out_of_the_unit_circle_is_read_as_the_forward_pass_takes_it_and_left_alone(learned):
+    torch.manual_seed(0)
+    block = slayer.block.rf.Dense({**RESONATE, "requires_grad": learned}, 4, 3, delay_shift=False)
+    block.neuron.sin_decay.data[:], block.neuron.cos_decay.data[:] = 3500.3, 3500.3
+
+    neuron = record(torch.nn.Sequential(block), steps=9).layers[0].neuron
+
+    assert (neuron.sin_decay == (2896 if learned else 3500)).all()
+    assert block.neuron.sin_decay.item() == np.float32(3500.3)

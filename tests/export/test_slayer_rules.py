@@ -7,72 +7,129 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeproof.contract import alif
+from spikeproof.contract.adrf import ADRF
+from spikeproof.contract.alif import ALIF
+from spikeproof.contract.fixed import STATE_MAX
+from spikeproof.contract.neurons import RULES
+from spikeproof.contract.rf import RF
+from spikeproof.contract.rf_iz import RFIZ
 from spikeproof.lava_procs import compat
+from spikeproof.sim import reference
+from spikeproof.sim.torch_neurons import variables
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
 
 N, STEPS, SCALE = 4, 40, 64
-UNIT = 64 * SCALE
+
+SLAYER_NAMES = {
+    "u_decay": "current_decay", "v_decay": "voltage_decay", "th_decay": "threshold_decay",
+    "ref_decay": "refractory_decay", "sin_decay": "sin_decay", "cos_decay": "cos_decay",
+}  # fmt: skip
+FAMILIES = {
+    "alif": (ALIF, {"current_decay": 0, "voltage_decay": 0, "threshold_decay": 0, "refractory_decay": 0}),
+    "adrf": (ADRF, {"period": 4, "decay": 0, "threshold_decay": 0, "refractory_decay": 0}),
+    "rf": (RF, {"period": 4, "decay": 0}),
+    "rf_iz": (RFIZ, {"period": 4, "decay": 0}),
+}
+"""Family -> its record, and SLAYER's parameters that are replaced by the very integers."""
 
 
-def sums_of(data):
-    """Dendritic sums as weights of step 2 make them; from tame to large ones."""
-    random = np.random.default_rng(data.draw(st.integers(0, 2**16)))
-    size = data.draw(st.sampled_from((30, 200, 1500)))
-    sums = 2 * random.integers(-size // 3, size, (STEPS, N))
-    return sums * (random.random((STEPS, N)) < data.draw(st.sampled_from((0.2, 0.7))))
+def decays_of(kind, draw):
+    """Decays of any value, one or one a neuron; a rotation's inside the unit circle, as SLAYER keeps it."""
+    if kind is ALIF:
+        names = ("u_decay", "v_decay", "th_decay", "ref_decay")
+        return {name: draw(some.decays | some.arrays(some.decays, N)) for name in names}
+    angle = np.array(draw(st.lists(st.floats(0, np.pi / 2), min_size=N, max_size=N)))
+    kept = np.array(draw(st.lists(st.sampled_from([0.0, 0.5, 0.9, 0.99, 4095 / 4096]), min_size=N, max_size=N)))
+    rotation = {
+        "sin_decay": np.maximum(1, np.round(4096 * kept * np.sin(angle))).astype(int),
+        "cos_decay": np.round(4096 * kept * np.cos(angle)).astype(int),
+    }
+    if kind is ADRF:
+        rotation |= {name: draw(some.decays | some.arrays(some.decays, N)) for name in ("th_decay", "ref_decay")}
+    return rotation
 
 
-def run(rules, params, sums):
-    """The contract's spikes and state fields, each of shape (STEPS, N)."""
-    state, rows = rules.reset(params), []
-    for x in sums:
-        sent, state = rules.step(params, state, x)
-        rows.append((sent, *state))
-    return [np.array(column) for column in zip(*rows, strict=True)]
-
-
-def as_input(sums):
-    return torch.tensor(sums.T[None] / SCALE, dtype=torch.float32)
-
-
-def integers(x):
-    return np.round(x[0].detach().double().numpy().T * UNIT).astype(np.int64)
-
-
-def set_decays(neuron, **decays):
-    """Give a SLAYER neuron the very integers, one or one a neuron."""
+def both(family, decays, sums, *, threshold, step, graded):
+    """What the contract and SLAYER's forward pass make of dendritic sums, as variables of shape (1, N, STEPS)."""
+    kind, replaced = FAMILIES[family]
+    adapts = "th_decay" in decays
+    options = {"threshold_step": step / SCALE} if adapts else {}
+    neuron = getattr(slayer.neuron, family).Neuron(
+        threshold=threshold / SCALE, graded_spike=graded, **options, **replaced
+    )
     for name, value in decays.items():
-        getattr(neuron, name).data = torch.tensor(np.atleast_1d(value), dtype=torch.float32)
+        getattr(neuron, SLAYER_NAMES[name]).data = torch.tensor(np.atleast_1d(value), dtype=torch.float32)
+    more = {"v_th_step": neuron.v_th_step} if adapts else {}
+    params = kind(num_neurons=N, v_th_mant=neuron.v_th_mant, graded=graded, **decays, **more)
+    dendrites = torch.tensor(sums.transpose(1, 2, 0) / SCALE, dtype=torch.float32)
+    ours = reference.scan(params, sums, None)
+    theirs = variables(kind, neuron, tuple(dendrites.chunk(2, 1)) if RULES[kind].sums == 2 else dendrites)
+    return ours, theirs
 
 
-@settings(max_examples=40)
-@given(st.data())
-def test_alif_is_slayers_forward(data):
-    decay = some.decays | some.arrays(some.decays, N)
-    u, v, th, ref = (data.draw(decay) for _ in range(4))
-    threshold = data.draw(some.edged(0, 2**13, 64, 4096))
-    step = data.draw(some.edged(0, 2**10, 16))
-    graded = data.draw(st.booleans())
-    neuron = slayer.neuron.alif.Neuron(
-        threshold=threshold / SCALE, threshold_step=step / SCALE, current_decay=0, voltage_decay=0, threshold_decay=0,
-        refractory_decay=0, graded_spike=graded,
-    )  # fmt: skip
-    set_decays(neuron, current_decay=u, voltage_decay=v, threshold_decay=th, refractory_decay=ref)
-    sums = sums_of(data)
-    params = alif.ALIF(
-        num_neurons=N, u_decay=u, v_decay=v, th_decay=th, ref_decay=ref, v_th_mant=neuron.v_th_mant,
-        v_th_step=neuron.v_th_step, graded=graded,
-    )  # fmt: skip
+def random_sums(random, num_sums, size, density):
+    """Dendritic sums as weights of step 2 make them."""
+    sums = 2 * random.integers(-size // 3, size, (STEPS, 1, num_sums))
+    return sums * (random.random(sums.shape) < density)
 
-    sent, *state, s = run(alif, params, sums)
-    theirs = neuron.dynamics(as_input(sums))
 
-    assert (s == (sent != 0)).all() or (graded and threshold == 0)
-    expected = integers(neuron.spike(*theirs[1:])) if graded else neuron.spike(*theirs[1:])[0].numpy().T
-    if max(np.abs(register).max() for register in state) < 2**23 - 1:
-        for ours, their in zip(state, theirs, strict=True):
-            assert np.array_equal(ours, integers(their))
-        assert np.array_equal(sent, expected)
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_any_neuron_is_slayers_forward(family, data):
+    kind = FAMILIES[family][0]
+    random = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    size, density = data.draw(st.sampled_from((30, 200, 1500))), data.draw(st.sampled_from((0.2, 0.7)))
+
+    ours, theirs = both(
+        family,
+        decays_of(kind, data.draw),
+        random_sums(random, N * RULES[kind].sums, size, density),
+        threshold=data.draw(some.edged(0, 2**13, 64, 4096)),
+        step=data.draw(some.edged(0, 2**10, 16)),
+        graded=data.draw(st.booleans()),
+    )
+
+    if max(np.abs(ours[name]).max() for name in RULES[kind].registers) < STATE_MAX:
+        for name, values in ours.items():
+            assert np.array_equal(values, theirs[name]), name
+
+
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_neurons_that_fire_are_slayers_forward(family, graded):
+    kind = FAMILIES[family][0]
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        if kind is ALIF:
+            decays = dict(zip(("u_decay", "v_decay"), random.integers(100, 3000, (2, N)), strict=True))
+        else:
+            angle, kept = random.uniform(0.2, 1.2, N), random.uniform(3400, 4095, N)
+            decays = {"sin_decay": np.round(kept * np.sin(angle)), "cos_decay": np.round(kept * np.cos(angle))}
+        if kind in (ALIF, ADRF):
+            decays |= dict(zip(("th_decay", "ref_decay"), random.integers(100, 4000, (2, N)), strict=True))
+        sums = random_sums(random, N * RULES[kind].sums, 100, 0.4)
+
+        ours, theirs = both(family, decays, sums, threshold=int(random.integers(20, 60)), step=9, graded=graded)
+
+        assert np.count_nonzero(ours["s"]) > 5
+        for name, values in ours.items():
+            assert np.array_equal(values, theirs[name]), name
+
+
+@pytest.mark.parametrize("family", ["alif", "adrf"])
+def test_a_threshold_that_is_met_exactly_fires(family):
+    decays = {name: 4096 for name in ("u_decay", "v_decay", "th_decay", "ref_decay")}
+    if family == "adrf":
+        decays = {"sin_decay": 1, "cos_decay": 4095, "th_decay": 4096, "ref_decay": 4096}
+    sums = np.zeros((STEPS, 1, N * RULES[FAMILIES[family][0]].sums), int)
+    sums[2, 0, :N] = [62, 64, 66, 0]
+    if family == "adrf":
+        sums[1, 0, N:], sums[2, 0, N:] = -2, 2
+
+    ours, theirs = both(family, decays, sums, threshold=64, step=4, graded=False)
+
+    assert ours["s"][0, :, 2].tolist() == [0, 1, 1, 0]
+    assert np.array_equal(ours["s"], theirs["s"])

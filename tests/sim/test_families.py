@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import export_netx, record
 from spikeproof.lava_procs import compat
@@ -24,6 +25,12 @@ PARAMS = {
         "threshold": 0.5, "threshold_step": 0.25, "current_decay": (0.1, 0.9), "voltage_decay": (0.02, 0.5),
         "threshold_decay": (0.05, 0.5), "refractory_decay": (0.2, 0.9),
     },
+    "adrf": {
+        "threshold": 0.2, "threshold_step": 0.1, "period": (6, 15), "decay": (0.02, 0.3),
+        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.4, 0.9),
+    },
+    "rf": {"threshold": 0.3, "period": (5, 15), "decay": (0.02, 0.3)},
+    "rf_iz": {"threshold": 0.5, "period": (5, 15), "decay": (0.02, 0.3)},
 }  # fmt: skip
 """Family -> parameters; a pair is a range to draw from."""
 
@@ -110,3 +117,40 @@ def test_a_wrong_threshold_step_is_found_in_the_step_after_the_first_spike(tmp_p
     mismatch, trace = verdict.comparisons[0].first, verdict.traces[0].layers[first.name]
     assert not verdict.exact and (mismatch.layer, mismatch.variables) == (first.name, ("theta",))
     assert trace["s"][mismatch.sample, mismatch.neuron, mismatch.step - 1] == 1
+
+
+@pytest.mark.parametrize("family", PARAMS)
+def test_a_weight_that_was_changed_is_found(family, tmp_path):
+    module, x = network(family, 3)
+    net = record(module, steps=STEPS)
+    last = net.layers[-1]
+    weight = last.synapse.weight.copy()
+    weight[-1] += 20 * (weight[-1] < 200)
+    wrong = dataclasses.replace(last, synapse=Dense(weight=weight))
+    netx.write(dataclasses.replace(net, layers=(*net.layers[:-1], wrong)), tmp_path / "net.net")
+
+    verdict = verify(module, x, file=tmp_path / "net.net", backends=("engine",))
+
+    first = verdict.comparisons[0].first
+    assert not verdict.exact and (first.layer, first.neuron) == (last.name, last.num_neurons - 1)
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("family", ["rf", "rf_iz"])
+def test_decays_that_netx_would_change_are_exact_on_lava(family):
+    """Through a period and a decay and back, stock NetX and Lava's RF make other integers of these."""
+    pairs = np.array([(1, 4000), (2000, 3000), (1234, 3800), (3000, 1500), (77, 4094), (2896, 2895)])
+    kept, angle = np.hypot(*pairs.T) / 4096, np.arctan2(*pairs.T)
+    period = 2 * np.pi / angle  # as netx.hdf5 and proc.rf.process compute them
+    again = np.stack([(kept * f(np.pi * 2 * 1 / period) * 4096).astype(np.int32) for f in (np.sin, np.cos)], axis=1)
+    pairs = pairs[(again != pairs).any(1)]
+    assert len(pairs) > 2
+    module, x = network(family, 5)
+    for block in module:
+        chosen = pairs[np.arange(block.neuron.shape[0]) % len(pairs)]
+        block.neuron.sin_decay.data, block.neuron.cos_decay.data = torch.tensor(chosen.T, dtype=torch.float32)
+
+    verdict = verify(module, x, backends=("lava",))
+
+    assert verdict.exact, str(verdict)
+    assert verdict.comparisons[0].silent == ()

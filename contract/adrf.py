@@ -1,0 +1,125 @@
+"""ADRF: the resonate-and-fire neuron with an adaptive threshold and a refractory.
+
+One step, in this order; ``real``, ``imag`` and ``r`` start at 0, ``theta`` at ``v_th_mant << 6``::
+
+    before     = imag
+    real, imag = rotate, see `spikeproof.contract.resonator`
+    theta, r   = relax, see `spikeproof.contract.adaptive`
+    s          = 1 if real >= theta + r and imag >= 0 and before < 0 else 0
+
+- Fires where the imaginary part rises through 0 while the real part is at its threshold or above.
+- Order: rotation, threshold and refractory, comparison.
+- Reset: none; the spike raises ``r`` by twice the threshold it met, and ``theta`` by its step, from the next step on.
+- Graded, a spike carries ``real``.
+
+Lava has no ADRF process (stock NetX runs the plain RF in its place), so SLAYER's forward pass is what the integers
+follow.
+
+References
+----------
+``lava.lib.dl.slayer.neuron.adrf``, ``.dynamics.resonator`` and ``.dynamics.adaptive_phase_th``, the CPU forward of
+lava-dl 0.6.0, whose registers are 64 bits wide; here they saturate at 24.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import adaptive, resonator
+from .fixed import ACCUMULATOR_SHIFT, IntArray
+from .record import Record
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ADRF(Record):
+    """Integer parameters of an adaptive resonate-and-fire layer.
+
+    Parameters
+    ----------
+    num_neurons : int
+        Number of neurons n.
+    sin_decay, cos_decay : array_like of int, shape () or (n,)
+        Sine and cosine of a step's angle, times the part of the state that is kept, times 4096: 0..4096. Kept as int32
+        of shape (n,).
+    th_decay, ref_decay : array_like of int, shape () or (n,)
+        Fraction of the threshold's distance to rest and of ``r`` lost a step, 0..4096. Kept as int32 of shape (n,).
+    v_th_mant : int
+        Mantissa of the resting threshold, 0..2**17 - 1.
+    v_th_step : int
+        Mantissa of what a spike adds to the threshold, -(2**17 - 1)..2**17 - 1.
+    a_shift : int
+        Shift of the dendritic sums, -23..18: 6 for unary spikes, ``6 + exp`` for payloads of unit ``2**exp``; to the
+        right it rounds toward zero.
+    graded : int
+        1 if a spike carries the real part that fired, 0 if spikes are unary.
+
+    Raises
+    ------
+    RecordError
+        A value lies outside its range.
+    """
+
+    num_neurons: int
+    sin_decay: Any
+    cos_decay: Any
+    th_decay: Any
+    ref_decay: Any
+    v_th_mant: int
+    v_th_step: int
+    a_shift: int = ACCUMULATOR_SHIFT
+    graded: int = 0
+
+    def __post_init__(self) -> None:
+        checked = resonator.checked("ADRF", self)
+        self._set(**checked | adaptive.checked("ADRF", checked["num_neurons"], self))
+
+
+class ADRFState(NamedTuple):
+    """Registers of an ADRF layer, each an int64 array of shape (..., n)."""
+
+    real: IntArray
+    """Real part; 24 bits."""
+    imag: IntArray
+    """Imaginary part; 24 bits."""
+    theta: IntArray
+    """Threshold that `real` was compared with; 24 bits."""
+    r: IntArray
+    """Refractory that `real` was compared with; 24 bits."""
+    s: IntArray
+    """Whether the neuron fired in this step, 0 or 1."""
+
+
+def reset(params: ADRF, batch: tuple[int, ...] = ()) -> ADRFState:
+    """Return the state before a sample's first step, of shape ``(*batch, n)``: all zero, the threshold at rest."""
+    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
+    theta = zeros + (params.v_th_mant << ACCUMULATOR_SHIFT)
+    return ADRFState(real=zeros, imag=zeros, theta=theta, r=zeros, s=zeros)
+
+
+def step(params: ADRF, state: ADRFState, x: npt.ArrayLike) -> tuple[IntArray, ADRFState]:
+    """Advance an ADRF layer by one time step; the rule stands at the head of this module.
+
+    Parameters
+    ----------
+    params : ADRF
+        Parameters of the layer of n neurons.
+    state : ADRFState
+        Registers after the previous step, or `reset`.
+    x : array_like of int, shape (..., 2 * n)
+        Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
+
+    Returns
+    -------
+    spikes : ndarray of int64, shape (..., n)
+        What a neuron that fired sends, 1 or its real part; else 0.
+    state : ADRFState
+        Registers after this step.
+    """
+    real, imag = resonator.rotate(params, state.real, state.imag, x)
+    theta, r = adaptive.relax(params, state.theta, state.r, state.s)
+    s = ((real >= theta + r) & (imag >= 0) & (state.imag < 0)).astype(np.int64)
+    return s * real if params.graded else s, ADRFState(real=real, imag=imag, theta=theta, r=r, s=s)
