@@ -259,6 +259,31 @@ def verify(
         _verify_file(target, samples, input_file, report, options, as_json=as_json)
 
 
+@app.command("map")
+def map_(
+    net: Annotated[Path, typer.Argument(help="Network file.")],
+    limits: Annotated[Path | None, typer.Option(help="TOML file of limits, in place of the public ones.")] = None,
+    chips: Annotated[int | None, typer.Option(min=1, help="Chips that there are.")] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="Say where each figure and limit comes from.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Map a network to Loihi 2: cores, memory, and what does not fit; exit 0 if all fits, 1 if not."""
+    from .export.loihi2 import limits as limits_of
+    from .export.loihi2.mapping import chart
+    from .export.netx import load
+
+    allowed = limits_of.load(limits)
+    if chips is not None:
+        allowed = allowed.replace({"chips": chips}, "--chips")
+    found = chart(load(net), allowed)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print_map(found, str(net), with_sources=sources)
+    if not found.fits:
+        raise typer.Exit(1)
+
+
 @app.command()
 def doctor(deadline: Deadline = 120.0, as_json: AsJson = False) -> None:
     """Say what is installed and what works, and how to mend what does not."""
@@ -396,6 +421,23 @@ def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, A
             _out.print(f"report: {report}", markup=False)
     if not verdict.exact:
         raise typer.Exit(1)
+
+
+def _print_map(found: Any, title: str, *, with_sources: bool) -> None:
+    from .export.loihi2 import view
+
+    header, *lines = view.rows(found)
+    table = Table(title=f"{title} on Loihi 2; words of 64 bits in the fullest core of each layer")
+    for column in header:
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    for line in lines:
+        table.add_row(*line)
+    _out.print(table)
+    for line in (*view.details(found), str(found), view.basis(found)):
+        _out.print(line, markup=False)
+    if with_sources:
+        for line in view.sources(found):
+            _out.print(line, markup=False)
 
 
 def _count(samples: str, available: int | None) -> int:

@@ -20,7 +20,7 @@ OURS = {
 
 THEIRS = {
     "contract": {"numpy"},
-    "export": {"numpy", "h5py", "torch"},
+    "export": {"numpy", "h5py", "torch", "tomli"},
     "train": {
         "numpy",
         "h5py",

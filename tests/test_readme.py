@@ -40,7 +40,7 @@ def test_links_lead_somewhere():
 def test_the_commands_exist():
     from spikeproof.cli import app
 
-    verbs = {command.callback.__name__ for command in app.registered_commands}
+    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}
     shown = set(re.findall(r"^\| `spikeproof (\w+)", README, re.M))
     assert shown == verbs
     makefile = (ROOT / "Makefile").read_text()

@@ -1,0 +1,412 @@
+"""The Loihi 2 map: Intel's printed rows, hand-computed cases, and what does not fit."""
+
+import dataclasses
+import json
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from spikeproof import cli
+from spikeproof.contract.axon import Axon
+from spikeproof.contract.celif import CELIF
+from spikeproof.contract.cpg import Phase
+from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.encoding import Driven
+from spikeproof.contract.errors import FileFormatError, InputError
+from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.readout import Readout
+from spikeproof.contract.synapse import Dense as DenseSynapse
+from spikeproof.export import netx
+from spikeproof.export.loihi2 import limits, view
+from spikeproof.export.loihi2.mapping import WHENCE, chart
+from spikeproof.export.loihi2.partition import Use
+from spikeproof.export.loihi2.plan import Population
+from spikeproof.export.loihi2.synapses import Conv, Dense, OneToOne, Part, Sparse, weight_bits
+
+PUBLIC = limits.load()
+
+
+def part(channels, places=1):
+    return Part(slice(0, channels), slice(0, places))
+
+
+def lif(name, channels, *inputs, **more):
+    return Population(name=name, kind="LIF", channels=channels, inputs=inputs, **more)
+
+
+def dense(n_in, bits=8, source=":input", **more):
+    return Dense(source=source, num_inputs=n_in, bits=bits, **more)
+
+
+# The rows that Intel's compiler printed: number of inputs, neurons on the core, bits -> words. lava-dl d825ac5,
+# tutorials netx/{mnist,pilotnet_snn,pilotnet_sdnn,oxford}/*.ipynb.
+PRINTED = [
+    ("MNIST", 784, 50, 8, 12544),
+    ("MNIST", 128, 64, 8, 2688),
+    ("MNIST", 64, 10, 8, 256),
+    ("PilotNet SNN", 100, 50, 4, 1300),
+    ("PilotNet SNN, before the split", 2560, 100, 3, 61440),
+    ("PilotNet SNN", 50, 10, 5, 150),
+    ("PilotNet SNN", 10, 1, 8, 10),
+    ("PilotNet SDNN", 100, 50, 6, 1500),
+    ("PilotNet SDNN, before the split", 2560, 100, 4, 66560),
+    ("Oxford, before the split", 200, 256, 8, 16200),
+    ("Oxford, before the split", 256, 200, 8, 16128),
+]
+
+
+@pytest.mark.parametrize(("network", "n_in", "neurons", "bits", "words"), PRINTED)
+def test_dense_words_are_those_of_intels_compiler(network, n_in, neurons, bits, words):
+    assert dense(n_in, bits).words(part(neurons)) == words, network
+
+
+def test_the_uneven_split_of_pilotnet_gives_the_printed_average():
+    words = 11 * dense(2560, 3).words(part(9)) + dense(2560, 3).words(part(1))
+    assert words // 12 == 7253
+
+
+@pytest.mark.parametrize(
+    ("n_in", "neurons", "total", "percent"),
+    [(784, 50, 13429, "67.14"), (128, 64, 2945, "14.72"), (64, 10, 341, "1.71")],
+)
+def test_totals_are_those_of_intels_compiler(n_in, neurons, total, percent):
+    (placed,) = chart((lif("a", neurons, dense(n_in)),)).placed
+
+    assert placed.largest.core_words == total
+    # Intel prints two places; 14.725 % is printed as 14.72.
+    assert abs(100 * total / PUBLIC.core_words.value - float(percent)) <= 0.0051
+
+
+def test_mnist_takes_the_cores_that_intels_compiler_took():
+    net = (
+        lif("a", 128, dense(784)),
+        lif("b", 64, dense(128, source="a")),
+        lif("c", 10, dense(64, source="b")),
+    )
+    assert [len(placed.uses) for placed in chart(net).placed] == [3, 1, 1]
+
+
+def test_pilotnets_dense_layer_takes_no_more_cores_than_intels_compiler_took():
+    (placed,) = chart((lif("a", 100, dense(2560, 3)),)).placed
+    assert len(placed.uses) == 4 and placed.halving == 4  # Intel's took 12: ours is a lower bound
+
+
+def test_sparse_words_by_hand():
+    # 70 lists of three 20-bit entries, which fit a word with its header, and 30 of four, which do not.
+    present = np.zeros((12, 100), dtype=bool)
+    present[:3, :70] = True
+    present[:4, 70:] = True
+    sparse = Sparse(source=":input", present=present)
+
+    assert sparse.words(part(12)) == 70 * (3 * 20 // 64 + 1) + 30 * (4 * 20 // 64 + 1) == 130
+    assert sparse.synapses(part(12)) == 3 * 70 + 4 * 30
+    assert sparse.axons(part(12)) == 100
+
+
+def test_sparse_leaves_out_zeros_and_axons_without_a_synapse():
+    present = np.zeros((6, 5), dtype=bool)
+    present[0, 0] = present[5, 1] = True
+    sparse = Sparse(source=":input", present=present)
+
+    assert (sparse.axons(part(6)), sparse.words(part(6))) == (2, 2)
+    last = Part(slice(3, 6), slice(0, 1))
+    assert (sparse.axons(last), sparse.words(last), sparse.synapses(last)) == (1, 1, 1)
+    assert dense(5).words(part(6)) == 5 * (6 * 20 // 64 + 1) == 10
+
+
+def test_a_list_that_ends_at_a_word_takes_one_more():
+    assert dense(100, 4).words(part(4)) == 100 * 2  # 4 * 16 bits are one word
+    assert dense(1, 4).words(part(3)) == 1
+
+
+def test_delay_bits_widen_every_synapse():
+    assert dense(10, 8, delay_bits=6).words(part(50)) == 10 * (50 * 26 // 64 + 1) == 210
+
+
+def test_a_ring_takes_a_word_a_neuron():
+    assert OneToOne(source="a").words(part(784)) == 784
+
+
+# lava-dl d825ac5: words for each input channel and place of the kernel, of so many output channels and bits.
+CONV_PRINTED = [(24, 5, 3), (36, 4, 4), (48, 4, 5), (64, 4, 5), (24, 6, 3), (36, 5, 4), (64, 5, 6)]
+
+
+@pytest.mark.parametrize(("channels", "bits", "words"), CONV_PRINTED)
+def test_convolutions_are_bounded_from_above(channels, bits, words):
+    bound = Conv(source=":input", in_channels=3, kernel=25, bits=bits).words(part(channels, 1280))
+
+    assert 2 * 75 * words <= bound <= 4 * 75 * words
+    assert "upper bound" in WHENCE["synapse_words, conv shared"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "bits"),
+    [
+        ([[0, 0]], 1),
+        ([[2, 4]], 2),  # one sign: magnitudes 1 and 2
+        ([[2, -2]], 2),
+        ([[-2, -4]], 2),
+        ([[64, -128]], 2),  # 1 and -2 after the shared power of two
+        ([[6, -10]], 4),  # 3 and -5
+        ([[2, -64]], 6),
+        ([[62, -64]], 6),
+        ([[64, -64]], 2),
+        ([[66, -64]], 8),  # 7 bits count as 8
+        ([[254, -256]], 8),
+        ([[-256, -2]], 8),
+    ],
+)
+def test_weight_bits(weights, bits):
+    assert weight_bits(np.array(weights)) == bits
+
+
+def celif_net(widths, *, steps=784, driven=None, seed=0, n_in=1):
+    """CE-LIF layers and a read-out without a zero weight, so that every layer is dense."""
+    rng = np.random.default_rng(seed)
+
+    def full(*shape):
+        return np.where(rng.random(shape) < 0.5, -202, 198)
+
+    layers, width = [], n_in
+    for i, n in enumerate(widths):
+        neuron = CELIF(num_neurons=n, v_decay=2048, th_decay=41, v_th_mant=19, te_exp=9)
+        layers.append(Layer(name=f"celif{i}", synapse=DenseSynapse(weight=full(n, width)), neuron=neuron))
+        width = n
+    layers.append(Layer(name="out", synapse=DenseSynapse(weight=full(10, width)), neuron=Readout(num_neurons=10)))
+    te = full(steps, max(widths)) // 2
+    if driven:
+        te = Driven(cpg=Phase.from_paper(driven), matrix=full(max(widths), driven) // 2)
+    return Net(input=Input(num_channels=n_in), layers=tuple(layers), steps=steps, te=te)
+
+
+def test_celif_networks_with_a_table():
+    small = {placed.population.name: placed for placed in chart(celif_net([64, 88, 88])).placed}
+    large = {placed.population.name: placed for placed in chart(celif_net([64, 152, 152])).placed}
+
+    # By hand: a core of 44 neurons of celif1 has 784 + 64 axons, lists of 14 words, 3 state words a neuron.
+    assert 44 * 20 // 64 + 1 == 14
+    assert [len(small[name].uses) for name in (":clock", "celif0", "celif1", "celif2", "out")] == [1, 2, 2, 2, 1]
+    assert small["celif1"].largest == Use(
+        neurons=44,
+        input_axons=848,
+        neuron_groups=1,
+        state_words=132,
+        synapse_words=848 * 14,
+        axon_map=44,
+        accumulators=88,
+        synapses=848 * 44,
+    )
+    assert small["celif1"].largest.core_words == 848 + 1 + 132 + 848 * 14 + 44 == 12897
+    assert [(len(large[name].uses), large[name].halving) for name in ("celif1", "celif2")] == [(3, 4), (3, 4)]
+    assert large["celif2"].largest.core_words == 936 + 1 + 153 + 936 * 16 + 51 == 16117
+    # The ring: a word a neuron for state, axon and synapse, and an output axon to itself and each of three layers.
+    assert large[":clock"].largest.core_words == 784 + 1 + 784 + 784 + 4 * 784
+
+
+def test_celif_networks_driven_by_oscillators():
+    found = chart(celif_net([64, 152, 152], driven=16))
+    placed = {placed.population.name: placed for placed in found.placed}
+
+    assert [len(placed[name].uses) for name in ("celif0", "celif1", "celif2", "out")] == [1, 1, 1, 1]
+    # As computed by hand in docs/map.md: 152 + 16 axons, lists of 48 words.
+    assert placed["celif2"].largest.synapse_words == (152 + 16) * (152 * 20 // 64 + 1) == 168 * 48
+    assert placed["celif2"].largest.core_words == 168 + 1 + 3 * 152 + 168 * 48 + 152
+    bank = placed["celif2:te"].largest
+    assert (bank.neurons, bank.state_words, bank.neuron_groups, bank.input_axons) == (16, 16, 2, 0)
+    assert any("projection" in note for note in found.notes)
+
+
+def test_a_layers_own_oscillators_and_delays_are_mapped():
+    first = Layer(
+        name="a",
+        synapse=DenseSynapse(weight=[[2, 4, -6]] * 4),
+        neuron=CUBA(num_neurons=4, u_decay=4096, v_decay=[0, 1, 1, 2], v_th_mant=1),
+        cpg=Phase.from_paper(2),
+        axon=Axon(delay=[1, 5, 9, 2]),
+    )
+    second = Layer(
+        name="b",
+        synapse=DenseSynapse(weight=[[2, 2, 2, 0]]),
+        neuron=CUBA(num_neurons=1, u_decay=0, v_decay=0, v_th_mant=1),
+    )
+    net = Net(input=Input(num_channels=1), layers=(first, second), steps=9)
+
+    found = {placed.population.name: placed for placed in chart(net).placed}
+
+    assert set(found) == {"a:cpg", "a", "b"}
+    assert found["a"].largest.neuron_groups == 3  # three leaks
+    assert [c.source for c in found["a"].population.inputs] == [":input", "a:cpg"]
+    (connection,) = found["b"].population.inputs
+    # Delays of 0 to 8 steps are left when the synapses have taken one: four bits.
+    assert (connection.encoding, connection.bits, connection.delay_bits) == ("sparse", 1, 4)
+    assert found["b"].population.longest_delay == 8
+    assert found["b"].largest.input_axons == 3
+    tight = PUBLIC.replace({"longest_delay": 7})
+    assert "needs 8 steps of delay, 7 are there" in str(chart(net, tight).problems[0])
+
+
+def test_leaks_of_more_kinds_than_there_are_groups_are_kept_neuron_by_neuron():
+    neuron = CUBA(num_neurons=10, u_decay=4096, v_decay=np.arange(10), v_th_mant=1, bias_mant=np.arange(10))
+    layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((10, 1), 2)), neuron=neuron)
+    (placed,) = chart(Net(input=Input(num_channels=1), layers=(layer,), steps=1)).placed
+
+    assert (placed.largest.neuron_groups, placed.largest.state_words) == (1, 20)
+
+
+def pilotnet():
+    """A network of the shape of PilotNet's spiking form: five convolutions and four dense layers."""
+
+    def conv(name, channels, places, source, in_channels, kernel, bits):
+        connection = Conv(source=source, in_channels=in_channels, kernel=kernel, bits=bits)
+        return Population(name=name, kind="LIF", channels=channels, places=places, inputs=(connection,))
+
+    return (
+        conv("conv1", 24, 98 * 31, ":input", 3, 9, 5),
+        conv("conv2", 36, 48 * 15, "conv1", 24, 9, 4),
+        conv("conv3", 48, 23 * 7, "conv2", 36, 9, 4),
+        conv("conv4", 64, 21 * 3, "conv3", 48, 9, 4),
+        conv("conv5", 64, 20 * 2, "conv4", 64, 6, 4),
+        lif("dense1", 100, dense(2560, 3, source="conv5")),
+        lif("dense2", 50, dense(100, 4, source="dense1")),
+        lif("dense3", 10, dense(50, 5, source="dense2")),
+        lif("dense4", 1, dense(10, 8, source="dense3")),
+    )
+
+
+def test_a_convolutional_network():
+    found = chart(pilotnet())
+    placed = {of.population.name: of for of in found.placed}
+
+    assert found.fits and found.chips == 1
+    # conv1: 24 * 3038 neurons at 4095 a core are 18 cores of 169 places; the kernels are stored once on each.
+    assert (len(placed["conv1"].uses), placed["conv1"].largest.neurons) == (18, 24 * 169)
+    assert placed["conv1"].largest.synapse_words == 27 * (24 * 17 // 64 + 1)
+    assert placed["conv1"].largest.axon_map == 169  # one a place into a convolution
+    assert (
+        placed["conv5"].largest.axon_map == placed["conv5"].largest.neurons == 2560
+    )  # one a neuron into a dense layer
+    assert sum(use.neurons for use in placed["conv2"].uses) == 36 * 48 * 15
+
+
+def test_a_million_neurons_take_less_than_ten_seconds():
+    layers = [lif(f"l{i}", 1000, dense(1000, source=f"l{i - 1}" if i else ":input")) for i in range(1000)]
+    started = time.perf_counter()
+
+    found = chart(tuple(layers))
+
+    assert time.perf_counter() - started < 10
+    # 1000 axons, lists of at most 15 words: 50 neurons a core, 20 cores a layer.
+    assert (found.neurons, found.cores, found.chips) == (1_000_000, 20_000, 167)
+    assert found.fits
+
+
+def test_the_parts_of_a_layer_are_its_neurons():
+    for placed in chart(celif_net([64, 152, 152])).placed:
+        assert sum(use.neurons for use in placed.uses) == placed.population.neurons
+        assert not any(use.beyond(PUBLIC) for use in placed.uses)
+
+
+def test_what_does_not_fit_is_refused_with_the_smallest_change():
+    (problem,) = chart((lif("a", 10, dense(20000)),)).problems
+    assert (problem.limit, problem.needs, problem.holds) == ("synapse_words", 20000, 16000)
+    assert problem.mend == "Let each neuron have at most 9,998 inputs with a synapse from 'input'."
+    # The mend is the smallest change: it fits, and one more does not.
+    assert chart((lif("a", 10, dense(9998)),)).fits
+    assert not chart((lif("a", 10, dense(9999)),)).fits
+
+
+def test_a_table_that_is_too_long_is_named():
+    found = chart(celif_net([8], steps=12000))
+    (problem,) = found.problems
+    assert problem.where == "layer 'celif0', one neuron"
+    assert "a table of at most 9,996 steps, or one that oscillators drive" in problem.mend
+    assert chart(celif_net([8], steps=9996)).fits and not chart(celif_net([8], steps=9997)).fits
+
+
+def test_too_few_chips_are_named():
+    layers = [lif(f"l{i}", 1000, dense(1000, source=f"l{i - 1}" if i else ":input")) for i in range(10)]
+    found = chart(tuple(layers), PUBLIC.replace({"chips": 1}))
+    (problem,) = found.problems
+    assert str(problem).startswith("the network: needs 2 chips, 1 are there. Allow 2 chips")
+
+
+def test_a_ring_serves_all_layers_only_if_it_comes_round_with_the_sample():
+    net = celif_net([3, 4], steps=6)
+    assert chart(net).placed[0].population.name == ":clock"
+    uneven = dataclasses.replace(net, te=net.te[:4])
+    names = [placed.population.name for placed in chart(uneven).placed]
+    assert names == ["celif0:clock", "celif0", "celif1:clock", "celif1", "out"]
+
+
+def test_limits_have_a_source_each_and_can_be_the_users(tmp_path):
+    for limit in vars(PUBLIC).values():
+        assert limit.certainty in limits.CERTAINTIES and limit.source.startswith("https://") and limit.words
+    path = tmp_path / "mine.toml"
+    path.write_text('synapse_words = 12000\n[chips]\nvalue = 8\nsource = "Kapoho Point"\n')
+
+    mine = limits.load(path)
+
+    assert (mine.synapse_words.value, mine.synapse_words.certainty) == (12000, "user")
+    assert (mine.chips.value, mine.chips.source) == (8, "Kapoho Point")
+    assert mine.input_axons == PUBLIC.input_axons
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("synapses = 3", InputError, "synapses is no limit; known are core_words, synapse_words"),
+        ("chips = 0", InputError, "chips = 0 is not a whole number from 1"),
+        ("chips = true", InputError, "chips = True is not a whole number"),
+        ("[chips]\nvalue = 1\nwhy = 'x'", InputError, "chips.why is unknown"),
+        ("[chips]\nvalue = 1\ncertainty = 'sure'", InputError, "chips.certainty: choose one of published"),
+        ("chips = ", FileFormatError, "not TOML"),
+    ],
+)
+def test_wrong_limits_are_refused(tmp_path, text, error, words):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(error, match=words) as found:
+        limits.load(path)
+    assert str(path) in str(found.value)
+
+
+def test_every_figure_says_where_it_comes_from():
+    found = chart(celif_net([3, 4], steps=6))
+    figures = {field.name for field in dataclasses.fields(Use)} - {"neurons", "synapses"}
+    told = {figure.partition(",")[0] for figure in WHENCE}
+    assert figures <= told
+    assert all(words.startswith(("estimate", "reconstructed")) for words in WHENCE.values())
+    assert (
+        len(view.sources(found))
+        == len([f for f in WHENCE if f not in ("delay_bits", "synapse_words, conv shared")]) + 9
+    )
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["spikeproof", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return stopped.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_maps_a_file(run, tmp_path):
+    netx.write(celif_net([64, 88, 88]), tmp_path / "net.net")
+
+    code, out, err = run("map", tmp_path / "net.net", "--sources")
+    assert code == 0, err
+    assert "FITS, by public figures: 1,034 neurons on 8 cores of 1 chip" in out
+    assert "12,897" in out and "limit cores per chip 120" in out and "published: https://" in out
+    code, out, _ = run("map", tmp_path / "net.net", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["cores"] == 8 and found["layers"][1]["on_each_core"][0]["input_axons"] == 785
+    (tmp_path / "mine.toml").write_text("core_words = 700")
+    code, out, _ = run("map", tmp_path / "net.net", "--limits", tmp_path / "mine.toml")
+    assert code == 1 and "DOES NOT FIT" in out and "problem: layer 'celif0', one neuron: needs" in out
+    assert run("map", tmp_path / "absent.net")[0] == 2
+    assert run("map", tmp_path / "net.net", "--limits", tmp_path / "absent.toml")[0] == 2
