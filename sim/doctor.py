@@ -19,7 +19,8 @@ _LIBRARIES = {
     "torch": ("training and verifying trained modules", "python -m pip install torch"),
     "h5py": ("network files", "python -m pip install h5py"),
     "safetensors": ("training runs", "python -m pip install safetensors"),
-    "matplotlib": ("reports", "python -m pip install matplotlib"),
+    "jinja2": ("reports", "python -m pip install jinja2"),
+    "matplotlib": ("SLAYER, which imports it", "python -m pip install matplotlib"),
     "scikit-learn": ("the digits task", "python -m pip install scikit-learn"),
 }
 

@@ -60,7 +60,7 @@ def altered_record(case: Case, other: Net) -> Iterator[Cause]:
     }
     name = next((name for word, name in kinds.items() if word in path), "changed record")
     name = "changed encoding" if path.startswith("te") else name
-    yield Cause(name, f"{path} is {ours} in the record and {theirs} on the other side{more}")
+    yield Cause(name, f"{path} is {ours} in the file and {theirs} in the trained network{more}")
 
 
 def floating_point(case: Case) -> Iterator[Cause]:

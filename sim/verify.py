@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,23 +17,18 @@ from ..contract.net import Net
 from ..contract.record import differences
 from ..export import netx
 from . import gaps
-from .diagnose import Diagnosis, diagnose
+from .diagnose import Diagnosis
 from .gaps import FloatGap, LavaGap
-from .parity import Comparison, Mismatch, compare, merge
+from .pairing import Paired, Run, Side, pair
+from .parity import Comparison
 from .simulate import BACKENDS, Backend, encode, simulate
-from .sweep import Sweep
+from .sweep import Sweep, Swept
 from .trace import SPIKES, VARIABLES, Trace, without_registers
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .float_twin import FloatTwin
-
-
-_CHUNK_BYTES = 2**27
-"""Size of a trace of the samples that are compared at once; more samples take their turn."""
-_PICTURED = 4
-"""Samples whose registers are run again for pictures when the comparison did without."""
 
 
 class Answers(NamedTuple):
@@ -62,7 +58,7 @@ class Verdict:
     answers : mapping of backend to Answers
         In the order in which they were compared.
     traces : tuple of Trace
-        The first and the last backend on the samples that both ran, for pictures; of many samples, the last ones.
+        Two backends on the same samples, for pictures: those among which they differ first, or else the last ones.
     altered : tuple of (path, value in the trained module, value in the file)
         Where the file's record is not the trained module's; empty if it is, or if only one of them was given.
     """
@@ -76,6 +72,10 @@ class Verdict:
     """For each comparison, why the two sides differ; None if they do not."""
     float_gap: FloatGap | str = "no trained module was given"
     """What quantisation costs, over the samples of the first comparison; or why that was not measured."""
+    traced: npt.NDArray[np.int64] = field(default_factory=lambda: np.arange(0))
+    """Which samples `traces` are of."""
+    input_sha256: str = ""
+    """Digest of the input's integer payloads, all samples."""
 
     @property
     def exact(self) -> bool:
@@ -88,7 +88,11 @@ class Verdict:
         return gaps.lava_gap(self.comparisons)
 
     def __str__(self) -> str:
-        lines = [f"{'EXACT' if self.exact else 'NOT EXACT'}"]
+        return "\n".join(["EXACT" if self.exact else "NOT EXACT", *self.sentences(diagnoses=True)])
+
+    def sentences(self, *, diagnoses: bool = False) -> list[str]:
+        """Return what was found, a line each, with or without the registers around mismatches and their causes."""
+        lines = []
         if self.altered:
             path, trained, stored = self.altered[0]
             more = f" (and {len(self.altered) - 1} more)" if len(self.altered) > 1 else ""
@@ -98,13 +102,13 @@ class Verdict:
         for i, comparison in enumerate(self.comparisons):
             lines.append(str(comparison))
             diagnosis = self.diagnoses[i] if i < len(self.diagnoses) else None
-            if diagnosis is not None:
+            if diagnoses and diagnosis is not None:
                 lines += str(diagnosis).splitlines()
         if isinstance(self.float_gap, FloatGap):
             lines.append(str(self.float_gap))
         if self.lava_gap is not None:
             lines.append(str(self.lava_gap))
-        return "\n".join(lines)
+        return lines
 
     def _place(self, path: str) -> str:
         """Say in words where in the record a path such as ``layers[1].synapse.weight[3, 5]`` is."""
@@ -120,6 +124,7 @@ class Verdict:
         """Return the verdict as plain values for JSON."""
         return {
             "exact": self.exact,
+            "input_sha256": self.input_sha256,
             "altered": [
                 {"where": self._place(path), "trained": _plain(trained), "file": _plain(stored)}
                 for path, trained, stored in self.altered
@@ -202,8 +207,7 @@ def verify(
     altered: list[tuple[str, Any, Any]] = []
     trained: Net | None = None
     twin: FloatTwin | str = "no trained module was given"
-    runs: dict[str, Callable[[npt.NDArray[Any]], Trace]] = {}
-    quick: dict[str, Callable[[npt.NDArray[Any]], Trace]] = {}
+    sides: list[Side] = []
     if isinstance(network, Net | str | os.PathLike):
         net = network if isinstance(network, Net) else netx.load(network)
     else:
@@ -217,85 +221,69 @@ def verify(
         altered = differences(trained, net)
         if not _same_layers(trained, net):
             return Verdict(net=net, comparisons=(), answers={}, traces=(), altered=tuple(altered))
-        runs["torch"] = partial(torch_backend.run, module, trained)
-        quick["torch"] = partial(torch_backend.run, module, trained, registers=False)
+        whole = partial(torch_backend.run, module, trained)
+        sides.append(Side("torch", whole, partial(whole, registers=False)))
         twin = _float_twin(module, trained)
 
     def tell(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
     for backend in backends:
-        runs[backend] = partial(simulate, net, backend=backend, deadline=deadline, progress=tell("Lava steps"))
-        quick[backend] = partial(_without_registers, net, backend, runs[backend])
-    if len(runs) < 2:
+        run = partial(simulate, net, backend=backend, deadline=deadline, progress=tell("Lava steps"))
+        sides.append(Side(backend, run, partial(_without_registers, net, backend, run)))
+    if len(sides) < 2:
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
-    encode(net, x)  # refuses what does not fit before anything runs
-    first, *others = runs
-    pair = _swept_pair(first, others) if sweep is not None else None
-    comparisons: list[Comparison] = []
-    diagnoses: list[Diagnosis | None] = []
-    float_gap: FloatGap | str = twin if isinstance(twin, str) else ""
-    shown: tuple[Trace, ...] = ()
+    payload = encode(net, x)  # refuses what does not fit before anything runs
+    swept_pair = _swept_pair([side.name for side in sides]) if sweep is not None else None
+    found: list[Paired | Swept] = []
     answers: dict[str, Answers] = {}
+    first, *others = sides
     for other in others:
-        chosen = _chosen(len(x), lava_samples if "lava" in (first, other) else None, seed)
-        if sweep is not None and pair is not None and other == "lava":
-            swept = sweep.run(net, x, chosen, pair, deadline=deadline, progress=tell("Lava samples"))
-            comparisons.append(swept.comparison)
-            diagnoses.append(swept.diagnosis)
-            for side, output in zip(pair, swept.output, strict=True):
-                answers.setdefault(side, Answers(chosen, output))
-            continue
-        # Lava runs its samples in one stream; the others share out what a trace may take of the memory.
-        with_lava = "lava" in (first, other)
-        used = runs if registers or with_lava else quick
-        size = len(chosen) if with_lava else max(1, _CHUNK_BYTES // _trace_bytes(net, registers=registers))
-        parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
-        found = []
-        rounding: list[FloatGap] = []
-        why: Diagnosis | None = None
-        for done, part in enumerate(parts):
-            a, b = shown = used[first](x[part]), used[other](x[part])
-            comparison = compare(a, b)
-            found.append((comparison, a.output(net), b.output(net)))
-            if other == others[0] and not isinstance(twin, str):
-                rounding.append(twin.compare(x[part], a))
-            if comparison.first is not None and (why is None or _earlier(net, comparison.first.layer, why.layer)):
-                where: Mismatch | None = comparison.first
-                if used is quick:  # a diagnosis looks at registers
-                    part = part[[comparison.first.sample]]
-                    a, b = runs[first](x[part]), runs[other](x[part])
-                    where = compare(a, b).first
-                assert where is not None
-                why = diagnose(net, encode(net, x[part]), a, b, where, trained=trained if altered else None)
-                why = why.renamed(int(part[where.sample]))
-            if progress is not None and len(parts) > 1:
-                progress(f"samples of {other}", min(size * (done + 1), len(chosen)), len(chosen))
-        if used is quick:  # pictures show registers
-            shown = tuple(runs[name](x[chosen[-_PICTURED:]]) for name in (first, other))
-        comparisons.append(merge([comparison for comparison, _, _ in found], parts))
-        diagnoses.append(why)
-        float_gap = gaps.merge(rounding) if rounding else float_gap
-        for name, column in ((first, 1), (other, 2)):
-            answered = Answers(chosen, np.concatenate([row[column] for row in found]))
+        with_lava = "lava" in (first.name, other.name)
+        chosen = _chosen(len(x), lava_samples if with_lava else None, seed)
+        names: tuple[str, str] = (first.name, other.name)
+        if sweep is not None and swept_pair is not None and other.name == "lava":
+            names = swept_pair
+            found.append(sweep.run(net, x, chosen, swept_pair, deadline=deadline, progress=tell("Lava samples")))
+        else:
+            found.append(
+                pair(
+                    net,
+                    x,
+                    first,
+                    other,
+                    chosen,
+                    registers=registers or with_lava,
+                    at_once=with_lava,
+                    trained=trained if altered else None,
+                    twin=None if found or isinstance(twin, str) else twin,
+                    progress=tell(f"samples of {other.name}"),
+                )
+            )
+        for name, output in zip(names, found[-1].output, strict=True):
             if name not in answers or len(answers[name].samples) < len(chosen):
-                answers[name] = answered
+                answers[name] = Answers(chosen, output)
+    paired = [one for one in found if isinstance(one, Paired)]
+    pictured = next((one for one in paired if one.diagnosis is not None), paired[-1] if paired else None)
+    float_gap = next((one.float_gap for one in paired if one.float_gap is not None), None)
     return Verdict(
         net=net,
-        comparisons=tuple(comparisons),
+        comparisons=tuple(one.comparison for one in found),
         answers=answers,
-        traces=shown,
+        traces=pictured.traces if pictured else (),
+        traced=pictured.traced if pictured else np.arange(0),
         altered=tuple(altered),
-        diagnoses=tuple(diagnoses),
-        float_gap=float_gap,
+        diagnoses=tuple(one.diagnosis for one in found),
+        float_gap=float_gap or (twin if isinstance(twin, str) else "all samples ran in a sweep"),
+        input_sha256=hashlib.sha256(payload.tobytes()).hexdigest(),
     )
 
 
-def _swept_pair(first: str, others: Sequence[str]) -> tuple[Backend, Backend]:
+def _swept_pair(sides: Sequence[str]) -> tuple[Backend, Backend]:
     """Return what a sweep compares: a backend that needs no module, and Lava."""
     known: tuple[Backend, ...] = ("engine", "reference")
-    integer = [one for one in known if one in (first, *others)]
-    if "lava" not in others or not integer:
+    integer = [one for one in known if one in sides]
+    if "lava" not in sides[1:] or not integer:
         raise InputError("A sweep is for Lava beside another backend; give backends=('engine', 'lava').")
     return integer[0], "lava"
 
@@ -310,25 +298,13 @@ def _float_twin(module: nn.Module, net: Net) -> FloatTwin | str:
         return str(error)
 
 
-def _earlier(net: Net, one: str, other: str) -> bool:
-    """Whether a layer comes before another one."""
-    order = [layer.name for layer in net.layers]
-    return order.index(one) < order.index(other)
-
-
 def _chosen(available: int, wanted: int | None, seed: int) -> npt.NDArray[np.int64]:
     if wanted is None or wanted >= available:
         return np.arange(available)
     return np.sort(np.random.default_rng(seed).choice(available, wanted, replace=False))
 
 
-def _trace_bytes(net: Net, *, registers: bool) -> int:
-    """Return the size of one sample's trace."""
-    variables = [len(VARIABLES[type(layer.neuron)]) if registers else 1 for layer in net.layers]
-    return sum(4 * net.steps * layer.num_neurons * n for layer, n in zip(net.layers, variables, strict=True))
-
-
-def _without_registers(net: Net, backend: str, run: Callable[[npt.NDArray[Any]], Trace], x: npt.NDArray[Any]) -> Trace:
+def _without_registers(net: Net, backend: str, run: Run, x: npt.NDArray[Any]) -> Trace:
     """Run samples and return every spike and what a read-out holds after the last step."""
     if backend == "engine":
         from . import engine

@@ -63,7 +63,7 @@ def test_demo_trains_exports_runs_and_proves(run, tmp_path):
     assert len(right) == 1  # the same accuracy on torch, engine and Lava
     folder = tmp_path / "runs" / "demo"
     assert {path.name for path in folder.iterdir()} == {
-        "recipe.json", "log.csv", "model.safetensors", "net.net", "result.json", "report.html",
+        "recipe.json", "log.csv", "model.safetensors", "net.net", "result.json", "report.html", "report.json",
     }  # fmt: skip
     page = (folder / "report.html").read_text()
     assert "<b>EXACT</b>" in page and "<svg" in page

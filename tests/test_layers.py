@@ -36,7 +36,7 @@ THEIRS = {
         "tomli",
     },
     "lava_procs": {"numpy", "lava"},
-    "sim": {"numpy", "numba", "threadpoolctl", "torch", "matplotlib", "jinja2", "distributed"},
+    "sim": {"numpy", "numba", "threadpoolctl", "torch", "jinja2", "distributed"},
 }
 """Folder -> which third parties it may import."""
 

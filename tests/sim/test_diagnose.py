@@ -331,7 +331,7 @@ def test_the_side_that_departs_is_told_and_another_record_is_named():
 
     assert why.departs == "torch"
     was = NET.layers[1].synapse.weight[2, 3]
-    assert why.causes[0].words == f"synapse.weight[2, 3] is {was} in the record and 252 on the other side"
+    assert why.causes[0].words == f"synapse.weight[2, 3] is {was} in the file and 252 in the trained network"
 
 
 def test_a_diagnosis_survives_its_plain_values():

@@ -173,7 +173,7 @@ def test_a_saturating_readout_is_compared_like_any_register(x):
 def test_lava_vouches_for_a_share_and_the_engine_for_all(module, x, monkeypatch):
     many = np.concatenate([x, 1 - x, x[::-1]])
     monkeypatch.setattr(
-        "spikeproof.sim.verify._CHUNK_BYTES", 5 * 4 * 16 * (4 * 10 + 4 * 12 + 3)
+        "spikeproof.sim.pairing._CHUNK_BYTES", 5 * 4 * 16 * (4 * 10 + 4 * 12 + 3)
     )  # five samples at once
     seen = []
 
@@ -217,7 +217,7 @@ def test_without_registers_a_fault_is_located_and_diagnosed_from_registers(modul
 def test_a_mismatch_in_a_later_chunk_keeps_its_sample_number(module, x, tmp_path, monkeypatch):
     many = np.concatenate([np.zeros_like(x), x])  # the flipped weight sees no input in the first four samples
     netx.write(flip(record(module), 0, neuron=2, source=0, bit=5), tmp_path / "net.net")
-    monkeypatch.setattr("spikeproof.sim.verify._CHUNK_BYTES", 1)
+    monkeypatch.setattr("spikeproof.sim.pairing._CHUNK_BYTES", 1)
 
     verdict = verify(module, many, file=tmp_path / "net.net", backends=("engine",))
 

@@ -1,0 +1,136 @@
+"""Compares two backends on many samples, part by part, so that no more than a part's traces are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..contract.net import Net
+from . import gaps
+from .diagnose import Diagnosis, diagnose
+from .gaps import FloatGap
+from .parity import Comparison, compare, merge
+from .simulate import encode
+from .trace import VARIABLES, Trace
+
+if TYPE_CHECKING:
+    from .float_twin import FloatTwin
+
+_CHUNK_BYTES = 2**27
+"""Size of a trace of the samples that are compared at once; more samples take their turn."""
+_PICTURED = 4
+"""Samples whose registers are run again for pictures when the comparison did without."""
+
+Run = Callable[[npt.NDArray[Any]], Trace]
+
+
+class Side(NamedTuple):
+    """A backend that is compared."""
+
+    name: str
+    run: Run
+    """Give every spike and register of samples."""
+    spikes: Run
+    """Give their spikes, and what a read-out holds after the last step."""
+
+
+class Paired(NamedTuple):
+    """What comparing two backends gave."""
+
+    comparison: Comparison
+    diagnosis: Diagnosis | None
+    """Why they differ; None if they do not."""
+    output: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+    """What each of them answered, shape (samples, outputs)."""
+    float_gap: FloatGap | None
+    """What quantisation costs, if that was asked."""
+    traces: tuple[Trace, Trace]
+    """Both on some samples, registers included: those among which they differ first, or else the last ones."""
+    traced: npt.NDArray[np.int64]
+    """Which samples these are."""
+
+
+def pair(
+    net: Net,
+    x: npt.NDArray[Any],
+    a: Side,
+    b: Side,
+    samples: npt.NDArray[np.int64],
+    *,
+    registers: bool = True,
+    at_once: bool = False,
+    trained: Net | None = None,
+    twin: FloatTwin | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Paired:
+    """Compare two backends.
+
+    Parameters
+    ----------
+    net : Net
+        The record that is simulated.
+    x : ndarray, shape (all samples, channels, steps)
+        Input in SLAYER's units.
+    a, b : Side
+        The backends.
+    samples : ndarray of int64
+        Which of the samples to compare.
+    registers : bool
+        Whether to compare registers too, or spikes alone.
+    at_once : bool
+        Whether all samples are one part, as Lava's are, which run in one stream.
+    trained : Net, optional
+        The record that `a` runs, if it is not `net`.
+    twin : FloatTwin, optional
+        Is run on the samples too.
+    progress : callable, optional
+        Called with (samples done, samples in all) after each of several parts.
+
+    Returns
+    -------
+    Paired
+    """
+    size = len(samples) if at_once else max(1, _CHUNK_BYTES // _trace_bytes(net, registers=registers))
+    parts = [samples[i : i + size] for i in range(0, len(samples), size)]
+    order = [layer.name for layer in net.layers]
+    run_a, run_b = (side.run if registers else side.spikes for side in (a, b))
+    comparisons, outputs, rounding = [], [], []
+    earliest: tuple[Comparison, npt.NDArray[np.int64], tuple[Trace, Trace]] | None = None
+    for done, part in enumerate(parts, start=1):
+        traces = run_a(x[part]), run_b(x[part])
+        comparison = compare(*traces)
+        comparisons.append(comparison)
+        outputs.append([trace.output(net) for trace in traces])
+        if twin is not None:
+            rounding.append(twin.compare(x[part], traces[0]))
+        before = earliest[0].first if earliest else None
+        if comparison.first and (not before or order.index(comparison.first.layer) < order.index(before.layer)):
+            earliest = comparison, part, traces
+        if progress is not None and len(parts) > 1:
+            progress(min(size * done, len(samples)), len(samples))
+    comparison, traced, shown = earliest or (comparisons[-1], parts[-1], traces)
+    if not registers:  # pictures and diagnoses show them
+        traced = traced[[comparison.first.sample]] if comparison.first else traced[-_PICTURED:]
+        shown = a.run(x[traced]), b.run(x[traced])
+        comparison = compare(*shown)
+    why: Diagnosis | None = None
+    if comparison.first is not None:
+        why = diagnose(net, encode(net, x[traced]), *shown, comparison.first, trained=trained)
+        why = why.renamed(int(traced[comparison.first.sample]))
+    return Paired(
+        comparison=merge(comparisons, parts),
+        diagnosis=why,
+        output=(np.concatenate([one for one, _ in outputs]), np.concatenate([one for _, one in outputs])),
+        float_gap=gaps.merge(rounding) if rounding else None,
+        traces=shown,
+        traced=traced,
+    )
+
+
+def _trace_bytes(net: Net, *, registers: bool) -> int:
+    """Return the size of one sample's trace."""
+    variables = [len(VARIABLES[type(layer.neuron)]) if registers else 1 for layer in net.layers]
+    return sum(4 * net.steps * layer.num_neurons * n for layer, n in zip(net.layers, variables, strict=True))
