@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from .axon import Axon
 from .celif import CELIF
+from .conv import Conv
 from .cuba import CUBA
 from .encoding import Driven
 from .errors import InputError, RecordError
@@ -80,8 +81,8 @@ class Input(Record):
         Parameters
         ----------
         x : array_like, shape (..., num_channels, steps)
-            Values in SLAYER's units. Read as float32, the precision that torch trains in, so that torch and the
-            simulations round the same number (half to even).
+            Values in SLAYER's units, images flattened. Read as float32, the precision that torch trains in, so that
+            torch and the simulations round the same number (half to even).
 
         Returns
         -------
@@ -154,6 +155,10 @@ class Layer(Record):
             raise RecordError(
                 f"layer {self.name!r}: synapses feed {self.synapse.num_neurons} neurons, but there are "
                 f"{self.num_neurons}{' with complex input, which take two each' * (self.num_sums > self.num_neurons)}."
+            )
+        if self.cpg is not None and isinstance(self.synapse, Conv):
+            raise RecordError(
+                f"layer {self.name!r}: a convolution has no channels for oscillators; use dense synapses."
             )
         if self.cpg is not None and self.num_inputs < 1:
             raise RecordError(
@@ -233,6 +238,16 @@ class Net(Record):
                 raise RecordError(f"Two layers are called {layer.name!r}; names must differ.")
             if layer.num_inputs != width:
                 raise RecordError(f"layer {layer.name!r} takes {layer.num_inputs} inputs, but {source} has {width}.")
+            before = self.layers[i - 1].synapse if i else None
+            if (
+                isinstance(before, Conv)
+                and isinstance(layer.synapse, Conv)
+                and before.out_shape != layer.synapse.in_shape
+            ):
+                raise RecordError(
+                    f"layer {layer.name!r} takes images of shape {layer.synapse.in_shape}, but {source} has "
+                    f"{before.out_shape}."
+                )
             if not RULES[type(layer.neuron)].fires and i + 1 < len(self.layers):
                 raise RecordError(f"layer {layer.name!r} is a read-out, which never fires, so it must be the last.")
             seen.add(layer.name)
@@ -264,12 +279,14 @@ class Net(Record):
                 f"{self.input.bits} bits. Give the input more bits."
             )
         for layer, bound, payload in zip(self.layers, self.sum_bounds(), self.payload_bounds(), strict=True):
-            # Lava's own neurons shift their input left by 6 in 32 bits; ours shift in 64.
-            limit = 2 ** (31 - ACCUMULATOR_SHIFT) if isinstance(layer.neuron, CUBA) else 2**31
+            # Lava's own neurons shift their input left by 6 in 32 bits, ours shift in 64; its convolution wraps to 24.
+            conv, narrow = isinstance(layer.synapse, Conv), isinstance(layer.neuron, CUBA)
+            bits = 24 if conv else 32
+            limit = min(2 ** (bits - 1), 2 ** (31 - ACCUMULATOR_SHIFT) if narrow else 2**31)
             # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
-            if bound >= limit and (payload < STATE_MAX or isinstance(layer.neuron, CUBA)):
+            if bound >= limit and (payload < STATE_MAX or conv or narrow):
                 raise RecordError(
-                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's 32-bit port holds "
+                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {bits}-bit port holds "
                     f"less than {limit}. Use fewer inputs, smaller weights or fewer input bits."
                 )
 

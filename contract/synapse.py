@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import RecordError
-from .fixed import WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP, IntArray, as_integers
+from .conv import Conv
+from .fixed import IntArray
 from .record import Record
+from .weights import as_weights
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,16 +31,7 @@ class Dense(Record):
     weight: Any
 
     def __post_init__(self) -> None:
-        weight = as_integers("Dense weight", self.weight, np.int16, WEIGHT_MIN, WEIGHT_MAX)
-        if weight.ndim != 2 or not weight.size:
-            raise RecordError(f"Dense weight: shape {weight.shape} is not (outputs, inputs).")
-        odd = np.argwhere(weight % WEIGHT_STEP != 0)
-        if len(odd):
-            i, j = (int(k) for k in odd[0])
-            raise RecordError(
-                f"Dense weight[{i}, {j}] (into neuron {i}) = {weight[i, j]} is odd; 8-bit weights have step 2."
-            )
-        self._set(weight=weight)
+        self._set(weight=as_weights("Dense weight", self.weight, ("outputs", "inputs")))
 
     @property
     def num_inputs(self) -> int:
@@ -72,5 +64,5 @@ class Dense(Record):
         return int(np.abs(self.weight.astype(np.int64)).sum(axis=1).max()) * payload
 
 
-Synapse = Dense
+Synapse = Dense | Conv
 """Any kind of synapse."""

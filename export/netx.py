@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
+from ..contract.conv import Conv
 from ..contract.encoding import Driven
 from ..contract.errors import FileFormatError, RecordError
-from ..contract.net import SCHEMA_VERSION, Net
-from . import layers
+from ..contract.net import SCHEMA_VERSION, Layer, Net
+from . import layers, synapses
 from .files import replacing
+from .members import member, numbers, refuse_unknown, text
 
 T = TypeVar("T")
 
@@ -48,9 +50,13 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         file.attrs[_SCHEMA] = SCHEMA_VERSION
         file.attrs[_WRITER] = __version__
         file.attrs[_STEPS] = net.steps
-        layers.write_input(file.create_group("layer/0"), net.input)
-        for i, layer in enumerate(net.layers, start=1):
-            layers.write(file.create_group(f"layer/{i}"), layer)
+        layers.write_input(file.create_group("layer/0"), net.input, net.layers[0].synapse)
+        group, before = file["layer"], None
+        for layer in net.layers:
+            if isinstance(before, Conv) and not isinstance(layer.synapse, Conv):
+                synapses.write_flatten(group.create_group(str(len(group))), before)
+            layers.write(group.create_group(str(len(group))), layer)
+            before = layer.synapse
         if isinstance(net.te, Driven):
             file["te/matrix"] = net.te.matrix
             layers.write_oscillators(file.create_group("te/cpg"), net.te.cpg)
@@ -106,29 +112,47 @@ def _read(file: h5py.File) -> Net:
     unknown = sorted(set(file.keys()) - {"layer", "te"})
     if unknown:
         raise FileFormatError(f"{unknown[0]} is unknown here; known are layer and te.")
-    group = layers.member(file, "layer", h5py.Group)
+    group = member(file, "layer", h5py.Group)
     ids = [str(i) for i in range(len(group))]
     if sorted(group.keys()) != sorted(ids) or len(ids) < 2:
         raise FileFormatError(f"layer must hold the groups 0 (the input), 1, ...; it holds {sorted(group.keys())}.")
+    read = [(name, _located(group, name, _read_layer)) for name in ids[1:]]
+    for i, (name, layer) in enumerate(read):
+        _check_flatten(name, layer, *(read[j][1] if 0 <= j < len(read) else None for j in (i - 1, i + 1)))
     return Net(
         input=_located(group, ids[0], layers.read_input),
-        layers=tuple(_located(group, name, layers.read) for name in ids[1:]),
+        layers=tuple(layer for _, layer in read if layer is not None),
         steps=_attribute(file, _STEPS),
         te=_read_encoding(file),
     )
 
 
+def _read_layer(handle: h5py.Group) -> Layer | None:
+    """Read a layer, or None where a group only says that images are flattened, which they are in a record."""
+    if text(handle, "type") == synapses.FLATTEN:
+        refuse_unknown(handle, {"type", "shape"})
+        return None
+    return layers.read(handle)
+
+
+def _check_flatten(name: str, layer: Layer | None, before: Layer | None, after: Layer | None) -> None:
+    """Refuse a file in which a flattening is missing or misplaced: stock NetX would run another network."""
+    flattens = isinstance(before, Layer) and isinstance(before.synapse, Conv)
+    if layer is None and (not flattens or after is None or isinstance(after.synapse, Conv)):
+        raise FileFormatError(f"layer/{name} flattens, but stands not between a convolution and a dense layer.")
+    if layer is not None and flattens and not isinstance(layer.synapse, Conv):
+        raise FileFormatError(f"layer/{name} follows a convolution without a flatten layer between them.")
+
+
 def _read_encoding(file: h5py.File) -> Driven | npt.NDArray[Any] | None:
     if "te" not in file.keys():
         return None
-    if isinstance(layers.member(file, "te", h5py.HLObject), h5py.Dataset):
-        return layers.numbers(file, "te")
+    if isinstance(member(file, "te", h5py.HLObject), h5py.Dataset):
+        return numbers(file, "te")
     try:
-        group = layers.member(file, "te", h5py.Group)
-        layers.refuse_unknown(group, {"matrix", "cpg"})
-        return Driven(
-            matrix=layers.numbers(group, "matrix"), cpg=layers.read_oscillators(layers.member(group, "cpg", h5py.Group))
-        )
+        group = member(file, "te", h5py.Group)
+        refuse_unknown(group, {"matrix", "cpg"})
+        return Driven(matrix=numbers(group, "matrix"), cpg=layers.read_oscillators(member(group, "cpg", h5py.Group)))
     except FileFormatError as error:
         raise FileFormatError(f"te/{error}") from None
 
@@ -136,7 +160,7 @@ def _read_encoding(file: h5py.File) -> Driven | npt.NDArray[Any] | None:
 def _located(group: h5py.Group, name: str, read: Callable[[h5py.Group], T]) -> T:
     where = f"layer/{name}"
     try:
-        return read(layers.member(group, name, h5py.Group))
+        return read(member(group, name, h5py.Group))
     except FileFormatError as error:
         raise FileFormatError(f"{where}/{error}") from None
     except RecordError as error:

@@ -184,13 +184,14 @@ def _fix_reshape(ports: ModuleType) -> None:
 
 def _fix_conv(utils: ModuleType) -> None:
     # Conv's model holds its geometry as int8, which NumPy 2 no longer widens where it meets an image side
-    # or a channel count of 128 or more: OverflowError, inside a process model again.
+    # or a channel count of 128 or more: OverflowError, inside a process model again. Of 128 and more groups the
+    # eight bits hold the wrong number, with a wrong sum or an endless run; the shapes say how many there are.
     stock: Callable[..., Any] = utils.conv
 
     @functools.wraps(stock)
     def conv(image: Any, weight: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
         pairs = (tuple(int(n) for n in pair) for pair in (kernel_size, stride, padding, dilation))
-        return stock(image, weight, *pairs, int(groups))
+        return stock(image, weight, *pairs, image.shape[-1] // weight.shape[-1])
 
     vars(utils)["conv"] = conv
 
@@ -219,8 +220,8 @@ _MENDS = (
     ),
     _Mend(
         "lava.proc.conv.utils",
-        "a convolution overflows on NumPy 2 from 128 pixels a side, or 128 channels",
-        needed=lambda: _NUMPY >= (2, 0),
+        "a convolution fails from 128 groups on, and on NumPy 2 from 128 pixels a side or 128 channels",
+        needed=lambda: True,
         fix=_fix_conv,
     ),
 )

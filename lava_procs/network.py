@@ -1,7 +1,8 @@
 """A Lava network from a record.
 
 Neurons are the processes of `spikeproof.lava_procs.neurons`, axons are processes of this package. All synapses are
-Lava's own ``Dense``, given what they need to be exact: the sign mode by name, so that Lava does not guess one.
+Lava's own ``Dense`` and ``Conv``, given what they need to be exact: the sign mode by name, so that Lava does not guess
+one.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ compat.apply()  # before the first Lava import
 from lava.magma.core.process.process import AbstractProcess  # noqa: E402
 from lava.magma.core.run_conditions import RunSteps  # noqa: E402
 from lava.magma.core.run_configs import Loihi2SimCfg  # noqa: E402
+from lava.proc.conv.process import Conv as ConvProcess  # noqa: E402
 from lava.proc.dense.process import Dense  # noqa: E402
 from lava.proc.io.source import RingBuffer  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 
 from ..contract.celif import CELIF  # noqa: E402
+from ..contract.conv import Conv  # noqa: E402
 from ..contract.encoding import Driven  # noqa: E402
 from ..contract.fixed import WEIGHT_STEP  # noqa: E402
 from ..contract.net import Net  # noqa: E402
@@ -93,9 +96,15 @@ def build(
     for i, layer in enumerate(net.layers):
         neuron = process(layer, Place(net.latency(i), net.steps, bounds[i], _table(net, layer.num_neurons, te_source)))
         bits = net.input.bits if i == 0 else (payloads[i].bit_length() if payloads[i] > 1 else 0)
-        synapse = _dense(layer.synapse.weight[:, : layer.num_inputs], bits, f"{layer.name}_synapse")
-        upstream.connect(synapse.s_in)
-        synapse.a_out.connect(neuron.a_in)
+        if isinstance(layer.synapse, Conv):
+            synapse = _conv(layer.synapse, bits, f"{layer.name}_synapse")
+            # Images lie (column, row, channel) in Lava's convolution and (channel, row, column) in the record.
+            upstream.reshape(layer.synapse.in_shape).transpose([2, 1, 0]).connect(synapse.s_in)
+            synapse.a_out.transpose([2, 1, 0]).flatten().connect(neuron.a_in)
+        else:
+            synapse = _dense(layer.synapse.weight[:, : layer.num_inputs], bits, f"{layer.name}_synapse")
+            upstream.connect(synapse.s_in)
+            synapse.a_out.connect(neuron.a_in)
         if layer.cpg is not None:
             # Its own synapses add one step too, so it works a step ahead of its layer.
             cpg = _oscillators(net, i, layer.cpg, f"{layer.name}_cpg", net.cpg_payload(i))
@@ -134,6 +143,21 @@ def _dense(weight: np.ndarray, bits: int, name: str) -> Dense:
         weight_exp=0,
         sign_mode=SignMode.MIXED,
         # Lava counts the sign as a bit of the message.
+        num_message_bits=bits + 1 if bits else 0,
+        name=name,
+    )
+
+
+def _conv(params: Conv, bits: int, name: str) -> ConvProcess:
+    return ConvProcess(
+        # Lava's process convolves, with a mirrored kernel; the contract correlates, as torch does.
+        weight=params.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1).astype(np.int32),
+        input_shape=params.in_shape[::-1],
+        stride=params.stride[::-1],
+        padding=params.padding[::-1],
+        dilation=params.dilation[::-1],
+        groups=params.groups,
+        num_weight_bits=8,
         num_message_bits=bits + 1 if bits else 0,
         name=name,
     )

@@ -32,10 +32,10 @@ except ImportError as error:
 _LIMIT = float(STATE_MAX)
 _HALF = 2 ** (STATE_BITS - 1)
 _UNARY = float(1 << ACCUMULATOR_SHIFT)
-_compile = njit(nogil=True, cache=True, error_model="numpy")
+compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
-@_compile
+@compiled
 def events(x, weight_t, start, z):
     """Write the sums ``start + x @ weight_t`` into `z`, at a cost that grows with the entries of `x` that are not 0.
 
@@ -70,7 +70,7 @@ def events(x, weight_t, start, z):
             i += 1
 
 
-@_compile
+@compiled
 def celif(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, v_out, h_out, theta_out):
     """Run `contract.celif.step`; `state` is (S, 3, n): v, h, and v after the reset. `te` is (K, n)."""
     samples, steps, channels = z.shape
@@ -111,7 +111,7 @@ def celif(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, v_
     return np.int64(counts.sum() - before)
 
 
-@_compile
+@compiled
 def cuba(z, bias, keep_u, keep_v, threshold, state, counts, spikes, u_out, v_out):
     """Run `contract.cuba.step` with sums of at most 2**18, so that the current stays within 24 bits.
 
@@ -146,13 +146,13 @@ def cuba(z, bias, keep_u, keep_v, threshold, state, counts, spikes, u_out, v_out
     return np.int64(counts.sum() - before)
 
 
-@_compile
+@compiled
 def _decay(x, kept):
     product = x * kept
     return product >> DECAY_SHIFT if product >= 0 else -((-product) >> DECAY_SHIFT)
 
 
-@_compile
+@compiled
 def cuba_wide(z, bias, kept_u, kept_v, threshold, state, counts, spikes, u_out, v_out):
     """Run `contract.cuba.step` in int64, whatever the sums; factors are ``4096 - decay``, `state` is int64."""
     samples, steps, channels = z.shape
@@ -176,7 +176,7 @@ def cuba_wide(z, bias, kept_u, kept_v, threshold, state, counts, spikes, u_out, 
     return counts.sum() - before
 
 
-@_compile
+@compiled
 def readout(z, shift, bias, state, v_out):
     """Run `contract.readout.step`; `state` is (S, 1, n)."""
     samples, steps, channels = z.shape

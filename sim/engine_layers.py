@@ -19,8 +19,9 @@ from ..contract.encoding import Driven, clipped
 from ..contract.fixed import wrap32
 from ..contract.net import Net
 from ..contract.oscillators import RULES, Oscillators
-from . import engine_kernels as kernels
+from ..contract.synapse import Dense
 from .engine_neurons import scan_of
+from .engine_synapses import columns, sums_of
 from .trace import SPIKES, VARIABLES
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -28,16 +29,6 @@ Array: TypeAlias = npt.NDArray[Any]
 _NOTHING = np.empty((0, 0, 0), np.int32)
 _FLOAT32_BOUND = 2**24
 _PORT_BOUND = 2**31
-
-
-def prefers_events(density: float, num_outputs: int) -> bool:
-    """Return whether adding up the weights of the inputs that are not 0 beats a matrix product.
-
-    Measured on an AMD EPYC (AVX2) with OpenBLAS, float32, rows of 64 to 4096 inputs: an event costs 0.07 to 0.11 ns an
-    output, a product 0.03 ns an input and output, and looking for the events 0.9 ns an input. They meet at a density
-    of 0.2 with 88 outputs and of 0.3 with 256; with 10 outputs the product always wins.
-    """
-    return density < 0.3 - 8 / num_outputs
 
 
 class Sources:
@@ -111,11 +102,11 @@ class RunLayer:
         self.num_neurons, self.num_sums = layer.num_neurons, layer.num_sums
         self.variables = VARIABLES[type(layer.neuron)]
         self.dtype = np.dtype(np.float32 if exact_float32 and self.bound < _FLOAT32_BOUND else np.float64)
-        self._event_driven = event_driven
-        weight_t = np.ascontiguousarray(layer.synapse.weight.T, self.dtype)
-        self._weight_t, self._weight_cpg = weight_t[: layer.num_inputs], weight_t[layer.num_inputs :]
-        self._weight_cpg = self._weight_cpg * self.dtype.type(net.cpg_payload(index))
+        self._sums = sums_of(layer.synapse, layer.num_inputs, self.dtype, event_driven)
         self._sources = None if layer.cpg is None else Sources(layer.cpg)
+        if isinstance(layer.synapse, Dense):
+            weight_cpg = columns(layer.synapse, self.dtype)[layer.num_inputs :]
+            self._weight_cpg = weight_cpg * self.dtype.type(net.cpg_payload(index))
         self.neurons = scan_of(layer.neuron, self.bound)
 
     def tables(self, begin: int, steps: int, te: Array) -> tuple[Array, Array]:
@@ -145,16 +136,7 @@ class RunLayer:
         z : ndarray, shape (S, K, sums)
             Where the sums go.
         """
-        rows, out = x.reshape(-1, x.shape[-1]), z.reshape(-1, self.num_sums)
-        event_driven = self._event_driven
-        if event_driven is None:
-            event_driven = prefers_events(num_events / rows.size, self.num_sums)
-        if event_driven:
-            kernels.events(rows, self._weight_t, start, out)
-        else:
-            np.matmul(rows.astype(self.dtype, copy=False), self._weight_t, out=out)
-            if self._sources is not None:
-                z += start
+        self._sums(x.reshape(-1, x.shape[-1]), num_events, start, z.reshape(-1, self.num_sums))
         if self.bound >= _PORT_BOUND:
             z[:] = wrap32(z)
 

@@ -32,7 +32,7 @@ def simulate(
     ----------
     net : Net or path-like
         The network record, or a file that holds one.
-    x : array_like, shape (samples, channels, steps)
+    x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
         Input in SLAYER's units, as in training; steps is the network's sample period.
     backend : {"lava", "engine", "reference"}
         Lava's fixed-point models in a child process, the batch engine, or the contract's steps in NumPy.
@@ -74,7 +74,12 @@ def simulate(
 
 
 def encode(net: Net, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
-    """Return the input payloads of a batch after a check of its shape; see `spikeproof.contract.net.Input.encode`."""
+    """Return the input payloads of a batch after a check of its shape; see `spikeproof.contract.net.Input.encode`.
+
+    Images, (samples, channels, rows, columns, steps) as in SLAYER, are flattened.
+    """
+    if np.ndim(x) == 5:
+        x = np.reshape(x, (np.shape(x)[0], -1, np.shape(x)[-1]))
     shape = np.shape(x)
     expected = (net.input.num_channels, net.steps)
     if len(shape) != 3 or shape[1:] != expected or not shape[0]:

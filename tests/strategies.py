@@ -9,6 +9,7 @@ from spikeproof.contract.adrf import ADRF
 from spikeproof.contract.alif import ALIF
 from spikeproof.contract.axon import MAX_DELAY, Axon
 from spikeproof.contract.celif import CELIF
+from spikeproof.contract.conv import Conv
 from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cpg_coupled import Coupled
 from spikeproof.contract.cuba import CUBA
@@ -154,7 +155,34 @@ def axons(num_neurons):
     return same | each
 
 
+complex_kinds = (adrf_params, rf_params, rf_iz_params)
 kinds_that_fire = (celif_params, cuba_params, alif_params, adrf_params, rf_params, rf_iz_params)
+
+
+@st.composite
+def convs(draw, in_shape=None, sums=1):
+    """Convolutions of any geometry, on small images."""
+    groups = draw(st.integers(1, 3)) if in_shape is None else draw(st.sampled_from((1, in_shape[0])))
+    groups = groups if sums == 1 else 1
+    of_group = draw(st.integers(1, 2)) if in_shape is None else in_shape[0] // groups
+    sizes, geometry = [], []
+    for side in draw(st.tuples(st.integers(1, 7), st.integers(1, 7))) if in_shape is None else in_shape[1:]:
+        padding = draw(st.integers(0, 2))
+        kernel = draw(st.integers(1, min(4, side + 2 * padding)))
+        dilation = draw(st.integers(1, (side + 2 * padding - 1) // (kernel - 1))) if kernel > 1 else 1
+        sizes.append(side)
+        geometry.append((kernel, draw(st.integers(1, 3)), padding, dilation))
+    kernel, stride, padding, dilation = zip(*geometry, strict=True)
+    outputs = groups * sums * draw(st.integers(1, 2))
+    weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), outputs, of_group, *kernel))
+    return Conv(
+        weight=weight,
+        in_shape=(groups * of_group, *sizes),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+    )
 
 
 @st.composite
@@ -166,20 +194,29 @@ def nets(draw, max_neurons=5, max_steps=6):
     if not kinds or draw(st.booleans()):
         kinds = [*kinds, readout_params]
     layers, width = [], channels
+    image = None
+    if draw(st.sampled_from((False, False, True))):
+        image = draw(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 3)))
+        width = channels = int(np.prod(image))
     for i, kind in enumerate(kinds):
-        n = draw(st.integers(1, max_neurons))
-        channels_beside = draw(st.sampled_from((0, 0, 1, 3)))
-        cpg = draw(oscillators(channels_beside)) if channels_beside else None
+        channels_beside, cpg = 0, None
+        sums = 2 if kind in complex_kinds else 1
+        if image is not None and draw(st.booleans()):
+            synapse = draw(convs(image, sums))
+            image = synapse.out_shape[0] // sums, *synapse.out_shape[1:]
+            n = int(np.prod(image))
+        else:
+            image, n = None, draw(st.integers(1, max_neurons))
+            channels_beside = draw(st.sampled_from((0, 0, 1, 3)))
+            cpg = draw(oscillators(channels_beside)) if channels_beside else None
+            weight = draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), n * sums, width + channels_beside))
+            synapse = Dense(weight=2 * weight)
         neuron = draw(kind(n))
-        rows = n * RULES[type(neuron)].sums
-        weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), rows, width + channels_beside))
         scale = 2 ** draw(st.integers(0, 10))
         axon = draw(st.none() | axons(n)) if kind is not readout_params else None
         if getattr(neuron, "graded", 0) and kinds[i + 1 : i + 2] == [cuba_params]:  # whose sums could overflow in Lava
             neuron = dataclasses.replace(neuron, graded=0)
-        layers.append(
-            Layer(name=f"layer{i}", synapse=Dense(weight=weight), neuron=neuron, scale=scale, cpg=cpg, axon=axon)
-        )
+        layers.append(Layer(name=f"layer{i}", synapse=synapse, neuron=neuron, scale=scale, cpg=cpg, axon=axon))
         width = n
     steps = draw(st.integers(1, max_steps))
     widest = max((layer.num_neurons for layer in layers if isinstance(layer.neuron, CELIF)), default=0)

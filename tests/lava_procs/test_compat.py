@@ -110,7 +110,7 @@ def test_available_tells_in_words_what_this_interpreter_needs() -> None:
     words = "\n".join(facts.needed)
     assert ("var_model" in words) == NEEDS_DATACLASS_MEND
     assert ("ports.ports" in words) == (NUMPY >= (2, 1))
-    assert ("conv.utils" in words) == (NUMPY >= (2, 0))
+    assert "conv.utils" in words
 
 
 # Lava imported, not run

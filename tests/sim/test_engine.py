@@ -23,7 +23,8 @@ from spikeproof.contract.oscillators import raster
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.synapse import Dense
 from spikeproof.sim import engine, engine_threads, lava_backend, reference
-from spikeproof.sim.engine_layers import RunLayer, Sources, prefers_events
+from spikeproof.sim.engine_layers import RunLayer, Sources
+from spikeproof.sim.engine_synapses import prefers_events
 from spikeproof.sim.parity import compare
 
 PATHS = [{"event_driven": a, "exact_float32": b} for a in (True, False) for b in (True, False)]
