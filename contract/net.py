@@ -124,7 +124,7 @@ class Layer(Record):
     ----------
     name : str
         What reports call the layer: letters, digits, ``_ . -``, unique in its network.
-    synapse : Dense
+    synapse : Dense or Conv
         The layer's synapses.
     neuron : a record of `spikeproof.contract.neurons.RULES`
         The layer's neurons, one a row of the weight matrix; or two, for neurons with complex input: the matrix is that
@@ -188,6 +188,14 @@ class Layer(Record):
         return self.neuron.num_neurons
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the neurons: (channels, rows, columns) behind a convolution, else (neurons,)."""
+        if not isinstance(self.synapse, Conv):
+            return (self.num_neurons,)
+        channels, rows, columns = self.synapse.out_shape
+        return channels // RULES[type(self.neuron)].sums, rows, columns
+
+    @property
     def num_sums(self) -> int:
         """Number of dendritic sums: one a neuron, or two for complex input."""
         return self.num_neurons * RULES[type(self.neuron)].sums
@@ -238,15 +246,10 @@ class Net(Record):
                 raise RecordError(f"Two layers are called {layer.name!r}; names must differ.")
             if layer.num_inputs != width:
                 raise RecordError(f"layer {layer.name!r} takes {layer.num_inputs} inputs, but {source} has {width}.")
-            before = self.layers[i - 1].synapse if i else None
-            if (
-                isinstance(before, Conv)
-                and isinstance(layer.synapse, Conv)
-                and before.out_shape != layer.synapse.in_shape
-            ):
+            images = self.layers[i - 1].shape if i else ()
+            if isinstance(layer.synapse, Conv) and len(images) == 3 and images != layer.synapse.in_shape:
                 raise RecordError(
-                    f"layer {layer.name!r} takes images of shape {layer.synapse.in_shape}, but {source} has "
-                    f"{before.out_shape}."
+                    f"layer {layer.name!r} takes images of shape {layer.synapse.in_shape}, but {source} has {images}."
                 )
             if not RULES[type(layer.neuron)].fires and i + 1 < len(self.layers):
                 raise RecordError(f"layer {layer.name!r} is a read-out, which never fires, so it must be the last.")

@@ -6,21 +6,23 @@ What cannot be exact on Lava is refused here, by name, before anything is writte
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import nn
 
 from ..contract.axon import Axon
 from ..contract.errors import UnsupportedError
 from ..contract.net import Input, Layer, Net
 from ..contract.oscillators import Oscillators
-from . import netx, slayer_neurons, slayer_synapses
+from . import netx, slayer_neurons, slayer_order, slayer_synapses
 from .refusal import refuse
 from .slayer_neurons import per_channel
-
-_STOCK = "lava.lib.dl.slayer.block."
 
 
 class Block(NamedTuple):
@@ -30,55 +32,63 @@ class Block(NamedTuple):
     """The block: a spikeproof or SLAYER module with synapses and neurons."""
     cpg: Oscillators | None
     """Oscillators that it listens to beside its input."""
+    flatten: bool = False
+    """Whether images are flattened on their way to it."""
 
 
-def blocks(module: nn.Module) -> list[Block]:
-    """Return a network's blocks in the order in which they run.
+def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block]:
+    """Return a network's layers in the order in which they run.
 
     Parameters
     ----------
     module : Module
-        A module with ``.blocks``, as SLAYER's examples have, a Sequential or ModuleList, nested or not, or a single
-        block. A `spikeproof.cpg.Concat` belongs to the block that follows it.
+        A Sequential of blocks, nested or not, a module with ``.blocks``, as SLAYER's examples have, or a single block.
+        With `sample`, any module whose forward pass calls blocks one after the other. A `spikeproof.cpg.Concat`
+        belongs to the block that follows it.
+    sample : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps), optional
+        Input. A module with a forward pass of its own is run on it, which shows the order of its blocks.
 
     Raises
     ------
     UnsupportedError
-        There are no blocks to find, or a Concat has no block behind it.
+        There are no blocks to find, they do not follow each other, or a Concat has no block behind it.
+    InputError
+        The module does not take the sample.
     """
-    found = getattr(module, "blocks", module)
-    if not isinstance(found, nn.Sequential | nn.ModuleList) and not hasattr(found, "synapse"):
-        raise UnsupportedError(
-            f"{type(module).__name__} has no .blocks and is no Sequential, so the order of its layers is unknown. "
-            "Keep the layers in an nn.ModuleList or nn.Sequential called blocks."
-        )
     listed: list[Block] = []
     cpg: Oscillators | None = None
-    for member in _flat(found):
+    flatten = False
+    for member in slayer_order.members(module, None if sample is None else _tensor(module, sample)):
         if hasattr(member, "oscillators"):
             if cpg is not None:
                 raise UnsupportedError(
                     "Two Concat modules follow each other; a layer listens to one set of oscillators."
                 )
             cpg = member.oscillators()
+        elif _kind(member)[1] == "Flatten":
+            flatten = True
         else:
-            listed.append(Block(member, cpg))
-            cpg = None
+            listed.append(Block(member, cpg, flatten))
+            cpg, flatten = None, False
     if not listed or cpg is not None:
         what = "ends in a Concat" if cpg is not None else "holds no layers"
         raise UnsupportedError(f"{type(module).__name__} {what}. Add the dense block that it is for.")
     return listed
 
 
-def _flat(module: Any) -> Iterator[Any]:
-    if isinstance(module, nn.Sequential | nn.ModuleList):
-        for member in module:
-            yield from _flat(member)
-    else:
-        yield module
+def _tensor(module: nn.Module, sample: npt.ArrayLike) -> torch.Tensor:
+    parameter = next(module.parameters(), torch.empty(0))
+    return torch.as_tensor(np.asarray(sample), dtype=torch.float32, device=parameter.device)
 
 
-def record(module: nn.Module, *, steps: int | None = None) -> Net:
+def _kind(module: Any) -> tuple[str, str]:
+    """Return the family and the kind of a stock block, ("cuba", "Dense") say; of other modules two empty strings."""
+    full = f"{type(module).__module__}.{type(module).__name__}"
+    family, _, kind = full.removeprefix(slayer_order.STOCK).partition(".")
+    return (family, kind) if full.startswith(slayer_order.STOCK) else ("", "")
+
+
+def record(module: nn.Module, *, steps: int | None = None, sample: npt.ArrayLike | None = None) -> Net:
     """Return the integers of a trained network; the live module is not changed.
 
     Parameters
@@ -86,7 +96,10 @@ def record(module: nn.Module, *, steps: int | None = None) -> Net:
     module : Module
         The network, see `blocks`.
     steps : int, optional
-        Sample period. Default: the number of columns of the temporal encoding.
+        Sample period. Default: that of `sample`, or the number of columns of the temporal encoding.
+    sample : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps), optional
+        Input. Convolutions need it for the size of their images, and a module with a forward pass of its own for the
+        order of its blocks: it is run on it once.
 
     Returns
     -------
@@ -98,24 +111,36 @@ def record(module: nn.Module, *, steps: int | None = None) -> Net:
     UnsupportedError
         A layer or an option cannot be made exact; the message names the layer, the reason and the mend.
     """
-    listed = blocks(module)
-    layers = tuple(_layer(block, i) for i, block in enumerate(listed, start=1))
+    listed = blocks(module, sample)
+    shape = None if sample is None else np.shape(sample)[1:-1]
+    layers: list[Layer] = []
+    for i, block in enumerate(listed, start=1):
+        layer, shape = _layer(block, i, shape)
+        layers.append(layer)
     encoding = _shared_encoding(listed)
     if steps is None:
-        steps = getattr(encoding, "steps", None)
+        steps = getattr(encoding, "steps", None) if sample is None else np.shape(sample)[-1]
         if steps is None:
-            raise UnsupportedError("The network has no temporal encoding to take the sample length from. Pass steps=.")
+            raise UnsupportedError(
+                "The network has no temporal encoding to take the sample length from. Pass steps= or sample=, an input."
+            )
     first = listed[0].module
     source = first.input_record() if hasattr(first, "input_record") else Input(num_channels=1)
     return Net(
         input=dataclasses.replace(source, num_channels=layers[0].num_inputs),
-        layers=layers,
+        layers=tuple(layers),
         steps=steps,
         te=None if encoding is None else encoding.record(),
     )
 
 
-def export_netx(module: nn.Module, path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
+def export_netx(
+    module: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    steps: int | None = None,
+    sample: npt.ArrayLike | None = None,
+) -> Net:
     """Write a trained network to a NetX HDF5 file.
 
     Parameters
@@ -124,8 +149,8 @@ def export_netx(module: nn.Module, path: str | os.PathLike[str], *, steps: int |
         The network, see `blocks`.
     path : path-like
         Where to; the file appears whole or not at all.
-    steps : int, optional
-        Sample period. Default: the number of columns of the temporal encoding.
+    steps, sample : optional
+        As in `record`.
 
     Returns
     -------
@@ -139,7 +164,7 @@ def export_netx(module: nn.Module, path: str | os.PathLike[str], *, steps: int |
     InputError
         The folder cannot be written to.
     """
-    net = record(module, steps=steps)
+    net = record(module, steps=steps, sample=sample)
     netx.write(net, path)
     return net
 
@@ -158,47 +183,51 @@ def _shared_encoding(listed: Iterable[Block]) -> Any:
     return next(iter(encodings.values()), None)
 
 
-def _layer(found: Block, index: int) -> Layer:
+Shape = tuple[int, ...]
+"""Shape of what arrives at a block, or of its neurons: (neurons,) or (channels, rows, columns)."""
+
+
+def _layer(found: Block, index: int, shape: Shape | None) -> tuple[Layer, Shape]:
+    """Return a block's record and the shape of its neurons, from the shape of what arrives, if that is known."""
     block = found.module
     name = f"{type(block).__module__.rsplit('.', 1)[-1]}{index}"
-    layer = _layer_alone(block, name, index)
-    return layer if found.cpg is None else dataclasses.replace(layer, cpg=found.cpg)
-
-
-def _layer_alone(block: Any, name: str, index: int) -> Layer:
+    if found.flatten and shape is not None:
+        shape = (math.prod(shape),)
     if hasattr(block, "record"):
         if index > 1 and getattr(block, "input", None) is not None:
             raise UnsupportedError(f"layer {name!r}: input_exp is for the first layer; this one receives spikes.")
         layer: Layer = block.record(name)
-        return layer
-    try:
-        return _stock(block, name)
-    except UnsupportedError as error:
-        raise UnsupportedError(f"layer {name!r}: {error}") from None
+        shape = (layer.num_neurons,)
+    else:
+        try:
+            layer, shape = _stock(block, name, shape)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"layer {name!r}: {error}") from None
+    return layer if found.cpg is None else dataclasses.replace(layer, cpg=found.cpg), shape
 
 
-def _stock(block: Any, name: str) -> Layer:
+def _stock(block: Any, name: str, shape: Shape | None) -> tuple[Layer, Shape]:
     """Read a stock SLAYER block by the readers of its neuron and of its synapses."""
-    full = f"{type(block).__module__}.{type(block).__name__}"
-    family, _, kind = full.removeprefix(_STOCK).partition(".")
-    if not full.startswith(_STOCK) or family not in slayer_neurons.READERS or kind not in slayer_synapses.READERS:
+    family, kind = _kind(block)
+    if family not in slayer_neurons.READERS or kind not in slayer_synapses.READERS:
         families, kinds = (", ".join(readers.READERS) for readers in (slayer_neurons, slayer_synapses))
         raise UnsupportedError(
-            f"{full} cannot be exported yet. Supported are spikeproof.celif.Dense, spikeproof.Readout and {_STOCK}"
-            f"<family>.<kind> with families {families} and kinds {kinds}."
+            f"{type(block).__module__}.{type(block).__name__} cannot be exported yet. Supported are "
+            f"spikeproof.celif.Dense, spikeproof.Readout and {slayer_order.STOCK}<family>.<kind> with families "
+            f"{families} and kinds {kinds}."
         )
     refuse(
         {
             "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
         }
     )
-    synapse = slayer_synapses.READERS[kind](block)
-    shape = (synapse.num_neurons // (2 if block.neuron.complex else 1),)
+    synapse, shape = slayer_synapses.READERS[kind](block, shape)
     neuron = slayer_neurons.READERS[family](block.neuron, shape)
-    return Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale, axon=_axon(block, shape))
+    layer = Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale, axon=_axon(block, shape))
+    return layer, shape
 
 
-def _axon(block: Any, shape: tuple[int, ...]) -> Axon | None:
+def _axon(block: Any, shape: Shape) -> Axon | None:
     """Read a block's delays: the step of ``delay_shift``, and learned ones, of which SLAYER uses the whole steps."""
     delay: Any = 0
     if block.delay is not None:

@@ -1,11 +1,13 @@
 """SLAYER synapses -> synapse records, one function a kind of block.
 
-A reader takes a whole block and returns the record of its synapses, or refuses, and its caller says which layer that
-was. The live block is not touched (stock export strips its weight norm).
+A reader takes a whole block and the shape of what arrives at it, (neurons,) or (channels, rows, columns), if that is
+known. It returns the record of the synapses and the shape of the neurons; or it refuses, and its caller says which
+layer that was. The live block is not touched (stock export strips its weight norm).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +15,76 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..contract.conv import Conv
+from ..contract.errors import RecordError, UnsupportedError
 from ..contract.synapse import Dense, Synapse
 from .refusal import refuse
 
+Shape = tuple[int, ...]
 
-def dense(block: Any) -> Dense:
-    """Read all-to-all synapses; of complex ones, the real weights on top of the imaginary ones."""
+
+def dense(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
+    """Read all-to-all synapses; of complex ones, the real weights on top of the imaginary ones.
+
+    SLAYER's are convolutions with a kernel as large as what arrives. A kernel of one pixel on images is one that sees
+    every pixel by itself.
+    """
+    weight, sums = _weights(block)
+    outputs, kernel = len(weight) // sums, weight.shape[2:]
+    if shape is None or len(shape) == 1:
+        return Dense(weight=weight.reshape(len(weight), -1)), (outputs,)
+    if math.prod(kernel) == 1 and math.prod(shape[1:]) > 1:
+        synapse = Conv(weight=weight, in_shape=_image(shape))
+        return synapse, _of_neurons(synapse.out_shape, sums)
+    if shape != weight.shape[1:]:
+        raise UnsupportedError(
+            f"in_neurons: the weights are for images of (channels, rows, columns) = {weight.shape[1:]}, but {shape} "
+            "arrive. Flatten them, or build the block for them."
+        )
+    return Dense(weight=weight.reshape(len(weight), -1)), (outputs, 1, 1)
+
+
+def conv(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
+    """Read a convolution."""
+    synapse = getattr(block.synapse, "real", block.synapse)
+    if shape is None:
+        raise UnsupportedError("the size of its images is unknown. Pass sample=, an input.")
+    weight, sums = _weights(block)
+    grouped = sums > 1 and synapse.groups > 1
+    refuse({"groups": (grouped, "complex synapses keep real and imaginary weights apart. Build it with groups=1")})
+    try:
+        found = Conv(
+            weight=weight,
+            in_shape=_image(shape),
+            stride=synapse.stride[:2],
+            padding=synapse.padding[:2],
+            dilation=synapse.dilation[:2],
+            groups=synapse.groups,
+        )
+    except RecordError as error:
+        raise UnsupportedError(str(error)) from None
+    return found, _of_neurons(found.out_shape, sums)
+
+
+def _weights(block: Any) -> tuple[npt.NDArray[Any], int]:
+    """Return a block's integer weights, (outputs, inputs, rows, columns), and how many outputs a neuron has.
+
+    The real weights of complex synapses stand before the imaginary ones.
+    """
     synapse = block.synapse
     parts = (synapse.real, synapse.imag) if getattr(synapse, "complex", False) else (synapse,)
-    return Dense(weight=np.concatenate([levels(block, part).reshape(part.weight.shape[:2]) for part in parts]))
+    return np.concatenate([levels(block, part)[..., 0] for part in parts]), len(parts)
+
+
+def _of_neurons(shape: Shape, sums: int) -> Shape:
+    """Return the shape of neurons that have `sums` sums each, from that of the sums."""
+    return shape[0] // sums, *shape[1:]
+
+
+def _image(shape: Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise UnsupportedError(f"a convolution takes images of (channels, rows, columns), but {shape} arrives.")
+    return shape[0], shape[1], shape[2]
 
 
 def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
@@ -47,5 +110,5 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
     return found
 
 
-READERS: dict[str, Callable[[Any], Synapse]] = {"Dense": dense}
+READERS: dict[str, Callable[[Any, Shape | None], tuple[Synapse, Shape]]] = {"Dense": dense, "Conv": conv}
 """Kind of block, as its class in ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

@@ -70,7 +70,7 @@ def kind(handle: h5py.Group) -> str:
 
 
 def out_shape(synapse: Synapse, sums: int) -> tuple[int, ...]:
-    """Return the shape of neurons of `sums` sums each: (channels, rows, columns) behind a convolution, or (neurons,)."""
+    """Return the shape of neurons of `sums` sums each: (neurons,), or (channels, rows, columns) of a convolution."""
     channels, *image = synapse.out_shape if isinstance(synapse, Conv) else (synapse.num_neurons,)
     return channels // sums, *image
 

@@ -26,7 +26,7 @@ from lava.proc.io.source import RingBuffer  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 
 from ..contract.celif import CELIF  # noqa: E402
-from ..contract.conv import Conv  # noqa: E402
+from ..contract.conv import GEOMETRY_MAX, Conv  # noqa: E402
 from ..contract.encoding import Driven  # noqa: E402
 from ..contract.fixed import WEIGHT_STEP  # noqa: E402
 from ..contract.net import Net  # noqa: E402
@@ -149,7 +149,7 @@ def _dense(weight: np.ndarray, bits: int, name: str) -> Dense:
 
 
 def _conv(params: Conv, bits: int, name: str) -> ConvProcess:
-    return ConvProcess(
+    process = ConvProcess(
         # Lava's process convolves, with a mirrored kernel; the contract correlates, as torch does.
         weight=params.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1).astype(np.int32),
         input_shape=params.in_shape[::-1],
@@ -161,6 +161,10 @@ def _conv(params: Conv, bits: int, name: str) -> ConvProcess:
         num_message_bits=bits + 1 if bits else 0,
         name=name,
     )
+    if params.groups > GEOMETRY_MAX:
+        # The model's eight bits cannot hold them; mended, it does not look at them but at the shapes.
+        process.groups.init = 1
+    return process
 
 
 def _oscillators(net: Net, index: int, params: Any, name: str, payload: int = 1) -> OscillatorsProcess:

@@ -87,14 +87,13 @@ class ConvSums:
         # (input channel, row, column, output of its group): what one event adds to one pixel lies together.
         weight = weight.transpose(0, 2, 3, 4, 1).reshape(synapse.in_shape[0], *synapse.kernel, -1)
         self._weight = np.ascontiguousarray(weight, dtype)
-        self._geometry = tuple(
-            np.array(pair) for pair in (synapse.in_shape, synapse.stride, synapse.padding, synapse.dilation)
-        )
-        self._out_shape = np.array(synapse.out_shape)
+        geometry = (synapse.in_shape, synapse.stride, synapse.padding, synapse.dilation, synapse.out_shape)
+        self._geometry = tuple(np.array(numbers) for numbers in geometry)
 
     def __call__(self, rows: Array, num_events: int, start: Array, out: Array) -> None:
         """Write the sums of a block, see `DenseSums`; a convolution adds nothing, so `start` is 0."""
-        conv_events(rows, self._weight, *self._geometry, self._out_shape, out)
+        in_shape, stride, padding, dilation, out_shape = self._geometry
+        conv_events(rows, self._weight, in_shape, stride, padding, dilation, out_shape, out)
 
 
 def sums_of(synapse: Synapse, num_inputs: int, dtype: np.dtype[Any], event_driven: bool | None) -> Any:

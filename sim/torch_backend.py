@@ -29,7 +29,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
         The trained network; used in evaluation mode, its mode is restored.
     net : Net
         Its record.
-    x : array_like, shape (samples, channels, steps)
+    x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
         Input in SLAYER's units, as in training.
     registers : bool
         Whether to return every register too; without, see `spikeproof.sim.trace.without_registers`.
@@ -44,7 +44,8 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     BackendError
         A block's registers do not belong to the spikes that it put out in the forward pass.
     """
-    listed = [block.module for block in blocks(module)]
+    x = np.asarray(x)
+    listed = [block.module for block in blocks(module, x[:1])]
     seen: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def keep(block: nn.Module, args: tuple[torch.Tensor], output: torch.Tensor) -> None:
@@ -56,7 +57,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     module.eval()
     try:
         with torch.no_grad():
-            _forward(module, torch.as_tensor(np.asarray(x), dtype=torch.float32, device=device))
+            _forward(module, torch.as_tensor(x, dtype=torch.float32, device=device))
             read = _registers if registers else _spikes
             layers = {
                 layer.name: read(layer, block, *seen[id(block)])
@@ -100,7 +101,8 @@ def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) 
         }
     else:  # a stock SLAYER block
         found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x))
-        came_out = integers(output, torch_neurons.payload_unit(block.neuron))
+        found = {name: _flat(values) for name, values in found.items()}
+        came_out = _flat(integers(output, torch_neurons.payload_unit(block.neuron)))
         same = np.array_equal(arrivals(layer.axon, found[SPIKES]), came_out)
     _refuse_unless(same, layer)
     return found
@@ -112,3 +114,8 @@ def _refuse_unless(same: bool, layer: Layer) -> None:
             f"layer {layer.name!r}: the module's forward pass and its registers disagree. A hook, dropout or state "
             "kept between calls changes the block's output; remove it before verifying."
         )
+
+
+def _flat(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return values of shape (samples, ..., steps) with all neurons in one axis."""
+    return values.reshape(len(values), -1, values.shape[-1])

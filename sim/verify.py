@@ -160,7 +160,7 @@ def verify(
     network : Module, Net or path-like
         A trained module, whose own forward pass is then the first trace; or a record or an exported file, where the
         first of `backends` is.
-    x : array_like, shape (samples, channels, steps)
+    x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
         Input in SLAYER's units. Samples are streamed back to back through one Lava run.
     file : path-like, optional
         With a module: the exported file to simulate instead of a fresh record of the module. What differs between the
@@ -216,7 +216,8 @@ def verify(
 
         module = network
         stored = None if file is None else netx.load(file)
-        trained = record(module, steps=stored.steps if stored else x.shape[-1] if x.ndim else None)
+        sample = x[:1] if x.ndim >= 3 and len(x) else None
+        trained = record(module, steps=stored.steps if stored else x.shape[-1] if x.ndim else None, sample=sample)
         net = stored or trained
         altered = differences(trained, net)
         if not _same_layers(trained, net):

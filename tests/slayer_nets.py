@@ -20,6 +20,24 @@ def neuron(random, **more):
     return {"threshold": float(random.choice([0.0, 0.3, 1.0, 1.2])), **decays, **more}
 
 
+FAMILIES = {
+    "cuba": {},
+    "alif": {"threshold_step": 0.2, "threshold_decay": 0.1, "refractory_decay": 0.3},
+    "rf": {"period": 7.0, "decay": 0.1},
+    "rf_iz": {"period": 9.0, "decay": 0.05},
+    "adrf": {"period": 8.0, "decay": 0.1, "threshold_step": 0.1, "threshold_decay": 0.2, "refractory_decay": 0.3},
+}
+"""Family -> what its neurons take beside a threshold, and beside decays if they have no period."""
+
+
+def of_family(random, family):
+    """The blocks of a family, and parameters of its neurons."""
+    params = neuron(random) | FAMILIES[family]
+    if "period" in params:
+        del params["current_decay"], params["voltage_decay"]
+    return getattr(slayer.block, family), params
+
+
 def spikes(random, *shape, rate=0.4):
     """Random unary spikes."""
     return (random.random(shape) < rate).astype(np.float32)
@@ -32,3 +50,8 @@ def lively(module):
             if name.endswith(("synapse.weight", "synapse.weight_v")):
                 weight += 0.3 * weight.abs().mean()
     return module.eval()
+
+
+def busy(verdict):
+    """Whether everything is exact and something fired in every layer."""
+    return verdict.exact and all(comparison.silent == () for comparison in verdict.comparisons)

@@ -26,7 +26,6 @@ from spikeproof.contract.fixed import (
     WEIGHT_MIN,
 )
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.neurons import RULES
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.rf import RF
 from spikeproof.contract.rf_iz import RFIZ

@@ -8,6 +8,7 @@ from child import answer
 
 from spikeproof.contract.axon import Axon, arrivals
 from spikeproof.contract.celif import CELIF
+from spikeproof.contract.conv import Conv
 from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.net import Input, Layer, Net
@@ -34,7 +35,7 @@ def answer(path, x):
         net = netx.hdf5.Network(net_config=path)
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {error}"}
-    steps = x.shape[1] + len(net)
+    steps = x.shape[-1] + len(net)
     source, sink = Source(data=x), Sink(shape=net.out.shape, buffer=steps)
     source.s_out.connect(net.inp)
     net.out.connect(sink.a_in)
@@ -82,6 +83,29 @@ def test_stock_netx_runs_a_cuba_file_spike_for_spike(tmp_path):
     assert np.array_equal(found["spikes"], expected) and expected.sum() > 20
 
 
+def test_stock_netx_runs_convolutions_and_their_flattening(tmp_path):
+    random = np.random.default_rng(0)
+    neuron = {"u_decay": 1000, "v_decay": 200, "v_th_mant": 90}
+    conv = Conv(
+        weight=2 * random.integers(-30, 60, (4, 1, 3, 2)), in_shape=(2, 5, 6), stride=(1, 2), padding=(1, 0), groups=2
+    )
+    layers = [
+        Layer(name="conv", synapse=conv, neuron=CUBA(num_neurons=conv.num_neurons, **neuron)),
+        Layer(
+            name="dense",
+            synapse=Dense(weight=2 * random.integers(-30, 40, (6, conv.num_neurons))),
+            neuron=CUBA(num_neurons=6, **neuron),
+        ),
+    ]
+    net = Net(input=Input(num_channels=60), layers=tuple(layers), steps=30)
+    x = random.integers(0, 2, (60, 30)).astype(np.int32)
+
+    (found,) = stock([net], x.reshape(2, 5, 6, 30).transpose(2, 1, 0, 3), tmp_path)  # stock takes (x, y, channel)
+
+    expected = reference.run(net, x[None]).layers["dense"]["s"][0]
+    assert np.array_equal(found["spikes"], expected) and 20 < expected.sum() < expected.size
+
+
 def test_stock_netx_runs_the_delays_of_a_file(tmp_path):
     layers = [
         dataclasses.replace(layer, axon=Axon(delay=delay))
@@ -110,6 +134,18 @@ def test_stock_netx_refuses_what_it_would_misread(tmp_path):
             te=np.ones((30, 8), int),
         ),
         "CPG": cuba_net(cpg=Phase.from_paper(4)),
+        "delayed convolution": Net(
+            input=plain.input,
+            layers=(
+                Layer(
+                    name="conv",
+                    synapse=Conv(weight=np.full((1, 1, 2, 1), 4), in_shape=(1, 5, 1)),
+                    neuron=CUBA(num_neurons=4, u_decay=0, v_decay=0, v_th_mant=3),
+                    axon=Axon(delay=[1, 2, 3, 4]),
+                ),
+            ),
+            steps=30,
+        ),
         "read-out": Net(
             input=plain.input,
             layers=(

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from slayer_nets import block, lively, neuron, spikes
+from slayer_nets import block, busy, lively, neuron, spikes
 
 from spikeproof.contract.axon import Axon
 from spikeproof.contract.errors import UnsupportedError
@@ -35,11 +35,6 @@ def network(seed, samples=4):
             high = random.choice([1, 5, 90], p=[0.3, 0.65, 0.05])
             each.delay.delay.data = torch.as_tensor(random.uniform(0, high, each.delay.delay.shape)).float()
     return blocks, x
-
-
-def busy(verdict):
-    """Whether everything is exact and something fired in every layer."""
-    return verdict.exact and all(comparison.silent == () for comparison in verdict.comparisons)
 
 
 def networks(number, start=0):
