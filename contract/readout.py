@@ -1,11 +1,12 @@
-"""Readout: a linear classifier's output, accumulated over a sample in one register a class.
+"""Readout: a linear layer's output, in one register an output.
 
 One step; ``v`` starts at 0::
 
-    v = sat24(v + (x << a_shift) + (bias_mant << bias_exp))
+    v = sat24(decay(v, v_decay) + (x << a_shift) + (bias_mant << bias_exp))
 
-It never fires and does not leak. After the last of T steps ``v / T`` is the linear layer's output averaged over
-time, in units of ``scale << a_shift``, so the largest ``v`` names the class.
+It never fires. With ``v_decay`` 0 it accumulates: after the last of T steps ``v / T`` is the linear layer's output
+averaged over time, in units of ``scale << a_shift``, so the largest ``v`` names the class. With ``v_decay`` 4096 it
+remembers nothing: ``v`` is the linear layer's output in every step.
 
 References
 ----------
@@ -20,7 +21,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .fixed import A_SHIFT_MAX, BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, IntArray, as_whole, per_neuron, sat24, shl
+from .fixed import (
+    A_SHIFT_MAX,
+    BIAS_EXP_MAX,
+    BIAS_MANT_MAX,
+    BIAS_MANT_MIN,
+    DECAY_ONE,
+    IntArray,
+    as_whole,
+    decay,
+    per_neuron,
+    sat24,
+    shl,
+)
 from .record import Record
 
 
@@ -38,6 +51,8 @@ class Readout(Record):
         Bias mantissa, -4096..4095, added every step as ``bias_mant << bias_exp``. Kept as int32 of shape (n,).
     bias_exp : int
         Bias exponent, 0..7.
+    v_decay : int
+        Fraction of the register lost a step, 0..4096.
 
     Raises
     ------
@@ -49,6 +64,7 @@ class Readout(Record):
     a_shift: int = 0
     bias_mant: Any = 0
     bias_exp: int = 0
+    v_decay: int = 0
 
     def __post_init__(self) -> None:
         n = as_whole("Readout num_neurons", self.num_neurons, 1, 2**31 - 1)
@@ -57,6 +73,7 @@ class Readout(Record):
             a_shift=as_whole("Readout a_shift", self.a_shift, 0, A_SHIFT_MAX),
             bias_mant=per_neuron("Readout bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
             bias_exp=as_whole("Readout bias_exp", self.bias_exp, 0, BIAS_EXP_MAX),
+            v_decay=as_whole("Readout v_decay", self.v_decay, 0, DECAY_ONE),
         )
 
 
@@ -64,7 +81,7 @@ class ReadoutState(NamedTuple):
     """Register of a read-out, an int64 array of shape (..., n)."""
 
     v: IntArray
-    """Accumulated output; 24 bits."""
+    """Output; 24 bits."""
 
 
 def reset(params: Readout, batch: tuple[int, ...] = ()) -> ReadoutState:
@@ -92,5 +109,5 @@ def step(params: Readout, state: ReadoutState, x: npt.ArrayLike) -> tuple[IntArr
         Register after this step.
     """
     a = shl(x, params.a_shift) + shl(params.bias_mant, params.bias_exp)
-    v = sat24(state.v + a)
+    v = sat24(decay(state.v, params.v_decay) + a)
     return np.zeros_like(v), ReadoutState(v=v)

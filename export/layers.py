@@ -86,7 +86,7 @@ NEURONS = {
     ),
     "RESONATOR": _Schema(RF, _RESONATOR, {}),
     "RESONATOR_IZHIKEVICH": _Schema(RFIZ, _RESONATOR, {}),
-    "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp"}, {}),
+    "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp", "v_decay": "vDecay"}, {}),
 }
 
 _CPG_TYPES: dict[type[Any], str] = {Phase: "CPG_PHASE", Coupled: "CPG_COUPLED"}

@@ -177,7 +177,7 @@ def cuba_wide(z, bias, kept_u, kept_v, threshold, state, counts, spikes, u_out, 
 
 
 @compiled
-def readout(z, shift, bias, state, v_out):
+def readout(z, shift, bias, keep, state, v_out):
     """Run `contract.readout.step`; `state` is (S, 1, n)."""
     samples, steps, channels = z.shape
     for n in range(samples):
@@ -185,7 +185,7 @@ def readout(z, shift, bias, state, v_out):
         for t in range(steps):
             z_t = z[n, t]
             for c in range(channels):
-                y = v[c] + (np.float64(z_t[c]) * shift + bias[c])
+                y = np.trunc(v[c] * keep) + (np.float64(z_t[c]) * shift + bias[c])
                 y = y if y < _LIMIT else _LIMIT
                 v[c] = y if y > -_LIMIT else -_LIMIT
             if v_out.size:

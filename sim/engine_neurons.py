@@ -108,10 +108,11 @@ def _cuba(neuron: CUBA, bound: int) -> Scan:
 
 def _readout(neuron: Readout, bound: int) -> Scan:
     shift, bias = 2.0**neuron.a_shift, _real(neuron.bias_mant) * 2.0**neuron.bias_exp
+    keep = (DECAY_ONE - neuron.v_decay) / DECAY_ONE
 
     def run(z: Array, te: Array, state: Array, counts: Array, spikes: Array, outputs: list[Array]) -> int:
         loop: Any = kernels.readout
-        return int(loop(z, shift, bias, state, *outputs))
+        return int(loop(z, shift, bias, keep, state, *outputs))
 
     return Scan(run, _zeros(neuron, 1))
 

@@ -19,6 +19,7 @@ from ..contract import celif, real
 from ..contract.celif import CELIF
 from ..contract.encoding import Driven
 from ..contract.errors import UnsupportedError
+from ..contract.fixed import DECAY_ONE
 from ..contract.net import Net
 from ..contract.oscillators import raster
 from ..contract.readout import Readout
@@ -81,7 +82,8 @@ class FloatTwin:
         for index, (layer, block) in enumerate(zip(self._net.layers, self._blocks, strict=True)):
             sums = self._sums(index, block, arriving)
             if isinstance(layer.neuron, Readout):
-                output = sums.sum(0) / layer.scale
+                keep = 1 - layer.neuron.v_decay / DECAY_ONE
+                output = np.einsum("t,tsn->sn", keep ** np.arange(len(sums))[::-1], sums) / layer.scale
                 break
             arriving = self._spikes(index, block, sums)
             raster_fixed = fixed.layers[layer.name][SPIKES]

@@ -182,7 +182,7 @@ def _figures(verdict: Verdict) -> list[figures.Figure]:
     expected, found = verdict.traces[0], verdict.traces[-1]
     # Traces are numbered as they ran; the mismatch to be shown is looked for among them.
     first = compare(expected, found).first
-    firing = compare(without_registers(expected), without_registers(found)).first
+    firing = compare(*(without_registers(trace, verdict.net) for trace in (expected, found))).first
     differing = (first.layer, first.step, first.neuron) if first else None
     spikes, states = (one.sample if one else 0 for one in (firing or first, first))
     made = (

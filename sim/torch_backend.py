@@ -68,7 +68,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
         for hook in hooks:
             hook.remove()
     trace = Trace(backend="torch", layers=layers)
-    return trace if registers else without_registers(trace)
+    return trace if registers else without_registers(trace, net)
 
 
 def _forward(module: nn.Module, x: torch.Tensor) -> None:
@@ -83,6 +83,8 @@ def _spikes(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> 
         return {SPIKES: integers(output, 1.0)}
     if not isinstance(layer.neuron, Readout):
         return _registers(layer, block, x, output)
+    if block.read != "mean":
+        return _registers(layer, block, x, output)
     v = block.final(x)
     _refuse_unless(torch.equal((v / x.shape[-1]).to(output.dtype), output), layer)
     return {"v": integers(v[..., None], block.unit)}
@@ -91,7 +93,7 @@ def _spikes(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> 
 def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
     if isinstance(layer.neuron, Readout):
         v = block.registers(x)
-        same = torch.equal((v[..., -1] / v.shape[-1]).to(output.dtype), output)
+        same = torch.equal(block.answers(v), output)
         found = {"v": integers(v, block.unit)}
     elif isinstance(layer.neuron, CELIF):
         registers = block.registers(x)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.axon import arrivals
+from ..contract.fixed import DECAY_ONE
 from ..contract.net import Net
 from ..contract.neurons import RULES
 
@@ -62,12 +63,17 @@ class Trace:
         return np.asarray(self.output(net).argmax(-1), dtype=np.int64)
 
 
-def without_registers(trace: Trace) -> Trace:
-    """Return the spikes of a trace, and of layers that have none the registers after the last step."""
-    return Trace(
-        backend=trace.backend,
-        layers={
-            name: {SPIKES: of[SPIKES]} if SPIKES in of else {key: array[..., -1:] for key, array in of.items()}
-            for name, of in trace.layers.items()
-        },
-    )
+def without_registers(trace: Trace, net: Net) -> Trace:
+    """Return a trace's spikes, and of a read-out what it answers with.
+
+    That is its register after the last step, and in every step if the register remembers nothing.
+    """
+    layers: dict[str, Mapping[str, IntArray]] = {}
+    for layer in net.layers:
+        of = trace.layers[layer.name]
+        if SPIKES in of:
+            layers[layer.name] = {SPIKES: of[SPIKES]}
+        else:
+            steps = slice(None) if getattr(layer.neuron, "v_decay", 0) == DECAY_ONE else slice(-1, None)
+            layers[layer.name] = {name: array[..., steps] for name, array in of.items()}
+    return Trace(backend=trace.backend, layers=layers)

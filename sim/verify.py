@@ -315,7 +315,7 @@ def _without_registers(net: Net, backend: str, run: Run, x: npt.NDArray[Any]) ->
         trace = engine.run(net, encode(net, x), record=[*spikes, *output])
     else:
         trace = run(x)
-    return without_registers(trace)
+    return without_registers(trace, net)
 
 
 def _same_layers(a: Net, b: Net) -> bool:

@@ -123,6 +123,7 @@ def readout_params(num_neurons):
         a_shift=edged(0, 18, 6),
         bias_mant=biases | arrays(biases, num_neurons),
         bias_exp=edged(0, 7),
+        v_decay=decays,
     )
 
 

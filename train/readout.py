@@ -1,8 +1,8 @@
-"""A linear read-out averaged over time, with the integers of `spikeproof.contract.readout`."""
+"""A linear read-out, averaged over time or read step by step, with the integers of `spikeproof.contract.readout`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import h5py
 import torch
@@ -11,10 +11,14 @@ from torch.nn import functional
 
 from ..contract import net
 from ..contract import readout as contract
-from ..contract.fixed import STATE_MAX
+from ..contract.errors import UnsupportedError
+from ..contract.fixed import DECAY_ONE, STATE_MAX
 from ..export import layers
 from . import synapse
 from .kernels import select
+
+Read = Literal["mean", "last", "every"]
+"""What a read-out answers with: its time average, its output after the last step, or its output in every step."""
 
 
 class _Count(torch.autograd.Function):
@@ -31,7 +35,7 @@ class _Count(torch.autograd.Function):
 
 
 class Readout(nn.Module):
-    """A linear classifier on spikes, averaged over the time steps of a sample.
+    """A linear layer on spikes: averaged over the time steps of a sample, or read in the last or in every step.
 
     Parameters
     ----------
@@ -46,6 +50,14 @@ class Readout(nn.Module):
         ``2**-a_shift / scale``.
     weight_scale : float
         Factor on the initial weights and biases, which are torch's for ``nn.Linear``.
+    read : {"mean", "last", "every"}
+        What `forward` returns: the output averaged over time, from a register that accumulates; or the output after
+        the last step or in every step, from a register that remembers nothing.
+
+    Raises
+    ------
+    UnsupportedError
+        A parameter does not fit its register, or `read` is unknown.
     """
 
     def __init__(
@@ -57,8 +69,12 @@ class Readout(nn.Module):
         bias: bool = True,
         a_shift: int = 0,
         weight_scale: float = 1.0,
+        read: Read = "mean",
     ) -> None:
         super().__init__()
+        if read not in get_args(Read):
+            raise UnsupportedError(f"read = {read!r} is unknown; choose {', '.join(get_args(Read))}.")
+        self.read = read
         contract.Readout(num_neurons=out_neurons, a_shift=a_shift)  # the contract checks the ranges
         self.a_shift = a_shift
         self.synapse = synapse.Dense(
@@ -89,7 +105,19 @@ class Readout(nn.Module):
     def registers(self, x: torch.Tensor) -> torch.Tensor:
         """Return the register at every step, float64 of shape (N, C, T) in SLAYER's units, without gradient."""
         with torch.no_grad():
-            return self._accumulate(self.synapse(x).to(torch.float64))
+            return self._accumulate(self.synapse(x).to(torch.float64)) if self.read == "mean" else self._instant(x)
+
+    def answers(self, registers: torch.Tensor) -> torch.Tensor:
+        """Return what `forward` makes of the register's values in every step, float64 of shape (N, C, T)."""
+        found = registers if self.read == "every" else registers[..., -1]
+        found = found / registers.shape[-1] if self.read == "mean" else found
+        return found.to(self.synapse.weight.dtype)
+
+    def _instant(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the register that remembers nothing; gradients pass straight through a saturation."""
+        limit = STATE_MAX * self.unit
+        z = self.synapse(x).to(torch.float64)
+        return z + (z.clamp(-limit, limit) - z).detach()
 
     def _accumulate(self, z: torch.Tensor) -> torch.Tensor:
         limit = STATE_MAX * self.unit
@@ -104,7 +132,7 @@ class Readout(nn.Module):
         return v
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the time-averaged output.
+        """Return the output.
 
         Parameters
         ----------
@@ -113,14 +141,19 @@ class Readout(nn.Module):
 
         Returns
         -------
-        Tensor, shape (N, C)
-            The register after the last step divided by T, in SLAYER's units. Gradients are those of the mean, and
-            pass straight through a saturation.
+        Tensor, shape (N, C), or (N, C, T) to be read in every step
+            In SLAYER's units. Averaged over time it is the register after the last step divided by T, and gradients
+            are those of the mean; they pass straight through a saturation.
         """
-        return (self.final(x) / x.shape[-1]).to(self.synapse.weight.dtype)
+        if self.read == "every":
+            return self._instant(x).to(self.synapse.weight.dtype)
+        found = self.final(x)
+        return (found / x.shape[-1] if self.read == "mean" else found).to(self.synapse.weight.dtype)
 
     def final(self, x: torch.Tensor) -> torch.Tensor:
         """Return the register after the last step, float64 of shape (N, C) in SLAYER's units."""
+        if self.read != "mean":
+            return self._instant(x[..., -1:])[..., 0]
         steps = x.shape[-1]
         weight, bias = (None if w is None else w.to(torch.float64) for w in self.synapse.quantized())
         count, lowest = _Count.apply(x)  # the sum over time first: then the product is a T-th of the work
@@ -144,7 +177,10 @@ class Readout(nn.Module):
             name=name,
             synapse=self.synapse.record(),
             neuron=contract.Readout(
-                num_neurons=self.synapse.out_neurons, a_shift=self.a_shift, bias_mant=self.synapse.bias_mantissa()
+                num_neurons=self.synapse.out_neurons,
+                a_shift=self.a_shift,
+                bias_mant=self.synapse.bias_mantissa(),
+                v_decay=0 if self.read == "mean" else DECAY_ONE,
             ),
             scale=self.scale,
         )

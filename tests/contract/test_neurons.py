@@ -145,7 +145,11 @@ def test_readout_step_is_its_equations(data):
     spikes, state = readout.step(params, readout.ReadoutState(v=v), x)
 
     for i in range(N):
-        total = int(v[i]) + int(x[i]) * 2**params.a_shift + int(params.bias_mant[i]) * 2**params.bias_exp
+        total = (
+            decayed(int(v[i]), params.v_decay)
+            + int(x[i]) * 2**params.a_shift
+            + int(params.bias_mant[i]) * 2**params.bias_exp
+        )
         assert (state.v[i], spikes[i]) == (clip(total), 0)
 
 

@@ -170,6 +170,21 @@ def test_a_saturating_readout_is_compared_like_any_register(x):
 
 
 @pytest.mark.lava
+@pytest.mark.parametrize("read", ["last", "every"])
+def test_a_readout_without_memory_is_exact(x, read):
+    torch.manual_seed(0)
+    encoding = celif.TemporalEncoding(9, 16)
+    first = celif.Dense({}, 1, 9, temporal_encoding=encoding, input_exp=-6, weight_scale=4)
+    module = torch.nn.Sequential(first, Readout(9, 2, read=read))
+
+    verdict = verify(module, x)
+
+    assert verdict.exact, str(verdict)
+    quick = verify(module, x, backends=("engine",), registers=False).comparisons[0]
+    assert quick.exact and quick.registers_compared == 4 * 2 * 16
+
+
+@pytest.mark.lava
 def test_lava_vouches_for_a_share_and_the_engine_for_all(module, x, monkeypatch):
     many = np.concatenate([x, 1 - x, x[::-1]])
     monkeypatch.setattr(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeproof.contract import celif as contract
+from spikeproof.contract import readout as rule
 from spikeproof.contract.errors import InputError, RecordError, UnsupportedError
 from spikeproof.export.slayer import record
 from spikeproof.train import celif
@@ -101,21 +102,42 @@ def test_a_readout_is_its_record(data):
         scale=2 ** data.draw(st.integers(0, 8)),
         a_shift=data.draw(st.sampled_from((0, 6, 18))),
         weight_scale=2.0,
+        read=data.draw(st.sampled_from(("mean", "last", "every"))),
     )
     x = (torch.rand(2, n_in, steps) < 0.5).float()
 
     layer = module.record("out")
-    from spikeproof.contract import readout as rule
-
-    expected = []
+    expected = np.empty((2, n, steps))
     for b in range(2):
         state = rule.reset(layer.neuron)
         for t in range(steps):
             _, state = rule.step(layer.neuron, state, layer.synapse.weight @ x[b, :, t].numpy().astype(int))
-        expected.append(state.v)
-    registers = module.registers(x)[..., -1] / module.unit
-    assert np.array_equal(registers, expected)
-    assert torch.equal(module(x), (registers * module.unit / steps).float())
+            expected[b, :, t] = state.v
+    assert np.array_equal(module.registers(x) / module.unit, expected)
+    assert np.array_equal(module.final(x).detach() / module.unit, expected[..., -1])
+    answer = {"mean": expected[..., -1] / steps, "last": expected[..., -1], "every": expected}[module.read]
+    assert np.array_equal(module(x).detach(), (torch.as_tensor(answer) * module.unit).float())
+    assert torch.equal(module(x), module.answers(module.registers(x)))
+
+
+@pytest.mark.parametrize("read", ["last", "every"])
+def test_a_readout_without_memory_has_a_linear_layers_gradients(read):
+    torch.manual_seed(0)
+    module, x = Readout(5, 3, scale=256, read=read), (torch.rand(2, 5, 7) < 0.5).float().requires_grad_()
+    weight, bias = module.synapse.quantized()
+    linear = torch.nn.functional.linear(x.mT, weight, bias).mT
+    linear = linear if read == "every" else linear[..., -1]
+
+    (ours,) = torch.autograd.grad(module(x).square().sum(), x)
+    (theirs,) = torch.autograd.grad(linear.square().sum(), x)
+
+    assert torch.equal(module(x), linear) and theirs.abs().max() > 0
+    assert torch.allclose(ours, theirs)
+
+
+def test_an_unknown_way_to_read_is_refused():
+    with pytest.raises(UnsupportedError, match="read = 'first' is unknown; choose mean, last, every"):
+        Readout(2, 2, read="first")
 
 
 def test_a_wide_graded_layer_sums_in_float64():
