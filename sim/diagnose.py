@@ -7,7 +7,7 @@ named only if the layer, run again with that fault, gives every register of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -131,7 +131,14 @@ class Diagnosis:
 
 
 def diagnose(
-    net: Net, payload: npt.NDArray[np.int32], a: Trace, b: Trace, first: Mismatch, *, trained: Net | None = None
+    net: Net,
+    payload: npt.NDArray[np.int32],
+    a: Trace,
+    b: Trace,
+    first: Mismatch,
+    *,
+    trained: Net | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Diagnosis:
     """Find out why two traces differ.
 
@@ -147,6 +154,8 @@ def diagnose(
         Where they first differ, as `spikeproof.sim.parity.compare` says.
     trained : Net, optional
         The record that the first side ran, if it was not `net`.
+    progress : callable, optional
+        Called with (what runs, known faults tried, in all).
 
     Returns
     -------
@@ -166,9 +175,11 @@ def diagnose(
         causes = list(values.altered_record(case, trained)) if trained is not None else []
     if not causes and departs != "both":
         head = case.up_to_the_first()
-        for fault in FAULTS:
+        for tried, fault in enumerate(FAULTS, start=1):
             if any(fault(head)):  # the other samples cost time
                 causes += fault(case)
+            if progress is not None:
+                progress("known faults", tried, len(FAULTS))
     steps = range(max(0, first.step - _BEFORE), min(payload.shape[2], first.step + _AFTER + 1))
 
     def registers(trace: Trace, t: int) -> dict[str, int]:

@@ -7,7 +7,7 @@ for each possible value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..contract.cuba import CUBA
 from ..contract.errors import RecordError
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
 from ..contract.net import Net
+from ..contract.neurons import RULES
 from ..contract.readout import Readout
 from ..contract.record import differences
 from ..contract.synapse import Dense
@@ -98,7 +99,7 @@ def _lava_float_lif(case: Case, params: CUBA) -> Variables:
 def clipped_weight(case: Case) -> Iterator[Cause]:
     """Test weights that were set to a limit: two of them at least, or one at an end of a range of 7 or 8 bits."""
     _, _, neuron = case.where
-    if not isinstance(case.layer.synapse, Dense):
+    if not isinstance(case.layer.synapse, Dense) or RULES[type(case.layer.neuron)].sums != 1:
         return
     weight, params = case.layer.synapse.weight.astype(np.int64), case.layer.neuron
     limits = np.arange(1, -WEIGHT_MIN)
@@ -159,13 +160,17 @@ def changed_decay(case: Case) -> Iterator[Cause]:
     """Test another value of a decay, in one neuron or in the whole layer."""
     sample, _, neuron = case.where
     params = case.layer.neuron
-    sums = np.repeat(case.sums[:, sample, None, neuron, None], DECAY_ONE + 1, axis=2)
-    for name in ("u_decay", "v_decay", "th_decay"):
-        if not hasattr(params, name):
+    own = case.sums[:, sample, None, neuron :: params.num_neurons]  # complex neurons have two sums
+    sums = np.repeat(own, DECAY_ONE + 1, axis=2)
+    for name in (field.name for field in fields(params) if field.name.endswith("decay")):
+        recorded = np.asarray(getattr(params, name), dtype=np.int64)
+        if recorded.shape != (params.num_neurons,):
             continue
-        recorded = getattr(params, name).astype(np.int64)
         values = np.arange(DECAY_ONE + 1)
-        copies, te = case.copies(**{name: values})
+        try:
+            copies, te = case.copies(**{name: values})
+        except RecordError:  # not all values go with the others
+            continue
         fitting = case.matching(reference.scan(copies, sums, te))
         yield from _spread(case, name, recorded, fitting, "changed decay")
 

@@ -64,7 +64,7 @@ def pair(
     at_once: bool = False,
     trained: Net | None = None,
     twin: FloatTwin | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Paired:
     """Compare two backends.
 
@@ -87,7 +87,7 @@ def pair(
     twin : FloatTwin, optional
         Is run on the samples too.
     progress : callable, optional
-        Called with (samples done, samples in all) after each of several parts.
+        Called with (what runs, done, in all).
 
     Returns
     -------
@@ -110,7 +110,7 @@ def pair(
         if comparison.first and (not before or order.index(comparison.first.layer) < order.index(before.layer)):
             earliest = comparison, part, traces
         if progress is not None and len(parts) > 1:
-            progress(min(size * done, len(samples)), len(samples))
+            progress(f"samples of {b.name}", min(size * done, len(samples)), len(samples))
     comparison, traced, shown = earliest or (comparisons[-1], parts[-1], traces)
     if not registers:  # pictures and diagnoses show them
         traced = traced[[comparison.first.sample]] if comparison.first else traced[-_PICTURED:]
@@ -118,7 +118,7 @@ def pair(
         comparison = compare(*shown)
     why: Diagnosis | None = None
     if comparison.first is not None:
-        why = diagnose(net, encode(net, x[traced]), *shown, comparison.first, trained=trained)
+        why = diagnose(net, encode(net, x[traced]), *shown, comparison.first, trained=trained, progress=progress)
         why = why.renamed(int(traced[comparison.first.sample]))
     return Paired(
         comparison=merge(comparisons, parts),

@@ -258,7 +258,7 @@ def verify(
                     at_once=with_lava,
                     trained=trained if altered else None,
                     twin=None if found or isinstance(twin, str) else twin,
-                    progress=tell(f"samples of {other.name}"),
+                    progress=progress,
                 )
             )
         for name, output in zip(names, found[-1].output, strict=True):

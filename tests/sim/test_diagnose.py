@@ -5,13 +5,15 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from strategies import arrays, nets
 
 from spikeproof.contract import celif, cuba
 from spikeproof.contract.axon import Axon
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.errors import RecordError
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.synapse import Dense
@@ -72,7 +74,7 @@ def changed(array, index, value):
 
 
 @pytest.mark.parametrize("index", range(4))
-@pytest.mark.parametrize("value", [-200, 38, 252])
+@pytest.mark.parametrize("value", [-200, 252])
 def test_a_changed_weight(index, value):
     weight = changed(NET.layers[index].synapse.weight, (2, 3), value)
 
@@ -221,7 +223,7 @@ def test_a_missing_reset():
     assert [cause.name for cause in why.causes] == ["no reset"]
 
 
-@pytest.mark.parametrize("index", [0, 1, 2, 3])
+@pytest.mark.parametrize("index", [1, 2])
 @pytest.mark.parametrize("steps", [1, -1])
 def test_a_lag(index, steps):
     name = NET.layers[index].name
@@ -286,7 +288,7 @@ def test_an_unknown_fault_is_not_guessed_at():
     assert why.causes == () and why.conclusion.startswith("cause unknown: faulty departs from the record in layer 'u2'")
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.data())
 def test_two_faults_at_once_have_no_known_cause(data):
     """Two weights into different neurons: no single fault gives both, so none is named."""
@@ -390,3 +392,33 @@ def test_a_fault_in_lava_is_named(monkeypatch, tmp_path, name, layer, words):
     assert [cause.name for cause in why.causes] == [name], str(why)
     assert words in why.causes[0].words
     assert f"cause: {name}: " in str(verdict)
+
+
+@settings(max_examples=30, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(nets(), st.data())
+def test_any_kind_of_layer_can_be_diagnosed(net, data):
+    """Random networks of every kind of neuron with a weight changed: the cause found is that weight, or none."""
+    index = data.draw(st.integers(0, len(net.layers) - 1))
+    weight = net.layers[index].synapse.weight.copy()
+    place = tuple(data.draw(st.integers(0, size - 1)) for size in weight.shape)
+    weight[place] = 20 if weight[place] <= 0 else -20
+    layers = list(net.layers)
+    layers[index] = dataclasses.replace(
+        layers[index], synapse=dataclasses.replace(layers[index].synapse, weight=weight)
+    )
+    try:
+        other = dataclasses.replace(net, layers=tuple(layers))
+    except RecordError:  # sums that could leave Lava's port
+        return
+    payload = data.draw(arrays(st.sampled_from((0, 1, net.input.max_payload)), 2, net.input.num_channels, net.steps))
+    good, found = (reference.run(one, payload.astype(np.int32)) for one in (net, other))
+    first = compare(good, found).first
+    if first is None:
+        return
+
+    why = diagnose(net, payload.astype(np.int32), good, dataclasses.replace(found, backend="faulty"), first)
+
+    assert (why.layer, why.departs) == (net.layers[index].name, "faulty")
+    for cause in why.causes:
+        if cause.name == "changed weight" and place[1] == int(cause.words.split(", ")[1].split("]")[0]):
+            assert cause.words.endswith(f"and {weight[place]} there")
