@@ -97,7 +97,7 @@ def demo(
     table = Table("temporal encoding", "bytes a neuron", "test accuracy", "run", title="Table and CPG-driven encoding")
     for run in (Run(folder), Run(driven)):
         te = describe(load(run.net_path))["te"]
-        table.add_row(te["kind"], str(te["bytes_a_neuron"]), f"{run.result()['test_accuracy']:.2%}", str(run.folder))
+        table.add_row(te["kind"], str(te["bytes_a_neuron"]), _score(run.result()), str(run.folder))
     _out.print(table)
 
 
@@ -318,8 +318,8 @@ def _train(recipe: Any, folder: Path, **options: Any) -> None:
         task = bar.add_task("training", total=None)
 
         def epoch(found: Epoch) -> None:
-            held_out = "" if found.validation_accuracy is None else f", held out {found.validation_accuracy:.2%}"
-            words = f"epoch {found.epoch}: loss {found.loss:.3f}, right {found.train_accuracy:.1%}{held_out}"
+            held_out = "" if found.validation_score is None else f", held out {found.validation_score:.4f}"
+            words = f"epoch {found.epoch}: loss {found.loss:.3f}, score {found.train_score:.4f}{held_out}"
             bar.update(task, description=words)
 
         run = fit(
@@ -333,11 +333,15 @@ def _train(recipe: Any, folder: Path, **options: Any) -> None:
         return
     result = run.result()
     _out.print(
-        f"trained {recipe.task}, {list(recipe.hidden)}: {result['parameters']:,} parameters, test accuracy "
-        f"{result['test_accuracy']:.2%} of {result['test_samples']:,} samples (epoch {result['epoch']}), "
-        f"{result['seconds']} s"
+        f"trained {recipe.task}, {list(recipe.hidden)}: {result['parameters']:,} parameters, test {result['metric']} "
+        f"{_score(result)} of {result['test_samples']:,} samples (epoch {result['epoch']}), {result['seconds']} s"
     )
     _out.print(f"exported {run.net_path}")
+
+
+def _score(result: dict[str, Any]) -> str:
+    score: float = result["test_score"]
+    return f"{score:.4g}" if "error" in result["metric"] else f"{score:.2%}"
 
 
 def _open(folder: Path) -> tuple[Any, Any, Any]:
@@ -361,8 +365,10 @@ def _verify_run(
     with _progress() as progress:
         verdict = run_verify(module, task.test.x[:count], file=run.net_path, progress=progress, **options)
     result = run.result()
-    labels = reports.Labels(task.test.y[:count], result["test_accuracy"], result["test_samples"])
-    right = reports.accuracies(verdict, labels) if verdict.answers else {}
+    labels = None
+    if task.objective.read == "mean":  # one class a sample
+        labels = reports.Labels(task.test.y[:count], result["test_score"], result["test_samples"])
+    right = reports.accuracies(verdict, labels) if verdict.answers and labels is not None else {}
     if report is not None:
         reports.write(
             verdict,

@@ -187,7 +187,7 @@ def test_training_again_needs_force_and_a_seed_repeats(run, trained, tmp_path):
 
     again = fit(find("digits-plain").replace(["hidden=10,12", "epochs=1"]), tmp_path / "again")
     assert netx.load(again.net_path) == netx.load(trained / "net.net")
-    assert (trained / "log.csv").read_text().startswith("epoch,loss,train_accuracy,validation_accuracy,seconds\n1,")
+    assert (trained / "log.csv").read_text().startswith("epoch,loss,train_score,validation_score,seconds\n1,")
 
 
 @pytest.mark.parametrize("verb", ["inspect", "verify", "simulate"])

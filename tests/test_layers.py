@@ -34,6 +34,7 @@ THEIRS = {
         "pydantic",
         "pooch",
         "tomli",
+        "scipy",
     },
     "lava_procs": {"numpy", "lava"},
     "sim": {"numpy", "numba", "threadpoolctl", "torch", "jinja2", "distributed"},

@@ -25,19 +25,19 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.utilities.warnings import PossibleUserWarning
-from torch.nn import functional
 
 from .. import __version__
 from ..contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from . import checkpoint as checkpoints
 from .batches import loader
 from .models import Classifier
+from .objectives import Objective
 from .recipe import Recipe
 from .run import Run
 from .tasks import Split, Task
 
 _EVALUATION_BATCH = 256
-_VALIDATION = "validation_accuracy"
+_VALIDATION = "validation_score"
 
 
 class Epoch(NamedTuple):
@@ -45,11 +45,11 @@ class Epoch(NamedTuple):
 
     epoch: int
     loss: float
-    """Mean cross-entropy over the pass."""
-    train_accuracy: float
-    """Share of training samples classified right, while training."""
-    validation_accuracy: float | None
-    """Share of the held-out samples, after the pass; None if none are held out."""
+    """Mean loss over the pass."""
+    train_score: float
+    """Mean score on the training part, while training."""
+    validation_score: float | None
+    """Score on the held-out samples, after the pass; None if none are held out."""
     seconds: float
     """Time since training began, interruptions not counted."""
 
@@ -107,8 +107,9 @@ def fit(
     task = recipe.load_task()
     torch.manual_seed(recipe.seed)
     trainee = _Trainee(recipe, recipe.module(task), task)
-    keep = _Keep(run, on_epoch, on_step, recipe.steps(task))
-    stop = [EarlyStopping(_VALIDATION, mode="max", patience=recipe.patience)] if recipe.patience else []
+    keep = _Keep(run, task.objective, on_epoch, on_step, recipe.steps(task))
+    best = task.objective.best
+    stop = [EarlyStopping(_VALIDATION, mode=best, patience=recipe.patience)] if recipe.patience else []
     with _threads(recipe.threads), _quiet():
         trainer = lightning.Trainer(
             max_epochs=recipe.epochs,
@@ -146,17 +147,17 @@ def leads() -> bool:
     return rank_zero_only.rank == 0
 
 
-def predict(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    """Return the class of each sample, int64 of shape (samples,)."""
+def outputs(module: torch.nn.Module, x: np.ndarray) -> torch.Tensor:
+    """Return what a network answers to samples, in evaluation mode."""
     module.eval()
     with torch.no_grad():
-        scores = [module(batch) for batch in torch.as_tensor(x).split(_EVALUATION_BATCH)]
-    return torch.cat(scores).argmax(-1).numpy()
+        return torch.cat([module(batch) for batch in torch.as_tensor(x).split(_EVALUATION_BATCH)])
 
 
-def accuracy(module: torch.nn.Module, split: Split) -> float:
-    """Return the share of samples that are classified right."""
-    return float((predict(module, split.x) == split.y).mean())
+def evaluate(module: torch.nn.Module, split: Split, objective: Objective) -> tuple[float, float]:
+    """Return a network's loss and score."""
+    found, labels = outputs(module, split.x), torch.as_tensor(split.y)
+    return float(objective.loss(found, labels)), float(objective.score(found, labels))
 
 
 class _Trainee(lightning.LightningModule):
@@ -168,16 +169,16 @@ class _Trainee(lightning.LightningModule):
 
     def _evaluate(self, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         x, y = batch
-        scores = self.module(x)
-        return functional.cross_entropy(scores, y), (scores.argmax(-1) == y).float().mean()
+        found = self.module(x)
+        return self._task.objective.loss(found, y), self._task.objective.score(found.detach(), y)
 
     def _note(self, name: str, value: torch.Tensor, count: int) -> None:
         self.log(name, value, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        loss, right = self._evaluate(batch)
+        loss, score = self._evaluate(batch)
         self._note("loss", loss.detach(), len(batch[1]))
-        self._note("train_accuracy", right, len(batch[1]))
+        self._note("train_score", score, len(batch[1]))
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
@@ -217,12 +218,14 @@ class _Keep(Callback):
     def __init__(
         self,
         run: Run,
+        objective: Objective,
         on_epoch: Callable[[Epoch], None] | None,
         on_step: Callable[[int, int], None] | None,
         steps: int,
     ) -> None:
+        self._objective = objective
         self._run, self._on_epoch, self._on_step, self._steps = run, on_epoch, on_step, steps
-        self.best: dict[str, Any] = {"epoch": 0, "accuracy": -1.0}
+        self.best: dict[str, Any] = {"epoch": 0, "score": None}
         self.seconds = 0.0
         self._started = 0.0
 
@@ -247,13 +250,13 @@ class _Keep(Callback):
         epoch = Epoch(
             trainer.current_epoch + 1,
             found["loss"],
-            found["train_accuracy"],
+            found["train_score"],
             found.get(_VALIDATION),
             round(self.seconds, 1),
         )
-        chosen = epoch.validation_accuracy
-        if chosen is None or chosen > self.best["accuracy"]:
-            self.best = {"epoch": epoch.epoch, "accuracy": chosen}
+        chosen = epoch.validation_score
+        if chosen is None or self._objective.better(chosen, self.best["score"]):
+            self.best = {"epoch": epoch.epoch, "score": chosen}
             if trainer.is_global_zero:
                 self._run.write_model(trainee.module)  # type: ignore[arg-type]
         if trainer.is_global_zero:
@@ -286,10 +289,14 @@ def _discard_another(run: Run, recipe: Recipe) -> None:
 
 def _finish(run: Run, recipe: Recipe, module: Classifier, task: Task, keep: _Keep) -> None:
     module = run.load_into(module)
+    loss, score = evaluate(module, task.test, task.objective)
     result = {
-        "test_accuracy": accuracy(module, task.test),
+        "metric": task.objective.metric,
+        "test_score": score,
+        "test_loss": loss,
         "test_samples": len(task.test.y),
-        "validation_accuracy": keep.best["accuracy"],
+        "validation_score": keep.best["score"],
+        "baseline_loss": task.baseline,
         "epoch": keep.best["epoch"],
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "seconds": round(keep.seconds, 1),

@@ -9,7 +9,7 @@ from torch import nn
 
 from . import celif
 from .cpg import Concat, DrivenEncoding, Encoding
-from .readout import Readout
+from .readout import Read, Readout
 
 _W_MAX = 100.0
 """Frequencies for samples of some tens to hundreds of steps; the paper's 10000 leaves most channels constant there."""
@@ -34,12 +34,14 @@ class Classifier(nn.Module):
         Fraction of the threshold adaptation lost a step.
     te_exp : int
         Exponent of the temporal encoding.
-    input_exp : int
-        Exponent of the graded input spikes.
+    input_exp : int or None
+        Exponent of the graded input spikes; None for unary ones.
     cpg : int
         Number of CPG oscillators beside the first layer's input; 0 for none.
     cpg_te : int
         Number of CPG oscillators that drive the temporal encoding; 0 for a table of `steps` columns.
+    read : {"mean", "last", "every"}
+        What the read-out answers with, see `Readout`.
 
     References
     ----------
@@ -56,9 +58,10 @@ class Classifier(nn.Module):
         scale: int = 256,
         threshold_decay: float = 0.01,
         te_exp: int = 9,
-        input_exp: int = -6,
+        input_exp: int | None = -6,
         cpg: int = 0,
         cpg_te: int = 0,
+        read: Read = "mean",
     ) -> None:
         super().__init__()
         encoding: celif.TemporalEncoding | DrivenEncoding
@@ -80,8 +83,8 @@ class Classifier(nn.Module):
             )
             for i in range(len(hidden))
         ]
-        self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=scale))
+        self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=scale, read=read))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return class scores, shape (N, classes), for inputs of shape (N, inputs, T)."""
+        """Return class scores, shape (N, classes), or (N, classes, T) in every step, for inputs (N, inputs, T)."""
         return self.blocks(x)

@@ -48,6 +48,8 @@ class Recipe(BaseModel):
         Number of CPG oscillators beside the input; 0 for none.
     cpg_te : int
         Number of CPG oscillators that drive the temporal encoding; 0 for a table.
+    length : int
+        Of the sequences of a generated task.
     validation : float
         Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last.
     epochs, batch_size : int
@@ -85,6 +87,7 @@ class Recipe(BaseModel):
     input_exp: int = -6
     cpg: int = Field(0, ge=0)
     cpg_te: int = Field(0, ge=0)
+    length: PositiveInt = 100
     validation: float = Field(0.0, ge=0, lt=1)
     epochs: PositiveInt = 50
     batch_size: PositiveInt = 128
@@ -115,7 +118,7 @@ class Recipe(BaseModel):
 
     def load_task(self) -> Task:
         """Return the task's data."""
-        return tasks.load(tasks.Options(self.task, self.validation, self.seed))
+        return tasks.load(tasks.Options(self.task, self.validation, self.seed, self.length))
 
     def module(self, task: Task) -> Classifier:
         """Return an untrained network for the task."""
@@ -123,12 +126,13 @@ class Recipe(BaseModel):
         return Classifier(
             channels,
             self.hidden,
-            task.num_classes,
+            task.outputs,
             steps,
+            read=task.objective.read,
             scale=self.scale,
             threshold_decay=self.threshold_decay,
             te_exp=self.te_exp,
-            input_exp=self.input_exp,
+            input_exp=None if task.unary else self.input_exp,
             cpg=self.cpg,
             cpg_te=self.cpg_te,
         )

@@ -52,10 +52,10 @@ def undisturbed(tmp_path_factory):
 def test_a_run_keeps_the_best_epoch_on_the_validation_part(undisturbed):
     with open(undisturbed / "log.csv") as file:
         rows = list(csv.DictReader(file))
-    scores = [float(row["validation_accuracy"]) for row in rows]
+    scores = [float(row["validation_score"]) for row in rows]
     result = Run.open(undisturbed).result()
     assert result["epoch"] == 1 + int(np.argmax(scores))
-    assert result["validation_accuracy"] == pytest.approx(max(scores), abs=1e-6)
+    assert result["validation_score"] == pytest.approx(max(scores), abs=1e-6)
     assert not (undisturbed / "last.safetensors").exists()
 
 

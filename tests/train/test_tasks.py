@@ -2,17 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 
 from spikeproof.contract.errors import InputError
+from spikeproof.sim.verify import verify
 from spikeproof.train import data, tasks
 from spikeproof.train.data import DataFile
+from spikeproof.train.fit import evaluate
+from spikeproof.train.objectives import LABEL, REGRESS, REPEAT, UNLABELLED
 from spikeproof.train.recipe import find
 from spikeproof.train.tasks import Options
 
 
-def load(name, validation=0.0, seed=0):
+def load(name, validation=0.0, seed=0, length=100):
     try:
-        return tasks.load(Options(name, validation, seed))
+        return tasks.load(Options(name, validation, seed, length))
     except InputError as error:
         if "not found" in str(error):
             pytest.skip(str(error))
@@ -22,7 +26,7 @@ def load(name, validation=0.0, seed=0):
 def test_the_paper_counts_the_same_parameters():
     for hidden, count in (((64, 88, 88), 83_562), ((64, 152, 152), 153_962)):
         module = find("s-mnist").replace([f"hidden={','.join(map(str, hidden))}"])
-        task = tasks.Task("s-mnist", 10, tasks.Split(np.zeros((1, 1, 784), np.float32), np.zeros(1)), None, None, {})
+        task = tasks.Task("s-mnist", 10, tasks.Split(np.zeros((1, 1, 784), np.float32), np.zeros(1)), None, None)
         assert sum(parameter.numel() for parameter in module.module(task).parameters()) == count
 
 
@@ -35,6 +39,86 @@ def test_mnist_is_read_pixel_by_pixel():
     order = permuted.stored["permutation"]
     assert sorted(order) == list(range(784)) and order.tolist() != list(range(784))
     assert np.array_equal(permuted.test.x, plain.test.x[..., order])
+
+
+def test_adding_asks_for_the_sum_of_two_marked_numbers():
+    task = load("adding", 0.05, length=30)
+    assert task.train.x.shape == (19_000, 2, 30) and task.test.x.shape == (1_000, 2, 30)
+    numbers, marks = task.test.x[:, 0], task.test.x[:, 1]
+    assert set(np.unique(marks)) == {0, 1} and (marks.sum(1) == 2).all()
+    assert np.allclose(task.test.y, (numbers * marks).sum(1))
+    assert task.baseline == pytest.approx(1 / 6) == pytest.approx(np.square(task.train.y - 1).mean(), rel=0.03)
+    assert not np.array_equal(load("adding", length=30, seed=1).test.x, task.test.x)
+    assert np.array_equal(load("adding", 0.05, length=30).train.x, task.train.x)
+
+
+def test_copy_asks_for_the_symbols_after_the_gap():
+    task = load("copy", length=30)
+    x, y = task.test.x, task.test.y
+    assert x.shape == (1_000, 9, 50) and y.shape == (1_000, 50) and set(np.unique(x)) == {0, 1}
+    shown = np.where(x.any(1), x.argmax(1) + 1, 0)
+    assert (shown[:, 10:39] == 0).all() and (shown[:, 39:] == 9).all()
+    assert np.array_equal(y[:, -10:], shown[:, :10]) and (y[:, :-10] == 0).all()
+    assert set(np.unique(y[:, -10:])) == set(range(1, 9))
+    assert task.baseline == pytest.approx(10 * np.log(8) / 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "classes"),
+    [
+        ("fsdd", ((2700, 40, 64), (300, 40, 64)), 10),
+        ("n-mnist", ((1000, 2312, 100), (100, 2312, 100)), 10),
+        ("qtdb", ((618, 5, 1301), (141, 5, 1301)), 6),
+    ],
+)
+def test_recorded_tasks_have_their_shapes_and_something_in_every_sample(name, shapes, classes):
+    task = load(name)
+    assert (task.train.x.shape, task.test.x.shape) == shapes
+    for split in (task.train, task.test):
+        assert split.x.any((1, 2)).all() and 0 <= split.x.min() and split.x.max() <= 1
+        assert set(np.unique(split.y)) - {UNLABELLED} == set(range(classes))
+        assert len(split.y) == len(split.x)
+    if task.unary:
+        assert set(np.unique(task.test.x)) == {0, 1}
+    if name == "fsdd":
+        assert np.bincount(task.test.y).tolist() == [30] * 10
+        assert 0.2 < task.test.x[task.test.x > 0].mean() < 0.8  # neither dark nor clipped
+    if name == "qtdb":
+        assert 0.05 < (task.train.y == UNLABELLED).mean() < 0.12
+
+
+@pytest.mark.parametrize("name", ["adding", "copy", "fsdd", "n-mnist", "qtdb"])
+def test_every_task_trains_and_its_network_is_exact(name):
+    """A few optimiser steps on a few samples: what counts is that labels, outputs and files fit together."""
+    task = load(name, length=20)
+    recipe = find("digits").replace([f"task={name}", "hidden=12,12", "cpg=0", "length=20"])
+    torch.manual_seed(0)
+    module = recipe.module(task)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    x, y = (torch.as_tensor(part[:32]) for part in task.train)
+    losses = []
+    for _ in range(8):
+        losses.append(task.objective.loss(module(x), y))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0]
+    loss, score = evaluate(module, task.test.take(np.arange(20)), task.objective)
+    assert np.isfinite([loss, score]).all()
+    verdict = verify(module, task.test.x[:3], backends=("engine",), registers=False)
+    assert verdict.exact, str(verdict)
+
+
+def test_scores_count_what_they_should():
+    outputs = torch.tensor([[[0.0, 9, 0], [1, 1, 1]]])  # classes 1, 0, 1
+    assert LABEL.score(outputs, torch.tensor([[1, 0, 0]])) == pytest.approx(2 / 3)
+    assert LABEL.score(outputs, torch.tensor([[1, UNLABELLED, 0]])) == pytest.approx(1 / 2)
+    assert LABEL.loss(outputs, torch.tensor([[1, UNLABELLED, UNLABELLED]])) == pytest.approx(np.log(1 + np.exp(-1)))
+    assert REPEAT.score(outputs, torch.tensor([[1, 0, 2]])) == pytest.approx(1 / 2)
+    assert REGRESS.loss(torch.tensor([[1.0], [3.0]]), torch.tensor([2.0, 3.0])) == pytest.approx(0.5)
+    assert (
+        REGRESS.better(0.1, 0.2) and not REGRESS.better(0.3, 0.2) and LABEL.better(0.3, 0.2) and LABEL.better(0, None)
+    )
 
 
 def test_held_out_samples_are_the_same_in_every_run_and_not_trained_on():

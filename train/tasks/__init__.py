@@ -1,4 +1,4 @@
-"""Tasks that recipes train on: real data as sequences.
+"""Tasks that recipes train on: sequences, most of them real data.
 
 A module of this package has a function ``load(options)``; `TASKS` lists them.
 """
@@ -11,7 +11,16 @@ from .task import Options, Split, Task
 
 __all__ = ["TASKS", "Options", "Split", "Task", "load"]
 
-TASKS = {"digits": "digits", "s-mnist": "mnist", "ps-mnist": "mnist"}
+TASKS = {
+    "digits": "digits",
+    "s-mnist": "mnist",
+    "ps-mnist": "mnist",
+    "adding": "adding",
+    "copy": "copy",
+    "fsdd": "fsdd",
+    "n-mnist": "nmnist",
+    "qtdb": "qtdb",
+}
 """Task name -> the module that loads it."""
 
 

@@ -21,5 +21,4 @@ def load(options: Options) -> Task:
     x_train, x_test, y_train, y_test = train_test_split(
         x, data.target.astype(np.int64), test_size=0.25, stratify=data.target, random_state=0
     )
-    train, validation = hold_out(Split(x_train, y_train), options.validation)
-    return Task(options.name, 10, train, validation, Split(x_test, y_test), {})
+    return Task(options.name, 10, *hold_out(Split(x_train, y_train), options.validation), Split(x_test, y_test))

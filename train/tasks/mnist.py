@@ -46,7 +46,7 @@ def load(options: Options) -> Task:
         for x, y in (images[:2], images[2:])
     )
     stored = {"permutation": order} if options.name == "ps-mnist" else {}
-    return Task(options.name, 10, *hold_out(train, options.validation), test, stored)
+    return Task(options.name, 10, *hold_out(train, options.validation), test, stored=stored)
 
 
 def _idx(path: Path, dimensions: int) -> npt.NDArray[Any]:

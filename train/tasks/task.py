@@ -7,15 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..objectives import CLASSIFY, Objective
+
 
 class Options(NamedTuple):
     """What a recipe asks of a task."""
 
     name: str
-    validation: float
+    validation: float = 0.0
     """Share of the training part that is held out."""
-    seed: int
+    seed: int = 0
     """Of what a task draws: a permutation, generated sequences."""
+    length: int = 100
+    """Of generated sequences."""
 
 
 class Split(NamedTuple):
@@ -23,8 +27,8 @@ class Split(NamedTuple):
 
     x: npt.NDArray[np.float32]
     """Inputs in SLAYER's units, shape (samples, channels, steps)."""
-    y: npt.NDArray[np.int64]
-    """Classes, shape (samples,)."""
+    y: npt.NDArray[Any]
+    """Classes, int64 of shape (samples,) or (samples, steps); or numbers, float32 of shape (samples,)."""
 
     def take(self, index: npt.NDArray[np.int64]) -> Split:
         """Return some of the samples."""
@@ -32,15 +36,21 @@ class Split(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A classification task."""
+    """A task."""
 
     name: str
-    num_classes: int
+    outputs: int
+    """Number of classes; 1 for a number."""
     train: Split
     validation: Split | None
     """Held out of the training part; chooses the epoch that is kept. None if the last one is."""
     test: Split
-    stored: dict[str, npt.NDArray[Any]]
+    objective: Objective = CLASSIFY
+    baseline: float | None = None
+    """Loss of the best answer that looks at nothing, where papers compare with it."""
+    unary: bool = False
+    """Whether inputs are spikes, 0 or 1."""
+    stored: dict[str, npt.NDArray[Any]] = {}  # noqa: RUF012  # never changed
     """What a run must keep so that it can be used later: a permutation, say."""
 
 
