@@ -3,7 +3,7 @@
 #   make demo           train, export, run on Lava, prove parity, write runs/demo/report.html
 #   make test           the fast tests, Lava's included
 #   make test-all       the slow tests too
-#   make test-pythons   the tests of contract and lava_procs on every CPython 3.10 to 3.13 of this machine
+#   make test-pythons   the tests of contract and lava_procs, and engine against Lava, on every CPython 3.10 to 3.13
 #   make check          formatting, lint and types
 
 VENV  := .venv

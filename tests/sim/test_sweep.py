@@ -211,6 +211,20 @@ def alive(pid):
         return False
 
 
+def test_a_cluster_that_runs_already(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    whole = verify(NET, X[CHOSEN], backends=PAIR)
+    kept = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        sweep = Sweep(scheduler=cluster.scheduler_address, results=tmp_path, batch=3)
+        found = sweep.run(NET, X, CHOSEN, PAIR, progress=lambda done, total: kept.append((done, total)))
+
+    assert found.comparison == whole.comparisons[0] and kept[0] == (0, 16) and kept[-1] == (16, 16)
+    assert [done for done, _ in kept] == sorted(done for done, _ in kept) and len(kept) == 7
+
+
 def test_no_scheduler_is_one_message(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("spikeproof.sim.sweep._CONNECT_SECONDS", 1)
