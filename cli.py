@@ -32,7 +32,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import __version__
-from .contract.errors import InputError, SpikeproofError
+from .contract.errors import InputError, SpikeproofError, UnsupportedError
 
 app = typer.Typer(
     name="spikeproof",
@@ -336,7 +336,8 @@ def _train(recipe: Any, folder: Path, **options: Any) -> None:
         f"trained {recipe.task}, {list(recipe.hidden)}: {result['parameters']:,} parameters, test {result['metric']} "
         f"{_score(result)} of {result['test_samples']:,} samples (epoch {result['epoch']}), {result['seconds']} s"
     )
-    _out.print(f"exported {run.net_path}")
+    if recipe.deployable:
+        _out.print(f"exported {run.net_path}")
 
 
 def _score(result: dict[str, Any]) -> str:
@@ -350,6 +351,11 @@ def _open(folder: Path) -> tuple[Any, Any, Any]:
 
     run = Run.open(folder)
     recipe = run.recipe()
+    if not recipe.deployable:
+        raise UnsupportedError(
+            f"{folder}: {recipe.neuron} is a floating-point neuron to compare with, so there is nothing to export or "
+            "verify. Train with --set neuron=ce-lif."
+        )
     task = recipe.load_task()
     return run, run.load_into(recipe.module(task)), task
 

@@ -228,8 +228,8 @@ def _edit(path, what):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "digit"], "No recipe is called 'digit'; known are digits, digits-driven, digits-plain"),
-        (["train", "digits", "--set", "epoch=3"], "--set: epoch is unknown; known are task, hidden"),
+        (["train", "digit"], "No recipe is called 'digit'; known are adding, copy, digits, digits-driven"),
+        (["train", "digits", "--set", "epoch=3"], "--set: epoch is unknown; known are task, neuron"),
         (["train", "digits", "--set", "epochs=x"], "--set: epochs: Input should be a valid integer"),
         (["train", "digits", "--set", "epochs=0"], "--set: epochs: Input should be greater than 0"),
         (["train", "digits", "--set", "hidden=a"], "--set: hidden.0: Input should be a valid integer"),

@@ -30,7 +30,6 @@ from .. import __version__
 from ..contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from . import checkpoint as checkpoints
 from .batches import loader
-from .models import Classifier
 from .objectives import Objective
 from .recipe import Recipe
 from .run import Run
@@ -163,7 +162,7 @@ def evaluate(module: torch.nn.Module, split: Split, objective: Objective) -> tup
 class _Trainee(lightning.LightningModule):
     """A network, its loss and its optimiser, as Lightning wants them."""
 
-    def __init__(self, recipe: Recipe, module: Classifier, task: Task) -> None:
+    def __init__(self, recipe: Recipe, module: torch.nn.Module, task: Task) -> None:
         super().__init__()
         self._recipe, self.module, self._task = recipe, module, task
 
@@ -193,11 +192,12 @@ class _Trainee(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self._recipe
-        encoding = self.module.encoding.weight
-        groups = [
-            {"params": [p for p in self.module.parameters() if p is not encoding], "lr": recipe.learning_rate},
-            {"params": [encoding], "lr": recipe.learning_rate * recipe.te_rate},
-        ]
+        encoding, others = [], []
+        for name, parameter in self.module.named_parameters():
+            (encoding if "encoding" in name else others).append(parameter)
+        groups = [{"params": others, "lr": recipe.learning_rate}]
+        if encoding:
+            groups.append({"params": encoding, "lr": recipe.learning_rate * recipe.te_rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         steps = recipe.steps(self._task)
         schedule: Any
@@ -287,7 +287,7 @@ def _discard_another(run: Run, recipe: Recipe) -> None:
             path.unlink(missing_ok=True)
 
 
-def _finish(run: Run, recipe: Recipe, module: Classifier, task: Task, keep: _Keep) -> None:
+def _finish(run: Run, recipe: Recipe, module: torch.nn.Module, task: Task, keep: _Keep) -> None:
     module = run.load_into(module)
     loss, score = evaluate(module, task.test, task.objective)
     result = {

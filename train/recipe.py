@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from torch import nn
 
 from ..contract.errors import InputError
 from . import tasks
+from .baselines import LSTM, Baseline
 from .models import Classifier
 from .tasks import Task
 
@@ -36,8 +38,15 @@ class Recipe(BaseModel):
     ----------
     task : str
         One of `spikeproof.train.tasks.TASKS`.
+    neuron : str
+        "ce-lif" trains the integer network that is exported. The others are floating-point networks to compare with:
+        "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd" and "lstm", see `spikeproof.train.neurons`.
     hidden : tuple of int
-        Widths of the CE-LIF layers.
+        Widths of the hidden layers.
+    recurrent : bool
+        Whether the first two hidden layers of floating-point neurons hear their own last spikes.
+    embedding : str
+        What "ce-lif-float" adds to its threshold, see `spikeproof.train.neurons.EMBEDDINGS`.
     scale : int
         Weight units in 1.0, a power of two.
     threshold_decay : float
@@ -80,7 +89,10 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: str
+    neuron: Literal["ce-lif", "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd", "lstm"] = "ce-lif"
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1), pydantic.BeforeValidator(_widths)] = (64, 88, 88)
+    recurrent: bool = False
+    embedding: Literal["s", "u", "te", "s+te", "u+te", "s*te", "u*te"] = "u*te"
     scale: PositiveInt = 256
     threshold_decay: float = Field(0.01, ge=0, le=1)
     te_exp: int = 9
@@ -114,21 +126,47 @@ class Recipe(BaseModel):
     def _agree(self) -> Recipe:
         if self.patience and not self.validation:
             raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
+        if self.recurrent and self.neuron in ("ce-lif", "lstm"):
+            raise ValueError(f"recurrent is for the floating-point spiking neurons, and neuron is {self.neuron!r}")
+        if self.embedding != "u*te" and self.neuron != "ce-lif-float":
+            raise ValueError(f"embedding = {self.embedding!r} is for neuron = 'ce-lif-float', not {self.neuron!r}")
+        if (self.cpg or self.cpg_te) and not self.deployable:
+            raise ValueError(f"oscillators go with neuron = 'ce-lif', not {self.neuron!r}")
         return self
+
+    @property
+    def deployable(self) -> bool:
+        """Whether the trained network can be exported: it is the integer one, and no floating-point baseline."""
+        return self.neuron == "ce-lif"
 
     def load_task(self) -> Task:
         """Return the task's data."""
         return tasks.load(tasks.Options(self.task, self.validation, self.seed, self.length))
 
-    def module(self, task: Task) -> Classifier:
+    def module(self, task: Task) -> nn.Module:
         """Return an untrained network for the task."""
         _, channels, steps = task.train.x.shape
+        read = task.objective.read
+        if self.neuron == "lstm":
+            return LSTM(channels, self.hidden, task.outputs, read=read)
+        if not self.deployable:
+            return Baseline(
+                channels,
+                self.hidden,
+                task.outputs,
+                steps,
+                neuron=self.neuron,
+                recurrent=self.recurrent,
+                embedding=self.embedding,
+                threshold_decay=self.threshold_decay,
+                read=read,
+            )
         return Classifier(
             channels,
             self.hidden,
             task.outputs,
             steps,
-            read=task.objective.read,
+            read=read,
             scale=self.scale,
             threshold_decay=self.threshold_decay,
             te_exp=self.te_exp,

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.torch
+from torch import nn
 
 from ..contract.errors import FileFormatError, InputError
 from ..export import slayer
 from ..export.files import replacing
-from .models import Classifier
 from .recipe import Recipe
 from .tasks import Task
 
@@ -110,7 +110,7 @@ class Run:
             raise FileFormatError(f"{self.result_path}: not a JSON object.")
         return found
 
-    def load_into(self, module: Classifier) -> Classifier:
+    def load_into(self, module: nn.Module) -> nn.Module:
         """Load the trained parameters into a network of the recipe's shape and return it."""
         try:
             safetensors.torch.load_model(module, self.model_path)
@@ -123,16 +123,17 @@ class Run:
         with replacing(self.recipe_path) as path:
             path.write_text(recipe.to_json())
 
-    def write_model(self, module: Classifier) -> None:
+    def write_model(self, module: nn.Module) -> None:
         """Write the parameters."""
         with replacing(self.model_path) as path:
             safetensors.torch.save_model(module, str(path))
 
-    def finish(self, module: Classifier, task: Task, result: dict[str, Any]) -> None:
-        """Write what the task drew, the exported network and, last, the result."""
+    def finish(self, module: nn.Module, task: Task, result: dict[str, Any]) -> None:
+        """Write what the task drew, the exported network if it can be one and, last, the result."""
         if task.stored:
             with replacing(self.task_path) as path, open(path, "wb") as file:
                 np.savez(file, **task.stored)  # type: ignore[arg-type]  # numpy types the names too narrowly
-        slayer.export_netx(module, self.net_path, steps=task.test.x.shape[-1])
+        if self.recipe().deployable:
+            slayer.export_netx(module, self.net_path, steps=task.test.x.shape[-1])
         with replacing(self.result_path) as path:
             path.write_text(json.dumps(result, indent=2))

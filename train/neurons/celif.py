@@ -1,0 +1,82 @@
+"""CE-LIF without rounding, with the paper's contextual embedding or one of those that it was compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from .fire import fire
+
+EMBEDDINGS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "s": lambda s, u, te: s,
+    "u": lambda s, u, te: u,
+    "te": lambda s, u, te: te.expand_as(u),
+    "s+te": lambda s, u, te: s + te,
+    "u+te": lambda s, u, te: u + te,
+    "s*te": lambda s, u, te: s * te,
+    "u*te": lambda s, u, te: u * te,
+}
+"""Name -> what is added to the threshold, of the spikes and the membrane before and the encoding now. ``u*te`` is
+CE-LIF; the others are the candidates for the rows of the paper's ablation, whose formulas are lost."""
+
+
+class FloatCELIFState(NamedTuple):
+    """Membrane before its reset, threshold adaptation and spikes."""
+
+    u: torch.Tensor
+    h: torch.Tensor
+    s: torch.Tensor
+
+
+class FloatCELIF(nn.Module):
+    """CE-LIF in floating point; with the embedding u*te.
+
+    One step::
+
+        h = (1 - threshold_decay) * h + u * te[t]          the membrane before its decay and reset
+        u = decay * u * (1 - s) + x
+        s = u > threshold + h
+
+    Parameters
+    ----------
+    num_neurons : int
+        Number of neurons n.
+    encoding : Parameter, shape (at least n, T)
+        The network's shared temporal encoding, of which a layer uses the first n rows; past the last column it wraps.
+    embedding : str
+        One of `EMBEDDINGS`.
+
+    References
+    ----------
+    arXiv 2308.15150, and its ablation.
+    """
+
+    def __init__(
+        self,
+        num_neurons: int,
+        encoding: nn.Parameter,
+        *,
+        embedding: str = "u*te",
+        decay: float = 0.5,
+        threshold_decay: float = 0.01,
+        threshold: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self._n, self._embed = num_neurons, EMBEDDINGS[embedding]
+        self.decay, self.keep_threshold, self.threshold = decay, 1 - threshold_decay, threshold
+        self.encoding = encoding
+
+    def initial(self, x: torch.Tensor) -> FloatCELIFState:
+        """Return the state before a sample."""
+        return FloatCELIFState(torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(x))
+
+    def forward(self, x: torch.Tensor, state: FloatCELIFState, t: int) -> tuple[torch.Tensor, FloatCELIFState]:
+        """Advance by one time step; `x` has shape (N, C)."""
+        te = self.encoding[: self._n, t % self.encoding.shape[1]]
+        h = self.keep_threshold * state.h + self._embed(state.s, state.u, te)
+        u = self.decay * state.u * (1 - state.s) + x
+        s = fire(u - self.threshold - h)
+        return s, FloatCELIFState(u, h, s)

@@ -1,0 +1,45 @@
+"""LIF: leaky integrate-and-fire."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from .fire import fire
+
+
+class LIFState(NamedTuple):
+    """Membrane before its reset, and spikes."""
+
+    u: torch.Tensor
+    s: torch.Tensor
+
+
+class LIF(nn.Module):
+    """A leaky integrate-and-fire neuron that is reset to zero.
+
+    One step::
+
+        u = decay * u * (1 - s) + x
+        s = u > threshold
+
+    References
+    ----------
+    arXiv 2308.15150, the discrete LIF.
+    """
+
+    def __init__(self, num_neurons: int, *, decay: float = 0.5, threshold: float = 0.3) -> None:
+        super().__init__()
+        self.decay, self.threshold = decay, threshold
+
+    def initial(self, x: torch.Tensor) -> LIFState:
+        """Return the state before a sample."""
+        return LIFState(torch.zeros_like(x), torch.zeros_like(x))
+
+    def forward(self, x: torch.Tensor, state: LIFState, t: int) -> tuple[torch.Tensor, LIFState]:
+        """Advance by one time step; `x` has shape (N, C)."""
+        u = self.decay * state.u * (1 - state.s) + x
+        s = fire(u - self.threshold)
+        return s, LIFState(u, s)
