@@ -18,7 +18,7 @@ _PUBLIC = {
     "record": (".export.slayer", "record"),
     "accelerate": (".train.accelerate", "accelerate"),
     "export_netx": (".export.slayer", "export_netx"),
-    "load": (".export.netx", "load"),
+    "load": (".export.formats", "load"),
     "simulate": (".sim.simulate", "simulate"),
     "verify": (".sim.verify", "verify"),
 }

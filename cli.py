@@ -11,6 +11,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,7 +87,7 @@ def demo(
 ) -> None:
     """Train CE-LIF with CPG codes on the digits, export, run on Lava, prove parity, write report.html."""
     from .export.describe import describe
-    from .export.netx import load
+    from .export.formats import load
     from .train.run import Run
 
     _demo("digits", folder, samples, settings, deadline)
@@ -130,25 +131,37 @@ def train(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="NetX HDF5 file to write.")] = Path("net.net"),
+    source: Annotated[Path, typer.Argument(help="Folder of a training run, or a network file to convert.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .nir, else NetX.")] = Path("net.net"),
     force: Force = False,
+    dt: Annotated[
+        float | None, typer.Option(min=0, help="Time step of another tool's .nir, in s; default 1e-4.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Sample period of another tool's .nir; default 100.")] = None,
 ) -> None:
-    """Write a trained network to a NetX HDF5 file."""
-    from .export.slayer import export_netx
+    """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised."""
+    from .export import formats
+    from .export.slayer import export_netx, record
 
     if output.exists() and not force:
         raise InputError(f"{output} exists. Name another -o file, or replace it with --force.")
-    opened, module, task = _open(run)
-    export_netx(module, output, steps=task.test.x.shape[-1])
-    _out.print(f"{output}: {opened.recipe().task} network, {output.stat().st_size:,} bytes")
+    if not source.is_dir():
+        what = _convert(source, output, dt, steps)
+    else:
+        opened, module, task = _open(source)
+        if formats.is_nir(output):
+            formats.write(record(module, steps=task.test.x.shape[-1]), output)
+        else:
+            export_netx(module, output, steps=task.test.x.shape[-1])
+        what = opened.recipe().task
+    _out.print(f"{output}: {what} network, {output.stat().st_size:,} bytes")
 
 
 @app.command()
 def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json: AsJson = False) -> None:
     """Show the layers and parameters of a network file, and what to mind."""
     from .export.describe import describe
-    from .export.netx import load
+    from .export.formats import load
 
     found = describe(load(net))
     if as_json:
@@ -185,11 +198,11 @@ def simulate(
 ) -> None:
     """Run samples through a network file."""
     from .export.files import replacing
-    from .export.netx import load
+    from .export.formats import load
     from .sim.simulate import simulate as run
 
-    record = load(net)
     x = _read_array(input_file)
+    record = load(net, steps=x.shape[-1] if x.ndim else None)
     with _progress() as progress:
         lava = partial(progress, "Lava steps")
         trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]
@@ -268,9 +281,9 @@ def map_(
     as_json: AsJson = False,
 ) -> None:
     """Map a network to Loihi 2: cores, memory, and what does not fit; exit 0 if all fits, 1 if not."""
+    from .export.formats import load
     from .export.loihi2 import limits as limits_of
     from .export.loihi2.mapping import chart
-    from .export.netx import load
 
     allowed = limits_of.load(limits)
     if chips is not None:
@@ -400,13 +413,12 @@ def _verify_file(
     *,
     as_json: bool,
 ) -> None:
-    from .export.netx import load
     from .sim import report as reports
     from .sim.verify import verify as run_verify
 
-    net = load(path)
-    if input_file is not None:
-        x = _read_array(input_file)
+    x = None if input_file is None else _read_array(input_file)
+    net, imported = _read_net(path, x)
+    if x is not None:
         x = x[: _count(samples, len(x))] if x.ndim else x
     else:
         shape = (_count(samples, None), net.input.num_channels, net.steps)
@@ -416,9 +428,51 @@ def _verify_file(
         _err.print("No --input given: random input, seed 0.")
     with _progress() as progress:
         verdict = run_verify(net, x, progress=progress, **options)
+    if imported is not None:
+        from .sim.nir_gap import gap
+        from .sim.simulate import simulate as run
+
+        verdict = replace(verdict, float_gap=gap(imported, x, run(net, x, backend="engine")))
     if report is not None:
         reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path)
     _finish(verdict, report, as_json, {})
+
+
+def _read_net(path: Path, x: Any) -> tuple[Any, Any]:
+    """Return the record in a file, and what it was imported from if that is another tool's NIR graph."""
+    from .export import formats
+
+    if not formats.is_nir(path):
+        return formats.load(path), None
+    from .export import nir_file
+    from .export.nir_foreign import Imported
+
+    found = nir_file.read(path, steps=x.shape[-1] if x is not None and x.ndim else None)
+    if not isinstance(found, Imported):
+        return found, None
+    for note in found.notes:
+        _err.print(note, markup=False)
+    return found.net, found
+
+
+def _convert(source: Path, output: Path, dt: float | None, steps: int | None) -> str:
+    """Write a network file anew in the format of another; return what it was."""
+    from .export import formats
+
+    if not formats.is_nir(source):
+        formats.write(formats.load(source), output)
+        return "converted"
+    from .export import nir_file
+    from .export.nir_foreign import Imported
+
+    found = nir_file.read(source, dt=dt, steps=steps)
+    if isinstance(found, Imported):
+        for note in found.notes:
+            _out.print(note, markup=False)
+        formats.write(found.net, output)
+        return "imported"
+    formats.write(found, output)
+    return "converted"
 
 
 def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, Any]) -> None:
@@ -466,13 +520,17 @@ def _read_array(path: Path) -> np.ndarray[Any, Any]:
     """Read an input array; nothing is unpickled."""
     try:
         loaded = np.load(path, allow_pickle=False)
-        return np.asarray(loaded if isinstance(loaded, np.ndarray) else loaded["x"])
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            names = loaded.files
+            if "x" in names:
+                return np.asarray(loaded["x"])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
-    except KeyError:
-        raise InputError(f"{path}: no array called x; it holds {', '.join(loaded.files)}.") from None
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: not a .npy or .npz file of numbers ({error}).") from None
+    raise InputError(f"{path}: no array called x; it holds {', '.join(names)}.")
 
 
 def _print_json(value: Any) -> None:

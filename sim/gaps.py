@@ -47,11 +47,14 @@ class FloatGap:
         Samples to which it gives the class that the integer network gives.
     layers : tuple of LayerGap
         Spiking layers.
+    meaning : str
+        What float means, in words.
     """
 
     output: npt.NDArray[np.float64]
     same_class: int
     layers: tuple[LayerGap, ...]
+    meaning: str = FLOAT
 
     @property
     def predictions(self) -> npt.NDArray[np.int64]:
@@ -70,7 +73,7 @@ class FloatGap:
         """Return plain values for JSON."""
         return {
             "measured": True,
-            "meaning": FLOAT,
+            "meaning": self.meaning,
             "samples": len(self.output),
             "same_class": self.same_class,
             "layers": [vars(layer) for layer in self.layers],
@@ -87,6 +90,7 @@ def merge(parts: Sequence[FloatGap]) -> FloatGap:
         output=np.concatenate([part.output for part in parts]),
         same_class=sum(part.same_class for part in parts),
         layers=tuple(layers),
+        meaning=parts[0].meaning,
     )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..contract.errors import InputError
 from ..contract.net import Net
-from ..export import netx
+from ..export import formats
 from .trace import Trace
 
 Backend = Literal["engine", "reference", "lava"]
@@ -56,7 +56,7 @@ def simulate(
         Lava failed or did not end by the deadline.
     """
     if not isinstance(net, Net):
-        net = netx.load(net)
+        net = formats.load(net, steps=np.shape(x)[-1] if np.ndim(x) else None)
     payload = encode(net, x)
     if backend == "engine":
         from . import engine

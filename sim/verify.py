@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..contract.errors import InputError, UnsupportedError
 from ..contract.net import Net
 from ..contract.record import differences
-from ..export import netx
+from ..export import formats
 from . import gaps
 from .diagnose import Diagnosis
 from .gaps import FloatGap, LavaGap
@@ -209,13 +209,13 @@ def verify(
     twin: FloatTwin | str = "no trained module was given"
     sides: list[Side] = []
     if isinstance(network, Net | str | os.PathLike):
-        net = network if isinstance(network, Net) else netx.load(network)
+        net = network if isinstance(network, Net) else formats.load(network, steps=x.shape[-1] if x.ndim else None)
     else:
         from ..export.slayer import record
         from . import torch_backend
 
         module = network
-        stored = None if file is None else netx.load(file)
+        stored = None if file is None else formats.load(file)
         sample = x[:1] if x.ndim >= 3 and len(x) else None
         trained = record(module, steps=stored.steps if stored else x.shape[-1] if x.ndim else None, sample=sample)
         net = stored or trained

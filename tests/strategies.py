@@ -202,6 +202,10 @@ def nets(draw, max_neurons=5, max_steps=6):
         channels_beside, cpg = 0, None
         sums = 2 if kind in complex_kinds else 1
         if image is not None and draw(st.booleans()):
+            if layers and getattr(
+                layers[-1].neuron, "graded", 0
+            ):  # whose sums could overflow: a convolution wraps at 24 bits
+                layers[-1] = dataclasses.replace(layers[-1], neuron=dataclasses.replace(layers[-1].neuron, graded=0))
             synapse = draw(convs(image, sums))
             image = synapse.out_shape[0] // sums, *synapse.out_shape[1:]
             n = int(np.prod(image))

@@ -20,7 +20,7 @@ OURS = {
 
 THEIRS = {
     "contract": {"numpy"},
-    "export": {"numpy", "h5py", "torch", "tomli"},
+    "export": {"numpy", "h5py", "torch", "tomli", "nir"},
     "train": {
         "numpy",
         "h5py",
@@ -46,6 +46,7 @@ ONLY_IN = {
         "export": {"slayer.py", "slayer_order.py", "slayer_synapses.py"},
         "sim": {"torch_backend.py", "torch_neurons.py", "verify.py"},
     },
+    "nir": {"export": {"nir_graph.py"}},
     "lightning": {"train": {"fit.py"}},
     "distributed": {"sim": {"sweep.py"}},
 }

@@ -8,6 +8,7 @@ that is not trained yet.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.celif import CELIF
+from ...contract.conv import Conv as ConvSynapse
 from ...contract.cpg import Phase
 from ...contract.cpg_coupled import Coupled
 from ...contract.cuba import CUBA
@@ -27,7 +29,7 @@ from ...contract.neurons import RULES
 from ...contract.oscillators import Oscillators
 from ...contract.synapse import Dense as DenseSynapse
 from .limits import Limits
-from .synapses import WORD, Connection, Dense, OneToOne, Sparse, weight_bits
+from .synapses import WORD, Connection, Conv, Dense, OneToOne, Sparse, weight_bits
 
 HOST = ":input"
 """Source of what enters from outside. No layer may be called so, nor any name with a colon in it."""
@@ -116,7 +118,7 @@ def plan(net: Net, limits: Limits) -> Plan:
 
 def _neurons(layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: Limits) -> Population:
     neuron, rule = layer.neuron, RULES[type(layer.neuron)]
-    channels, places = _SHAPES[type(layer.synapse)](layer.synapse)
+    channels, *image = layer.shape
     if type(neuron) in _ONE_WORD:
         kind, words = _ONE_WORD[type(neuron)], 1
     else:
@@ -130,7 +132,7 @@ def _neurons(layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: L
         name=layer.name,
         kind=kind,
         channels=channels,
-        places=places,
+        places=math.prod(image),
         inputs=inputs,
         state_words=words + more,
         groups=groups,
@@ -184,24 +186,40 @@ def _connection(layer: Layer, source: str, columns: slice, delay: int) -> Connec
             f"layer {layer.name!r}: what {kind.__name__} synapses take of Loihi 2's memory is unknown here; known are "
             f"{known}."
         )
-    return _CONNECTIONS[kind](layer.synapse, source, columns, delay.bit_length())
+    return _CONNECTIONS[kind](layer, source, columns, delay.bit_length())
 
 
-def _dense(synapse: DenseSynapse, source: str, columns: slice, delay_bits: int) -> Connection:
-    return _cheapest(source, synapse.weight[:, columns], delay_bits)
+def _dense(layer: Layer, source: str, columns: slice, delay_bits: int) -> Connection:
+    synapse: Any = layer.synapse
+    return _cheapest(source, synapse.weight[:, columns], delay_bits, RULES[type(layer.neuron)].sums)
 
 
-def _cheapest(source: str, weight: npt.NDArray[Any], delay_bits: int) -> Connection:
+def _cheapest(source: str, weight: npt.NDArray[Any], delay_bits: int, sums: int = 1) -> Connection:
     """Return a Dense connection, or a Sparse one if there are zeros to leave out."""
     bits = weight_bits(weight)
-    present = weight != 0
-    if present.all():
-        return Dense(source=source, num_inputs=weight.shape[1], bits=bits, delay_bits=delay_bits)
+    if weight.all():
+        return Dense(source=source, num_inputs=weight.shape[1], bits=bits, delay_bits=delay_bits, sums=sums)
+    # Rows for a second sum of each neuron stand behind those for the first.
+    present = (weight != 0).reshape(sums, -1, weight.shape[1]).sum(axis=0)
     return Sparse(source=source, present=present, bits=bits, delay_bits=delay_bits)
 
 
-_CONNECTIONS: dict[type[Any], Callable[[Any, str, slice, int], Connection]] = {DenseSynapse: _dense}
-"""Kind of synapse -> (synapse, source, columns of the weight, delay bits) -> connection."""
+def _conv(layer: Layer, source: str, columns: slice, delay_bits: int) -> Connection:
+    synapse: Any = layer.synapse
+    return Conv(
+        source=source,
+        in_channels=synapse.weight.shape[1],
+        kernel=math.prod(synapse.kernel),
+        bits=weight_bits(synapse.weight),
+        delay_bits=delay_bits,
+        sums=RULES[type(layer.neuron)].sums,
+        groups=synapse.groups,
+        group_channels=layer.shape[0] // synapse.groups,
+    )
 
-_SHAPES: dict[type[Any], Callable[[Any], tuple[int, int]]] = {DenseSynapse: lambda synapse: (synapse.num_neurons, 1)}
-"""Kind of synapse -> channels and places of the neurons that it feeds."""
+
+_CONNECTIONS: dict[type[Any], Callable[[Layer, str, slice, int], Connection]] = {
+    DenseSynapse: _dense,
+    ConvSynapse: _conv,
+}
+"""Kind of synapse -> (layer, source, columns of the weight, delay bits) -> connection."""

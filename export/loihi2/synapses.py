@@ -83,12 +83,15 @@ class Dense:
         Bits of a weight.
     delay_bits : int
         Bits of a delay, in every synapse.
+    sums : int
+        Dendritic sums a neuron, each with synapses of its own.
     """
 
     source: str
     num_inputs: int
     bits: int = 8
     delay_bits: int = 0
+    sums: int = 1
     encoding = "dense"
 
     def axons(self, part: Part) -> int:
@@ -97,11 +100,13 @@ class Dense:
 
     def words(self, part: Part) -> int:
         """Return the words of synaptic memory of a core that holds `part`."""
-        return self.num_inputs * list_words(part.num_channels * part.num_places, self.bits + self.delay_bits)
+        return self.num_inputs * list_words(
+            part.num_channels * part.num_places * self.sums, self.bits + self.delay_bits
+        )
 
     def synapses(self, part: Part) -> int:
         """Return the synapses that a core stores for `part`."""
-        return self.num_inputs * part.num_channels * part.num_places
+        return self.num_inputs * part.num_channels * part.num_places * self.sums
 
     def outgoing(self, neurons: int, places: int) -> int:
         """Return the output axons that this connection takes of a source core of so many neurons and places."""
@@ -119,8 +124,8 @@ class Sparse:
     ----------
     source : str
         Population that they come from.
-    present : array_like of bool, shape (neurons, inputs)
-        Which synapses there are.
+    present : array_like of int, shape (neurons, inputs)
+        How many synapses there are.
     bits, delay_bits
         As in `Dense`.
     """
@@ -128,13 +133,13 @@ class Sparse:
     encoding = "sparse"
 
     def __init__(self, *, source: str, present: npt.ArrayLike, bits: int = 8, delay_bits: int = 0) -> None:
-        present = np.asarray(present, dtype=bool)
+        present = np.asarray(present).astype(np.int8)
         self.source, self.bits, self.delay_bits = source, bits, delay_bits
         self.num_inputs = present.shape[1]
         self._present = present
 
     def _counts(self, part: Part) -> npt.NDArray[np.int64]:
-        return np.asarray(np.count_nonzero(self._present[part.channels], axis=0), dtype=np.int64)
+        return np.asarray(self._present[part.channels].sum(axis=0, dtype=np.int64))
 
     def axons(self, part: Part) -> int:
         """Return the input axons of a core that holds `part`: those that have a synapse there."""
@@ -201,8 +206,12 @@ class Conv:
         Input channels that an output channel sees.
     kernel : int
         Places of a kernel, rows times columns.
-    bits, delay_bits
+    bits, delay_bits, sums
         As in `Dense`.
+    groups : int
+        Groups of channels that see nothing of each other.
+    group_channels : int
+        Neurons' channels of a group; needed if there is more than one.
     """
 
     source: str
@@ -210,6 +219,9 @@ class Conv:
     kernel: int
     bits: int = 8
     delay_bits: int = 0
+    sums: int = 1
+    groups: int = 1
+    group_channels: int = 0
     encoding = "conv shared"
 
     def axons(self, part: Part) -> int:
@@ -218,11 +230,17 @@ class Conv:
 
     def words(self, part: Part) -> int:
         """Return an upper bound of the words of synaptic memory of a core that holds `part`."""
-        return self.in_channels * self.kernel * list_words(part.num_channels, self.bits + self.delay_bits)
+        channels, groups = part.num_channels, 1
+        if self.groups > 1:
+            # A part may begin and end within a group.
+            groups = min(self.groups, channels // self.group_channels + 2, channels)
+            channels = min(channels, self.group_channels)
+        lists = groups * self.in_channels * self.kernel
+        return lists * list_words(channels * self.sums, self.bits + self.delay_bits)
 
     def synapses(self, part: Part) -> int:
         """Return the weights that a core stores for `part`."""
-        return self.in_channels * self.kernel * part.num_channels
+        return self.in_channels * self.kernel * part.num_channels * self.sums
 
     def outgoing(self, neurons: int, places: int) -> int:
         """Return the output axons that this connection takes of a source core: about one a place."""

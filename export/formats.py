@@ -1,0 +1,56 @@
+"""Network files of every format, told apart by their suffix: ``.nir`` is NIR, anything else NetX."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..contract.net import Net
+from . import netx
+
+NIR_SUFFIX = ".nir"
+
+
+def is_nir(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path names a NIR file."""
+    return Path(path).suffix.lower() == NIR_SUFFIX
+
+
+def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
+    """Read a network record from a file.
+
+    Parameters
+    ----------
+    path : path-like
+        A NetX file, or a NIR file of ours or of another tool.
+    steps : int, optional
+        Sample period of another tool's NIR graph, which has none; default 100.
+
+    Returns
+    -------
+    Net
+
+    Raises
+    ------
+    FileFormatError
+        The file cannot be read.
+    UnsupportedError
+        Another tool's graph holds something that cannot be run exactly.
+    MissingDependencyError
+        A NIR file, and the package nir is not installed.
+    """
+    if not is_nir(path):
+        return netx.load(path)
+    from . import nir_file
+
+    return nir_file.load(path, steps=steps)
+
+
+def write(net: Net, path: str | os.PathLike[str]) -> None:
+    """Write a network record in the format that the suffix names; the file appears whole or not at all."""
+    if not is_nir(path):
+        netx.write(net, path)
+        return
+    from . import nir_graph
+
+    nir_graph.write(net, path)

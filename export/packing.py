@@ -1,0 +1,81 @@
+"""Records <-> trees of plain values, for formats that hold nested groups of numbers.
+
+A record becomes a dict of its fields with its class under ``kind``; a tuple of records a dict of numbered entries. What
+is None is left out. Any record of the contract can be packed, kinds that are added later too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ..contract import net as _net  # noqa: F401  # which loads every kind of record
+from ..contract.errors import FileFormatError
+from ..contract.record import Record
+
+KIND = "kind"
+
+
+def pack(value: Any) -> Any:
+    """Return a record, or a value of one of its fields, as a tree of dicts, arrays, whole numbers and strings."""
+    if isinstance(value, Record):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}  # type: ignore[arg-type]
+        return {KIND: type(value).__name__} | {name: pack(of) for name, of in fields.items() if of is not None}
+    if isinstance(value, tuple) and any(isinstance(item, Record) for item in value):
+        return {str(i): pack(item) for i, item in enumerate(value)}
+    if isinstance(value, tuple):
+        return np.asarray(value, dtype=np.int64)
+    if isinstance(value, str | np.ndarray):
+        return value
+    return int(value)
+
+
+def unpack(tree: Any, where: str = "record") -> Any:
+    """Return the record that `pack` made a tree of.
+
+    Parameters
+    ----------
+    tree : dict
+        From a file.
+    where : str
+        What messages call it.
+
+    Raises
+    ------
+    FileFormatError
+        A kind or a field is unknown, or one is missing.
+    RecordError
+        A value is out of range.
+    """
+    if not isinstance(tree, dict):
+        return tree
+    if KIND not in tree:
+        if sorted(tree) != sorted(str(i) for i in range(len(tree))):
+            raise FileFormatError(f"{where}: neither a record nor a list of them; it holds {sorted(tree)}.")
+        return tuple(unpack(tree[str(i)], f"{where}/{i}") for i in range(len(tree)))
+    known, kind = _kinds(), tree[KIND]
+    if not isinstance(kind, str) or kind not in known:
+        raise FileFormatError(f"{where}: kind {kind!r} is unknown; known are {', '.join(sorted(known))}.")
+    fields = {field.name: field for field in dataclasses.fields(known[kind])}
+    given = {name: unpack(value, f"{where}/{name}") for name, value in tree.items() if name != KIND}
+    unknown = sorted(set(given) - set(fields))
+    if unknown:
+        raise FileFormatError(f"{where}: {unknown[0]} is no field of a {kind}; known are {', '.join(fields)}.")
+    for name, field in fields.items():
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if name not in given and not optional:
+            raise FileFormatError(f"{where}: a {kind} without {name}.")
+    return known[kind](**given)
+
+
+def _kinds() -> dict[str, type[Any]]:
+    found: dict[str, type[Any]] = {}
+    waiting: list[type[Any]] = list(Record.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if dataclasses.is_dataclass(kind):
+            found[kind.__name__] = kind
+    return found
