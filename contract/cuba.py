@@ -2,7 +2,7 @@
 
 One step, in this order; ``u`` and ``v`` start at 0::
 
-    u = wrap24(decay(u, u_decay) + (x << 6))               the current wraps
+    u = wrap24(decay(u, u_decay) + shift(x, a_shift))      the current wraps, in 32 bits before
     v = sat24(decay(v, v_decay) + u + (bias_mant << 6))    the membrane saturates
     s = 1 if v > v_th_mant << 6 else 0
     v = 0 where s
@@ -10,6 +10,7 @@ One step, in this order; ``u`` and ``v`` start at 0::
 - Fires when ``v > v_th_mant << 6``, strictly.
 - Order: current, membrane, comparison.
 - Reset: to zero in the step of the spike; the recorded ``v`` of a firing step is 0.
+- Graded, a spike carries ``v`` from before the reset, as SLAYER has it; Lava's LIF sends unary spikes.
 
 ``u_decay`` is SLAYER's and NetX's ``iDecay``, 0..4096. Lava's process adds one to its ``du``, so it is given
 ``iDecay - 1``.
@@ -28,6 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .fixed import (
+    A_SHIFT_MAX,
+    A_SHIFT_MIN,
     ACCUMULATOR_SHIFT,
     BIAS_MANT_MAX,
     BIAS_MANT_MIN,
@@ -38,8 +41,10 @@ from .fixed import (
     decay,
     per_neuron,
     sat24,
+    shift,
     shl,
     wrap24,
+    wrap32,
 )
 from .record import Record
 
@@ -59,6 +64,11 @@ class CUBA(Record):
     bias_mant : array_like of int, shape () or (n,)
         Bias mantissa, -4096..4095, added every step as ``bias_mant << 6``, the exponent that NetX assumes. Kept as
         int32 of shape (n,).
+    a_shift : int
+        Shift of the dendritic sum, -23..18: 6, as in Lava's LIF, for unary spikes; ``6 + exp`` for payloads of unit
+        ``2**exp``. To the right it rounds toward zero.
+    graded : int
+        1 if a spike carries the membrane that fired, 0 if spikes are unary.
 
     Raises
     ------
@@ -71,6 +81,8 @@ class CUBA(Record):
     v_decay: Any
     v_th_mant: int
     bias_mant: Any = 0
+    a_shift: int = ACCUMULATOR_SHIFT
+    graded: int = 0
 
     def __post_init__(self) -> None:
         n = as_whole("CUBA num_neurons", self.num_neurons, 1, 2**31 - 1)
@@ -81,6 +93,8 @@ class CUBA(Record):
             num_neurons=n,
             v_th_mant=as_whole("CUBA v_th_mant", self.v_th_mant, 0, THRESHOLD_MANT_MAX),
             bias_mant=per_neuron("CUBA bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
+            a_shift=as_whole("CUBA a_shift", self.a_shift, A_SHIFT_MIN, A_SHIFT_MAX),
+            graded=as_whole("CUBA graded", self.graded, 0, 1),
             **decays,
         )
 
@@ -110,16 +124,16 @@ def step(params: CUBA, state: CUBAState, x: npt.ArrayLike) -> tuple[IntArray, CU
     state : CUBAState
         Registers after the previous step, or `reset`.
     x : array_like of int, shape (..., n)
-        Dendritic sums ``W @ spikes``, ``|x| < 2**25`` (beyond, Lava's 32-bit port overflows).
+        Dendritic sums ``W @ payload``, ``|x| < 2**31``.
 
     Returns
     -------
     spikes : ndarray of int64, shape (..., n)
-        1 where a neuron fired.
+        What a neuron that fired sends, 1 or its membrane; else 0.
     state : CUBAState
         Registers after this step.
     """
-    u = wrap24(decay(state.u, params.u_decay) + shl(x, ACCUMULATOR_SHIFT))
+    u = wrap24(wrap32(decay(state.u, params.u_decay) + shift(x, params.a_shift)))
     v = sat24(decay(state.v, params.v_decay) + u + shl(params.bias_mant, ACCUMULATOR_SHIFT))
-    spikes = (v > params.v_th_mant << ACCUMULATOR_SHIFT).astype(np.int64)
-    return spikes, CUBAState(u=u, v=v * (1 - spikes))
+    s = (v > params.v_th_mant << ACCUMULATOR_SHIFT).astype(np.int64)
+    return s * v if params.graded else s, CUBAState(u=u, v=v * (1 - s))

@@ -21,12 +21,10 @@ import numpy.typing as npt
 from .axon import Axon
 from .celif import CELIF
 from .conv import Conv
-from .cuba import CUBA
 from .encoding import Driven
 from .errors import InputError, RecordError
 from .fixed import (
     ACCUMULATOR_SHIFT,
-    STATE_MAX,
     TE_MAX,
     TE_MIN,
     as_integers,
@@ -281,16 +279,15 @@ class Net(Record):
                 f"A CPG spike is worth a payload of {self.cpg_payload(0)} beside the input, which has "
                 f"{self.input.bits} bits. Give the input more bits."
             )
-        for layer, bound, payload in zip(self.layers, self.sum_bounds(), self.payload_bounds(), strict=True):
-            # Lava's own neurons shift their input left by 6 in 32 bits, ours shift in 64; its convolution wraps to 24.
-            conv, narrow = isinstance(layer.synapse, Conv), isinstance(layer.neuron, CUBA)
-            bits = 24 if conv else 32
-            limit = min(2 ** (bits - 1), 2 ** (31 - ACCUMULATOR_SHIFT) if narrow else 2**31)
-            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
-            if bound >= limit and (payload < STATE_MAX or conv or narrow):
+        for i, (layer, bound) in enumerate(zip(self.layers, self.sum_bounds(), strict=True)):
+            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does. Its
+            # convolution wraps to 24 bits.
+            conv = isinstance(layer.synapse, Conv)
+            limit = 2 ** (23 if conv else 31)
+            if bound >= limit and (conv or self.payload_exp(i) == 0 or i == 0):
                 raise RecordError(
-                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {bits}-bit port holds "
-                    f"less than {limit}. Use fewer inputs, smaller weights or fewer input bits."
+                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {24 if conv else 32}-bit "
+                    f"port holds less than {limit}. Use fewer inputs, smaller weights or fewer input bits."
                 )
 
     def sum_bounds(self) -> tuple[int, ...]:
@@ -313,7 +310,11 @@ class Net(Record):
 
     def cpg_payload(self, index: int) -> int:
         """Return what a CPG spike carries into layer `index`: 1.0 in the units of the layer's other inputs."""
-        return int(2.0**-self.input.exp) if index == 0 else 1
+        return int(2.0 ** -self.payload_exp(index))
+
+    def payload_exp(self, index: int) -> int:
+        """Return the power of two that a payload of 1 that arrives at layer `index` means in SLAYER's units."""
+        return sent_exp(self.layers[index - 1]) if index else self.input.exp
 
     def encoding(self, steps: int) -> npt.NDArray[Any]:
         """Return the temporal encoding of a sample's first `steps` steps, int8 of shape (steps, neurons).
@@ -335,3 +336,11 @@ class Net(Record):
         """The read-out layer, or None if the network ends in spikes."""
         last = self.layers[-1]
         return None if RULES[type(last.neuron)].fires else last
+
+
+def sent_exp(layer: Layer) -> int:
+    """Return the power of two that a payload of 1 that a layer sends means in SLAYER's units.
+
+    A unary spike is 1.0. Graded spikes are in the units of SLAYER's states, ``1 / (64 * scale)``.
+    """
+    return 0 if max_payload(layer.neuron) == 1 else 1 - layer.scale.bit_length() - ACCUMULATOR_SHIFT

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import adrf, alif, celif, cuba, readout, rf, rf_iz
+from . import adrf, alif, celif, cuba, readout, rf, rf_iz, sigma_delta
 from .adrf import ADRF
 from .alif import ALIF
 from .celif import CELIF
@@ -19,8 +19,9 @@ from .fixed import STATE_MAX
 from .readout import Readout
 from .rf import RF
 from .rf_iz import RFIZ
+from .sigma_delta import SigmaDelta
 
-Neuron = CELIF | CUBA | Readout | ALIF | ADRF | RF | RFIZ
+Neuron = CELIF | CUBA | Readout | ALIF | ADRF | RF | RFIZ | SigmaDelta
 """What a layer's neurons can be."""
 
 
@@ -45,9 +46,12 @@ RULES: dict[type[Any], Rule] = {
     ADRF: Rule(adrf, ("real", "imag", "theta", "r"), sums=2),
     RF: Rule(rf, ("real", "imag"), sums=2),
     RFIZ: Rule(rf_iz, ("real", "imag"), sums=2),
+    SigmaDelta: Rule(sigma_delta, ("sigma", "act", "residue")),
 }
 
 
 def max_payload(neuron: Neuron) -> int:
     """Return the largest magnitude that a spike of these neurons can carry."""
+    if isinstance(neuron, SigmaDelta):
+        return 2**31 >> max(neuron.state_exp, 0)
     return STATE_MAX if getattr(neuron, "graded", 0) else 1

@@ -28,6 +28,7 @@ from ..contract.oscillators import Oscillators
 from ..contract.readout import Readout
 from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
+from ..contract.sigma_delta import SigmaDelta
 from ..contract.synapse import Dense, Synapse
 from . import synapses
 from .members import member, number, numbers, refuse_unknown, text, write_text
@@ -49,6 +50,8 @@ _RESONATOR = {
     "graded": "gradedSpike",
 }
 
+_CUBA = {"u_decay": "iDecay", "v_decay": "vDecay", "v_th_mant": "vThMant"}
+
 _ADAPTIVE = {"th_decay": "thDecay", "ref_decay": "refDecay", "v_th_mant": "vThMant", "v_th_step": "vThStep"}
 
 NEURONS = {
@@ -66,8 +69,20 @@ NEURONS = {
     ),
     "CUBA": _Schema(
         CUBA,
-        {"u_decay": "iDecay", "v_decay": "vDecay", "v_th_mant": "vThMant"},
+        _CUBA,
         {"refDelay": 1, "gradedSpike": 0},
+    ),
+    # Stock NetX would take these for unary spikes.
+    "CUBA_GRADED": _Schema(
+        CUBA,
+        {
+            "u_decay": "iDecay",
+            "v_decay": "vDecay",
+            "v_th_mant": "vThMant",
+            "a_shift": "aShift",
+            "graded": "gradedSpike",
+        },
+        {"refDelay": 1},
     ),
     "ALIF": _Schema(
         ALIF,
@@ -86,12 +101,11 @@ NEURONS = {
     ),
     "RESONATOR": _Schema(RF, _RESONATOR, {}),
     "RESONATOR_IZHIKEVICH": _Schema(RFIZ, _RESONATOR, {}),
+    "SIGMA_DELTA": _Schema(SigmaDelta, {"v_th": "vTh", "state_exp": "stateExp", "bias": "bias"}, {}),
     "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp", "v_decay": "vDecay"}, {}),
 }
 
 _CPG_TYPES: dict[type[Any], str] = {Phase: "CPG_PHASE", Coupled: "CPG_COUPLED"}
-
-_TYPES = {schema.kind: name for name, schema in NEURONS.items()}
 
 
 def write(handle: h5py.Group, layer: Layer) -> None:
@@ -104,7 +118,7 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     layer : Layer
         The record.
     """
-    type_name = _TYPES[type(layer.neuron)]
+    type_name = next(name for name, schema in NEURONS.items() if _holds(schema, layer.neuron))
     schema = NEURONS[type_name]
     sums = RULES[schema.kind].sums
     shape = synapses.out_shape(layer.synapse, sums)
@@ -192,6 +206,15 @@ def _read_axon(handle: h5py.Group, num_neurons: int) -> Axon | None:
     if lead != (axon.shortest >= 1):
         raise FileFormatError(f"delayShift is {lead}, but the delays begin at {axon.shortest}.")
     return axon
+
+
+def _holds(schema: _Schema, neuron: Neuron) -> bool:
+    """Whether a schema can hold a record: what it has no place for must be at its default."""
+    return isinstance(neuron, schema.kind) and all(
+        getattr(neuron, field.name) == field.default
+        for field in dataclasses.fields(neuron)
+        if field.name not in {"num_neurons", "bias_mant", *schema.fields}
+    )
 
 
 def _fields(kind: type[Any]) -> set[str]:

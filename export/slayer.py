@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from ..contract.axon import Axon
-from ..contract.errors import UnsupportedError
-from ..contract.net import Input, Layer, Net
+from ..contract.errors import RecordError, UnsupportedError
+from ..contract.net import Input, Layer, Net, sent_exp
 from ..contract.oscillators import Oscillators
 from . import netx, slayer_neurons, slayer_order, slayer_synapses
 from .refusal import refuse
@@ -88,7 +88,13 @@ def _kind(module: Any) -> tuple[str, str]:
     return (family, kind) if full.startswith(slayer_order.STOCK) else ("", "")
 
 
-def record(module: nn.Module, *, steps: int | None = None, sample: npt.ArrayLike | None = None) -> Net:
+def record(
+    module: nn.Module,
+    *,
+    steps: int | None = None,
+    sample: npt.ArrayLike | None = None,
+    input: Input | None = None,
+) -> Net:
     """Return the integers of a trained network; the live module is not changed.
 
     Parameters
@@ -100,6 +106,10 @@ def record(module: nn.Module, *, steps: int | None = None, sample: npt.ArrayLike
     sample : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps), optional
         Input. Convolutions need it for the size of their images, and a module with a forward pass of its own for the
         order of its blocks: it is run on it once.
+    input : Input, optional
+        What enters a stock SLAYER block that comes first: unary spikes by default, or 16 bits of the block's own
+        payload units for sigma-delta. Its channels are counted from the block. A spikeproof block says itself what it
+        takes.
 
     Returns
     -------
@@ -113,9 +123,10 @@ def record(module: nn.Module, *, steps: int | None = None, sample: npt.ArrayLike
     """
     listed = blocks(module, sample)
     shape = None if sample is None else np.shape(sample)[1:-1]
+    source = _source(listed[0].module, input)
     layers: list[Layer] = []
     for i, block in enumerate(listed, start=1):
-        layer, shape = _layer(block, i, shape)
+        layer, shape = _layer(block, i, shape, sent_exp(layers[-1]) if layers else source.exp)
         layers.append(layer)
     encoding = _shared_encoding(listed)
     if steps is None:
@@ -124,8 +135,6 @@ def record(module: nn.Module, *, steps: int | None = None, sample: npt.ArrayLike
             raise UnsupportedError(
                 "The network has no temporal encoding to take the sample length from. Pass steps= or sample=, an input."
             )
-    first = listed[0].module
-    source = first.input_record() if hasattr(first, "input_record") else Input(num_channels=1)
     return Net(
         input=dataclasses.replace(source, num_channels=layers[0].num_inputs),
         layers=tuple(layers),
@@ -140,6 +149,7 @@ def export_netx(
     *,
     steps: int | None = None,
     sample: npt.ArrayLike | None = None,
+    input: Input | None = None,
 ) -> Net:
     """Write a trained network to a NetX HDF5 file.
 
@@ -149,7 +159,7 @@ def export_netx(
         The network, see `blocks`.
     path : path-like
         Where to; the file appears whole or not at all.
-    steps, sample : optional
+    steps, sample, input : optional
         As in `record`.
 
     Returns
@@ -164,7 +174,7 @@ def export_netx(
     InputError
         The folder cannot be written to.
     """
-    net = record(module, steps=steps, sample=sample)
+    net = record(module, steps=steps, sample=sample, input=input)
     netx.write(net, path)
     return net
 
@@ -187,8 +197,23 @@ Shape = tuple[int, ...]
 """Shape of what arrives at a block, or of its neurons: (neurons,) or (channels, rows, columns)."""
 
 
-def _layer(found: Block, index: int, shape: Shape | None) -> tuple[Layer, Shape]:
-    """Return a block's record and the shape of its neurons, from the shape of what arrives, if that is known."""
+def _source(first: Any, stated: Input | None) -> Input:
+    """Return what enters a network whose first block is `first`."""
+    if hasattr(first, "input_record"):
+        source: Input = first.input_record()
+        return source
+    if stated is not None:
+        return stated
+    if _kind(first)[0] == "sigma_delta":
+        return Input(num_channels=1, bits=16, exp=-(first.neuron.s_scale.bit_length() - 1))
+    return Input(num_channels=1)
+
+
+def _layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple[Layer, Shape]:
+    """Return a block's record and the shape of its neurons.
+
+    `shape` is that of what arrives, if it is known, and ``2**exp`` what a payload of 1 means.
+    """
     block = found.module
     name = f"{type(block).__module__.rsplit('.', 1)[-1]}{index}"
     if found.flatten and shape is not None:
@@ -196,17 +221,22 @@ def _layer(found: Block, index: int, shape: Shape | None) -> tuple[Layer, Shape]
     if hasattr(block, "record"):
         if index > 1 and getattr(block, "input", None) is not None:
             raise UnsupportedError(f"layer {name!r}: input_exp is for the first layer; this one receives spikes.")
+        if index > 1 and exp:
+            raise UnsupportedError(
+                f"layer {name!r}: it takes unary spikes, but the layer before it sends graded ones. Put a SLAYER block "
+                "here, or build the one before with graded_spike=False."
+            )
         layer: Layer = block.record(name)
         shape = (layer.num_neurons,)
     else:
         try:
-            layer, shape = _stock(block, name, shape)
-        except UnsupportedError as error:
+            layer, shape = _stock(block, name, shape, exp)
+        except (UnsupportedError, RecordError) as error:
             raise UnsupportedError(f"layer {name!r}: {error}") from None
     return layer if found.cpg is None else dataclasses.replace(layer, cpg=found.cpg), shape
 
 
-def _stock(block: Any, name: str, shape: Shape | None) -> tuple[Layer, Shape]:
+def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer, Shape]:
     """Read a stock SLAYER block by the readers of its neuron and of its synapses."""
     family, kind = _kind(block)
     if family not in slayer_neurons.READERS or kind not in slayer_synapses.READERS:
@@ -222,7 +252,8 @@ def _stock(block: Any, name: str, shape: Shape | None) -> tuple[Layer, Shape]:
         }
     )
     synapse, shape = slayer_synapses.READERS[kind](block, shape)
-    neuron = slayer_neurons.READERS[family](block.neuron, shape)
+    read = slayer_neurons.READERS.get(f"{family}.{kind}", slayer_neurons.READERS[family])
+    neuron = read(block.neuron, shape, exp)
     layer = Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale, axon=_axon(block, shape))
     return layer, shape
 

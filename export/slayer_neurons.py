@@ -1,7 +1,8 @@
 """SLAYER neurons -> neuron records, one function a family.
 
-A reader takes a block's neuron and the shape of the layer, channels first, and returns its record with one value a
-neuron, in the order of the flattened shape; or it refuses, and its caller says which layer that was.
+A reader takes a block's neuron, the shape of the layer, channels first, and the power of two that a payload of 1 means
+to it. It returns its record with one value a neuron, in the order of the flattened shape; or it refuses, and its caller
+says which layer that was.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import nn
 
 from ..contract.adrf import ADRF
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
 from ..contract.errors import UnsupportedError
+from ..contract.fixed import ACCUMULATOR_SHIFT
 from ..contract.neurons import Neuron
+from ..contract.readout import Readout
 from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
+from ..contract.sigma_delta import SigmaDelta
 from .refusal import refuse
 
 _TIE_SAFE_THRESHOLD = 4096
@@ -54,7 +60,6 @@ def refuse_common(neuron: Any) -> None:
     """
     refuse(
         {
-            "graded_spike": (neuron.graded_spike, "Lava's LIF sends unary spikes. Build it with graded_spike=False"),
             "norm": (_has_norm(neuron), "NetX applies its bias a step early. Build it without, or fold it"),
             "persistent_state": (neuron.persistent_state, "samples must start from reset. Set it to False"),
             "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
@@ -66,7 +71,7 @@ def refuse_common(neuron: Any) -> None:
     )
 
 
-def cuba(neuron: Any, shape: tuple[int, ...]) -> CUBA:
+def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
     """Read a current-based leaky integrate-and-fire neuron."""
     refuse_common(neuron)
     refuse(
@@ -83,10 +88,11 @@ def cuba(neuron: Any, shape: tuple[int, ...]) -> CUBA:
         u_decay=per_channel(neuron.cx_current_decay, shape),
         v_decay=per_channel(neuron.cx_voltage_decay, shape),
         v_th_mant=neuron.v_th_mant,
+        **_ends(neuron, exp),
     )
 
 
-def alif(neuron: Any, shape: tuple[int, ...]) -> ALIF:
+def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
     """Read an adaptive leaky integrate-and-fire neuron."""
     refuse_common(neuron)
     return ALIF(
@@ -97,23 +103,27 @@ def alif(neuron: Any, shape: tuple[int, ...]) -> ALIF:
         ref_decay=per_channel(neuron.cx_refractory_decay, shape),
         v_th_mant=neuron.v_th_mant,
         v_th_step=neuron.v_th_step,
-        graded=int(neuron.graded_spike),
+        **_ends(neuron, exp),
     )
 
 
-def rf(neuron: Any, shape: tuple[int, ...]) -> RF:
+def rf(neuron: Any, shape: tuple[int, ...], exp: int) -> RF:
     """Read a resonate-and-fire neuron."""
     refuse_common(neuron)
-    return RF(num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape))
+    return RF(
+        num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
+    )
 
 
-def rf_iz(neuron: Any, shape: tuple[int, ...]) -> RFIZ:
+def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
     """Read a resonate-and-fire neuron with Izhikevich's reset."""
     refuse_common(neuron)
-    return RFIZ(num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape))
+    return RFIZ(
+        num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
+    )
 
 
-def adrf(neuron: Any, shape: tuple[int, ...]) -> ADRF:
+def adrf(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRF:
     """Read an adaptive resonate-and-fire neuron."""
     refuse_common(neuron)
     return ADRF(
@@ -123,15 +133,55 @@ def adrf(neuron: Any, shape: tuple[int, ...]) -> ADRF:
         v_th_mant=neuron.v_th_mant,
         v_th_step=neuron.v_th_step,
         **_rotation(neuron, shape),
+        **_ends(neuron, exp),
     )
 
 
-def adrf_iz(neuron: Any, shape: tuple[int, ...]) -> Neuron:
+def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> Neuron:
     """Refuse an adaptive resonate-and-fire neuron with Izhikevich's spikes, whose forward pass raises in SLAYER."""
     raise UnsupportedError(
         "SLAYER's adrf_iz has no forward pass to be exact with: it calls its own spike() with one argument too few. "
         "Use adrf or rf_iz."
     )
+
+
+def sigma_delta(neuron: Any, shape: tuple[int, ...], exp: int) -> SigmaDelta:
+    """Read a sigma-delta ReLU unit; its registers are in the units of its sums."""
+    _refuse_sigma_delta(neuron)
+    unit = 2.0**exp / neuron.w_scale
+    # The forward pass keeps the threshold at least at a payload's unit. A change is a whole number of units, so that it
+    # reaches the threshold if it reaches the next whole number.
+    threshold = np.maximum(neuron.delta.threshold.detach().cpu().double().numpy(), 1 / neuron.s_scale)
+    bias = neuron.bias.detach().cpu().double().numpy() / unit if neuron.bias_is_set else 0
+    return SigmaDelta(
+        num_neurons=math.prod(shape),
+        v_th=per_channel(np.ceil(threshold / unit), shape),
+        state_exp=-ACCUMULATOR_SHIFT - exp,
+        bias=np.broadcast_to(bias, shape).reshape(-1),
+    )
+
+
+def sigma(neuron: Any, shape: tuple[int, ...], exp: int) -> Readout:
+    """Read the sums that a sigma-delta output block adds up."""
+    _refuse_sigma_delta(neuron)
+    return Readout(num_neurons=math.prod(shape), a_shift=0)
+
+
+def _refuse_sigma_delta(neuron: Any) -> None:
+    refuse_common(neuron)
+    activation = neuron.activation
+    rectifies = isinstance(activation, nn.ReLU) or activation in (torch.relu, nn.functional.relu)
+    refuse(
+        {
+            "activation": (not rectifies, "Lava's SigmaDelta rectifies. Use torch.nn.functional.relu"),
+            "cum_error": (neuron.delta.cum_error, "SLAYER's own forward pass raises with it. Set it to False"),
+        }
+    )
+
+
+def _ends(neuron: Any, exp: int) -> dict[str, int]:
+    """Read what a neuron makes of payloads of unit ``2**exp``, and whether it sends such itself."""
+    return {"a_shift": ACCUMULATOR_SHIFT + exp, "graded": int(neuron.graded_spike)}
 
 
 def _has_norm(neuron: Any) -> bool:
@@ -154,12 +204,14 @@ def _rotation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     return {"sin_decay": per_channel(np.round(sin), shape), "cos_decay": per_channel(np.round(cos), shape)}
 
 
-READERS: dict[str, Callable[[Any, tuple[int, ...]], Neuron]] = {
+READERS: dict[str, Callable[[Any, tuple[int, ...], int], Neuron]] = {
     "cuba": cuba,
     "alif": alif,
     "adrf": adrf,
     "adrf_iz": adrf_iz,
     "rf": rf,
     "rf_iz": rf_iz,
+    "sigma_delta": sigma_delta,
+    "sigma_delta.Output": sigma,
 }
-"""Family, as the module ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""
+"""Family, as the module ``lava.lib.dl.slayer.block.<family>`` is called, or one of its blocks -> its reader."""

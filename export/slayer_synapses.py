@@ -110,5 +110,9 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
     return found
 
 
-READERS: dict[str, Callable[[Any, Shape | None], tuple[Synapse, Shape]]] = {"Dense": dense, "Conv": conv}
+READERS: dict[str, Callable[[Any, Shape | None], tuple[Synapse, Shape]]] = {
+    "Dense": dense,
+    "Output": dense,
+    "Conv": conv,
+}
 """Kind of block, as its class in ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

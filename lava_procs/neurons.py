@@ -2,7 +2,7 @@
 
 CE-LIF, the read-out and what Lava has no exact process for are processes of this package. CUBA layers are Lava's own
 ``LIFReset``, given what it needs to be exact: the reset that falls on the layer's local time. RF and RF-IZ layers run
-Lava's own models in a process that hands them the exact decays and resets them.
+Lava's own models in a process that hands them the exact decays and resets them; sigma-delta layers likewise.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from ..contract.net import Layer  # noqa: E402
 from ..contract.readout import Readout  # noqa: E402
 from ..contract.rf import RF  # noqa: E402
 from ..contract.rf_iz import RFIZ  # noqa: E402
+from ..contract.sigma_delta import SigmaDelta  # noqa: E402
 from .celif.process import CELIF as CELIFProcess  # noqa: E402
 from .readout.process import Readout as ReadoutProcess  # noqa: E402
 from .resonators import process as resonators  # noqa: E402
 from .rules import process as rules  # noqa: E402
+from .sigma_delta.process import SigmaDelta as SigmaDeltaProcess  # noqa: E402
 
 STOCK_LIMIT = 2 ** (31 - ACCUMULATOR_SHIFT)
 """Lava's own neurons shift their input in 32 bits; larger sums overflow."""
@@ -79,6 +81,11 @@ def _cuba(layer: Layer, place: Place) -> Any:
     )
 
 
+def _sigma_delta(layer: Layer, place: Place) -> Any:
+    assert isinstance(layer.neuron, SigmaDelta)
+    return _ours(SigmaDeltaProcess if layer.neuron.state_exp >= 0 else rules.SigmaDelta)(layer, place)
+
+
 def _ours(kind: Any) -> Callable[[Layer, Place], Any]:
     """Return what builds a process of this package that takes its parameters as a record."""
 
@@ -88,23 +95,24 @@ def _ours(kind: Any) -> Callable[[Layer, Place], Any]:
     return build
 
 
-def _resonator(stock: Any, rule: Any) -> Callable[[Layer, Place], Any]:
+def _where_it_fits(stock: Callable[[Layer, Place], Any], rule: Any) -> Callable[[Layer, Place], Any]:
     """Return what builds Lava's own arithmetic where it fits, which is unary spikes through 32 bits, and ours else."""
 
     def build(layer: Layer, place: Place) -> Any:
         neuron: Any = layer.neuron
         fits = neuron.a_shift == ACCUMULATOR_SHIFT and not neuron.graded and place.bound < STOCK_LIMIT
-        return _ours(stock if fits else rule)(layer, place)
+        return (stock if fits else _ours(rule))(layer, place)
 
     return build
 
 
 _PROCESSES: dict[type[Any], Callable[[Layer, Place], Any]] = {
     CELIF: _celif,
-    CUBA: _cuba,
+    CUBA: _where_it_fits(_cuba, rules.CUBA),
     Readout: _ours(ReadoutProcess),
     ALIF: _ours(rules.ALIF),
     ADRF: _ours(rules.ADRF),
-    RF: _resonator(resonators.RF, rules.RF),
-    RFIZ: _resonator(resonators.RFIZ, rules.RFIZ),
+    RF: _where_it_fits(_ours(resonators.RF), rules.RF),
+    SigmaDelta: _sigma_delta,
+    RFIZ: _where_it_fits(_ours(resonators.RFIZ), rules.RFIZ),
 }

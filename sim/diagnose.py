@@ -173,7 +173,8 @@ def diagnose(
     if follows[1]:
         case = replace(case, found=sides[0])
         causes = list(values.altered_record(case, trained)) if trained is not None else []
-    if not causes and departs != "both":
+    one_sum_each = case.layer.num_sums == case.layer.num_neurons  # the faults know no complex neurons
+    if not causes and departs != "both" and one_sum_each:
         head = case.up_to_the_first()
         for tried, fault in enumerate(FAULTS, start=1):
             if any(fault(head)):  # the other samples cost time

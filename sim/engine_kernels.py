@@ -161,6 +161,7 @@ def cuba_wide(z, bias, kept_u, kept_v, threshold, state, counts, spikes, u_out, 
         for t in range(steps):
             for c in range(channels):
                 x = _decay(state[n, 0, c], kept_u[c]) + (np.int64(z[n, t, c]) << ACCUMULATOR_SHIFT)
+                x = np.int64(np.int32(x))
                 x = x - 2 * _HALF if x > _HALF else x + 2 * _HALF if x <= -_HALF else x
                 y = _decay(state[n, 1, c], kept_v[c]) + x + bias[c]
                 y = min(max(y, -STATE_MAX), STATE_MAX)

@@ -90,7 +90,9 @@ def _celif(neuron: CELIF, bound: int) -> Scan:
     return Scan(run, _zeros(neuron, 3))
 
 
-def _cuba(neuron: CUBA, bound: int) -> Scan:
+def _cuba(neuron: CUBA, bound: int) -> Scan | None:
+    if neuron.graded or neuron.a_shift != ACCUMULATOR_SHIFT:
+        return None
     bias = neuron.bias_mant.astype(np.int64) << ACCUMULATOR_SHIFT
     kept = [DECAY_ONE - decay.astype(np.int64) for decay in (neuron.u_decay, neuron.v_decay)]
     threshold = neuron.v_th_mant << ACCUMULATOR_SHIFT

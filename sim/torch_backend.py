@@ -41,11 +41,15 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
 
     Raises
     ------
+    InputError
+        A stock block comes first, and the input is not made of whole payloads: only our own blocks round it.
     BackendError
         A block's registers do not belong to the spikes that it put out in the forward pass.
     """
     x = np.asarray(x)
     listed = [block.module for block in blocks(module, x[:1])]
+    if not hasattr(listed[0], "record"):
+        _check_units(net, x)
     seen: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def keep(block: nn.Module, args: tuple[torch.Tensor], output: torch.Tensor) -> None:
@@ -58,17 +62,31 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     try:
         with torch.no_grad():
             _forward(module, torch.as_tensor(x, dtype=torch.float32, device=device))
-            read = _registers if registers else _spikes
-            layers = {
-                layer.name: read(layer, block, *seen[id(block)])
-                for layer, block in zip(net.layers, listed, strict=True)
-            }
+            layers = {}
+            for i, (layer, block) in enumerate(zip(net.layers, listed, strict=True)):
+                if not hasattr(block, "record"):
+                    layers[layer.name] = _stock(layer, block, net.payload_exp(i), *seen[id(block)])
+                else:
+                    read = _registers if registers else _spikes
+                    layers[layer.name] = read(layer, block, *seen[id(block)])
     finally:
         module.train(training)
         for hook in hooks:
             hook.remove()
     trace = Trace(backend="torch", layers=layers)
     return trace if registers else without_registers(trace, net)
+
+
+def _check_units(net: Net, x: npt.ArrayLike) -> None:
+    values = np.asarray(x, np.float64)
+    whole = net.input.encode(x) * 2.0**net.input.exp
+    if not np.array_equal(whole, values):
+        index = tuple(int(i) for i in np.argwhere(whole != values)[0])
+        exp = net.input.exp
+        raise InputError(
+            f"Input{list(index)} = {values[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round "
+            f"its input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."
+        )
 
 
 def _forward(module: nn.Module, x: torch.Tensor) -> None:
@@ -81,8 +99,6 @@ def _forward(module: nn.Module, x: torch.Tensor) -> None:
 def _spikes(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
     if isinstance(layer.neuron, CELIF):
         return {SPIKES: integers(output, 1.0)}
-    if not isinstance(layer.neuron, Readout):
-        return _registers(layer, block, x, output)
     if block.read != "mean":
         return _registers(layer, block, x, output)
     v = block.final(x)
@@ -95,18 +111,27 @@ def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) 
         v = block.registers(x)
         same = torch.equal(block.answers(v), output)
         found = {"v": integers(v, block.unit)}
-    elif isinstance(layer.neuron, CELIF):
+    else:
         registers = block.registers(x)
         same = torch.equal(registers.s, output)
         found = {SPIKES: integers(output, 1.0)} | {
             name: integers(getattr(registers, name), block.neuron.unit) for name in ("v", "h", "theta")
         }
-    else:  # a stock SLAYER block
-        found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x))
-        found = {name: _flat(values) for name, values in found.items()}
-        came_out = _flat(integers(output, torch_neurons.payload_unit(block.neuron)))
-        same = np.array_equal(arrivals(layer.axon, found[SPIKES]), came_out)
     _refuse_unless(same, layer)
+    return found
+
+
+def _stock(
+    layer: Layer, block: Any, exp: int, x: torch.Tensor, output: torch.Tensor
+) -> dict[str, npt.NDArray[np.int32]]:
+    """Return the variables of a stock SLAYER block."""
+    found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x), exp)
+    found = {name: _flat(values) for name, values in found.items()}
+    if SPIKES in found:
+        came_out, put_out = arrivals(layer.axon, found[SPIKES]), torch_neurons.payload_unit(block.neuron)
+    else:
+        came_out, put_out = found["v"], torch_neurons.unit_of_sums(block.neuron, exp)
+    _refuse_unless(np.array_equal(came_out, _flat(integers(output, put_out))), layer)
     return found
 
 

@@ -16,14 +16,16 @@ import torch
 from ..contract.adrf import ADRF
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
+from ..contract.readout import Readout
 from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
+from ..contract.sigma_delta import SigmaDelta
 from .trace import SPIKES
 
 Variables = dict[str, torch.Tensor]
 
 
-def variables(kind: type[Any], neuron: Any, dendrites: Any) -> dict[str, npt.NDArray[np.int32]]:
+def variables(kind: type[Any], neuron: Any, dendrites: Any, exp: int = 0) -> dict[str, npt.NDArray[np.int32]]:
     """Return a SLAYER neuron's variables.
 
     Parameters
@@ -34,19 +36,28 @@ def variables(kind: type[Any], neuron: Any, dendrites: Any) -> dict[str, npt.NDA
         The neuron.
     dendrites : tensor, or pair of tensors, shape (samples, ..., steps)
         What the synapses deliver.
+    exp : int
+        The power of two that a payload of 1 means to the synapses.
 
     Returns
     -------
     dict of variable to ndarray of int32, shape (samples, ..., steps)
     """
     found = _DYNAMICS[kind](neuron, dendrites)
-    sent = integers(found.pop(SPIKES), payload_unit(neuron))
-    return {SPIKES: sent} | {name: integers(value, 1 / neuron.s_scale) for name, value in found.items()}
+    register = unit_of_sums(neuron, exp) if kind in _IN_UNITS_OF_SUMS else 1 / neuron.s_scale
+    return {
+        name: integers(value, payload_unit(neuron) if name == SPIKES else register) for name, value in found.items()
+    }
 
 
 def payload_unit(neuron: Any) -> float:
     """Return what a payload of 1 means in SLAYER's units: a spike, or the unit of the register that travels."""
     return 1 / neuron.s_scale if neuron.graded_spike else 1.0
+
+
+def unit_of_sums(neuron: Any, exp: int) -> float:
+    """Return what a dendritic sum of 1 means in SLAYER's units, if a payload of 1 means ``2**exp``."""
+    return 2.0**exp / float(neuron.w_scale)
 
 
 def integers(x: torch.Tensor, unit: float) -> npt.NDArray[np.int32]:
@@ -83,10 +94,30 @@ def _rf_iz(neuron: Any, dendrites: Any) -> Variables:
     return {SPIKES: sent, "real": real * ~fired, "imag": torch.where(fired, below, imag)}
 
 
+def _sigma_delta(neuron: Any, dendrites: Any) -> Variables:
+    sigma = neuron.sigma(dendrites)
+    act = neuron.activation(sigma + neuron.bias[..., None] if neuron.bias_is_set else sigma)
+    sent = neuron.delta(act)
+    # What is held back is the change since the last spike; the threshold is at least a payload of 1.
+    steps = torch.arange(1, act.shape[-1] + 1, device=act.device)
+    last = (steps * (sent != 0)).cummax(-1).values
+    residue = act - torch.cat([torch.zeros_like(act[..., :1]), act], -1).gather(-1, last)
+    return {SPIKES: sent, "sigma": sigma, "act": act, "residue": residue}
+
+
+def _sigma(neuron: Any, dendrites: Any) -> Variables:
+    return {"v": neuron.sigma(dendrites)}
+
+
+_IN_UNITS_OF_SUMS: set[type[Any]] = {SigmaDelta, Readout}
+"""Kinds whose registers are not in the units of SLAYER's states."""
+
 _DYNAMICS: dict[type[Any], Callable[[Any, Any], Variables]] = {
     CUBA: _cuba,
     ALIF: _alif,
     ADRF: _adrf,
     RF: _rf,
     RFIZ: _rf_iz,
+    SigmaDelta: _sigma_delta,
+    Readout: _sigma,
 }

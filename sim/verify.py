@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.errors import InputError, UnsupportedError
-from ..contract.net import Net
+from ..contract.net import Input, Net
 from ..contract.record import differences
 from ..export import formats
 from . import gaps
@@ -145,6 +145,7 @@ def verify(
     x: npt.ArrayLike,
     *,
     file: str | os.PathLike[str] | None = None,
+    input: Input | None = None,
     backends: Sequence[Backend] = ("engine", "lava"),
     lava_samples: int | None = None,
     seed: int = 0,
@@ -165,6 +166,9 @@ def verify(
     file : path-like, optional
         With a module: the exported file to simulate instead of a fresh record of the module. What differs between the
         two is reported.
+    input : Input, optional
+        With a module: what enters a stock SLAYER block that comes first, see `spikeproof.export.slayer.record`.
+        Default: what the file says.
     backends : sequence of {"engine", "reference", "lava"}
         What to compare with.
     lava_samples : int, optional
@@ -217,7 +221,8 @@ def verify(
         module = network
         stored = None if file is None else formats.load(file)
         sample = x[:1] if x.ndim >= 3 and len(x) else None
-        trained = record(module, steps=stored.steps if stored else x.shape[-1] if x.ndim else None, sample=sample)
+        steps = stored.steps if stored else x.shape[-1] if x.ndim else None
+        trained = record(module, steps=steps, sample=sample, input=input or (stored.input if stored else None))
         net = stored or trained
         altered = differences(trained, net)
         if not _same_layers(trained, net):

@@ -26,9 +26,11 @@ from spikeproof.contract.fixed import (
     WEIGHT_MIN,
 )
 from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.neurons import max_payload
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.rf import RF
 from spikeproof.contract.rf_iz import RFIZ
+from spikeproof.contract.sigma_delta import SigmaDelta
 from spikeproof.contract.synapse import Dense
 
 
@@ -44,6 +46,7 @@ currents = edged(-STATE_MAX, STATE_MAX + 1)  # wrap24 keeps +2**23
 decays = edged(0, DECAY_ONE, 2048, 41)
 encodings = edged(TE_MIN, TE_MAX)
 sums = edged(-(2**17), 2**17, 100, -100)
+port = edged(1 - 2**31, 2**31 - 1, 2**25, -(2**25))
 thresholds = edged(0, THRESHOLD_MANT_MAX, 19)
 biases = edged(BIAS_MANT_MIN, BIAS_MANT_MAX)
 spikes = st.sampled_from((0, 1))
@@ -86,6 +89,7 @@ def cuba_params(num_neurons):
         v_decay=decays | arrays(decays, num_neurons),
         v_th_mant=thresholds,
         bias_mant=biases | arrays(biases, num_neurons),
+        **mostly_stock,
     )
 
 
@@ -108,6 +112,19 @@ def rf_params(num_neurons):
 def rf_iz_params(num_neurons):
     """RF-IZ parameters of any value; those of most use on Lava's own arithmetic."""
     return st.builds(RFIZ, **several("sin_decay", "cos_decay", n=num_neurons), v_th_mant=thresholds, **mostly_stock)
+
+
+def sigma_delta_params(num_neurons):
+    """Sigma-delta parameters of any value."""
+    register = edged(0, 2**31 - 1, 64, 4096)
+    bias = st.just(0) | edged(1 - 2**31, 2**31 - 1)
+    return st.builds(
+        SigmaDelta,
+        num_neurons=st.just(num_neurons),
+        v_th=register | arrays(register, num_neurons),
+        state_exp=st.just(6) | edged(-18, 23),
+        bias=bias | arrays(bias, num_neurons),
+    )
 
 
 def several(*names, n):
@@ -156,7 +173,7 @@ def axons(num_neurons):
 
 
 complex_kinds = (adrf_params, rf_params, rf_iz_params)
-kinds_that_fire = (celif_params, cuba_params, alif_params, adrf_params, rf_params, rf_iz_params)
+kinds_that_fire = (celif_params, cuba_params, alif_params, adrf_params, rf_params, rf_iz_params, sigma_delta_params)
 
 
 @st.composite
@@ -218,8 +235,8 @@ def nets(draw, max_neurons=5, max_steps=6):
         neuron = draw(kind(n))
         scale = 2 ** draw(st.integers(0, 10))
         axon = draw(st.none() | axons(n)) if kind is not readout_params else None
-        if getattr(neuron, "graded", 0) and kinds[i + 1 : i + 2] == [cuba_params]:  # whose sums could overflow in Lava
-            neuron = dataclasses.replace(neuron, graded=0)
+        if isinstance(synapse, Conv) and layers and max_payload(layers[-1].neuron) > 1:  # could overflow in Lava
+            synapse = dataclasses.replace(synapse, weight=synapse.weight * 0)
         layers.append(Layer(name=f"layer{i}", synapse=synapse, neuron=neuron, scale=scale, cpg=cpg, axon=axon))
         width = n
     steps = draw(st.integers(1, max_steps))

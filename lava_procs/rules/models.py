@@ -14,7 +14,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from spikeproof.contract.neurons import RULES
 from spikeproof.lava_procs.local_time import local_step
-from spikeproof.lava_procs.rules.process import ADRF, ALIF, RF, RFIZ
+from spikeproof.lava_procs.rules.process import ADRF, ALIF, CUBA, RF, RFIZ, SigmaDelta
 
 _REGISTER = LavaPyType(np.ndarray, np.int32)
 
@@ -93,3 +93,24 @@ class PyRFIZModelFixed(_RuleModel):
 
     real: np.ndarray = _REGISTER
     imag: np.ndarray = _REGISTER
+
+
+@implements(proc=CUBA, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt", "bit_accurate_loihi")
+class PyCUBAModelFixed(_RuleModel):
+    """CUBA."""
+
+    u: np.ndarray = _REGISTER
+    v: np.ndarray = _REGISTER
+
+
+@implements(proc=SigmaDelta, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt", "bit_accurate_loihi")
+class PySigmaDeltaModelFixed(_RuleModel):
+    """Sigma-delta."""
+
+    sigma: np.ndarray = _REGISTER
+    act: np.ndarray = _REGISTER
+    residue: np.ndarray = _REGISTER

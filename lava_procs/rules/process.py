@@ -61,3 +61,11 @@ class RF(Rule):
 
 class RFIZ(Rule):
     """The same with Izhikevich's reset, see `spikeproof.contract.rf_iz`."""
+
+
+class CUBA(Rule):
+    """Leaky integrate-and-fire neurons whose spikes or inputs are graded, see `spikeproof.contract.cuba`."""
+
+
+class SigmaDelta(Rule):
+    """Sigma-delta neurons whose payloads are finer than their registers, see `spikeproof.contract.sigma_delta`."""

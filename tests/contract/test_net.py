@@ -60,8 +60,8 @@ def net(**changes):
             "temporal encoding te but no CE-LIF layer",
         ),
         (
-            {"input": Input(num_channels=2, bits=23), "layers": (layer("c", 3, 2, cuba, weight=4),), "te": None},
-            "layer 'c': its dendritic sums can reach 67108856, and Lava's 32-bit port holds less than 33554432",
+            {"input": Input(num_channels=2, bits=23), "layers": (layer("c", 3, 2, cuba, weight=254),), "te": None},
+            "layer 'c': its dendritic sums can reach 4261412356, and Lava's 32-bit port holds less than 2147483648",
         ),
     ],
 )

@@ -5,7 +5,7 @@ import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import adrf, alif, celif, cuba, readout, real, rf, rf_iz
+from spikeproof.contract import adrf, alif, celif, cuba, readout, real, rf, rf_iz, sigma_delta
 
 N = 3
 
@@ -16,6 +16,14 @@ def toward_zero(x, k):
 
 def clip(x):
     return max(-(2**23 - 1), min(2**23 - 1, x))
+
+
+def shifted(x, k):
+    return x * 2**k if k >= 0 else toward_zero(x, -k)
+
+
+def wrapped(x):
+    return (x + 2**31) % 2**32 - 2**31
 
 
 def decayed(x, lost):
@@ -56,10 +64,7 @@ def test_alif_step_is_its_equations(data):
 
     for i in range(N):
         old_u, old_v, old_theta, old_r, fired, sum_ = (int(array[i]) for array in (u, v, theta, r, s, x))
-        shift = params.a_shift
-        new_u = clip(
-            decayed(old_u, int(params.u_decay[i])) + (sum_ * 2**shift if shift >= 0 else toward_zero(sum_, -shift))
-        )
+        new_u = clip(decayed(old_u, int(params.u_decay[i])) + shifted(sum_, params.a_shift))
         new_v = clip(decayed(old_v, int(params.v_decay[i])) + new_u)
         new_theta, new_r = relaxed(params, i, old_theta, old_r, fired)
         fires = int(new_v >= new_theta + new_r)
@@ -69,7 +74,7 @@ def test_alif_step_is_its_equations(data):
 
 def turned(params, i, real, imag, x_real, x_imag):
     sin, cos, k = int(params.sin_decay[i]), int(params.cos_decay[i]), params.a_shift
-    a, b = (x * 2**k if k >= 0 else toward_zero(x, -k) for x in (x_real, x_imag))
+    a, b = shifted(x_real, k), shifted(x_imag, k)
     return (
         clip(toward_zero(cos * real, 12) - toward_zero(sin * imag, 12) + a),
         clip(toward_zero(sin * real, 12) + toward_zero(cos * imag, 12) + b),
@@ -125,16 +130,36 @@ def test_adrf_step_is_its_equations(data):
 @given(st.data())
 def test_cuba_step_is_its_equations(data):
     params = data.draw(some.cuba_params(N))
-    u, v, x = (data.draw(some.arrays(what, N)) for what in (some.currents, some.states, some.sums))
+    u, v = (data.draw(some.arrays(what, N)) for what in (some.currents, some.states))
+    x = data.draw(some.arrays(some.sums | some.port, N))
 
-    spikes, state = cuba.step(params, cuba.CUBAState(u=u, v=v), x)
+    sent, state = cuba.step(params, cuba.CUBAState(u=u, v=v), x)
 
     for i in range(N):
-        new_u = decayed(int(u[i]), int(params.u_decay[i])) + int(x[i]) * 64
+        new_u = wrapped(decayed(int(u[i]), int(params.u_decay[i])) + shifted(int(x[i]), params.a_shift))
         new_u = new_u - 2**24 if new_u > 2**23 else new_u + 2**24 if new_u <= -(2**23) else new_u
         new_v = clip(decayed(int(v[i]), int(params.v_decay[i])) + new_u + int(params.bias_mant[i]) * 64)
         fires = int(new_v > params.v_th_mant * 64)
-        assert (state.u[i], state.v[i], spikes[i]) == (new_u, 0 if fires else new_v, fires)
+        assert (state.u[i], state.v[i]) == (new_u, 0 if fires else new_v)
+        assert sent[i] == (fires * new_v if params.graded else fires)
+
+
+@given(st.data())
+def test_sigma_delta_step_is_its_equations(data):
+    params = data.draw(some.sigma_delta_params(N))
+    sigma, residue, x = (data.draw(some.arrays(some.port, N)) for _ in range(3))
+    act = np.abs(data.draw(some.arrays(some.port, N)))
+
+    sent, state = sigma_delta.step(params, sigma_delta.SigmaDeltaState(sigma=sigma, act=act, residue=residue), x)
+
+    for i in range(N):
+        new_sigma = wrapped(int(sigma[i]) + int(x[i]))
+        new_act = max(wrapped(new_sigma + int(params.bias[i])), 0)
+        delta = wrapped(new_act - int(act[i]) + int(residue[i]))
+        reached = delta != -(2**31) and abs(delta) >= params.v_th[i]
+        k = params.state_exp
+        assert sent[i] == (0 if not reached else delta // 2**k if k >= 0 else wrapped(delta * 2**-k))
+        assert (state.sigma[i], state.act[i], state.residue[i]) == (new_sigma, new_act, 0 if reached else delta)
 
 
 @given(st.data())

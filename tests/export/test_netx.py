@@ -91,7 +91,7 @@ DAMAGE = {
     "no neuron": (lambda file: file.__delitem__("layer/1/neuron"), "layer/1/neuron is missing"),
     "weight a group": (lambda file: (_set("layer/1/weight", 0)(file), file.__delitem__("layer/1/weight"),
                                      file.create_group("layer/1/weight")), "layer/1/weight is not a dataset"),
-    "unknown neuron": (_set("layer/1/neuron/type", "ABC"), "layer/1/neuron/type is 'ABC'; known are .*ALIF, CELIF, CUBA, READ"),
+    "unknown neuron": (_set("layer/1/neuron/type", "ABC"), "layer/1/neuron/type is 'ABC'; known are .*ALIF, CELIF, CUBA, .*READ"),
     "unknown layer": (_set("layer/1/type", "pool"), "layer/1/type is 'pool'; this version reads layers of type dense, conv"),
     "extra field": (lambda file: file.__setitem__("layer/1/dilation", 3), "layer/1/dilation is unknown here"),
     "lonely delay": (lambda file: file.__setitem__("layer/1/delay", 3), "layer/1/delay stands without delayShift"),

@@ -6,6 +6,7 @@ import torch
 
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.net import Input
 from spikeproof.export.slayer import record
 from spikeproof.lava_procs import compat
 from spikeproof.train import celif
@@ -67,7 +68,6 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: cuba(mask=torch.ones(3, 4), weight_norm=True), "layer 'cuba1': mask: .*the mask does nothing"),
         (lambda: cuba(pre_hook_fx=lambda w, descale=False: w), "layer 'cuba1': pre_hook_fx"),
         (lambda: _with(PARAMS, norm=slayer.neuron.norm.MeanOnlyBatchNorm), "layer 'cuba1': norm"),
-        (lambda: _with(PARAMS, graded_spike=True), "layer 'cuba1': graded_spike"),
         (lambda: _with(PARAMS, persistent_state=True), "layer 'cuba1': persistent_state"),
         (lambda: _with(PARAMS, threshold=64.0), "layer 'cuba1': threshold: .*fires at equality"),
         (lambda: _with(PARAMS, scale=100), "layer 'cuba1': scale: 100 is not a power of two"),
@@ -76,13 +76,20 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: slayer.block.adrf_iz.Dense({**RESONATE, **ADAPTIVE}, 4, 3), "layer 'adrf_iz1': .* no forward pass"),
         (lambda: slayer.block.rf.Dense({**RESONATE, "norm": slayer.neuron.norm.MeanOnlyBatchNorm}, 4, 3),
          "layer 'rf1': norm"),
-        (lambda: slayer.block.rf.Dense({**RESONATE, "graded_spike": True}, 4, 3), "layer 'rf1': graded_spike"),
+        (lambda: sigma_delta(activation=torch.tanh), "layer 'sigma_delta1': activation: .*relu"),
+        (lambda: sigma_delta(cum_error=True), "layer 'sigma_delta1': cum_error"),
+        (lambda: sigma_delta(norm=slayer.neuron.norm.MeanOnlyBatchNorm), "layer 'sigma_delta1': norm"),
         (lambda: torch.nn.Linear(4, 3), "layer 'linear1': torch.nn.modules.linear.Linear cannot be exported"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_exact_is_refused_by_layer_reason_and_mend(module, words):
     with pytest.raises(UnsupportedError, match=words):
         record(torch.nn.Sequential(module()), steps=5)
+
+
+def sigma_delta(**changes):
+    params = {"threshold": 0.1, "activation": torch.nn.functional.relu, **changes}
+    return slayer.block.sigma_delta.Dense(params, 4, 3)
 
 
 def _with(params, **changes):
@@ -116,3 +123,32 @@ def test_a_rotation_out_of_the_unit_circle_is_read_as_the_forward_pass_takes_it_
 
     assert (neuron.sin_decay == (2896 if learned else 3500)).all()
     assert block.neuron.sin_decay.item() == np.float32(3500.3)
+
+
+def test_sigma_delta_keeps_a_threshold_that_no_mantissa_holds():
+    block = sigma_delta(threshold=0.0)
+    lowest = record(torch.nn.Sequential(block), steps=4).layers[0].neuron
+    block.neuron.delta.threshold.data[:] = 0.1
+    learned = record(torch.nn.Sequential(block), steps=4)
+
+    assert (lowest.v_th == 64).all()  # the forward pass keeps it at 1 / 4096, which is 64 / 2**18
+    assert (learned.layers[0].neuron.v_th == np.ceil(np.float32(0.1) * 2**18)).all()
+    assert (learned.input.bits, learned.input.exp, learned.layers[0].neuron.state_exp) == (16, -12, 6)
+
+
+def test_what_follows_graded_spikes_shifts_them_back_or_is_refused():
+    graded = _with(PARAMS, graded_spike=True, scale=128)
+    then = slayer.block.cuba.Dense({**PARAMS, "scale": 32}, 3, 2, delay_shift=False)
+    te = celif.TemporalEncoding(3, 4)
+
+    net = record(torch.nn.Sequential(graded, then), steps=4)
+
+    assert [layer.neuron.a_shift for layer in net.layers] == [6, 6 - 13]
+    with pytest.raises(UnsupportedError, match=r"layer 'celif2': it takes unary spikes, .* graded_spike=False"):
+        record(torch.nn.Sequential(graded, celif.Dense({}, 3, 3, temporal_encoding=te)))
+
+
+def test_a_first_block_takes_the_input_that_is_stated():
+    net = record(torch.nn.Sequential(cuba()), steps=4, input=Input(num_channels=9, bits=8, exp=-2))
+
+    assert (net.input.num_channels, net.input.bits, net.layers[0].neuron.a_shift) == (4, 8, 4)

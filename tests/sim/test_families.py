@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from spikeproof.contract.errors import InputError
+from spikeproof.contract.net import Input
 from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import export_netx, record
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  #
 PARAMS = {
     "cuba": {"threshold": 1.0, "current_decay": (0.1, 0.9), "voltage_decay": (0.02, 0.5)},
     "alif": {
-        "threshold": 0.5, "threshold_step": 0.25, "current_decay": (0.1, 0.9), "voltage_decay": (0.02, 0.5),
+        "threshold": 0.5, "threshold_step": 0.25, "current_decay": (0.2, 0.9), "voltage_decay": (0.1, 0.5),
         "threshold_decay": (0.05, 0.5), "refractory_decay": (0.2, 0.9),
     },
     "adrf": {
@@ -31,8 +33,13 @@ PARAMS = {
     },
     "rf": {"threshold": 0.3, "period": (5, 15), "decay": (0.02, 0.3)},
     "rf_iz": {"threshold": 0.5, "period": (5, 15), "decay": (0.02, 0.3)},
+    "sigma_delta": {"threshold": 0.1, "activation": torch.nn.functional.relu},
 }  # fmt: skip
 """Family -> parameters; a pair is a range to draw from."""
+
+
+GRADED = tuple(f"{family} graded" for family in PARAMS if family != "sigma_delta")
+KINDS = (*PARAMS, *GRADED)
 
 
 def drawn(family, random, **options):
@@ -40,8 +47,10 @@ def drawn(family, random, **options):
     shared = bool(random.integers(2))
     params = {}
     for name, value in PARAMS[family].items():
-        if not isinstance(value, tuple):
+        if isinstance(value, float):
             params[name] = value * random.choice([0.5, 1.0])
+        elif not isinstance(value, tuple):
+            params[name] = value
         elif shared:
             params[name] = random.uniform(*value)
         else:
@@ -49,27 +58,39 @@ def drawn(family, random, **options):
     return {**params, "shared_param": shared, "scale": int(random.choice([32, 64, 64, 128])), **options}
 
 
-def network(family, seed, **options):
-    """A network of two or three dense blocks of a family."""
+def network(kind, seed, **options):
+    """A network of two or three dense blocks of one kind, and input that makes all of them fire."""
+    return chain([kind] * int(np.random.default_rng(seed).integers(2, 4)), seed, **options)
+
+
+def chain(kinds, seed, **options):
+    """A network of dense blocks of these kinds, and input that makes all of them fire."""
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    widths = random.integers(5, 14, random.integers(3, 5))
+    widths = random.integers(5, 14, len(kinds) + 1)
     blocks = torch.nn.Sequential()
-    for inputs, outputs in itertools.pairwise(widths):
+    for kind, (inputs, outputs) in zip(kinds, itertools.pairwise(widths), strict=True):
+        family, _, graded = kind.partition(" ")
         norm = bool(random.integers(2))
         mask = None if norm else torch.tensor(random.random((outputs, inputs)) < 0.8).float()
+        params = drawn(family, random, **options) | ({"graded_spike": True} if graded else {})
         block = getattr(slayer.block, family).Dense(
-            drawn(family, random, **options), int(inputs), int(outputs), delay_shift=False, weight_scale=5,
-            weight_norm=norm, mask=mask,
+            params, int(inputs), int(outputs), delay_shift=bool(random.integers(2)), weight_norm=norm, mask=mask,
+            weight_scale=1.5 if family == "sigma_delta" else 0.7 if graded and len(blocks) else 5,
         )  # fmt: skip
         blocks.append(block.eval())
     x = (random.random((SAMPLES, widths[0], STEPS)) < 0.4).astype(np.float32)
+    if family == "sigma_delta":
+        unit = blocks[0].neuron.s_scale
+        x = (x * np.round(random.normal(0, 0.5, x.shape) * unit) / unit).astype(np.float32)
+        if random.integers(2):
+            blocks.append(slayer.block.sigma_delta.Output(drawn(family, random), int(widths[-1]), 4).eval())
     blocks(torch.tensor(x))  # draws each neuron's parameters
     return blocks, x
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("family", PARAMS)
+@pytest.mark.parametrize("family", KINDS)
 def test_torch_and_the_engine_are_exact(family, seed, tmp_path):
     module, x = network(family, seed)
     net = export_netx(module, tmp_path / "net.net", steps=STEPS)
@@ -82,20 +103,28 @@ def test_torch_and_the_engine_are_exact(family, seed, tmp_path):
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("family", PARAMS)
-def test_lava_is_exact(family):
-    module, x = network(family, 100)
+@pytest.mark.parametrize(
+    ("seed", "kinds"),
+    [
+        (0, ("cuba", "rf", "alif", "adrf", "rf_iz")),
+        (1, ("cuba graded", "alif graded", "rf graded", "rf_iz graded", "adrf graded")),
+        (2, ("sigma_delta", "sigma_delta", "sigma_delta")),
+        (3, ("sigma_delta", "cuba", "sigma_delta")),
+    ],
+)
+def test_lava_is_exact(seed, kinds):
+    module, x = chain(kinds, seed)
 
-    verdict = verify(module, x, backends=("lava",))
+    verdict = verify(module, x, backends=("engine", "lava"))
 
     assert verdict.exact, str(verdict)
-    assert verdict.comparisons[0].silent == ()
+    assert verdict.comparisons[1].silent == ()
 
 
 @pytest.mark.slow
 @pytest.mark.lava
-@pytest.mark.parametrize("seed", range(200, 220))
-@pytest.mark.parametrize("family", PARAMS)
+@pytest.mark.parametrize("seed", [*range(5), *range(210, 225)])
+@pytest.mark.parametrize("family", KINDS)
 def test_many_networks_are_exact_on_lava(family, seed):
     module, x = network(family, seed)
 
@@ -119,7 +148,7 @@ def test_a_wrong_threshold_step_is_found_in_the_step_after_the_first_spike(tmp_p
     assert trace["s"][mismatch.sample, mismatch.neuron, mismatch.step - 1] == 1
 
 
-@pytest.mark.parametrize("family", PARAMS)
+@pytest.mark.parametrize("family", KINDS)
 def test_a_weight_that_was_changed_is_found(family, tmp_path):
     module, x = network(family, 3)
     net = record(module, steps=STEPS)
@@ -154,3 +183,20 @@ def test_decays_that_netx_would_change_are_exact_on_lava(family):
 
     assert verdict.exact, str(verdict)
     assert verdict.comparisons[0].silent == ()
+
+
+def test_input_between_two_payloads_is_refused():
+    module, x = network("sigma_delta", 1)
+    x[1, 2, 3] = 0.1
+
+    with pytest.raises(InputError, match=r"Input\[1, 2, 3\] = 0.1.* is not a multiple of 2\*\*-1"):
+        verify(module, x, backends=("engine",))
+
+
+def test_graded_input_into_a_stock_block_is_exact():
+    module, x = network("cuba", 2)
+    x = np.random.default_rng(0).integers(-40, 60, x.shape) / 32
+
+    verdict = verify(module, x, input=Input(num_channels=1, bits=6, exp=-5), backends=("engine",))
+
+    assert verdict.exact, str(verdict)
