@@ -84,12 +84,21 @@ def demo(
     encodings: Annotated[
         bool, typer.Option("--encodings", help="Train a second network whose encoding CPG oscillators drive; compare.")
     ] = False,
+    pretrained: Annotated[
+        str | None, typer.Option(help="Prove a network of examples/pretrained instead of training one.")
+    ] = None,
 ) -> None:
     """Train CE-LIF with CPG codes on the digits, export, run on Lava, prove parity, write report.html."""
     from .export.describe import describe
     from .export.formats import load
     from .train.run import Run
 
+    if pretrained is not None:
+        kept = _pretrained(pretrained)
+        folder = Path("runs") / pretrained
+        folder.mkdir(parents=True, exist_ok=True)
+        _verify_run(kept, samples, folder / "report.html", {"deadline": deadline, "registers": False})
+        return
     _demo("digits", folder, samples, settings, deadline)
     if not encodings:
         return
@@ -322,6 +331,14 @@ def _demo(recipe_name: str, folder: Path, samples: str, settings: list[str] | No
     else:
         _train(recipe, folder)
     _verify_run(folder, samples, folder / "report.html", {"deadline": deadline})
+
+
+def _pretrained(name: str) -> Path:
+    folder = Path(__file__).parent / "examples" / "pretrained"
+    names = sorted(path.parent.name for path in folder.glob("*/recipe.json"))
+    if name not in names:
+        raise InputError(f"No pretrained network is called {name!r}; in {folder} are {', '.join(names) or 'none'}.")
+    return folder / name
 
 
 def _train(recipe: Any, folder: Path, **options: Any) -> None:

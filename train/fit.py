@@ -31,9 +31,10 @@ from ..contract.errors import InputError, InterruptedRunError, MissingDependency
 from . import checkpoint as checkpoints
 from .batches import loader
 from .objectives import Objective
+from .rates import evaluate, watched
 from .recipe import Recipe
 from .run import Run
-from .tasks import Split, Task
+from .tasks import Task
 
 _EVALUATION_BATCH = 256
 _VALIDATION = "validation_score"
@@ -146,19 +147,6 @@ def leads() -> bool:
     return rank_zero_only.rank == 0
 
 
-def outputs(module: torch.nn.Module, x: np.ndarray) -> torch.Tensor:
-    """Return what a network answers to samples, in evaluation mode."""
-    module.eval()
-    with torch.no_grad():
-        return torch.cat([module(batch) for batch in torch.as_tensor(x).split(_EVALUATION_BATCH)])
-
-
-def evaluate(module: torch.nn.Module, split: Split, objective: Objective) -> tuple[float, float]:
-    """Return a network's loss and score."""
-    found, labels = outputs(module, split.x), torch.as_tensor(split.y)
-    return float(objective.loss(found, labels)), float(objective.score(found, labels))
-
-
 class _Trainee(lightning.LightningModule):
     """A network, its loss and its optimiser, as Lightning wants them."""
 
@@ -175,10 +163,11 @@ class _Trainee(lightning.LightningModule):
         self.log(name, value, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        loss, score = self._evaluate(batch)
+        with watched(self.module) if self._recipe.rate_penalty else contextlib.nullcontext([]) as rates:
+            loss, score = self._evaluate(batch)
         self._note("loss", loss.detach(), len(batch[1]))
         self._note("train_score", score, len(batch[1]))
-        return loss
+        return loss + self._recipe.rate_penalty * torch.stack(rates).mean() if rates else loss
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
         self._note(_VALIDATION, self._evaluate(batch)[1], len(batch[1]))
@@ -289,12 +278,13 @@ def _discard_another(run: Run, recipe: Recipe) -> None:
 
 def _finish(run: Run, recipe: Recipe, module: torch.nn.Module, task: Task, keep: _Keep) -> None:
     module = run.load_into(module)
-    loss, score = evaluate(module, task.test, task.objective)
+    loss, score, rates = evaluate(module, task.test, task.objective)
     result = {
         "metric": task.objective.metric,
         "test_score": score,
         "test_loss": loss,
         "test_samples": len(task.test.y),
+        "firing_rates": [round(rate, 4) for rate in rates],
         "validation_score": keep.best["score"],
         "baseline_loss": task.baseline,
         "epoch": keep.best["epoch"],

@@ -74,6 +74,9 @@ class Recipe(BaseModel):
         Of "step".
     gradient_clip : float
         Largest norm of the gradient, all parameters together; 0 does not clip.
+    rate_penalty : float
+        What is added to the loss for each spike that a hidden neuron sends a step, averaged over layers: fewer spikes
+        cost less on a chip.
     patience : int
         Epochs without a better validation score after which training ends; 0 for never.
     te_rate : float
@@ -110,6 +113,7 @@ class Recipe(BaseModel):
     step_epochs: PositiveInt = 10
     step_factor: float = Field(0.8, gt=0, le=1)
     gradient_clip: float = Field(0.0, ge=0)
+    rate_penalty: float = Field(0.0, ge=0)
     patience: int = Field(0, ge=0)
     te_rate: float = Field(1.0, ge=0)
     seed: int = Field(0, ge=0, lt=2**32)
@@ -126,6 +130,8 @@ class Recipe(BaseModel):
     def _agree(self) -> Recipe:
         if self.patience and not self.validation:
             raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
+        if self.rate_penalty and self.neuron == "lstm":
+            raise ValueError("rate_penalty is for spiking neurons, and neuron is 'lstm'")
         if self.recurrent and self.neuron in ("ce-lif", "lstm"):
             raise ValueError(f"recurrent is for the floating-point spiking neurons, and neuron is {self.neuron!r}")
         if self.embedding != "u*te" and self.neuron != "ce-lif-float":

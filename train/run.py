@@ -19,9 +19,11 @@ import safetensors.torch
 from torch import nn
 
 from ..contract.errors import FileFormatError, InputError
-from ..export import slayer
+from ..export import netx, slayer
 from ..export.files import replacing
+from .models import Classifier
 from .recipe import Recipe
+from .restore import restore
 from .tasks import Task
 
 
@@ -111,7 +113,20 @@ class Run:
         return found
 
     def load_into(self, module: nn.Module) -> nn.Module:
-        """Load the trained parameters into a network of the recipe's shape and return it."""
+        """Load the trained parameters into a network of the recipe's shape and return it.
+
+        A run that is kept without its parameters gives those of its exported network.
+
+        Raises
+        ------
+        FileFormatError
+            A file cannot be read, or is not of the recipe's network.
+        """
+        if not self.model_path.exists() and self.net_path.exists() and isinstance(module, Classifier):
+            try:
+                return restore(module, netx.load(self.net_path))
+            except FileFormatError as error:
+                raise FileFormatError(f"{self.net_path}: {error}") from None
         try:
             safetensors.torch.load_model(module, self.model_path)
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:

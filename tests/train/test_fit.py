@@ -12,9 +12,11 @@ import safetensors.torch
 import torch
 
 from spikeproof.contract.errors import FileFormatError, InputError
+from spikeproof.export import netx, slayer
 from spikeproof.train import checkpoint
 from spikeproof.train.batches import Batches
 from spikeproof.train.fit import fit
+from spikeproof.train.rates import evaluate
 from spikeproof.train.recipe import Recipe, find, names
 from spikeproof.train.run import Run
 
@@ -182,3 +184,48 @@ def test_a_recipe_of_ones_own(tmp_path):
         find(str(path))
     with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
         find(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-driven"])
+def test_a_run_without_its_parameters_gives_those_of_its_network(tmp_path, name):
+    recipe = find(name).replace(["hidden=8,7", "epochs=1"])
+    run = fit(recipe, tmp_path)
+    task = recipe.load_task()
+    x = torch.as_tensor(task.test.x[:20])
+    trained = run.load_into(recipe.module(task))(x)
+    run.model_path.unlink()
+
+    module = Run.open(tmp_path).load_into(recipe.module(task))
+
+    assert torch.equal(module(x), trained)
+    assert slayer.record(module, steps=64) == netx.load(run.net_path)
+    with pytest.raises(FileFormatError, match=r"net\.net: .*where the recipe's has"):
+        run.load_into(recipe.replace(["hidden=8,8"]).module(task))
+    with pytest.raises(FileFormatError, match=r"net\.net: The file has 3 layers"):
+        run.load_into(recipe.replace(["hidden=8"]).module(task))
+    with pytest.raises(FileFormatError, match=r"net\.net: The recipe's network has .*th_decay"):
+        run.load_into(recipe.replace(["threshold_decay=0.02"]).module(task))
+
+
+def test_a_rate_penalty_makes_neurons_fire_less(tmp_path):
+    settings = ["hidden=16,16", "epochs=6", "learning_rate=0.02"]
+    plain, sparse = (
+        fit(find("digits-plain").replace([*settings, f"rate_penalty={penalty}"]), tmp_path / str(penalty)).result()
+        for penalty in (0, 3)
+    )
+    assert len(plain["firing_rates"]) == 2 and min(plain["firing_rates"]) > 0.02
+    assert sum(sparse["firing_rates"]) < 0.6 * sum(plain["firing_rates"])
+
+
+def test_rates_are_means_over_all_samples_and_steps():
+    task = find("digits").load_task()
+    module = find("digits").replace(["hidden=9,8"]).module(task)
+    some = task.test.take(np.arange(300))
+    _, _, rates = evaluate(module, some, task.objective)
+    spikes = torch.as_tensor(some.x)
+    expected = []
+    for block in module.blocks[:-1]:
+        spikes = block(spikes)
+        if hasattr(block, "neuron"):
+            expected.append(spikes.mean().item())
+    assert rates == pytest.approx(expected, rel=1e-5)

@@ -8,8 +8,8 @@ from spikeproof.contract.errors import InputError
 from spikeproof.sim.verify import verify
 from spikeproof.train import data, tasks
 from spikeproof.train.data import DataFile
-from spikeproof.train.fit import evaluate
 from spikeproof.train.objectives import LABEL, REGRESS, REPEAT, UNLABELLED
+from spikeproof.train.rates import evaluate
 from spikeproof.train.recipe import find
 from spikeproof.train.tasks import Options
 
@@ -103,8 +103,8 @@ def test_every_task_trains_and_its_network_is_exact(name):
         losses[-1].backward()
         optimizer.step()
     assert losses[-1] < losses[0]
-    loss, score = evaluate(module, task.test.take(np.arange(20)), task.objective)
-    assert np.isfinite([loss, score]).all()
+    loss, score, rates = evaluate(module, task.test.take(np.arange(20)), task.objective)
+    assert np.isfinite([loss, score]).all() and len(rates) == 2 and 0 <= min(rates) <= max(rates) < 1
     verdict = verify(module, task.test.x[:3], backends=("engine",), registers=False)
     assert verdict.exact, str(verdict)
 
