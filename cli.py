@@ -418,7 +418,7 @@ def _verify_run(
                 **result["versions"],
             },
         )
-    _finish(verdict, report, as_json, right)
+    _finish(verdict, report, as_json, right, reports.float_accuracy(verdict, labels) if right else None)
 
 
 def _verify_file(
@@ -492,11 +492,14 @@ def _convert(source: Path, output: Path, dt: float | None, steps: int | None) ->
     return "converted"
 
 
-def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, Any]) -> None:
+def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, Any], float_right: Any = None) -> None:
     if as_json:
-        _print_json({**verdict.as_dict(), "right": {name: found._asdict() for name, found in right.items()}})
+        plain = {name: found._asdict() for name, found in right.items()}
+        _print_json({**verdict.as_dict(), "right": plain, "right_float": float_right and float_right._asdict()})
     else:
         _out.print(str(verdict), markup=False)
+        if float_right is not None:
+            _out.print(f"right without rounding: {float_right.right}/{float_right.total}")
         if right:
             counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in right.items())
             _out.print(f"right on these samples: {counts}")

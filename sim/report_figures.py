@@ -202,8 +202,13 @@ def _chosen(a: Any, sample: int, differing: int | None) -> Sequence[int]:
 
 def _dots(mask: npt.NDArray[np.bool_]) -> str:
     """Return dots in the middle of the cells of a (neurons, steps) mask: lines without length, whose caps are round."""
-    neurons, steps = np.nonzero(mask)
-    return "".join(f"M{t}.5 {n}.5h0" for n, t in zip(neurons.tolist(), steps.tolist(), strict=True))
+    marks = []
+    for neuron, row in enumerate(mask):
+        steps = np.flatnonzero(row)
+        if len(steps):
+            marks.append(f"M{steps[0]}.5 {neuron}.5h0")
+            marks += [f"m{gap} 0h0" for gap in np.diff(steps).tolist()]
+    return "".join(marks)
 
 
 def _line(values: npt.NDArray[np.float64]) -> str:

@@ -104,6 +104,8 @@ def test_verify_all_samples_with_a_share_on_lava(run, trained):
 
     assert code == 0, err
     assert "torch and engine are exact" in out and "over 450 samples" in out
+    assert re.search(r"float to fixed: \d+ of 450 samples keep their class", out)
+    assert re.search(r"right without rounding: \d+/450\n", out)
     assert "torch and lava are exact" in out and "over 2 samples" in out
 
 
