@@ -304,7 +304,9 @@ def _quantised(layer: RealLayer, name: str) -> tuple[Layer, str]:
     half = np.round(layer.weight * scale / WEIGHT_STEP)
     weight = WEIGHT_STEP * np.clip(half, WEIGHT_MIN // WEIGHT_STEP, WEIGHT_MAX // WEIGHT_STEP).astype(np.int64)
     bias = np.round(layer.bias * scale).astype(np.int64)
-    decays = {key: np.round(DECAY_ONE * lost) for key, lost in (("u_decay", layer.lost_u), ("v_decay", layer.lost_v))}
+    decays: dict[str, Any] = {
+        key: np.round(DECAY_ONE * lost) for key, lost in (("u_decay", layer.lost_u), ("v_decay", layer.lost_v))
+    }
     n = len(layer.threshold)
     neuron: Any
     if layer.fires:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.net import Net
-from . import gaps
+from . import gaps, headroom
 from .diagnose import Diagnosis, diagnose
 from .gaps import FloatGap
+from .headroom import Headroom
 from .parity import Comparison, compare, merge
 from .simulate import encode
 from .trace import VARIABLES, Trace
@@ -45,6 +46,8 @@ class Paired(NamedTuple):
     """Why they differ; None if they do not."""
     output: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
     """What each of them answered, shape (samples, outputs)."""
+    headroom: tuple[Headroom, ...]
+    """How near the registers came to their limits; empty if they were not compared."""
     float_gap: FloatGap | None
     """What quantisation costs, if that was asked."""
     traces: tuple[Trace, Trace]
@@ -97,13 +100,15 @@ def pair(
     parts = [samples[i : i + size] for i in range(0, len(samples), size)]
     order = [layer.name for layer in net.layers]
     run_a, run_b = (side.run if registers else side.spikes for side in (a, b))
-    comparisons, outputs, rounding = [], [], []
+    comparisons, outputs, rounding, headrooms = [], [], [], []
     earliest: tuple[Comparison, npt.NDArray[np.int64], tuple[Trace, Trace]] | None = None
     for done, part in enumerate(parts, start=1):
         traces = run_a(x[part]), run_b(x[part])
         comparison = compare(*traces)
         comparisons.append(comparison)
         outputs.append([trace.output(net) for trace in traces])
+        if registers:
+            headrooms.append(headroom.measure(net, encode(net, x[part]), traces))
         if twin is not None:
             rounding.append(twin.compare(x[part], traces[0]))
         before = earliest[0].first if earliest else None
@@ -124,6 +129,7 @@ def pair(
         comparison=merge(comparisons, parts),
         diagnosis=why,
         output=(np.concatenate([one for one, _ in outputs]), np.concatenate([one for _, one in outputs])),
+        headroom=headroom.merge(headrooms, parts) if headrooms else (),
         float_gap=gaps.merge(rounding) if rounding else None,
         traces=shown,
         traced=traced,

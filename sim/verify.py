@@ -17,8 +17,10 @@ from ..contract.net import Input, Net
 from ..contract.record import differences
 from ..export import formats
 from . import gaps
+from . import headroom as room
 from .diagnose import Diagnosis
 from .gaps import FloatGap, LavaGap
+from .headroom import Headroom
 from .pairing import Paired, Run, Side, pair
 from .parity import Comparison
 from .simulate import BACKENDS, Backend, encode, simulate
@@ -70,6 +72,8 @@ class Verdict:
     altered: tuple[tuple[str, Any, Any], ...] = ()
     diagnoses: tuple[Diagnosis | None, ...] = ()
     """For each comparison, why the two sides differ; None if they do not."""
+    headroom: tuple[Headroom, ...] = ()
+    """How near every register came to its limit, over the compared samples; empty if registers were not compared."""
     float_gap: FloatGap | str = "no trained module was given"
     """What quantisation costs, over the samples of the first comparison; or why that was not measured."""
     traced: npt.NDArray[np.int64] = field(default_factory=lambda: np.arange(0))
@@ -104,6 +108,7 @@ class Verdict:
             diagnosis = self.diagnoses[i] if i < len(self.diagnoses) else None
             if diagnoses and diagnosis is not None:
                 lines += str(diagnosis).splitlines()
+        lines += room.sentences(self.headroom)
         if isinstance(self.float_gap, FloatGap):
             lines.append(str(self.float_gap))
         if self.lava_gap is not None:
@@ -131,6 +136,7 @@ class Verdict:
             ],
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "diagnoses": [None if diagnosis is None else diagnosis.as_dict() for diagnosis in self.diagnoses],
+            "headroom": [one.as_dict() for one in self.headroom],
             "gaps": {
                 "float_to_fixed": {"measured": False, "why": self.float_gap}
                 if isinstance(self.float_gap, str)
@@ -280,6 +286,7 @@ def verify(
         traced=pictured.traced if pictured else np.arange(0),
         altered=tuple(altered),
         diagnoses=tuple(one.diagnosis for one in found),
+        headroom=room.fullest([one.headroom for one in paired if one.headroom]),
         float_gap=float_gap or (twin if isinstance(twin, str) else "all samples ran in a sweep"),
         input_sha256=hashlib.sha256(payload.tobytes()).hexdigest(),
     )

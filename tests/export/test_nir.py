@@ -1,5 +1,6 @@
 """NIR files: the identical record back, nothing misread, and other libraries' graphs quantised with both gaps."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -410,3 +411,13 @@ def test_verify_reports_both_gaps_of_another_librarys_graph(run, tmp_path):
     assert code == 0, err
     assert "float to fixed: 2 of 2 samples keep their class" in out and "fixed to Lava: 0 of" in out
     assert "rounding moves weights" in err
+
+
+@pytest.mark.parametrize("change", [{"graded": 1}, {"a_shift": -6}])
+def test_graded_spikes_get_no_standard_node(change, tmp_path):
+    net = cuba_net(bias=False)
+    first = dataclasses.replace(net.layers[0], neuron=dataclasses.replace(net.layers[0].neuron, **change))
+    nir_graph.write(dataclasses.replace(net, layers=(first, *net.layers[1:])), tmp_path / "net.nir")
+
+    assert types(tmp_path / "net.nir")["a"] not in {"LIF", "CubaLIF", "IF"}
+    assert formats.load(tmp_path / "net.nir").layers[0] == first
