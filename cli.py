@@ -139,6 +139,34 @@ def train(
 
 
 @app.command()
+def analyse(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Test samples to look at.")] = 64,
+    landscape: Annotated[bool, typer.Option("--landscape", help="Also the loss around the network: 225 runs.")] = False,
+) -> None:
+    """Draw how a run learned, what its encoding repeats and where its gradients reach; writes RUN/analysis/."""
+    from .train import analyses
+    from .train import analysis_figures as figures
+
+    opened, module, task = _open(run)
+    some = task.test.take(np.arange(min(samples, len(task.test.y))))
+    with _progress() as progress:
+        drawn = {
+            "learning": figures.learning_curve(analyses.learning_curve(opened), opened.result()["metric"]),
+            "encoding": figures.encoding_similarity(analyses.encoding_similarity(opened.net())),
+            "gradients": figures.gradients_over_time(analyses.gradients_over_time(module, some, task.objective)),
+        }
+        if landscape:
+            found = analyses.loss_landscape(module, some, task.objective, progress=partial(progress, "loss landscape"))
+            drawn["landscape"] = figures.loss_landscape(*found)
+    (run / "analysis").mkdir(exist_ok=True)
+    for name, figure in drawn.items():
+        path = run / "analysis" / f"{name}.png"
+        figures.save(figure, path)
+        _out.print(str(path), markup=False)
+
+
+@app.command()
 def export(
     source: Annotated[Path, typer.Argument(help="Folder of a training run, or a network file to convert.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .nir, else NetX.")] = Path("net.net"),

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -265,6 +266,15 @@ def test_a_mistake_is_one_message_and_exit_2(run, trained, tmp_path, arguments, 
     assert words in err.replace("\n", " ")
 
 
+def test_analyse_draws_a_run(run, copy):
+    code, out, err = run("analyse", copy, "--samples", 4)
+    assert code == 0, err
+    names = [Path(line).name for line in out.splitlines()]
+    assert names == ["learning.png", "encoding.png", "gradients.png"]
+    for name in names:
+        assert (copy / "analysis" / name).read_bytes().startswith(b"\x89PNG")
+
+
 def test_damaged_runs_are_refused(run, copy):
     (copy / "model.safetensors").write_bytes(b"broken")
     code, _, err = run("verify", copy)
@@ -276,7 +286,7 @@ def test_damaged_runs_are_refused(run, copy):
 
 
 def test_every_verb_has_help_and_usage_errors_exit_2(run):
-    verbs = ("demo", "train", "export", "inspect", "simulate", "verify", "doctor")
+    verbs = ("demo", "train", "analyse", "export", "inspect", "simulate", "verify", "doctor")
     code, out, _ = run("--help")
     assert code == 0 and all(verb in out for verb in verbs)
     assert run("--version")[:2] == (0, "0.1.0\n")

@@ -35,6 +35,7 @@ THEIRS = {
         "pooch",
         "tomli",
         "scipy",
+        "matplotlib",
     },
     "lava_procs": {"numpy", "lava"},
     "sim": {"numpy", "numba", "threadpoolctl", "torch", "jinja2", "distributed"},

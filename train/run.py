@@ -19,6 +19,7 @@ import safetensors.torch
 from torch import nn
 
 from ..contract.errors import FileFormatError, InputError
+from ..contract.net import Net
 from ..export import netx, slayer
 from ..export.files import replacing
 from .models import Classifier
@@ -112,6 +113,10 @@ class Run:
             raise FileFormatError(f"{self.result_path}: not a JSON object.")
         return found
 
+    def net(self) -> Net:
+        """Return the exported network."""
+        return netx.load(self.net_path)
+
     def load_into(self, module: nn.Module) -> nn.Module:
         """Load the trained parameters into a network of the recipe's shape and return it.
 
@@ -124,7 +129,7 @@ class Run:
         """
         if not self.model_path.exists() and self.net_path.exists() and isinstance(module, Classifier):
             try:
-                return restore(module, netx.load(self.net_path))
+                return restore(module, self.net())
             except FileFormatError as error:
                 raise FileFormatError(f"{self.net_path}: {error}") from None
         try:

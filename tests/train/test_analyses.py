@@ -1,0 +1,77 @@
+"""What is said of a trained network is true of networks of which it is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.contract.errors import FileFormatError, UnsupportedError
+from spikeproof.export.slayer import record
+from spikeproof.train import analyses
+from spikeproof.train.baselines import LSTM, Baseline
+from spikeproof.train.objectives import CLASSIFY
+from spikeproof.train.recipe import find
+from spikeproof.train.run import Run
+
+
+@pytest.fixture
+def trained():
+    torch.manual_seed(0)
+    recipe = find("digits-plain").replace(["hidden=8,8"])
+    task = recipe.load_task()
+    return recipe.module(task), task.test.take(np.arange(12)), task
+
+
+def test_an_encoding_with_a_period_is_like_itself_a_period_later(trained):
+    module, _, _ = trained
+    with torch.no_grad():
+        module.encoding.weight.copy_(module.encoding.weight[:, :8].repeat(1, 8) * 5)
+    similarity = analyses.encoding_similarity(record(module, steps=64))
+    assert similarity.shape == (64, 64)
+    assert np.allclose(similarity.diagonal(), 1) and np.allclose(similarity.diagonal(8), 1)
+    assert similarity.diagonal(3).mean() < 0.99
+
+
+def test_gradients_over_time_are_those_of_autograd(trained):
+    module, some, _ = trained
+    found = analyses.gradients_over_time(module, some, CLASSIFY)
+    assert list(found) == ["layer 1", "layer 2"] and all(norms.shape == (64,) for norms in found.values())
+    # The read-out averages over time, so the last layer hears the loss directly and evenly, but for what its own
+    # spikes change later: the last step has that part alone.
+    first, second, readout = module.blocks
+    spikes = second(first(torch.as_tensor(some.x))).detach().requires_grad_()
+    loss = CLASSIFY.loss(readout(spikes), torch.as_tensor(some.y))
+    (direct,) = torch.autograd.grad(loss, spikes)
+    norms = direct.square().sum((0, 1)).sqrt()
+    assert found["layer 2"] == pytest.approx((norms / norms.max()).numpy(), rel=1e-5)
+    assert found["layer 1"].max() == 1 and found["layer 1"].min() < 0.9
+
+
+def test_gradients_of_floating_point_networks_too(trained):
+    _, some, _ = trained
+    found = analyses.gradients_over_time(Baseline(1, (8, 7), 10, 64, neuron="alif"), some, CLASSIFY)
+    assert found["layer 1"].shape == (64,)
+    with pytest.raises(UnsupportedError, match="LSTM has no layers of neurons"):
+        analyses.gradients_over_time(LSTM(1, (8, 7), 10), some, CLASSIFY)
+
+
+def test_the_landscape_has_the_networks_own_loss_in_its_middle_and_leaves_it_alone(trained):
+    module, some, _ = trained
+    before = [parameter.clone() for parameter in module.parameters()]
+    with torch.no_grad():
+        loss = CLASSIFY.loss(module(torch.as_tensor(some.x)), torch.as_tensor(some.y)).item()
+    seen = []
+    places, found = analyses.loss_landscape(module, some, CLASSIFY, points=3, progress=lambda *now: seen.append(now))
+    assert found[1, 1] == pytest.approx(loss) and np.ptp(found) > 0
+    assert places.tolist() == [-0.5, 0, 0.5] and seen[-1] == (9, 9)
+    assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+
+
+def test_a_log_is_read_by_columns_and_a_damaged_one_is_refused(tmp_path):
+    run = Run(tmp_path)
+    run.log_path.write_text("epoch,loss,train_score,validation_score,seconds\n1,2.5,0.1,,3.0\n2,1.5,0.2,,6.0\n")
+    curve = analyses.learning_curve(run)
+    assert curve["loss"].tolist() == [2.5, 1.5] and np.isnan(curve["validation_score"]).all()
+    for text in ("", "epoch,loss\n1,x\n"):
+        run.log_path.write_text(text)
+        with pytest.raises(FileFormatError, match=r"log\.csv: cannot be read as a log"):
+            analyses.learning_curve(run)
