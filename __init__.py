@@ -19,6 +19,7 @@ _PUBLIC = {
     "accelerate": (".train.accelerate", "accelerate"),
     "export_netx": (".export.slayer", "export_netx"),
     "load": (".export.formats", "load"),
+    "reset_state": (".export.slayer_state", "reset_state"),
     "simulate": (".sim.simulate", "simulate"),
     "verify": (".sim.verify", "verify"),
 }

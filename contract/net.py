@@ -33,7 +33,7 @@ from .fixed import (
 from .neurons import RULES, Neuron, max_payload
 from .oscillators import Oscillators
 from .record import Record
-from .synapse import Synapse
+from .synapse import Dense, Synapse
 
 SCHEMA_VERSION = 1
 """Raised whenever the meaning of a record, or of a file that holds one, changes."""
@@ -134,6 +134,9 @@ class Layer(Record):
         They start anew with every sample.
     axon : Axon or None
         Delays of the layer's spikes on their way to the next layer, or out of the network.
+    feedback : Dense or None
+        Recurrent synapses: what they deliver in a step is made of the layer's spikes of the step before, which no axon
+        delays, and there is none in the first step of a sample.
     """
 
     name: str
@@ -142,6 +145,7 @@ class Layer(Record):
     scale: int = 64
     cpg: Oscillators | None = None
     axon: Axon | None = None
+    feedback: Dense | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -168,6 +172,13 @@ class Layer(Record):
                 f"layer {self.name!r}: its axon delays {self.axon.num_neurons} neurons, but {self.num_neurons} "
                 f"{'fire' if RULES[type(self.neuron)].fires else 'never fire'}."
             )
+        around = (self.num_neurons, self.num_sums)
+        if self.feedback is not None and (self.feedback.num_inputs, self.feedback.num_neurons) != around:
+            raise RecordError(
+                f"layer {self.name!r}: feedback has shape {self.feedback.weight.shape} for {self.num_neurons} neurons."
+            )
+        if self.feedback is not None and max_payload(self.neuron) > 1:
+            raise RecordError(f"layer {self.name!r}: feedback carries unary spikes, and its neurons send graded ones.")
         self._set(scale=scale)
 
     @property
@@ -293,7 +304,8 @@ class Net(Record):
     def sum_bounds(self) -> tuple[int, ...]:
         """Return, for each layer, the largest magnitude that a dendritic sum can reach."""
         return tuple(
-            layer.synapse.bound(payload) for layer, payload in zip(self.layers, self.payload_bounds(), strict=True)
+            layer.synapse.bound(payload) + (layer.feedback.bound(1) if layer.feedback else 0)
+            for layer, payload in zip(self.layers, self.payload_bounds(), strict=True)
         )
 
     def payload_bounds(self) -> tuple[int, ...]:

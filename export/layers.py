@@ -122,7 +122,7 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     schema = NEURONS[type_name]
     sums = RULES[schema.kind].sums
     shape = synapses.out_shape(layer.synapse, sums)
-    synapses.write(handle, layer.synapse, sums)
+    synapses.write(handle, layer.synapse, sums, layer.feedback)
     if layer.cpg is not None:
         write_oscillators(handle.create_group("cpg"), layer.cpg)
     write_text(handle, "name", layer.name)
@@ -182,6 +182,7 @@ def read(handle: h5py.Group) -> Layer:
         scale=number(handle, "scale"),
         cpg=cpg,
         axon=_read_axon(handle, neuron.num_neurons),
+        feedback=synapses.read_feedback(handle),
     )
     expected = type_name + _suffix(layer)
     if stated != expected:
@@ -192,7 +193,10 @@ def read(handle: h5py.Group) -> Layer:
 def _suffix(layer: Layer) -> str:
     """Return what is behind a neuron's type: what stock NetX would misread. It refuses a type that it does not know."""
     delayed = layer.axon is not None and layer.axon.longest > layer.lead
-    return ("+CPG" if layer.cpg else "") + ("+DELAY" if delayed and isinstance(layer.synapse, Conv) else "")
+    unread = delayed and (isinstance(layer.synapse, Conv) or layer.feedback is not None)
+    recurrent_conv = layer.feedback is not None and isinstance(layer.synapse, Conv)
+    features = {"+CPG": layer.cpg is not None, "+DELAY": unread, "+FEEDBACK": recurrent_conv}
+    return "".join(name for name, there in features.items() if there)
 
 
 def _read_axon(handle: h5py.Group, num_neurons: int) -> Axon | None:

@@ -246,15 +246,33 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
             f"spikeproof.celif.Dense, spikeproof.Readout and {slayer_order.STOCK}<family>.<kind> with families "
             f"{families} and kinds {kinds}."
         )
+    recurrent = hasattr(block, "recurrent_synapse")
     refuse(
         {
             "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
+            "persistent_state": (
+                block.neuron.persistent_state and not recurrent,
+                "samples must start from reset. Set it to False; a Recurrent or KWTA block sets it in the dictionary "
+                "of parameters that it is given, so give every block one of its own",
+            ),
+            "norm": (
+                recurrent and block.neuron.norm is not None,
+                "SLAYER's recurrent block adds its bias to the current anew in every step. Build it without",
+            ),
+            "graded_spike": (recurrent and block.neuron.graded_spike, "feedback is unary. Set it to False"),
         }
     )
     synapse, shape = slayer_synapses.READERS[kind](block, shape)
     read = slayer_neurons.READERS.get(f"{family}.{kind}", slayer_neurons.READERS[family])
     neuron = read(block.neuron, shape, exp)
-    layer = Layer(name=name, synapse=synapse, neuron=neuron, scale=block.neuron.w_scale, axon=_axon(block, shape))
+    layer = Layer(
+        name=name,
+        synapse=synapse,
+        neuron=neuron,
+        scale=block.neuron.w_scale,
+        axon=_axon(block, shape),
+        feedback=slayer_synapses.feedback(block),
+    )
     return layer, shape
 
 

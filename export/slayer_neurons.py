@@ -61,7 +61,6 @@ def refuse_common(neuron: Any) -> None:
     refuse(
         {
             "norm": (_has_norm(neuron), "NetX applies its bias a step early. Build it without, or fold it"),
-            "persistent_state": (neuron.persistent_state, "samples must start from reset. Set it to False"),
             "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
             "scale": (
                 neuron.w_scale & (neuron.w_scale - 1) != 0,

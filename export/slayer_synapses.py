@@ -66,6 +66,22 @@ def conv(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
     return found, _of_neurons(found.out_shape, sums)
 
 
+def recurrent(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
+    """Read the forward synapses of a recurrent block; see `feedback` for the others."""
+    weight = levels(block, block.input_synapse)[..., 0]
+    refuse({"in_neurons": (weight.shape[2:] != (1, 1), "images are not flattened for it. Flatten them")})
+    if shape is not None and len(shape) != 1:
+        raise UnsupportedError(f"its feedback takes (neurons,), but {shape} arrives. Flatten it.")
+    return Dense(weight=weight[..., 0, 0]), (len(weight),)
+
+
+def feedback(block: Any) -> Dense | None:
+    """Read the synapses of a block from its own spikes, or return None if it has none."""
+    if not hasattr(block, "recurrent_synapse"):
+        return None
+    return Dense(weight=levels(block, block.recurrent_synapse)[..., 0, 0, 0])
+
+
 def _weights(block: Any) -> tuple[npt.NDArray[Any], int]:
     """Return a block's integer weights, (outputs, inputs, rows, columns), and how many outputs a neuron has.
 
@@ -114,5 +130,6 @@ READERS: dict[str, Callable[[Any, Shape | None], tuple[Synapse, Shape]]] = {
     "Dense": dense,
     "Output": dense,
     "Conv": conv,
+    "Recurrent": recurrent,
 }
 """Kind of block, as its class in ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

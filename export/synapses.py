@@ -30,12 +30,14 @@ class _Kind(NamedTuple):
     read: Callable[[h5py.Group], Synapse]
 
 
-def write(handle: h5py.Group, synapse: Synapse, sums: int) -> None:
+def write(handle: h5py.Group, synapse: Synapse, sums: int, feedback: Dense | None) -> None:
     """Write synapses, of `sums` sums a neuron, and the type of the layer into an HDF5 group that has neither."""
-    name = _TYPES[type(synapse)]
+    name = _TYPES[type(synapse)] + (_RECURRENT if feedback else "")
     write_text(handle, "type", name)
     handle["shape"] = np.array(out_shape(synapse, sums))
     handle["weight"] = synapse.weight
+    if feedback is not None:
+        handle["weight_rec"] = feedback.weight
     KINDS[name].write(handle, synapse)
 
 
@@ -59,6 +61,11 @@ def write_flatten(handle: h5py.Group, before: Conv) -> None:
     """Write the group that stands between a convolution and a dense layer."""
     write_text(handle, "type", FLATTEN)
     handle["shape"] = np.array([before.num_neurons])
+
+
+def read_feedback(handle: h5py.Group) -> Dense | None:
+    """Read the recurrent synapses of a layer that has such."""
+    return Dense(weight=numbers(handle, "weight_rec")) if kind(handle).endswith(_RECURRENT) else None
 
 
 def kind(handle: h5py.Group) -> str:
@@ -128,15 +135,16 @@ def _read_conv(handle: h5py.Group) -> Conv:
     return synapse
 
 
-KINDS = {
-    "dense": _Kind(Dense, frozenset({"shape", "weight", "inFeatures", "outFeatures"}), _write_dense, _read_dense),
-    "conv": _Kind(
-        Conv,
-        frozenset({"shape", "weight", "inChannels", "outChannels", "kernelSize", *_CONV.values()}),
-        _write_conv,
-        _read_conv,
-    ),
-}
-"""Type of a layer in a file -> the kind of its synapses."""
+_DENSE = frozenset({"shape", "weight", "inFeatures", "outFeatures"})
+_CONVOLUTION = frozenset({"shape", "weight", "inChannels", "outChannels", "kernelSize", *_CONV.values()})
+_RECURRENT = "_rec"
 
-_TYPES = {kind.record: name for name, kind in KINDS.items()}
+KINDS = {
+    "dense": _Kind(Dense, _DENSE, _write_dense, _read_dense),
+    "conv": _Kind(Conv, _CONVOLUTION, _write_conv, _read_conv),
+    "dense_rec": _Kind(Dense, _DENSE | {"weight_rec"}, _write_dense, _read_dense),
+    "conv_rec": _Kind(Conv, _CONVOLUTION | {"weight_rec"}, _write_conv, _read_conv),
+}
+"""Type of a layer in a file -> the kind of its synapses. Stock NetX has no recurrent convolution."""
+
+_TYPES: dict[type[Any], str] = {Dense: "dense", Conv: "conv"}

@@ -25,6 +25,7 @@ from lava.proc.dense.process import Dense  # noqa: E402
 from lava.proc.io.source import RingBuffer  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 
+from ..contract.axon import Axon  # noqa: E402
 from ..contract.celif import CELIF  # noqa: E402
 from ..contract.conv import GEOMETRY_MAX, Conv  # noqa: E402
 from ..contract.encoding import Driven  # noqa: E402
@@ -105,6 +106,8 @@ def build(
             synapse = _dense(layer.synapse.weight[:, : layer.num_inputs], bits, f"{layer.name}_synapse")
             upstream.connect(synapse.s_in)
             synapse.a_out.connect(neuron.a_in)
+        if layer.feedback is not None:
+            _feed_back(net, i, neuron)
         if layer.cpg is not None:
             # Its own synapses add one step too, so it works a step ahead of its layer.
             cpg = _oscillators(net, i, layer.cpg, f"{layer.name}_cpg", net.cpg_payload(i))
@@ -186,6 +189,20 @@ def _feed_encoding(net: Net, index: int, neuron: CELIFProcess, te_source: str) -
     synapse = _dense(WEIGHT_STEP * weight.astype(np.int32), 0, f"{layer.name}_te_synapse")
     source.s_out.connect(synapse.s_in)
     synapse.a_out.connect(neuron.te_in)
+
+
+def _feed_back(net: Net, index: int, neuron: AbstractProcess) -> None:
+    """Connect a layer to itself; an axon keeps the last spikes of a sample from the next one."""
+    layer = net.layers[index]
+    assert layer.feedback is not None
+    late = Axon(delay=np.ones(layer.num_neurons, np.int64))
+    axon = AxonProcess(
+        params=late, latency=net.latency(index), period=net.steps, lead=1, name=f"{layer.name}_feedback_axon"
+    )
+    synapse = _dense(layer.feedback.weight, 0, f"{layer.name}_feedback_synapse")
+    neuron.s_out.connect(axon.s_in)
+    axon.s_out.connect(synapse.s_in)
+    synapse.a_out.connect(neuron.a_in)
 
 
 def total_lava_steps(net: Net, input_steps: int) -> int:

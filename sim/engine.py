@@ -171,6 +171,7 @@ class Session:
             np.zeros((num_streams, axon.longest, x.num_neurons), x.neurons.payload)
             for axon, x in zip(self._axons, self._layers, strict=True)
         ]
+        self._last = [np.zeros((num_streams, x.num_neurons), np.float32) for x in self._layers]
         self._arrived = np.zeros((num_streams, self._layers[-1].num_neurons), np.int32)
         self._t = 0
         widest = max(layer.num_sums * layer.dtype.itemsize for layer in self._layers)
@@ -273,7 +274,7 @@ class Session:
         self._t = 0
         for layer, state in zip(self._layers, self._states, strict=True):
             state[:] = layer.neurons.initial
-        for array in (*self._counts, *self._lines, self._arrived):
+        for array in (*self._counts, *self._lines, *self._last, self._arrived):
             array[:] = 0
 
     def _prepare(self, window: int) -> tuple[tuple[Array, Array], ...]:
@@ -299,8 +300,8 @@ class Session:
         from .engine_layers import Scratch
 
         num, size = streams.stop - streams.start, 0
-        states, counts, lines = (
-            [array[streams] for array in arrays] for arrays in (self._states, self._counts, self._lines)
+        states, counts, lines, last = (
+            [array[streams] for array in arrays] for arrays in (self._states, self._counts, self._lines, self._last)
         )
         out = [{name: a[streams] for name, a in traced.get(layer.name, {}).items()} for layer in self._layers]
         for first in range(0, steps, self._block):
@@ -315,7 +316,8 @@ class Session:
                 start, te = tables[i]
                 work = scratch[i]
                 layer.sums(x, num_events, start[local] if len(start) > 1 else start, work.z)
-                num_events = layer.scan(work.z, te[local], states[i], counts[i], work.spikes, work.registers)
+                registers = work.registers
+                num_events = layer.scan(work.z, te[local], states[i], counts[i], work.spikes, registers, last[i])
                 work.keep(out[i], now)
                 x = self._axons[i].arrive(work.spikes, lines[i])
             if self._axons[-1].longest:

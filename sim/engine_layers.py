@@ -108,6 +108,7 @@ class RunLayer:
             weight_cpg = columns(layer.synapse, self.dtype)[layer.num_inputs :]
             self._weight_cpg = weight_cpg * self.dtype.type(net.cpg_payload(index))
         self.neurons = scan_of(layer.neuron, self.bound)
+        self._feedback = None if layer.feedback is None else columns(layer.feedback, self.dtype)
 
     def tables(self, begin: int, steps: int, te: Array) -> tuple[Array, Array]:
         """Return what the layer adds to the sums of a stretch of a sample, and its encoding.
@@ -138,15 +139,34 @@ class RunLayer:
         """
         self._sums(x.reshape(-1, x.shape[-1]), num_events, start, z.reshape(-1, self.num_sums))
         if self.bound >= _PORT_BOUND:
-            z[:] = wrap32(z)
+            z[:] = self._wrapped(z)
 
-    def scan(self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array]) -> int:
+    def scan(
+        self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array], last: Array
+    ) -> int:
         """Run the neurons over a block, see `engine_neurons.Scan`, and return how many spikes they fired.
 
-        `traced` holds the arrays of the registers that are traced.
+        `traced` holds the arrays of the registers that are traced, and `last`, of shape (S, n), the spikes of the step
+        before the block, which a recurrent layer needs; it is brought up to date.
         """
         outputs = [traced.get(name, _NOTHING) for name in self.variables if name != SPIKES]
-        return self.neurons.run(z, te, state, counts, spikes, outputs)
+        if self._feedback is None:
+            return self.neurons.run(z, te, state, counts, spikes, outputs)
+        fired = 0
+        for t in range(z.shape[1]):
+            z_t = z[:, t] + last.astype(self.dtype) @ self._feedback
+            parts = [np.empty((len(z), 1, self.num_neurons), out.dtype) if out.size else out for out in outputs]
+            spikes_t = np.empty((len(z), 1, self.num_neurons), spikes.dtype)
+            fired += self.neurons.run(self._wrapped(z_t[:, None]), te[t : t + 1], state, counts, spikes_t, parts)
+            last[:] = spikes[:, t] = spikes_t[:, 0]
+            for out, part in zip(outputs, parts, strict=True):
+                if out.size:
+                    out[:, t] = part[:, 0]
+        return fired
+
+    def _wrapped(self, z: Array) -> Array:
+        """Return sums as they go through Lava's 32-bit port."""
+        return wrap32(z) if self.bound >= _PORT_BOUND else z
 
 
 class Scratch:

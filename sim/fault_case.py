@@ -86,7 +86,7 @@ class Case:
     @cached_property
     def expected(self) -> Variables:
         """What the layer should have computed."""
-        return reference.scan(self.layer.neuron, self.sums, self.te)
+        return reference.scan(self.layer.neuron, self.sums, self.te, feedback=self.layer.feedback)
 
     def up_to_the_first(self) -> Case:
         """Return the case of the samples up to the one that is wrong first."""

@@ -15,6 +15,7 @@ from ..contract.celif import CELIF
 from ..contract.net import Net
 from ..contract.neurons import RULES
 from ..contract.oscillators import raster
+from ..contract.synapse import Dense
 from .trace import SPIKES, VARIABLES, Trace
 
 
@@ -36,7 +37,8 @@ def run(net: Net, payload: npt.NDArray[np.int32]) -> Trace:
     layers: dict[str, dict[str, npt.NDArray[np.int32]]] = {}
     for index, layer in enumerate(net.layers):
         params = layer.neuron
-        variables = scan(params, sums(net, index, payload), encoding(net, index, payload.shape[2]))
+        x, te = sums(net, index, payload), encoding(net, index, payload.shape[2])
+        variables = scan(params, x, te, feedback=layer.feedback)
         layers[layer.name] = variables
         payload = variables.get(SPIKES, payload)
     return Trace(backend="reference", layers=layers)
@@ -88,6 +90,7 @@ def scan(
     x: npt.NDArray[Any],
     te: npt.NDArray[Any] | None,
     *,
+    feedback: Dense | None = None,
     resets: Collection[int] = (0,),
     rules: ModuleType = fixed,
 ) -> dict[str, npt.NDArray[np.int32]]:
@@ -98,9 +101,11 @@ def scan(
     params : a record of `spikeproof.contract.neurons.RULES`
         n neurons.
     x : ndarray of int64, shape (steps, samples, sums)
-        Dendritic sums.
+        Dendritic sums, without those of `feedback`.
     te : ndarray of int8, shape (steps, n), or None
         Temporal encoding.
+    feedback : Dense or None
+        Recurrent synapses, whose sums are added.
     resets : collection of int
         Steps before which all registers are reset, whether or not 0 is one of them.
     rules : module
@@ -114,15 +119,17 @@ def scan(
     steps, samples = x.shape[:2]
     state = kind.reset(params, (samples,))
     traced = {name: np.empty((samples, params.num_neurons, steps), np.int32) for name in VARIABLES[type(params)]}
+    spikes: Any = None
     for t in range(steps):
         if t in resets:
-            state = kind.reset(params, (samples,))
+            state, spikes = kind.reset(params, (samples,)), None
+        now_x = x[t] if feedback is None or spikes is None else fixed.wrap32(x[t] + feedback.sums(spikes))
         if isinstance(params, CELIF):
             assert te is not None
-            spikes, state = celif.step(params, state, x[t], te[t], rules)
+            spikes, state = celif.step(params, state, now_x, te[t], rules)
             now = {**state._asdict(), "theta": celif.threshold(params, state.h, rules), SPIKES: spikes}
         else:
-            spikes, state = kind.step(params, state, x[t])
+            spikes, state = kind.step(params, state, now_x)
             now = {**state._asdict(), SPIKES: spikes}
         for name, array in traced.items():
             array[..., t] = now[name]

@@ -15,6 +15,7 @@ from ..contract.errors import BackendError, InputError
 from ..contract.net import Layer, Net
 from ..contract.readout import Readout
 from ..export.slayer import blocks
+from ..export.slayer_state import at_reset
 from . import torch_neurons
 from .torch_neurons import integers
 from .trace import SPIKES, Trace, without_registers
@@ -60,7 +61,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     training = module.training
     module.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), at_reset(module):
             _forward(module, torch.as_tensor(x, dtype=torch.float32, device=device))
             layers = {}
             for i, (layer, block) in enumerate(zip(net.layers, listed, strict=True)):
@@ -125,7 +126,10 @@ def _stock(
     layer: Layer, block: Any, exp: int, x: torch.Tensor, output: torch.Tensor
 ) -> dict[str, npt.NDArray[np.int32]]:
     """Return the variables of a stock SLAYER block."""
-    found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x), exp)
+    if layer.feedback is not None:
+        found = torch_neurons.recurrent_variables(type(layer.neuron), block, x)
+    else:
+        found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x), exp)
     found = {name: _flat(values) for name, values in found.items()}
     if SPIKES in found:
         came_out, put_out = arrivals(layer.axon, found[SPIKES]), torch_neurons.payload_unit(block.neuron)

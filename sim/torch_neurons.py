@@ -20,6 +20,7 @@ from ..contract.readout import Readout
 from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
 from ..contract.sigma_delta import SigmaDelta
+from ..export.slayer_state import at_reset
 from .trace import SPIKES
 
 Variables = dict[str, torch.Tensor]
@@ -48,6 +49,33 @@ def variables(kind: type[Any], neuron: Any, dendrites: Any, exp: int = 0) -> dic
     return {
         name: integers(value, payload_unit(neuron) if name == SPIKES else register) for name, value in found.items()
     }
+
+
+def recurrent_variables(kind: type[Any], block: Any, x: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
+    """Return the variables of the neurons of a recurrent block, step by step as SLAYER's forward pass runs them.
+
+    Parameters
+    ----------
+    kind : type
+        The kind of the neurons' record.
+    block : lava.lib.dl.slayer.block.<family>.Recurrent
+        The block.
+    x : tensor, shape (samples, inputs, steps)
+        What arrives.
+
+    Returns
+    -------
+    dict of variable to ndarray of int32, shape (samples, neurons, steps)
+    """
+    dendrites, synapse = block.input_synapse(x), block.recurrent_synapse
+    weight = synapse.pre_hook_fx(synapse.weight).flatten(1)
+    spikes = torch.zeros_like(dendrites[..., 0])
+    found: list[dict[str, npt.NDArray[np.int32]]] = []
+    with at_reset(block):
+        for dendrite in dendrites.unbind(-1):
+            found.append(variables(kind, block.neuron, (dendrite + spikes @ weight.T)[..., None]))
+            spikes = torch.as_tensor(found[-1][SPIKES][..., 0], dtype=dendrite.dtype, device=dendrite.device)
+    return {name: np.concatenate([step[name] for step in found], axis=-1) for name in found[0]}
 
 
 def payload_unit(neuron: Any) -> float:

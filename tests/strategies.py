@@ -177,6 +177,15 @@ kinds_that_fire = (celif_params, cuba_params, alif_params, adrf_params, rf_param
 
 
 @st.composite
+def weights(draw, *shape):
+    """Weights of any value, half of them edges. They hang on one drawn number: matrices of drawn ones take long."""
+    random = np.random.default_rng(draw(st.integers(0, 2**16)))
+    edges = random.choice([0, 2, -2, WEIGHT_MIN, WEIGHT_MIN + 2, WEIGHT_MAX - 2, WEIGHT_MAX], shape)
+    others = 2 * random.integers(WEIGHT_MIN // 2, WEIGHT_MAX // 2 + 1, shape)
+    return np.where(random.random(shape) < 0.5, edges, others)
+
+
+@st.composite
 def convs(draw, in_shape=None, sums=1):
     """Convolutions of any geometry, on small images."""
     groups = draw(st.integers(1, 3)) if in_shape is None else draw(st.sampled_from((1, in_shape[0])))
@@ -184,14 +193,14 @@ def convs(draw, in_shape=None, sums=1):
     of_group = draw(st.integers(1, 2)) if in_shape is None else in_shape[0] // groups
     sizes, geometry = [], []
     for side in draw(st.tuples(st.integers(1, 7), st.integers(1, 7))) if in_shape is None else in_shape[1:]:
-        padding = draw(st.integers(0, 2))
+        padding = draw(st.integers(0, 2 if in_shape is None else 1))
         kernel = draw(st.integers(1, min(4, side + 2 * padding)))
         dilation = draw(st.integers(1, (side + 2 * padding - 1) // (kernel - 1))) if kernel > 1 else 1
         sizes.append(side)
         geometry.append((kernel, draw(st.integers(1, 3)), padding, dilation))
     kernel, stride, padding, dilation = zip(*geometry, strict=True)
     outputs = groups * sums * draw(st.integers(1, 2))
-    weight = 2 * draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), outputs, of_group, *kernel))
+    weight = draw(weights(outputs, of_group, *kernel))
     return Conv(
         weight=weight,
         in_shape=(groups * of_group, *sizes),
@@ -213,7 +222,7 @@ def nets(draw, max_neurons=5, max_steps=6):
     layers, width = [], channels
     image = None
     if draw(st.sampled_from((False, False, True))):
-        image = draw(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 3)))
+        image = draw(st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(1, 3)))
         width = channels = int(np.prod(image))
     for i, kind in enumerate(kinds):
         channels_beside, cpg = 0, None
@@ -230,14 +239,20 @@ def nets(draw, max_neurons=5, max_steps=6):
             image, n = None, draw(st.integers(1, max_neurons))
             channels_beside = draw(st.sampled_from((0, 0, 1, 3)))
             cpg = draw(oscillators(channels_beside)) if channels_beside else None
-            weight = draw(arrays(edged(WEIGHT_MIN // 2, WEIGHT_MAX // 2), n * sums, width + channels_beside))
-            synapse = Dense(weight=2 * weight)
+            synapse = Dense(weight=draw(weights(n * sums, width + channels_beside)))
         neuron = draw(kind(n))
         scale = 2 ** draw(st.integers(0, 10))
         axon = draw(st.none() | axons(n)) if kind is not readout_params else None
         if isinstance(synapse, Conv) and layers and max_payload(layers[-1].neuron) > 1:  # could overflow in Lava
             synapse = dataclasses.replace(synapse, weight=synapse.weight * 0)
-        layers.append(Layer(name=f"layer{i}", synapse=synapse, neuron=neuron, scale=scale, cpg=cpg, axon=axon))
+        feedback = None
+        unary = kind not in (readout_params, sigma_delta_params)
+        if unary and draw(st.sampled_from((False, False, False, True))):
+            feedback = Dense(weight=draw(weights(n * sums, n)))
+            neuron = dataclasses.replace(neuron, graded=0) if getattr(neuron, "graded", 0) else neuron
+        layers.append(
+            Layer(name=f"layer{i}", synapse=synapse, neuron=neuron, scale=scale, cpg=cpg, axon=axon, feedback=feedback)
+        )
         width = n
     steps = draw(st.integers(1, max_steps))
     widest = max((layer.num_neurons for layer in layers if isinstance(layer.neuron, CELIF)), default=0)

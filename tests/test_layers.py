@@ -44,7 +44,7 @@ THEIRS = {
 
 ONLY_IN = {
     "torch": {
-        "export": {"slayer.py", "slayer_neurons.py", "slayer_order.py", "slayer_synapses.py"},
+        "export": {"slayer.py", "slayer_neurons.py", "slayer_order.py", "slayer_state.py", "slayer_synapses.py"},
         "sim": {"torch_backend.py", "torch_neurons.py", "verify.py"},
     },
     "nir": {"export": {"nir_graph.py"}},

@@ -1,0 +1,156 @@
+"""Recurrent SLAYER blocks: torch from reset, the engine and Lava agree on every spike and register."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from slayer_nets import block, busy, lively, neuron, slayer, spikes
+
+import spikeproof
+from spikeproof.contract.errors import UnsupportedError
+from spikeproof.export import netx
+from spikeproof.export.slayer import record
+from spikeproof.sim import engine
+from spikeproof.sim.verify import verify
+
+STEPS = 20
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+
+
+def network(seed, samples=4):
+    """One to three blocks, dense and at least one recurrent, with any delays, and their input."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    widths = [int(n) for n in random.integers(3, 10, random.integers(2, 5))]
+    recurrent = random.integers(0, len(widths) - 1)
+    blocks = torch.nn.Sequential()
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
+        options = {name: bool(random.random() < p) for name, p in (("delay_shift", 0.7), ("weight_norm", 0.3))}
+        options |= {"delay": bool(random.random() < 0.4), "weight_scale": 4}
+        kind = block.Recurrent if i == recurrent or random.random() < 0.4 else block.Dense
+        blocks.append(kind(neuron(random), n_in, n_out, **options))
+    x = spikes(random, samples, widths[0], STEPS)
+    lively(blocks)(torch.as_tensor(x))
+    for each in blocks:
+        if each.delay is not None:
+            each.delay.delay.data = torch.as_tensor(random.uniform(0, 4, each.delay.delay.shape)).float()
+    return blocks, x
+
+
+def exact(start, wanted, backends):
+    """Verify as many networks that fire in every layer; they are found among the next seeds."""
+    found = 0
+    for seed in range(start, start + 4 * wanted):
+        blocks, x = network(seed)
+        if not busy(verify(blocks, x, backends=("engine",))):
+            continue
+        verdict = verify(blocks, x, backends=backends)
+        assert busy(verdict), f"seed {seed}: {verdict}"
+        found += 1
+        if found == wanted:
+            return
+    raise AssertionError("too few networks fire")
+
+
+def test_torch_the_rule_and_the_engine_agree():
+    for seed in range(12):
+        verdict = verify(*network(seed), backends=("engine",))
+        assert verdict.exact or verdict.comparisons[0].verdict == "nothing fired", f"seed {seed}: {verdict}"
+    exact(0, 5, ("engine", "reference"))
+
+
+@pytest.mark.slow
+def test_they_agree_on_many_networks():
+    exact(1000, 40, ("engine", "reference"))
+
+
+@pytest.mark.lava
+def test_lava_agrees():
+    exact(100, 3, ("lava",))
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+def test_lava_agrees_on_many_networks():
+    exact(2000, 20, ("lava",))
+
+
+def test_feedback_matters_and_a_file_gives_it_back(tmp_path):
+    blocks, x = network(0)
+    net = record(blocks, sample=x)
+    netx.write(net, tmp_path / "net.net")
+
+    assert netx.load(tmp_path / "net.net") == net
+    assert any(layer.feedback is not None for layer in net.layers)
+    before = [weight.clone() for name, weight in blocks.named_parameters() if "recurrent" in name]
+    with torch.no_grad():
+        for name, weight in blocks.named_parameters():
+            if "recurrent" in name:
+                weight.neg_()
+    verdict = verify(blocks, x, file=tmp_path / "net.net", backends=("engine",))
+    assert before and not verdict.exact
+    assert "feedback.weight" in str(verdict) and verdict.comparisons[0].first is not None
+
+
+def test_what_a_block_kept_from_earlier_calls_neither_matters_nor_is_lost():
+    blocks, x = network(0)
+    blocks(torch.as_tensor(1 - x))  # leaves a state behind
+    kept = {name: buffer.clone() for name, buffer in blocks.named_buffers()}
+
+    verdict = verify(blocks, x, backends=("engine",))
+
+    assert busy(verdict), str(verdict)
+    assert any(buffer.any() for name, buffer in kept.items() if name.endswith("voltage_state"))
+    assert all(torch.equal(kept[name], buffer) for name, buffer in blocks.named_buffers())
+
+
+def test_reset_state_makes_a_call_begin_at_reset():
+    blocks, x = network(0)
+    x = torch.as_tensor(x)
+    spikeproof.reset_state(blocks)
+    first = blocks(x)
+
+    again = blocks(x)
+    spikeproof.reset_state(blocks)
+    anew = blocks(x)
+
+    assert torch.equal(first, anew) and not torch.equal(first, again)
+
+
+def test_a_stream_resets_what_is_fed_back():
+    blocks, x = network(3)
+    net = record(blocks, sample=x)
+    payload = net.input.encode(x)
+    whole = engine.run(net, payload)
+    joined = payload.transpose(1, 0, 2).reshape(1, payload.shape[1], -1)
+
+    (trace,) = engine.stream(net, [joined], record="all", block=3)
+
+    for name, variables in whole.layers.items():
+        for variable, expected in variables.items():
+            streamed = trace.layers[name][variable][0].reshape(expected.shape[1], len(x), -1)
+            assert np.array_equal(streamed.transpose(1, 0, 2), expected)
+
+
+SHARED = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.03}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"norm": slayer.neuron.norm.MeanOnlyBatchNorm}, "layer 'cuba1': norm: SLAYER's recurrent block adds its bias"),
+        ({"graded_spike": True}, "layer 'cuba1': graded_spike: feedback is unary"),
+    ],
+)
+def test_what_cannot_be_exact_is_refused(changes, words):
+    recurrent = block.Recurrent({**SHARED, **changes}, 3, 3)
+    with pytest.raises(UnsupportedError, match=words):
+        record(recurrent, steps=5)
+
+
+def test_a_dictionary_that_a_recurrent_block_has_changed_is_named():
+    params = dict(SHARED)
+    blocks = torch.nn.Sequential(block.Recurrent(params, 3, 3), block.Dense(params, 3, 2))
+    with pytest.raises(UnsupportedError, match="layer 'cuba2': persistent_state: .* give every block one of its own"):
+        record(blocks, steps=5)
