@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -57,7 +58,7 @@ class Sweep:
     scheduler : str, optional
         Address of a Dask scheduler, ``tcp://host:8786``. Its workers need this package installed. Dask trusts whoever
         reaches it, so use one in a network that you trust.
-    results : Path
+    results : path-like
         The log; or a folder, in which the log is called after what was asked, so that another network or input gets
         another log.
     batch : int
@@ -71,7 +72,7 @@ class Sweep:
 
     workers: int | None = None
     scheduler: str | None = None
-    results: Path = Path(".")
+    results: str | os.PathLike[str] = "."
     batch: int = 8
 
     def __post_init__(self) -> None:
@@ -147,9 +148,10 @@ class Sweep:
         return _joined(net, [found[tuple(part.tolist())] for part in parts], parts, resumed, log.path)
 
     def _log(self, asked: dict[str, Any]) -> Path:
-        if not self.results.is_dir():
-            return self.results
-        return self.results / f"sweep-{hashlib.sha256(repr(asked).encode()).hexdigest()[:12]}.jsonl"
+        path = Path(self.results)
+        return (
+            path if not path.is_dir() else path / f"sweep-{hashlib.sha256(repr(asked).encode()).hexdigest()[:12]}.jsonl"
+        )
 
     def _rows(
         self,

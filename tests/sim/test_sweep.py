@@ -160,13 +160,14 @@ def lines(path):
     return path.read_bytes().splitlines()[1:] if path.exists() else []
 
 
-def until(condition, seconds=90):
+def until(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_workers_and_the_parent_are_killed_and_nothing_is_lost(no_cluster, tmp_path):
     pytest.importorskip("distributed")
     x = np.random.default_rng(1).integers(0, 2, (14, 2, 1000))
