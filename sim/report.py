@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..contract.fixed import STATE_MAX
 from ..export.describe import describe
 from ..export.files import replacing
 from . import report_figures as figures
 from .gaps import FLOAT, FloatGap
 from .parity import compare
-from .trace import SPIKES, without_registers
+from .trace import without_registers
 from .verify import Verdict
 
 _MAX_CLASSES = 40
@@ -48,17 +47,6 @@ class Right(NamedTuple):
     """Samples classified as by the first backend."""
     total: int
     """Samples in all."""
-
-
-class Room(NamedTuple):
-    """How near a register came to the end of its range."""
-
-    layer: str
-    register: str
-    largest: int
-    """Largest magnitude."""
-    share: float
-    """The same as a share of what the register holds."""
 
 
 def accuracies(verdict: Verdict, labels: Labels) -> dict[str, Right]:
@@ -150,7 +138,6 @@ def write(
         "float_meaning": FLOAT,
         "confusion": None if matrix is None or len(matrix) > _MAX_CLASSES else matrix.tolist(),
         "repeat": {key: value for key, value in repeat.items() if value},
-        "headroom": _headroom(verdict),
         "figures": _figures(verdict) if verdict.traces else [],
     }
     environment = jinja2.Environment(
@@ -168,7 +155,6 @@ def write(
         "right": {name: right._asdict() for name, right in context["accuracies"].items()},
         "right_float": None if context["float_right"] is None else context["float_right"]._asdict(),
         "confusion": None if matrix is None else matrix.tolist(),
-        "headroom": [room._asdict() for room in context["headroom"]],
         "network": context["network"],
         "repeat": context["repeat"],
     }
@@ -191,19 +177,6 @@ def _figures(verdict: Verdict) -> list[figures.Figure]:
         figures.oscillators(verdict.net),
     )
     return [figure for figure in made if figure is not None]
-
-
-def _headroom(verdict: Verdict) -> list[Room]:
-    """Return how near the registers came to their ends in the samples that the verdict's traces hold."""
-    if not verdict.traces:
-        return []
-    return [
-        Room(layer, register, largest, largest / STATE_MAX)
-        for layer, variables in verdict.traces[0].layers.items()
-        for register, array in variables.items()
-        if register != SPIKES
-        for largest in [int(np.abs(array.astype(np.int64)).max())]
-    ]
 
 
 def _versions() -> dict[str, str]:

@@ -83,6 +83,7 @@ def test_an_exact_report(pages):
     assert np.trace(matrix) == plain["right"]["torch"]["right"] == plain["right"]["engine"]["right"]
     assert plain["gaps"]["float_to_fixed"]["same_class"] == plain["right_float"]["same"]
     largest = {(room["layer"], room["register"]): room["largest"] for room in plain["headroom"]}
+    assert "Headroom layer register" in read
     assert largest["celif1", "v"] == np.abs(verdict.traces[0].layers["celif1"]["v"]).max()
 
 
