@@ -3,7 +3,7 @@
 One step, in this order; ``u`` and ``v`` start at 0::
 
     u = wrap24(decay(u, u_decay) + shift(x, a_shift))      the current wraps, in 32 bits before
-    v = sat24(decay(v, v_decay) + u + (bias_mant << 6))    the membrane saturates
+    v = sat24(decay(v, v_decay) + shift(u + (bias_mant << 6), u_shift))    the membrane saturates
     s = 1 if v > v_th_mant << 6 else 0
     v = 0 where s
 
@@ -48,6 +48,9 @@ from .fixed import (
 )
 from .record import Record
 
+U_SHIFT_MAX = 8
+"""SLAYER's normalisation by powers of two takes three bits by default."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CUBA(Record):
@@ -67,6 +70,9 @@ class CUBA(Record):
     a_shift : int
         Shift of the dendritic sum, -23..18: 6, as in Lava's LIF, for unary spikes; ``6 + exp`` for payloads of unit
         ``2**exp``. To the right it rounds toward zero.
+    u_shift : int
+        Shift of what the membrane receives, -8..8: 0, as in Lava's LIF, but for a layer whose input is normalised by a
+        power of two. To the right it rounds toward zero.
     graded : int
         1 if a spike carries the membrane that fired, 0 if spikes are unary.
 
@@ -83,6 +89,7 @@ class CUBA(Record):
     bias_mant: Any = 0
     a_shift: int = ACCUMULATOR_SHIFT
     graded: int = 0
+    u_shift: int = 0
 
     def __post_init__(self) -> None:
         n = as_whole("CUBA num_neurons", self.num_neurons, 1, 2**31 - 1)
@@ -95,8 +102,14 @@ class CUBA(Record):
             bias_mant=per_neuron("CUBA bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
             a_shift=as_whole("CUBA a_shift", self.a_shift, A_SHIFT_MIN, A_SHIFT_MAX),
             graded=as_whole("CUBA graded", self.graded, 0, 1),
+            u_shift=as_whole("CUBA u_shift", self.u_shift, -U_SHIFT_MAX, U_SHIFT_MAX),
             **decays,
         )
+
+    @property
+    def stock(self) -> bool:
+        """Whether Lava's own LIF computes this rule, in which spikes are unary."""
+        return not self.graded and self.a_shift == ACCUMULATOR_SHIFT and not self.u_shift
 
 
 class CUBAState(NamedTuple):
@@ -134,6 +147,7 @@ def step(params: CUBA, state: CUBAState, x: npt.ArrayLike) -> tuple[IntArray, CU
         Registers after this step.
     """
     u = wrap24(wrap32(decay(state.u, params.u_decay) + shift(x, params.a_shift)))
-    v = sat24(decay(state.v, params.v_decay) + u + shl(params.bias_mant, ACCUMULATOR_SHIFT))
+    current = shift(u + shl(params.bias_mant, ACCUMULATOR_SHIFT), params.u_shift)
+    v = sat24(decay(state.v, params.v_decay) + current)
     s = (v > params.v_th_mant << ACCUMULATOR_SHIFT).astype(np.int64)
     return s * v if params.graded else s, CUBAState(u=u, v=v * (1 - s))

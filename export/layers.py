@@ -72,7 +72,7 @@ NEURONS = {
         _CUBA,
         {"refDelay": 1, "gradedSpike": 0},
     ),
-    # Stock NetX would take these for unary spikes.
+    # Stock NetX would take these for unary spikes, and does not normalise.
     "CUBA_GRADED": _Schema(
         CUBA,
         {
@@ -81,6 +81,7 @@ NEURONS = {
             "v_th_mant": "vThMant",
             "a_shift": "aShift",
             "graded": "gradedSpike",
+            "u_shift": "uShift",
         },
         {"refDelay": 1},
     ),

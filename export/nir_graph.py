@@ -172,7 +172,7 @@ def _bias(layer: Layer) -> Any:
     neuron = layer.neuron
     if not isinstance(neuron, CUBA) or (neuron.u_decay != DECAY_ONE).any() or not neuron.bias_mant.any():
         return None
-    if _grades(neuron):
+    if not neuron.stock:
         return None
     return neuron.bias_mant / layer.scale
 
@@ -188,15 +188,10 @@ def _nothing(nir: ModuleType, layer: Layer) -> Any:
     return None
 
 
-def _grades(neuron: CUBA) -> bool:
-    """Whether neurons send or take graded spikes, which NIR's nodes do not."""
-    return bool(neuron.graded) or neuron.a_shift != ACCUMULATOR_SHIFT
-
-
 def _cuba(nir: ModuleType, layer: Layer) -> Any:
     """Return the standard node of CUBA neurons, or None where NIR cannot say what they do."""
     neuron: Any = layer.neuron
-    if _grades(neuron):
+    if not neuron.stock:  # NIR's nodes neither send nor take graded spikes
         return None
     lost_u, lost_v = (lost.reshape(layer.shape) / DECAY_ONE for lost in (neuron.u_decay, neuron.v_decay))
     ones, bias = np.ones(layer.shape), neuron.bias_mant.reshape(layer.shape) / layer.scale

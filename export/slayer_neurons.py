@@ -32,6 +32,9 @@ _TIE_SAFE_THRESHOLD = 4096
 """From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
 
 
+_NORMS = ("MeanOnlyBatchNorm", "WgtScaleBatchNorm")
+
+
 def per_channel(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Return one value, or one a channel, as one value for each neuron of a layer.
 
@@ -50,8 +53,15 @@ def per_channel(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[An
     return np.broadcast_to(array.reshape(-1, *[1] * (len(shape) - 1)), shape).reshape(-1)
 
 
-def refuse_common(neuron: Any) -> None:
+def refuse_common(neuron: Any, *, may_normalise: bool = False) -> None:
     """Refuse what no family of SLAYER's neurons can be exact with.
+
+    Parameters
+    ----------
+    neuron : lava.lib.dl.slayer.neuron.<family>.Neuron
+        The neuron.
+    may_normalise : bool
+        Whether SLAYER's own normalisations have a place in the family's record.
 
     Raises
     ------
@@ -60,7 +70,10 @@ def refuse_common(neuron: Any) -> None:
     """
     refuse(
         {
-            "norm": (_has_norm(neuron), "NetX applies its bias a step early. Build it without, or fold it"),
+            "norm": (
+                _has_norm(neuron) and not (may_normalise and type(neuron.norm).__name__ in _NORMS),
+                f"there is no place for it but in CUBA neurons, and there for {' and '.join(_NORMS)}. Build it without",
+            ),
             "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
             "scale": (
                 neuron.w_scale & (neuron.w_scale - 1) != 0,
@@ -72,7 +85,7 @@ def refuse_common(neuron: Any) -> None:
 
 def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
     """Read a current-based leaky integrate-and-fire neuron."""
-    refuse_common(neuron)
+    refuse_common(neuron, may_normalise=True)
     refuse(
         {
             "threshold": (
@@ -87,8 +100,19 @@ def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
         u_decay=per_channel(neuron.cx_current_decay, shape),
         v_decay=per_channel(neuron.cx_voltage_decay, shape),
         v_th_mant=neuron.v_th_mant,
+        **_normalisation(neuron, shape),
         **_ends(neuron, exp),
     )
+
+
+def _normalisation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Read what a normalisation does in evaluation: it takes a mean from the current and divides by a power of two."""
+    norm = neuron.norm
+    if norm is None:
+        return {}
+    mean = norm.pre_hook_fx(norm.running_mean, descale=True)
+    exponent = np.log2(norm.std(norm.running_var).item()) if hasattr(norm, "std") else 0
+    return {"bias_mant": per_channel(-np.round(mean.cpu().numpy()), shape), "u_shift": -int(exponent)}
 
 
 def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:

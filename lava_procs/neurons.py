@@ -100,7 +100,8 @@ def _where_it_fits(stock: Callable[[Layer, Place], Any], rule: Any) -> Callable[
 
     def build(layer: Layer, place: Place) -> Any:
         neuron: Any = layer.neuron
-        fits = neuron.a_shift == ACCUMULATOR_SHIFT and not neuron.graded and place.bound < STOCK_LIMIT
+        unary = neuron.a_shift == ACCUMULATOR_SHIFT and not neuron.graded
+        fits = getattr(neuron, "stock", unary) and place.bound < STOCK_LIMIT
         return (stock if fits else _ours(rule))(layer, place)
 
     return build

@@ -91,7 +91,7 @@ def _celif(neuron: CELIF, bound: int) -> Scan:
 
 
 def _cuba(neuron: CUBA, bound: int) -> Scan | None:
-    if neuron.graded or neuron.a_shift != ACCUMULATOR_SHIFT:
+    if not neuron.stock:
         return None
     bias = neuron.bias_mant.astype(np.int64) << ACCUMULATOR_SHIFT
     kept = [DECAY_ONE - decay.astype(np.int64) for decay in (neuron.u_decay, neuron.v_decay)]

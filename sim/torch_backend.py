@@ -17,6 +17,7 @@ from ..contract.readout import Readout
 from ..export.slayer import blocks
 from ..export.slayer_state import at_reset
 from . import torch_neurons
+from .simulate import encode
 from .torch_neurons import integers
 from .trace import SPIKES, Trace, without_registers
 
@@ -80,7 +81,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
 
 def _check_units(net: Net, x: npt.ArrayLike) -> None:
     values = np.asarray(x, np.float64)
-    whole = net.input.encode(x) * 2.0**net.input.exp
+    whole = encode(net, values).reshape(values.shape) * 2.0**net.input.exp
     if not np.array_equal(whole, values):
         index = tuple(int(i) for i in np.argwhere(whole != values)[0])
         exp = net.input.exp

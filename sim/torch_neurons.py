@@ -96,6 +96,10 @@ def integers(x: torch.Tensor, unit: float) -> npt.NDArray[np.int32]:
 def _cuba(neuron: Any, dendrites: Any) -> Variables:
     u, v = neuron.dynamics(dendrites)
     spikes = neuron.spike(v)
+    if neuron.norm is not None:  # SLAYER gives what it made of the current, not the current that decays
+        mean = neuron.norm.pre_hook_fx(neuron.norm.running_mean)
+        divisor = neuron.norm.std(neuron.norm.running_var) if hasattr(neuron.norm, "std") else 1.0
+        u = u * divisor + mean.reshape(-1, *[1] * (u.ndim - 2))
     return {SPIKES: spikes, "u": u, "v": v * (spikes == 0)}
 
 

@@ -89,6 +89,7 @@ def cuba_params(num_neurons):
         v_decay=decays | arrays(decays, num_neurons),
         v_th_mant=thresholds,
         bias_mant=biases | arrays(biases, num_neurons),
+        u_shift=st.just(0) | st.just(0) | edged(-8, 8),
         **mostly_stock,
     )
 

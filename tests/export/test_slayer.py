@@ -67,7 +67,7 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: cuba(count_log=True), "layer 'cuba1': count_log"),
         (lambda: cuba(mask=torch.ones(3, 4), weight_norm=True), "layer 'cuba1': mask: .*the mask does nothing"),
         (lambda: cuba(pre_hook_fx=lambda w, descale=False: w), "layer 'cuba1': pre_hook_fx"),
-        (lambda: _with(PARAMS, norm=slayer.neuron.norm.MeanOnlyBatchNorm), "layer 'cuba1': norm"),
+        (lambda: _with(PARAMS, norm=torch.nn.Identity), "layer 'cuba1': norm: there is no place for it"),
         (lambda: _with(PARAMS, persistent_state=True), "layer 'cuba1': persistent_state"),
         (lambda: _with(PARAMS, threshold=64.0), "layer 'cuba1': threshold: .*fires at equality"),
         (lambda: _with(PARAMS, scale=100), "layer 'cuba1': scale: 100 is not a power of two"),
