@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,8 @@ class Conv(Record):
         A value is out of range, or the shapes do not fit each other.
     """
 
+    port_bits: ClassVar[int] = 24
+    """Width at which Lava's process wraps a sum."""
     weight: Any
     in_shape: tuple[int, int, int]
     stride: tuple[int, int] = (1, 1)

@@ -109,15 +109,21 @@ def wrap24(x: npt.ArrayLike) -> IntArray:
     return np.where(wide > half, wide - 2 * half, np.where(wide <= -half, wide + 2 * half, wide))
 
 
-def wrap32(x: npt.ArrayLike) -> IntArray:
-    """Wrap into 32 bits, two's complement, as Lava's ports do with a dendritic sum.
+def wrap(x: npt.ArrayLike, bits: int) -> IntArray:
+    """Wrap into a register of `bits` bits, two's complement, as Lava's ports do with a dendritic sum.
 
     Examples
     --------
-    >>> wrap32([2**31 - 1, 2**31, -(2**31)]).tolist()
+    >>> wrap([2**31 - 1, 2**31, -(2**31)], 32).tolist()
     [2147483647, -2147483648, -2147483648]
     """
-    return np.asarray(x, dtype=np.int64).astype(np.int32).astype(np.int64)
+    half = 1 << (bits - 1)
+    return ((np.asarray(x, dtype=np.int64) + half) & (2 * half - 1)) - half
+
+
+def wrap32(x: npt.ArrayLike) -> IntArray:
+    """Wrap into 32 bits, as NumPy does in Lava's models."""
+    return wrap(x, 32)
 
 
 def decay(x: npt.ArrayLike, lost: npt.ArrayLike) -> IntArray:

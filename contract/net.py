@@ -291,14 +291,12 @@ class Net(Record):
                 f"{self.input.bits} bits. Give the input more bits."
             )
         for i, (layer, bound) in enumerate(zip(self.layers, self.sum_bounds(), strict=True)):
-            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does. Its
-            # convolution wraps to 24 bits.
-            conv = isinstance(layer.synapse, Conv)
-            limit = 2 ** (23 if conv else 31)
-            if bound >= limit and (conv or self.payload_exp(i) == 0 or i == 0):
+            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
+            bits = layer.synapse.port_bits
+            if bound >= 2 ** (bits - 1) and (i == 0 or self.payload_exp(i) == 0):
                 raise RecordError(
-                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {24 if conv else 32}-bit "
-                    f"port holds less than {limit}. Use fewer inputs, smaller weights or fewer input bits."
+                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {bits}-bit port holds "
+                    f"less than {2 ** (bits - 1)}. Use fewer inputs, smaller weights or fewer input bits."
                 )
 
     def sum_bounds(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ large a sum can get. Nothing else of a record depends on its kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ class Dense(Record):
         Even integers -256..254, kept as int16.
     """
 
+    port_bits: ClassVar[int] = 32
+    """Width at which Lava's process wraps a sum."""
     weight: Any
 
     def __post_init__(self) -> None:

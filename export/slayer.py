@@ -107,9 +107,9 @@ def record(
         Input. Convolutions need it for the size of their images, and a module with a forward pass of its own for the
         order of its blocks: it is run on it once.
     input : Input, optional
-        What enters a stock SLAYER block that comes first: unary spikes by default, or 16 bits of the block's own
-        payload units for sigma-delta. Its channels are counted from the block. A spikeproof block says itself what it
-        takes.
+        What enters a stock SLAYER block that comes first: unary spikes by default, or up to 16 bits of the block's
+        own payload units for sigma-delta. Its channels are counted from the block. A spikeproof block says itself
+        what it takes.
 
     Returns
     -------
@@ -135,6 +135,10 @@ def record(
             raise UnsupportedError(
                 "The network has no temporal encoding to take the sample length from. Pass steps= or sample=, an input."
             )
+    if input is None and not hasattr(listed[0].module, "record") and source.bits:
+        synapse = layers[0].synapse  # as many bits as its sums have room for
+        room = (2 ** (synapse.port_bits - 1) - 1) // max(1, synapse.bound(1))
+        source = dataclasses.replace(source, bits=max(1, min(source.bits, (room + 1).bit_length() - 1)))
     return Net(
         input=dataclasses.replace(source, num_channels=layers[0].num_inputs),
         layers=tuple(layers),

@@ -1,8 +1,8 @@
 """Layers of the batch engine: a layer of a record made ready to run over blocks of steps.
 
 A layer's sums are computed in float32 where `Net.sum_bounds` proves that every sum, and every part of one, is a whole
-number below 2**24, and in float64 otherwise. So they are exact in any order of additions; sums of 2**31 and more, which
-the record allows behind neurons that send their registers, wrap as in Lava's port.
+number below 2**24, and in float64 otherwise. So they are exact in any order of additions; sums past the width of
+Lava's port, which the record allows behind neurons that send their registers, wrap as there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..contract import cpg
 from ..contract.celif import CELIF
 from ..contract.cpg import Phase
 from ..contract.encoding import Driven, clipped
-from ..contract.fixed import wrap32
+from ..contract.fixed import wrap
 from ..contract.net import Net
 from ..contract.oscillators import RULES, Oscillators
 from ..contract.synapse import Dense
@@ -28,7 +28,6 @@ Array: TypeAlias = npt.NDArray[Any]
 
 _NOTHING = np.empty((0, 0, 0), np.int32)
 _FLOAT32_BOUND = 2**24
-_PORT_BOUND = 2**31
 
 
 class Sources:
@@ -102,6 +101,7 @@ class RunLayer:
         self.num_neurons, self.num_sums = layer.num_neurons, layer.num_sums
         self.variables = VARIABLES[type(layer.neuron)]
         self.dtype = np.dtype(np.float32 if exact_float32 and self.bound < _FLOAT32_BOUND else np.float64)
+        self._port_bits = layer.synapse.port_bits
         self._sums = sums_of(layer.synapse, layer.num_inputs, self.dtype, event_driven)
         self._sources = None if layer.cpg is None else Sources(layer.cpg)
         if isinstance(layer.synapse, Dense):
@@ -138,8 +138,8 @@ class RunLayer:
             Where the sums go.
         """
         self._sums(x.reshape(-1, x.shape[-1]), num_events, start, z.reshape(-1, self.num_sums))
-        if self.bound >= _PORT_BOUND:
-            z[:] = self._wrapped(z)
+        if self.bound >= 2 ** (self._port_bits - 1):
+            z[:] = wrap(z, self._port_bits)
 
     def scan(
         self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array], last: Array
@@ -165,8 +165,8 @@ class RunLayer:
         return fired
 
     def _wrapped(self, z: Array) -> Array:
-        """Return sums as they go through Lava's 32-bit port."""
-        return wrap32(z) if self.bound >= _PORT_BOUND else z
+        """Return sums as they add up in the 32-bit port of Lava's neurons."""
+        return wrap(z, 32) if self.bound >= 2**31 else z
 
 
 class Scratch:

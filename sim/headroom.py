@@ -58,8 +58,8 @@ class Headroom:
             return f"{where}: {self.register} = {self.value}, {self.used:.0%} of its range"
         if self.register == SUM:
             return (
-                f"{where}: what arrives adds up to {self.value}, and from {self.limit} on torch's float32 rounds it. "
-                "Use smaller weights or payloads"
+                f"{where}: what arrives adds up to {self.value}, and from {self.limit} on torch's float32 rounds it or "
+                "Lava's port wraps it. Use smaller weights or payloads"
             )
         return (
             f"{where}: {self.register} = {self.value} is at or past the end of its 24 bits, {self.limit}, where Lava "
@@ -97,7 +97,8 @@ def measure(net: Net, payload: npt.NDArray[np.int32], traces: Sequence[Trace]) -
             synapse = replace(layer.synapse, weight=-np.abs(layer.synapse.weight))
             arriving = reference.arriving(net, index, np.abs(sent))
             sums = synapse.sums(arriving.transpose(2, 0, 1)).transpose(1, 2, 0)
-            found.append(_of(layer.name, SUM, _FLOAT32_SUM, [-sums], layer.num_neurons))
+            limit = min(_FLOAT32_SUM, 2 ** (layer.synapse.port_bits - 1))
+            found.append(_of(layer.name, SUM, limit, [-sums], layer.num_neurons))
         for name in traces[0].layers[layer.name]:
             if name != SPIKES:
                 registers = [trace.layers[layer.name][name] for trace in traces]

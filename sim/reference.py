@@ -60,7 +60,8 @@ def sums(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[np
     -------
     ndarray of int64, shape (steps, samples, sums)
     """
-    return fixed.wrap32(net.layers[index].synapse.sums(arriving(net, index, payload).transpose(2, 0, 1)))
+    synapse = net.layers[index].synapse
+    return fixed.wrap(synapse.sums(arriving(net, index, payload).transpose(2, 0, 1)), synapse.port_bits)
 
 
 def arriving(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[Any]:

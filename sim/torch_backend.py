@@ -79,15 +79,14 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     return trace if registers else without_registers(trace, net)
 
 
-def _check_units(net: Net, x: npt.ArrayLike) -> None:
-    values = np.asarray(x, np.float64)
-    whole = encode(net, values).reshape(values.shape) * 2.0**net.input.exp
-    if not np.array_equal(whole, values):
-        index = tuple(int(i) for i in np.argwhere(whole != values)[0])
+def _check_units(net: Net, x: npt.NDArray[Any]) -> None:
+    whole = encode(net, x).reshape(x.shape) * 2.0**net.input.exp
+    if not np.array_equal(whole, x):
+        index = tuple(int(i) for i in np.argwhere(whole != x)[0])
         exp = net.input.exp
         raise InputError(
-            f"Input{list(index)} = {values[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round "
-            f"its input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."
+            f"Input{list(index)} = {x[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round its "
+            f"input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."
         )
 
 

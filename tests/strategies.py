@@ -26,7 +26,6 @@ from spikeproof.contract.fixed import (
     WEIGHT_MIN,
 )
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.neurons import max_payload
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.rf import RF
 from spikeproof.contract.rf_iz import RFIZ
@@ -229,10 +228,6 @@ def nets(draw, max_neurons=5, max_steps=6):
         channels_beside, cpg = 0, None
         sums = 2 if kind in complex_kinds else 1
         if image is not None and draw(st.booleans()):
-            if layers and getattr(
-                layers[-1].neuron, "graded", 0
-            ):  # whose sums could overflow: a convolution wraps at 24 bits
-                layers[-1] = dataclasses.replace(layers[-1], neuron=dataclasses.replace(layers[-1].neuron, graded=0))
             synapse = draw(convs(image, sums))
             image = synapse.out_shape[0] // sums, *synapse.out_shape[1:]
             n = int(np.prod(image))
@@ -244,8 +239,6 @@ def nets(draw, max_neurons=5, max_steps=6):
         neuron = draw(kind(n))
         scale = 2 ** draw(st.integers(0, 10))
         axon = draw(st.none() | axons(n)) if kind is not readout_params else None
-        if isinstance(synapse, Conv) and layers and max_payload(layers[-1].neuron) > 1:  # could overflow in Lava
-            synapse = dataclasses.replace(synapse, weight=synapse.weight * 0)
         feedback = None
         unary = kind not in (readout_params, sigma_delta_params)
         if unary and draw(st.sampled_from((False, False, False, True))):

@@ -102,6 +102,50 @@ def test_torch_and_the_engine_are_exact(family, seed, tmp_path):
     assert verdict.comparisons[0].silent == ()
 
 
+def images(family, seed):
+    """A network of convolutions of a family with a dense block behind them, and images."""
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    block = getattr(slayer.block, family)
+
+    def shared():
+        return {name: sum(value) / 2 if isinstance(value, tuple) else value for name, value in PARAMS[family].items()}
+
+    module = torch.nn.Sequential(
+        block.Conv(shared(), 2, 4, 3, weight_scale=4, padding=1),
+        block.Conv(shared(), 4, 3, 3, stride=2, weight_scale=4),
+        block.Flatten(),
+        block.Dense(drawn(family, random), 3 * 2 * 2, 5, weight_scale=4),
+    ).eval()
+    x = (random.random((SAMPLES, 2, 6, 6, STEPS)) < 0.4).astype(np.float32)
+    if family == "sigma_delta":
+        unit = module[0].neuron.s_scale
+        x = (x * np.round(random.normal(0, 0.2, x.shape) * unit) / unit).astype(np.float32)
+    module(torch.tensor(x))
+    return module, x
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("family", PARAMS)
+def test_convolutions_are_exact_in_torch_and_the_engine(family, seed):
+    module, x = images(family, seed)
+
+    verdict = verify(module, x, backends=("engine",))
+
+    assert verdict.exact, str(verdict)
+    assert verdict.comparisons[0].silent == ()
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("family", ["sigma_delta", pytest.param("adrf", marks=pytest.mark.slow)])
+def test_convolutions_are_exact_on_lava(family):
+    module, x = images(family, 0)
+
+    verdict = verify(module, x, backends=("lava",))
+
+    assert verdict.exact, str(verdict)
+
+
 @pytest.mark.lava
 @pytest.mark.parametrize(
     ("seed", "kinds"),
