@@ -314,10 +314,14 @@ def map_(
     net: Annotated[Path, typer.Argument(help="Network file.")],
     limits: Annotated[Path | None, typer.Option(help="TOML file of limits, in place of the public ones.")] = None,
     chips: Annotated[int | None, typer.Option(min=1, help="Chips that there are.")] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", "-i", help="Input to count operations on: .npy, or .npz with an array x.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the map to this HTML file.")] = None,
     sources: Annotated[bool, typer.Option("--sources", help="Say where each figure and limit comes from.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Map a network to Loihi 2: cores, memory, and what does not fit; exit 0 if all fits, 1 if not."""
+    """Map a network to Loihi 2: cores, memory, cost, and what does not fit; exit 0 if all fits, 1 if not."""
     from .export.formats import load
     from .export.loihi2 import limits as limits_of
     from .export.loihi2.mapping import chart
@@ -325,11 +329,23 @@ def map_(
     allowed = limits_of.load(limits)
     if chips is not None:
         allowed = allowed.replace({"chips": chips}, "--chips")
-    found = chart(load(net), allowed)
+    x = None if input_file is None else _read_array(input_file)
+    record = load(net, steps=x.shape[-1] if x is not None and x.ndim else None)
+    found, cost = chart(record, allowed), None
+    if x is not None:
+        from .sim import energy, operations
+
+        cost = energy.cost(record, operations.count(record, x), found)
+    if report is not None:
+        from .sim import map_report
+
+        map_report.write(found, report, title=f"{net.name} on Loihi 2", cost=cost)
     if as_json:
-        _print_json(found.as_dict())
+        _print_json(found.as_dict() | {"cost": None if cost is None else cost.as_dict()})
     else:
-        _print_map(found, str(net), with_sources=sources)
+        _print_map(found, str(net), cost, with_sources=sources)
+        if report is not None:
+            _out.print(f"report: {report}", markup=False)
     if not found.fits:
         raise typer.Exit(1)
 
@@ -537,8 +553,9 @@ def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, A
         raise typer.Exit(1)
 
 
-def _print_map(found: Any, title: str, *, with_sources: bool) -> None:
+def _print_map(found: Any, title: str, cost: Any, *, with_sources: bool) -> None:
     from .export.loihi2 import view
+    from .sim.energy import SOURCES
 
     header, *lines = view.rows(found)
     table = Table(title=f"{title} on Loihi 2; words of 64 bits in the fullest core of each layer")
@@ -547,11 +564,13 @@ def _print_map(found: Any, title: str, *, with_sources: bool) -> None:
     for line in lines:
         table.add_row(*line)
     _out.print(table)
-    for line in (*view.details(found), str(found), view.basis(found)):
-        _out.print(line, markup=False)
+    words = [*view.details(found), str(found), view.basis(found)]
+    if cost is not None:
+        words += [*cost.lines(), "energy and time are estimates; --sources says from which figures and which hardware"]
     if with_sources:
-        for line in view.sources(found):
-            _out.print(line, markup=False)
+        words += [*view.sources(found), *(SOURCES if cost is not None else ())]
+    for line in words:
+        _out.print(line, markup=False)
 
 
 def _count(samples: str, available: int | None) -> int:

@@ -98,20 +98,24 @@ def graph(net: Net) -> Any:
         follow(ENCODING, _ours(nir, {KIND: "TemporalEncoding", "te": net.te}, (0,), net.te.shape[1:]))
     source = "input"
     for i, layer in enumerate(net.layers):
-        name = layer.name
+        name, neuron = layer.name, _neuron(nir, layer)
         if len(shape) > 1 and not isinstance(layer.synapse, Conv):
             flatten = nir.Flatten(input_type={"input": np.array(shape)}, start_dim=0, end_dim=-1)
             source = follow(f"{name}:flatten", flatten, source)
-        inputs = [follow(f"{name}:synapse", _synapse(nir, net, i, slice(0, layer.num_inputs), shape), source)]
+        inputs = [follow(f"{name}:synapse", _synapse(nir, net, i, slice(0, layer.num_inputs), shape, neuron), source)]
         if layer.cpg is not None:
             oscillators = _ours(nir, pack(layer.cpg), (0,), (layer.cpg.num_neurons,))
             cpg = follow(f"{name}:cpg", oscillators)
             inputs.append(
-                follow(f"{name}:cpg_synapse", _synapse(nir, net, i, slice(layer.num_inputs, None), shape), cpg)
+                follow(f"{name}:cpg_synapse", _synapse(nir, net, i, slice(layer.num_inputs, None), shape, neuron), cpg)
             )
         if isinstance(layer.neuron, CELIF):
             inputs.append(ENCODING)
-        source, shape = follow(node_name(layer), _neuron(nir, layer), *inputs), layer.shape
+        if layer.feedback is not None:
+            unit = 2.0 ** (getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT) - ACCUMULATOR_SHIFT) / layer.scale
+            node = nir.Linear(weight=layer.feedback.weight * unit)
+            inputs.append(follow(f"{name}:feedback", node, node_name(layer)))
+        source, shape = follow(node_name(layer), neuron, *inputs), layer.shape
         if layer.axon is not None:
             source = follow(f"{name}:delay", nir.Delay(delay=(layer.axon.delay * DT).reshape(shape)), source)
     follow("output", nir.Output(output_type={"output": np.array(shape)}), source)
@@ -131,7 +135,7 @@ def is_ours(node: Any) -> bool:
     return str(node.to_dict()["type"]).startswith(f"{OURS}.")
 
 
-def _synapse(nir: ModuleType, net: Net, index: int, columns: slice, shape: tuple[int, ...]) -> Any:
+def _synapse(nir: ModuleType, net: Net, index: int, columns: slice, shape: tuple[int, ...], neuron: Any) -> Any:
     layer = net.layers[index]
     # NIR has no node that makes an image of a vector.
     reshapes = isinstance(layer.synapse, Conv) and layer.synapse.in_shape != shape
@@ -139,12 +143,13 @@ def _synapse(nir: ModuleType, net: Net, index: int, columns: slice, shape: tuple
         return _ours(nir, pack(layer.synapse), (layer.synapse.num_inputs,), (layer.synapse.num_neurons,))
     # What a payload of 1 does to the membrane, in SLAYER's units.
     unit = 2.0 ** (getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT) - ACCUMULATOR_SHIFT) / layer.scale
-    if index == 0:
-        unit *= 2.0**-net.input.exp
-    node, bias = _SYNAPSES[type(layer.synapse)](nir, layer.synapse, columns, unit), _bias(layer)
-    if columns.start or bias is None or isinstance(layer.synapse, Conv):
+    unit *= 2.0 ** -net.payload_exp(index)
+    node, params = _SYNAPSES[type(layer.synapse)](nir, layer.synapse, columns, unit), layer.neuron
+    # Before neurons without a current the linear node carries their bias, which most readers expect there.
+    if columns.start or not isinstance(node, nir.Linear) or not isinstance(neuron, nir.LIF | nir.IF):
         return node
-    return nir.Affine(weight=node.weight, bias=bias)
+    assert isinstance(params, CUBA)
+    return nir.Affine(weight=node.weight, bias=params.bias_mant / layer.scale) if params.bias_mant.any() else node
 
 
 def _dense(nir: ModuleType, synapse: Dense, columns: slice, unit: float) -> Any:
@@ -165,16 +170,6 @@ def _conv(nir: ModuleType, synapse: Conv, columns: slice, unit: float) -> Any:
 
 _SYNAPSES: dict[type[Any], Callable[[ModuleType, Any, slice, float], Any]] = {Dense: _dense, Conv: _conv}
 """Kind of synapse -> (nir, synapse, columns, unit of a weight) -> standard node."""
-
-
-def _bias(layer: Layer) -> Any:
-    """Return what a linear node adds, or None: only neurons without a current see it undelayed."""
-    neuron = layer.neuron
-    if not isinstance(neuron, CUBA) or (neuron.u_decay != DECAY_ONE).any() or not neuron.bias_mant.any():
-        return None
-    if not neuron.stock:
-        return None
-    return neuron.bias_mant / layer.scale
 
 
 def _neuron(nir: ModuleType, layer: Layer) -> Any:

@@ -65,14 +65,14 @@ class Placed:
         What each of its cores holds; empty if it does not fit.
     halving : int
         Cores that repeated halving would take.
-    outgoing_connections : int
-        Connections that leave it.
+    places : int
+        Into how many parts its places are cut.
     """
 
     population: Population
     uses: tuple[Use, ...]
     halving: int
-    outgoing_connections: int
+    places: int
 
     @property
     def largest(self) -> Use:
@@ -131,7 +131,7 @@ class Map:
         chips, most = self.chips, self.limits.chips.value
         found = (
             f"{'FITS' if self.fits else 'DOES NOT FIT'}, by public figures: {self.neurons:,} neurons on {self.cores:,} "
-            f"cores of {chips:,} chip{'s' * (chips != 1)} ({most:,} there), their memory {self.utilisation:.0%} full"
+            f"cores of {chips:,} chip{'s' * (chips != 1)} ({most:,} allowed), their memory {self.utilisation:.0%} full"
         )
         return "\n".join(
             [found, *(f"problem: {problem}" for problem in self.problems), *(f"note: {note}" for note in self.notes)]
@@ -243,7 +243,7 @@ def _place(populations: Plan, index: int, limits: Limits) -> tuple[Placed, list[
             population=population,
             uses=uses,
             halving=found.halving if found else 0,
-            outgoing_connections=len(targets) + to_host,
+            places=found.places if found else 0,
         ),
         problems,
     )
@@ -268,8 +268,13 @@ def _fan_out(found: Map, populations: Plan) -> list[str]:
     notes = []
     for placed in found.placed:
         name = placed.population.name
-        targets = [population.name for population in populations for c in population.inputs if c.source == name]
-        upper = placed.largest.neurons * max(1, sum(cores[target] for target in targets))
+        use, places = placed.largest, -(-placed.population.places // max(placed.places, 1))
+        upper = sum(
+            connection.outgoing(use.neurons, places) * cores[population.name]
+            for population in populations
+            for connection in population.inputs
+            if connection.source == name
+        )
         if upper > found.limits.axon_map.value:
             notes.append(
                 f"layer {name!r}: if a neuron took an output axon for each core that listens, instead of one for each "

@@ -107,6 +107,8 @@ def plan(net: Net, limits: Limits) -> Plan:
             name = f"{layer.name}:cpg"
             found.append(_oscillators(name, layer.cpg, limits))
             inputs.append(_connection(layer, name, slice(layer.num_inputs, None), 0))
+        if layer.feedback is not None:
+            inputs.append(_cheapest(layer.name, layer.feedback.weight, 0, RULES[type(layer.neuron)].sums))
         if isinstance(layer.neuron, CELIF):
             before, connection = _encoding(net, layer, limits, known={population.name for population in found})
             found += before
@@ -119,14 +121,14 @@ def plan(net: Net, limits: Limits) -> Plan:
 def _neurons(layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: Limits) -> Population:
     neuron, rule = layer.neuron, RULES[type(layer.neuron)]
     channels, *image = layer.shape
-    if type(neuron) in _ONE_WORD:
+    if isinstance(neuron, CUBA) and neuron.stock:
         kind, words = _ONE_WORD[type(neuron)], 1
     else:
         registers = len(set(rule.module.reset(neuron)._fields) - {"s"})
         # One word and one a register: what the two micro-coded neurons took whose memory is known (docs/map.md).
         kind, words = f"{type(neuron).__name__} (micro-coded)", 1 + registers
     # A bias is part of every neuron's state.
-    varying = [field.name for field in dataclasses.fields(neuron) if field.name != "bias_mant"]
+    varying = [field.name for field in dataclasses.fields(neuron) if field.name not in ("bias", "bias_mant")]
     groups, more = _configurations(neuron, varying, limits)
     return Population(
         name=layer.name,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 import time
 
@@ -11,12 +12,14 @@ import pytest
 from spikeproof import cli
 from spikeproof.contract.axon import Axon
 from spikeproof.contract.celif import CELIF
+from spikeproof.contract.conv import Conv as ConvSynapse
 from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.encoding import Driven
 from spikeproof.contract.errors import FileFormatError, InputError
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
+from spikeproof.contract.rf import RF
 from spikeproof.contract.synapse import Dense as DenseSynapse
 from spikeproof.export import netx
 from spikeproof.export.loihi2 import limits, view
@@ -290,6 +293,67 @@ def test_a_convolutional_network():
     assert sum(use.neurons for use in placed["conv2"].uses) == 36 * 48 * 15
 
 
+def test_cuba_neurons_that_are_not_lavas_own_are_micro_coded():
+    neuron = CUBA(num_neurons=4, u_decay=0, v_decay=0, v_th_mant=1, graded=1)
+    layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((4, 3), 6)), neuron=neuron)
+    (placed,) = chart(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
+    assert (placed.population.kind, placed.largest.state_words) == ("CUBA (micro-coded)", 4 * 3)
+
+
+def test_feedback_is_mapped_and_nothing_of_a_layer_is_forgotten():
+    neuron = CUBA(num_neurons=4, u_decay=0, v_decay=0, v_th_mant=1)
+    feedback = DenseSynapse(weight=np.full((4, 4), -2))
+    layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((4, 3), 6)), neuron=neuron, feedback=feedback)
+    (placed,) = chart(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
+
+    assert [connection.source for connection in placed.population.inputs] == [":input", "a"]
+    assert placed.largest.synapse_words == 3 * (4 * 14 // 64 + 1) + 4 * (4 * 13 // 64 + 1)
+    assert placed.largest.axon_map == 2 * 4  # to itself and out
+    # Who adds a field to a layer adds it to the map, to NIR's nodes and to the count of operations, and then here.
+    known = {"name", "synapse", "neuron", "scale", "cpg", "axon", "feedback"}
+    assert {field.name for field in dataclasses.fields(Layer)} == known
+
+
+def test_a_convolutional_record():
+    synapse = ConvSynapse(weight=np.full((4, 2, 3, 3), 20), in_shape=(2, 10, 8), padding=(1, 1), stride=(2, 1))
+    conv = Layer(name="a", synapse=synapse, neuron=CUBA(num_neurons=160, u_decay=0, v_decay=0, v_th_mant=1))
+    last = Layer(
+        name="b",
+        synapse=DenseSynapse(weight=np.full((3, 160), -6)),
+        neuron=CUBA(num_neurons=3, u_decay=0, v_decay=0, v_th_mant=1),
+    )
+    net = Net(input=Input(num_channels=160), layers=(conv, last), steps=4)
+
+    first, second = chart(net).placed
+
+    assert (first.population.channels, first.population.places) == (4, 5 * 8)
+    assert first.largest.synapse_words == 2 * 9 * (4 * (1 + 12) // 64 + 1)  # 20 is one bit and an exponent
+    assert (first.largest.input_axons, first.largest.axon_map) == (2, 160)
+    assert second.largest.synapse_words == 160 * (3 * (2 + 12) // 64 + 1)  # 6 is two bits and an exponent
+
+
+def test_groups_of_channels_take_lists_of_their_own():
+    depthwise = Conv(source=":input", in_channels=1, kernel=9, groups=8, group_channels=1)
+    assert depthwise.words(part(8, 100)) == 8 * 9
+    assert depthwise.words(part(2, 100)) == 2 * 9
+    halves = Conv(source=":input", in_channels=4, kernel=9, groups=2, group_channels=16)
+    assert halves.words(part(32)) == 2 * 4 * 9 * (16 * 20 // 64 + 1)
+
+
+def test_complex_neurons_take_two_lists_of_targets():
+    neuron = RF(num_neurons=10, sin_decay=100, cos_decay=4000, v_th_mant=9)
+    layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((20, 7), 2)), neuron=neuron)
+    (placed,) = chart(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
+
+    assert (placed.largest.neurons, placed.largest.accumulators) == (10, 20)
+    assert placed.largest.synapse_words == 7 * (20 * 13 // 64 + 1)
+    half = np.full((20, 7), 2)
+    half[10:] = 0
+    layer = dataclasses.replace(layer, synapse=DenseSynapse(weight=half))
+    (placed,) = chart(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
+    assert placed.largest.synapse_words == 7 * (10 * 13 // 64 + 1)
+
+
 def test_a_million_neurons_take_less_than_ten_seconds():
     layers = [lif(f"l{i}", 1000, dense(1000, source=f"l{i - 1}" if i else ":input")) for i in range(1000)]
     started = time.perf_counter()
@@ -405,7 +469,17 @@ def test_the_command_maps_a_file(run, tmp_path):
     code, out, _ = run("map", tmp_path / "net.net", "--json")
     found = json.loads(out)
     assert code == 0 and found["cores"] == 8 and found["layers"][1]["on_each_core"][0]["input_axons"] == 785
+    np.save(tmp_path / "x.npy", np.ones((2, 1, 784)))
+    page = tmp_path / "map.html"
+    code, out, _ = run("map", tmp_path / "net.net", "-i", tmp_path / "x.npy", "--report", page, "--sources")
+    assert code == 0 and "counted exactly over 2 samples of 784 steps" in out and "Davies" in out
+    text = page.read_text()
+    assert "<b>FITS</b>" in text and text.count("<svg") == 2 and "Loihi 1: " in text
+    assert text.count('class="taken"') == 8 and text.count('class="empty"') == 112 + 5
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)  # self-contained
     (tmp_path / "mine.toml").write_text("core_words = 700")
+    code, _, _ = run("map", tmp_path / "net.net", "--limits", tmp_path / "mine.toml", "--report", page)
+    assert code == 1 and "<b>DOES NOT FIT</b>" in page.read_text()
     code, out, _ = run("map", tmp_path / "net.net", "--limits", tmp_path / "mine.toml")
     assert code == 1 and "DOES NOT FIT" in out and "problem: layer 'celif0', one neuron: needs" in out
     assert run("map", tmp_path / "absent.net")[0] == 2

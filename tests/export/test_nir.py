@@ -148,6 +148,31 @@ def test_what_nir_has_no_node_for_is_ours_and_is_refused_by_its_reader(tmp_path)
     assert formats.load(tmp_path / "net.nir") == mixed_net()
 
 
+@pytest.mark.parametrize("change", [{"graded": 1}, {"u_shift": 1}, {"v_decay": [0, 1, 0, 0]}])
+def test_cuba_neurons_that_nir_would_misread_are_ours(change, tmp_path):
+    fields = {"num_neurons": 4, "u_decay": 4096, "v_decay": 9, "v_th_mant": 1, "bias_mant": 3} | change
+    layer = Layer(name="a", synapse=Dense(weight=np.full((4, 1), 2)), neuron=CUBA(**fields))
+    nir_graph.write(Net(input=Input(num_channels=1), layers=(layer,), steps=3), tmp_path / "net.nir")
+    # Its node holds the bias, so the linear node must not.
+    assert types(tmp_path / "net.nir") | {"a:synapse": "Linear", "a": "spikeproof.CUBA"} == types(tmp_path / "net.nir")
+    # Who adds a field to CUBA neurons says here and in nir_graph what NIR makes of it.
+    known = {"num_neurons", "u_decay", "v_decay", "v_th_mant", "bias_mant", "a_shift", "graded", "u_shift"}
+    assert {field.name for field in dataclasses.fields(CUBA)} == known
+
+
+def test_feedback_is_a_loop_of_a_linear_node(tmp_path):
+    net = cuba_net()
+    first = dataclasses.replace(net.layers[0], feedback=Dense(weight=np.full((8, 8), -4)))
+    net = dataclasses.replace(net, layers=(first, *net.layers[1:]))
+    nir_graph.write(net, tmp_path / "net.nir")
+
+    read = nir.read(tmp_path / "net.nir")
+
+    assert {("a", "a:feedback"), ("a:feedback", "a")} <= set(read.edges)
+    np.testing.assert_array_equal(read.nodes["a:feedback"].weight, np.full((8, 8), -4 / 64))
+    assert formats.load(tmp_path / "net.nir") == net
+
+
 def test_an_infinite_time_constant_is_a_node_of_ours(tmp_path):
     layer = Layer(
         name="a", synapse=Dense(weight=[[2]]), neuron=CUBA(num_neurons=1, u_decay=100, v_decay=0, v_th_mant=1)
