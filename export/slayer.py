@@ -67,6 +67,12 @@ def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block
             cpg = member.oscillators()
         elif _kind(member)[1] == "Flatten":
             flatten = True
+        elif _kind(member)[1] == "Input" and member.neuron is None:
+            if member.delay_shift:
+                raise UnsupportedError(
+                    "Input: without a neuron SLAYER's own forward pass raises. Build it with delay_shift=False, which "
+                    "passes its input on, or leave it out."
+                )
         else:
             listed.append(Block(member, cpg, flatten))
             cpg, flatten = None, False
@@ -197,6 +203,18 @@ def _shared_encoding(listed: Iterable[Block]) -> Any:
     return next(iter(encodings.values()), None)
 
 
+_MENDS = {
+    "Average": "it puts out fractions of spikes, which no synapse carries. Leave it out and average what comes out of "
+    "the network, or end in spikeproof.Readout",
+    "Input": "neurons on analog input have no synapses of their own in Lava. Begin with a Dense or Conv block, or feed "
+    "the network what this block puts out",
+    "KWTA": "SLAYER's own export of it is empty, and it keeps its state between calls. Use Recurrent with weights that "
+    "inhibit",
+    "TimeDecimation": "it puts out fractions of spikes, and its output has another clock. Decimate the input before "
+    "the network",
+}
+"""Kind of block that no record can hold -> why, and what to do."""
+
 Shape = tuple[int, ...]
 """Shape of what arrives at a block, or of its neurons: (neurons,) or (channels, rows, columns)."""
 
@@ -243,6 +261,8 @@ def _layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple[Lay
 def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer, Shape]:
     """Read a stock SLAYER block by the readers of its neuron and of its synapses."""
     family, kind = _kind(block)
+    if family and kind in _MENDS:
+        raise UnsupportedError(f"{kind}: {_MENDS[kind]}.")
     if family not in slayer_neurons.READERS or kind not in slayer_synapses.READERS:
         families, kinds = (", ".join(readers.READERS) for readers in (slayer_neurons, slayer_synapses))
         raise UnsupportedError(

@@ -20,7 +20,7 @@ from ..contract.adrf import ADRF
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
 from ..contract.errors import UnsupportedError
-from ..contract.fixed import ACCUMULATOR_SHIFT
+from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ..contract.neurons import Neuron
 from ..contract.readout import Readout
 from ..contract.rf import RF
@@ -168,6 +168,19 @@ def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> Neuron:
     )
 
 
+def affine(neuron: Any, shape: tuple[int, ...], exp: int) -> Readout:
+    """Read what an affine block without dynamics puts out: its sums, in a register that remembers nothing."""
+    refuse(
+        {
+            "dynamics": (
+                neuron.threshold is not None,
+                "a membrane that never fires has no record. Build it with dynamics=False, or end in spikeproof.Readout",
+            )
+        }
+    )
+    return Readout(num_neurons=math.prod(shape), v_decay=DECAY_ONE)
+
+
 def sigma_delta(neuron: Any, shape: tuple[int, ...], exp: int) -> SigmaDelta:
     """Read a sigma-delta ReLU unit; its registers are in the units of its sums."""
     _refuse_sigma_delta(neuron)
@@ -236,5 +249,6 @@ READERS: dict[str, Callable[[Any, tuple[int, ...], int], Neuron]] = {
     "rf_iz": rf_iz,
     "sigma_delta": sigma_delta,
     "sigma_delta.Output": sigma,
+    "cuba.Affine": affine,
 }
 """Family, as the module ``lava.lib.dl.slayer.block.<family>`` is called, or one of its blocks -> its reader."""

@@ -17,6 +17,7 @@ import torch
 
 from ..contract.conv import Conv
 from ..contract.errors import RecordError, UnsupportedError
+from ..contract.fixed import WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
 from ..contract.synapse import Dense, Synapse
 from .refusal import refuse
 
@@ -105,31 +106,97 @@ def _image(shape: Shape) -> tuple[int, int, int]:
 
 def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
     """Return the integer weights of one of a block's synapses, in the shape in which SLAYER keeps them."""
+    masked = getattr(block, "mask", None) is not None
     refuse(
         {
-            "pre_hook_fx": (
-                getattr(synapse.pre_hook_fx, "__func__", None) is not type(block.neuron).quantize_8bit,
-                "only the neuron's quantize_8bit gives 8-bit weights. Leave pre_hook_fx at its default",
-            ),
             "mask": (
-                getattr(block, "mask", None) is not None and synapse.weight_norm_enabled,
+                masked and synapse.weight_norm_enabled,
                 "SLAYER's forward computes the weights anew from their norm after it has masked them, so the mask does "
                 "nothing. Build the block with weight_norm=False",
             ),
         }
     )
     with torch.no_grad():
-        weight = synapse.weight
-        if getattr(block, "mask", None) is not None:
-            weight = weight * block.mask
-        found: npt.NDArray[Any] = np.round(synapse.pre_hook_fx(weight, descale=True).cpu().numpy())
-    return found
+        weight = synapse.weight * block.mask if masked else synapse.weight
+        return _whole(block, weight if synapse.pre_hook_fx is None else synapse.pre_hook_fx(weight))
 
+
+def _whole(block: Any, weight: torch.Tensor) -> npt.NDArray[Any]:
+    """Return weights that a forward pass uses as integers, if they are levels of an 8-bit weight."""
+    scale = block.neuron.w_scale
+    scaled: npt.NDArray[Any] = weight.detach().cpu().numpy().astype(np.float64) * scale
+    if scale & (scale - 1):  # such a scale is refused with the neuron
+        scaled = np.round(scaled)
+    wrong = (scaled % WEIGHT_STEP != 0) | (scaled < WEIGHT_MIN) | (scaled > WEIGHT_MAX)
+    value = (scaled[wrong][0] if wrong.any() else 0) / scale
+    refuse(
+        {
+            "pre_hook_fx": (
+                bool(wrong.any()),
+                f"the forward pass uses a weight of {value:g}, which is no 8-bit weight: a multiple of "
+                f"{WEIGHT_STEP / scale:g} from {WEIGHT_MIN / scale:g} to {WEIGHT_MAX / scale:g}. Leave pre_hook_fx at "
+                "its default, the neuron's quantize_8bit",
+            )
+        }
+    )
+    return scaled
+
+
+def pool(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
+    """Read a pooling, which is a convolution of each channel by itself, if none of its windows crosses an edge.
+
+    SLAYER stacks the rows of all channels and pools the stack, after it has added rows and columns where the kernel
+    does not divide an image; so a window can see two channels. What it makes of that is read as all-to-all synapses.
+    """
+    synapse = block.synapse
+    if shape is None or getattr(synapse, "complex", False):
+        return mapped(block, shape)
+    (rows, columns, _), stride, dilation = synapse.kernel_size, synapse.stride[0], synapse.dilation[0]
+    channels, height, width = _image(shape)
+    inside = not height % rows and not height % stride and dilation * (rows - 1) < stride and not synapse.padding[0]
+    if not inside or width % columns:
+        return mapped(block, shape)
+    weight = np.broadcast_to(levels(block, synapse)[..., 0], (channels, 1, rows, columns))
+    found = Conv(
+        weight=weight,
+        in_shape=(channels, height, width),
+        stride=synapse.stride[:2],
+        padding=synapse.padding[:2],
+        dilation=synapse.dilation[:2],
+        groups=channels,
+    )
+    return found, found.out_shape
+
+
+def mapped(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
+    """Read what synapses make of every single input, as all-to-all synapses."""
+    if shape is None:
+        raise UnsupportedError("the size of its images is unknown. Pass sample=, an input.")
+    count = math.prod(_image(shape))
+    parameter = next(block.parameters())
+    with torch.no_grad():
+        try:
+            made = block.synapse(torch.eye(count, device=parameter.device).reshape(count, *shape, 1))
+        except RuntimeError as error:
+            raise UnsupportedError(f"it does not take images of {shape}: {error}") from None
+        parts = made if isinstance(made, tuple) else (made,)
+        size = count * len(parts) * parts[0][0].numel()
+        refuse({"size": (size > _MOST_WEIGHTS, f"{size} weights are too many. Put it on smaller images")})
+        weight = np.concatenate([_whole(block, part).reshape(count, -1).T for part in parts])
+    return Dense(weight=weight), tuple(parts[0].shape[1:-1])
+
+
+_MOST_WEIGHTS = 2**25
+"""What a file may hold in one dataset."""
 
 READERS: dict[str, Callable[[Any, Shape | None], tuple[Synapse, Shape]]] = {
     "Dense": dense,
     "Output": dense,
+    "Affine": dense,
     "Conv": conv,
+    "ConvT": mapped,
+    "Pool": pool,
+    "Unpool": mapped,
     "Recurrent": recurrent,
 }
 """Kind of block, as its class in ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

@@ -138,7 +138,8 @@ def _sigma_delta(neuron: Any, dendrites: Any) -> Variables:
 
 
 def _sigma(neuron: Any, dendrites: Any) -> Variables:
-    return {"v": neuron.sigma(dendrites)}
+    """Return what a sigma-delta output adds up, or what an affine block puts out as it is."""
+    return {"v": neuron.sigma(dendrites) if hasattr(neuron, "sigma") else dendrites}
 
 
 _IN_UNITS_OF_SUMS: set[type[Any]] = {SigmaDelta, Readout}

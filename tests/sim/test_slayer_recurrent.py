@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from slayer_nets import block, busy, lively, neuron, slayer, spikes
+from slayer_nets import block, busy, lively, neuron, of_family, slayer, spikes
 
 import spikeproof
 from spikeproof.contract.errors import UnsupportedError
@@ -58,6 +58,21 @@ def test_torch_the_rule_and_the_engine_agree():
         verdict = verify(*network(seed), backends=("engine",))
         assert verdict.exact or verdict.comparisons[0].verdict == "nothing fired", f"seed {seed}: {verdict}"
     exact(0, 5, ("engine", "reference"))
+
+
+def test_adaptive_neurons_recur_too():
+    for seed in range(3):
+        torch.manual_seed(seed)
+        random = np.random.default_rng(seed)
+        blocks, params = of_family(random, "alif")
+        recurrent, dense = (
+            blocks.Recurrent(dict(params), 5, 6, weight_scale=4),
+            blocks.Dense(params, 6, 4, weight_scale=4),
+        )
+        verdict = verify(
+            lively(torch.nn.Sequential(recurrent, dense)), spikes(random, 3, 5, STEPS), backends=("engine",)
+        )
+        assert busy(verdict), f"seed {seed}: {verdict}"
 
 
 @pytest.mark.slow
