@@ -430,6 +430,7 @@ def _open(folder: Path) -> tuple[Any, Any, Any]:
             f"{folder}: {recipe.neuron} is a floating-point neuron to compare with, so there is nothing to export or "
             "verify. Train with --set neuron=ce-lif."
         )
+    run.result()  # refuses a damaged one before anything long is done
     task = recipe.load_task()
     return run, run.load_into(recipe.module(task)), task
 

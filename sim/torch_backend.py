@@ -99,7 +99,9 @@ def _forward(module: nn.Module, x: torch.Tensor) -> None:
 
 def _spikes(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
     if isinstance(layer.neuron, CELIF):
-        return {SPIKES: integers(output, 1.0)}
+        spikes = output.to(torch.int32)
+        _refuse_unless(torch.equal(spikes.to(output.dtype), output), layer)
+        return {SPIKES: spikes.cpu().numpy()}
     if block.read != "mean":
         return _registers(layer, block, x, output)
     v = block.final(x)
@@ -135,7 +137,9 @@ def _stock(
         came_out, put_out = arrivals(layer.axon, found[SPIKES]), torch_neurons.payload_unit(block.neuron)
     else:
         came_out, put_out = found["v"], torch_neurons.unit_of_sums(block.neuron, exp)
-    _refuse_unless(np.array_equal(came_out, _flat(integers(output, put_out))), layer)
+    sent = integers(output, put_out)
+    whole = np.array_equal(sent * put_out, output.to(torch.float64).cpu().numpy())
+    _refuse_unless(whole and np.array_equal(came_out, _flat(sent)), layer)
     return found
 
 

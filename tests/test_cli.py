@@ -280,6 +280,12 @@ def test_damaged_runs_are_refused(run, copy):
     code, _, err = run("verify", copy)
     assert code == 2 and "model.safetensors: cannot be read" in err
 
+    result = (copy / "result.json").read_text()
+    (copy / "result.json").write_text('{"test_accuracy": 0.9}')
+    code, _, err = run("verify", copy)
+    assert code == 2 and "result.json: not a result of this version" in err
+    (copy / "result.json").write_text(result)
+
     (copy / "recipe.json").write_text('{"task": "digits", "depth": 3}')
     code, _, err = run("verify", copy)
     assert code == 2 and "recipe.json: recipe: depth is unknown; known are task" in err

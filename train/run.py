@@ -28,6 +28,10 @@ from .restore import restore
 from .tasks import Task
 
 
+_RESULT = {"metric", "test_score", "test_samples", "parameters", "seconds", "versions"}
+"""What a result holds at least."""
+
+
 @dataclass(frozen=True)
 class Run:
     """The folder of a training run; see the head of this module for its files."""
@@ -109,8 +113,8 @@ class Run:
             found = json.loads(self.result_path.read_text())
         except ValueError as error:
             raise FileFormatError(f"{self.result_path}: not JSON ({error}).") from None
-        if not isinstance(found, dict):
-            raise FileFormatError(f"{self.result_path}: not a JSON object.")
+        if not isinstance(found, dict) or not _RESULT <= set(found):
+            raise FileFormatError(f"{self.result_path}: not a result of this version. Train the run again.")
         return found
 
     def net(self) -> Net:

@@ -63,6 +63,9 @@ def test_stock_slayer_blocks_mix_with_ours_and_are_exact(x):
 
     assert verdict.exact, str(verdict)
     assert verdict.comparisons[1].silent == ()
+    blocks[3].register_forward_hook(lambda block, args, output: output * 1.2)
+    with pytest.raises(BackendError, match="layer 'cuba4': the module's forward pass and its registers disagree"):
+        verify(blocks, spikes, backends=("engine",))
 
 
 def flip(net, layer, neuron, source, bit):
@@ -142,6 +145,13 @@ def test_a_hook_that_changes_the_output_is_found(module, x):
 
     with pytest.raises(BackendError, match="layer 'celif1': the module's forward pass and its registers disagree"):
         verify(module, x, backends=("reference",))
+
+
+def test_a_hook_that_makes_spikes_uneven_is_found_without_registers_too(module, x):
+    module.blocks[1].register_forward_hook(lambda block, args, output: output * 1.2)
+
+    with pytest.raises(BackendError, match="layer 'celif2': the module's forward pass and its registers disagree"):
+        verify(module, x, backends=("engine",), registers=False)
 
 
 def test_a_silent_network_is_not_exact(module):
