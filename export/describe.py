@@ -9,11 +9,11 @@ import numpy as np
 
 from ..contract.celif import CELIF
 from ..contract.encoding import Driven
-from ..contract.fixed import DECAY_ONE
+from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ..contract.net import Layer, Net
+from ..contract.sigma_delta import SigmaDelta
 
 _IN_UNITS = {"v_th_mant": "threshold", "v_th_step": "threshold_step"}
-_AS_THEY_ARE = ("te_exp", "graded")
 
 _PORT_LIMIT = 2**15
 """Lava declares its dendritic ports 16 bits wide and does not enforce it on a CPU; hardware would."""
@@ -84,9 +84,12 @@ def _parameters(layer: Layer) -> dict[str, Any]:
             found[field.name] = float(decays[0]) if len(decays) == 1 else [float(decays[0]), float(decays[-1])]
         elif field.name in _IN_UNITS:
             found[_IN_UNITS[field.name]] = value / layer.scale
-        elif field.name in _AS_THEY_ARE:
+        elif field.name == "te_exp" or (field.name == "graded" and value):
             found[field.name] = value
-    found["bias"] = bool(np.any(getattr(neuron, "bias_mant", 0)))
+    if isinstance(neuron, SigmaDelta):
+        payload = 2.0**neuron.state_exp * 2**ACCUMULATOR_SHIFT * layer.scale
+        found["threshold"] = float(neuron.v_th.max()) / payload
+    found["bias"] = bool(np.any(getattr(neuron, "bias_mant", getattr(neuron, "bias", 0))))
     return found
 
 

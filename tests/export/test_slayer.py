@@ -7,6 +7,7 @@ import torch
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.net import Input
+from spikeproof.export.describe import describe
 from spikeproof.export.slayer import record
 from spikeproof.lava_procs import compat
 from spikeproof.train import celif
@@ -140,6 +141,8 @@ def test_sigma_delta_keeps_a_threshold_that_no_mantissa_holds():
     assert (lowest.v_th == 64).all()  # the forward pass keeps it at 1 / 4096, which is 64 / 2**18
     assert (learned.layers[0].neuron.v_th == np.ceil(np.float32(0.1) * 2**18)).all()
     assert (learned.input.bits, learned.input.exp, learned.layers[0].neuron.state_exp) == (16, -12, 6)
+    shown = describe(learned)["layers"][0]["parameters"]
+    assert shown["threshold"] == pytest.approx(0.1, abs=2**-18) and not shown["bias"]
 
 
 def test_what_follows_graded_spikes_shifts_them_back_or_is_refused():
