@@ -128,10 +128,12 @@ class Map:
         return words / (self.cores * self.limits.core_words.value) if self.cores else 0.0
 
     def __str__(self) -> str:
-        chips, most = self.chips, self.limits.chips.value
+        most, placed = self.limits.chips.value, sum(use.neurons for of in self.placed for use in of.uses)
+        neurons = f"{placed:,} of {self.neurons:,}" if placed < self.neurons else f"{placed:,}"
         found = (
-            f"{'FITS' if self.fits else 'DOES NOT FIT'}, by public figures: {self.neurons:,} neurons on {self.cores:,} "
-            f"cores of {chips:,} chip{'s' * (chips != 1)} ({most:,} allowed), their memory {self.utilisation:.0%} full"
+            f"{'FITS' if self.fits else 'DOES NOT FIT'}, by public figures: {neurons} neurons on "
+            f"{_count(self.cores, 'core')} of {_count(self.chips, 'chip')} ({most:,} allowed), their memory "
+            f"{self.utilisation:.0%} full"
         )
         return "\n".join(
             [found, *(f"problem: {problem}" for problem in self.problems), *(f"note: {note}" for note in self.notes)]
@@ -304,6 +306,10 @@ def _as_dict(placed: Placed) -> dict[str, Any]:
         ],
         "on_each_core": [dataclasses.asdict(found) | {"core_words": found.core_words} for found in placed.uses],
     }
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _spoken(limit: str) -> str:
