@@ -27,7 +27,6 @@ from .recipe import Recipe
 from .restore import restore
 from .tasks import Task
 
-
 _RESULT = {"metric", "test_score", "test_samples", "parameters", "seconds", "versions"}
 """What a result holds at least."""
 
