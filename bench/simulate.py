@@ -1,4 +1,4 @@
-"""Time the simulation of one network, sample by sample and in batches, on Lava, in plain NumPy and on the engine.
+"""Time the simulation of networks, sample by sample and in batches, on Lava, in plain NumPy and on the engine.
 
 The network is [1, 64, 88, 88, 10] at T = 784: CE-LIF layers and a read-out, with weights drawn as a trained network's
 are (uniform, by fan-in) and an input in which a fifth of the pixels is not 0, as in MNIST. The contenders take turns,
@@ -8,6 +8,9 @@ the verdict. All traces are compared, and a difference ends the run with exit co
 Lava runs one stream of samples. What it needs for a sample does not depend on how many follow, but it starts eleven
 processes first; so its figure at batch 1 is a run of one sample, start included, and its figure at larger batches is
 the time that each further sample of a stream adds.
+
+A second network, two convolutions of 2 x 16 x 16 spikes in 50 steps, a Flatten and a Dense layer of CUBA neurons, is
+timed at batches 1 and 32; it has no target.
 
     python bench/simulate.py
     python bench/simulate.py --batches 1 --rounds 7
@@ -31,6 +34,8 @@ from itertools import pairwise
 import numpy as np
 
 from spikeproof.contract.celif import CELIF
+from spikeproof.contract.conv import Conv
+from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.synapse import Dense
@@ -61,9 +66,27 @@ def network():
     return Net(input=Input(num_channels=1, bits=8, exp=-6), layers=tuple(layers), steps=STEPS, te=te)
 
 
+def conv_network():
+    """Return a Conv-Conv-Flatten-Dense network of CUBA neurons in which every layer fires."""
+    random = np.random.default_rng(0)
+    layers, shape = [], (2, 16, 16)
+    for i, (features, stride) in enumerate(((8, 1), (16, 2))):
+        weight = 2 * random.integers(-12, 20, (features, shape[0], 3, 3))
+        synapse = Conv(weight=weight, in_shape=shape, stride=(stride, stride), padding=(1, 1))
+        neuron = CUBA(num_neurons=synapse.num_neurons, u_decay=1024, v_decay=512, v_th_mant=150 * (i + 1))
+        layers.append(Layer(name=f"conv{i}", synapse=synapse, neuron=neuron))
+        shape = synapse.out_shape
+    weight = 2 * random.integers(-12, 14, (10, layers[-1].num_neurons))
+    neuron = CUBA(num_neurons=10, u_decay=1024, v_decay=512, v_th_mant=900)
+    layers.append(Layer(name="dense", synapse=Dense(weight=weight), neuron=neuron))
+    return Net(input=Input(num_channels=2 * 16 * 16), layers=tuple(layers), steps=50)
+
+
 def images(net, samples):
     random = np.random.default_rng(1)
-    shape = (samples, 1, STEPS)
+    shape = (samples, net.input.num_channels, net.steps)
+    if not net.input.bits:
+        return net.input.encode(random.random(shape) < 0.05)
     return net.input.encode(np.where(random.random(shape) < 0.2, random.random(shape), 0))
 
 
@@ -146,6 +169,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
+    parser.add_argument("--conv-batches", type=int, nargs="*", default=[1, 32], help="of the convolutional network")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lava-samples", type=int, default=4, help="samples of a Lava stream at batches above 1")
     parser.add_argument("--memory", action="store_true", help="only the long streams")
@@ -155,25 +179,34 @@ def main():
         return stream_long(options.long)
     print(json.dumps({**machine(), "load": [round(x, 1) for x in os.getloadavg()]}), flush=True)
     missed = []
-    for batch in [] if options.memory else options.batches:
-        net = network()
+    runs = [("celif", network, batch) for batch in options.batches]
+    runs += [("conv-flatten-dense", conv_network, batch) for batch in options.conv_batches]
+    for name, build, batch in [] if options.memory else runs:
+        net = build()
         times, compared, rates = measure(net, batch, options.rounds, options.lava_samples)
-        rates = {name: round(rate, 3) for name, rate in rates.items()}
+        rates = {layer: round(rate, 3) for layer, rate in rates.items()}
+        if not all(rates.values()):
+            raise SystemExit(f"a layer of {name} never fires: {rates}")
         lava = statistics.median(times["lava"])
-        for name, each in times.items():
+        for contender, each in times.items():
             median = statistics.median(each)
             line = {
-                "contender": name, "batch": batch, "samples_per_s": round(1 / median, 3),
+                "network": name, "contender": contender, "batch": batch, "samples_per_s": round(1 / median, 3),
                 "min": round(1 / max(each), 3), "max": round(1 / min(each), 3), "times_lava": round(lava / median, 1),
             }  # fmt: skip
             print(json.dumps(line), flush=True)
-        line = {"batch": batch, "rounds": options.rounds, "equal_entries": compared, "spike_rates": rates}
-        if batch in TARGETS:
+        line = {
+            "network": name,
+            "batch": batch,
+            "rounds": options.rounds,
+            "equal_entries": compared,
+            "spike_rates": rates,
+        }
+        if name == "celif" and batch in TARGETS:
             line["target"], line["reached"] = TARGETS[batch], round(lava / statistics.median(times["engine-spikes"]), 1)
             if line["reached"] < line["target"]:
                 missed.append(batch)
         print(json.dumps({**line, "load": [round(x, 1) for x in os.getloadavg()]}), flush=True)
-    print(json.dumps({"conv-flatten-dense": "not run: the record has no Conv yet"}))
     sizes = []
     for steps in (10_000, 100_000, 1_000_000):
         text = subprocess.check_output([sys.executable, __file__, "--long", str(steps)], text=True)
