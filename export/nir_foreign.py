@@ -4,77 +4,33 @@ NIR is written for continuous time. With steps of ``dt`` and forward Euler, as t
 
     u = (1 - dt / tau_syn) u + (dt / tau_syn) w_in x        v = (1 - dt / tau) v + (dt / tau) (v_leak + r u)
 
-which is the contract's CUBA neuron with the two factors drawn into the weights. Decays become multiples of 1/4096, and
-weights even 8-bit integers at the largest scale, a power of two, at which weights, threshold and bias fit. A linear
-node at the end becomes a read-out, which sums its output over a sample.
+which is the contract's CUBA neuron with the two factors drawn into the weights; `nir_quantise` rounds what comes out. A
+linear node at the end becomes a read-out, which sums its output over a sample.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ..contract.axon import MAX_DELAY, Axon
-from ..contract.cuba import CUBA
+from ..contract.axon import MAX_DELAY
+from ..contract.conv import Conv
 from ..contract.errors import FileFormatError, UnsupportedError
-from ..contract.fixed import (
-    BIAS_MANT_MAX,
-    DECAY_ONE,
-    THRESHOLD_MANT_MAX,
-    WEIGHT_MAX,
-    WEIGHT_MIN,
-    WEIGHT_STEP,
-)
-from ..contract.net import Input, Layer, Net
-from ..contract.readout import Readout
-from ..contract.synapse import Dense
+from ..contract.net import Input, Net
 from .nir_graph import DT
+from .nir_quantise import Array, RealLayer, quantised, record_name
 
-Array = npt.NDArray[np.float64]
 Tree = Mapping[str, Any]
 
-_LINEAR = ("Linear", "Affine")
+_LINEAR = ("Linear", "Affine", "Conv2d")
 _NEURONS = ("LIF", "CubaLIF", "IF")
 _PASSING = ("Flatten",)
 KNOWN = ("Input", "Output", "Delay", *_LINEAR, *_NEURONS, *_PASSING)
 """Node types that can be imported."""
-_SCALE_MAX = 2**20
-
-
-@dataclass(frozen=True, kw_only=True)
-class RealLayer:
-    """A layer of another tool's graph in discrete time, before anything is rounded.
-
-    Parameters
-    ----------
-    name : str
-        Of the node of the neurons, or of the last linear node.
-    weight : ndarray of float64, shape (n_out, n_in)
-        What a spike adds to the membrane, or to the read-out.
-    lost_u, lost_v : ndarray of float64, shape (n_out,)
-        Fraction of current and membrane lost a step, 0..1.
-    bias, threshold : ndarray of float64, shape (n_out,)
-        Added to the membrane each step; what the membrane must pass.
-    fires : bool
-        False for a read-out.
-    delay : ndarray of int, shape (n_out,)
-        Steps until a spike arrives.
-    """
-
-    name: str
-    weight: Array
-    lost_u: Array
-    lost_v: Array
-    bias: Array
-    threshold: Array
-    fires: bool = True
-    delay: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,22 +95,21 @@ def quantise(tree: Tree, *, dt: float | None = None, steps: int = 100) -> Import
         A node lacks a parameter or its shapes do not fit.
     """
     dt = DT if dt is None else dt
-    chain = _chain(tree)
-    real = _layers(chain, dt)
+    real = _layers(_chain(tree), dt)
     records, notes = [], [f"NIR leaves the time step open; it was read with dt = {dt:g} s"]
     names: set[str] = set()
     for layer in real:
-        record, note = _quantised(layer, _record_name(layer.name, names))
+        record, note = quantised(layer, record_name(layer.name, names))
         records.append(record)
         notes.append(note)
     if not real[-1].fires:
         notes.append(f"node {real[-1].name!r} ends the graph without neurons: a read-out sums its output over a sample")
-    net = Net(input=Input(num_channels=real[0].weight.shape[1]), layers=tuple(records), steps=steps)
+    net = Net(input=Input(num_channels=records[0].num_inputs), layers=tuple(records), steps=steps)
     return Imported(net=net, layers=tuple(real), dt=dt, notes=tuple(notes))
 
 
 def _chain(tree: Tree) -> list[_Node]:
-    """Return the nodes from the input to the output in order."""
+    """Return the nodes in order, from the input to the last before the output."""
     if tree.get("type") != "NIRGraph" or not isinstance(tree.get("nodes"), dict) or not tree.get("edges"):
         raise FileFormatError("node is no NIRGraph with nodes and edges.")
     nodes = {name: _Node(name, str(fields.get("type")), fields) for name, fields in tree["nodes"].items()}
@@ -185,21 +140,23 @@ def _chain(tree: Tree) -> list[_Node]:
         order.append(nodes[name])
     if not order or order[-1].kind != "Output" or len(order) != len(nodes) - 1:
         raise UnsupportedError("the graph is no chain from its input to its output; only chains can be imported.")
-    return order[:-1]
+    return [nodes[inputs[0]], *order[:-1]]
 
 
 def _layers(chain: list[_Node], dt: float) -> list[RealLayer]:
     found: list[RealLayer] = []
-    linear: _Node | None = None
-    for node in chain:
+    linear: _Synapses | None = None
+    shape = tuple(int(size) for size in np.ravel(chain[0].fields.get("shape", ())))
+    for node in chain[1:]:
         if node.kind in _PASSING:
-            continue
-        if node.kind in _LINEAR:
+            shape = (math.prod(shape),)
+        elif node.kind in _LINEAR:
             if linear is not None:
                 raise UnsupportedError(
-                    f"node {node.name!r} follows {linear.name!r} without neurons between; merge them."
+                    f"node {node.name!r} follows {linear.node.name!r} without neurons between; merge them."
                 )
-            linear = node
+            linear = _synapses(node, shape)
+            shape = (len(linear.bias),) if linear.conv is None else linear.conv.out_shape
         elif node.kind == "Delay":
             if linear is not None or not found:
                 raise UnsupportedError(f"node {node.name!r}: a Delay is exact behind neurons only.")
@@ -210,17 +167,17 @@ def _layers(chain: list[_Node], dt: float) -> list[RealLayer]:
             found.append(_neurons(linear, node, dt))
             linear = None
     if linear is not None:
-        weight = _weight(linear)
-        zeros = np.zeros(len(weight))
+        zeros = np.zeros(len(linear.bias))
         found.append(
             RealLayer(
-                name=linear.name,
-                weight=weight,
+                name=linear.node.name,
+                weight=linear.weight,
                 lost_u=zeros + 1,
                 lost_v=zeros,
-                bias=_bias(linear, len(weight)),
+                bias=linear.bias,
                 threshold=zeros,
                 fires=False,
+                conv=linear.conv,
             )
         )
     if not found:
@@ -228,23 +185,53 @@ def _layers(chain: list[_Node], dt: float) -> list[RealLayer]:
     return found
 
 
-def _weight(node: _Node) -> Array:
-    weight = node.numbers("weight")
-    if weight.ndim != 2 or not weight.size:
-        raise UnsupportedError(
-            f"node {node.name!r}: weight has shape {weight.shape}; (outputs, inputs) can be imported."
-        )
-    return weight
+class _Synapses(NamedTuple):
+    node: _Node
+    weight: Array
+    bias: Array
+    """One a neuron."""
+    conv: Conv | None
+
+    def scaled(self, gain: Array) -> _Synapses:
+        """Return the synapses with each neuron's multiplied by its gain."""
+        rows = gain.reshape(len(self.weight), -1)
+        if np.ptp(rows, axis=1).any():
+            raise UnsupportedError(f"node {self.node.name!r}: neurons of one channel differ, and they share weights.")
+        factor = rows[:, 0].reshape(-1, *[1] * (self.weight.ndim - 1))
+        return self._replace(weight=self.weight * factor)
 
 
-def _bias(node: _Node, n: int) -> Array:
-    return node.numbers("bias", n) if node.kind == "Affine" else np.zeros(n)
-
-
-def _neurons(linear: _Node, node: _Node, dt: float) -> RealLayer:
-    weight = _weight(linear)
+def _synapses(node: _Node, shape: tuple[int, ...]) -> _Synapses:
+    weight, conv = node.numbers("weight"), None
+    if weight.ndim != (4 if node.kind == "Conv2d" else 2) or not weight.size:
+        what = "(outputs, inputs, rows, columns)" if node.kind == "Conv2d" else "(outputs, inputs)"
+        raise UnsupportedError(f"node {node.name!r}: weight has shape {weight.shape}; {what} can be imported.")
     n = len(weight)
-    bias = _bias(linear, n)
+    if node.kind == "Conv2d":
+        if len(shape) != 3:
+            raise UnsupportedError(f"node {node.name!r}: a convolution of a shape {shape}; images can be convolved.")
+        pairs = {name: _pair(node, name) for name in ("stride", "padding", "dilation")}
+        groups = int(node.numbers("groups"))
+        conv = Conv(weight=np.zeros(weight.shape, np.int64), in_shape=(*shape,), groups=groups, **pairs)
+        n = conv.num_neurons
+    if node.kind == "Linear" or "bias" not in node.fields:
+        return _Synapses(node, weight, np.zeros(n), conv)
+    bias = np.repeat(node.numbers("bias", len(weight)), n // len(weight))
+    return _Synapses(node, weight, bias, conv)
+
+
+def _pair(node: _Node, field: str) -> tuple[int, int]:
+    value = node.fields.get(field)
+    if isinstance(value, str):
+        if value != "valid":
+            raise UnsupportedError(f"node {node.name!r}: {field} {value!r}; give it in numbers.")
+        return 0, 0
+    rows, columns = (int(number) for number in node.numbers(field, 2))
+    return rows, columns
+
+
+def _neurons(linear: _Synapses, node: _Node, dt: float) -> RealLayer:
+    n, bias = len(linear.bias), linear.bias
     if "v_reset" in node.fields and node.numbers("v_reset", n).any():
         raise UnsupportedError(f"node {node.name!r}: v_reset is not 0, and the contract resets to 0.")
     r, threshold = node.numbers("r", n), node.numbers("v_threshold", n)
@@ -255,25 +242,26 @@ def _neurons(linear: _Node, node: _Node, dt: float) -> RealLayer:
         lost_v = _lost(node, "tau" if node.kind == "LIF" else "tau_mem", n, dt)
         lost_u = _lost(node, "tau_syn", n, dt) if node.kind == "CubaLIF" else ones
         gain, leak = lost_v * r, lost_v * node.numbers("v_leak", n)
+    bias = gain * bias + leak
     if node.kind == "CubaLIF":
-        if bias.any():
+        if linear.bias.any():
             raise UnsupportedError(
-                f"node {linear.name!r}: a bias into CubaLIF neurons is filtered by their current, and the contract "
-                "adds biases to the membrane. Train the layer without bias."
+                f"node {linear.node.name!r}: a bias into CubaLIF neurons is filtered by their current, and the "
+                "contract adds biases to the membrane. Train the layer without bias."
             )
-        weight = weight * (lost_u * node.numbers("w_in", n))[:, None]
+        gain = gain * lost_u * node.numbers("w_in", n)
     if (threshold <= 0).any():
         raise UnsupportedError(f"node {node.name!r}: a threshold of {threshold.min():g}; positive ones can be kept.")
-    bias = gain * bias + leak
     if np.ptp(threshold):  # A record keeps one: each membrane in units of its own threshold spikes alike.
         gain, bias, threshold = gain / threshold, bias / threshold, ones
     return RealLayer(
         name=node.name,
-        weight=weight * gain[:, None],
+        weight=linear.scaled(gain).weight,
         lost_u=lost_u,
         lost_v=lost_v,
         bias=bias,
         threshold=threshold,
+        conv=linear.conv,
     )
 
 
@@ -296,62 +284,3 @@ def _delayed(layer: RealLayer, node: _Node, dt: float) -> RealLayer:
             "can be imported."
         )
     return RealLayer(**{**vars(layer), "delay": whole.astype(np.int64)})
-
-
-def _quantised(layer: RealLayer, name: str) -> tuple[Layer, str]:
-    """Return the record of a layer, and what rounding did to it."""
-    scale = _scale(layer)
-    half = np.round(layer.weight * scale / WEIGHT_STEP)
-    weight = WEIGHT_STEP * np.clip(half, WEIGHT_MIN // WEIGHT_STEP, WEIGHT_MAX // WEIGHT_STEP).astype(np.int64)
-    bias = np.round(layer.bias * scale).astype(np.int64)
-    decays: dict[str, Any] = {
-        key: np.round(DECAY_ONE * lost) for key, lost in (("u_decay", layer.lost_u), ("v_decay", layer.lost_v))
-    }
-    n = len(layer.threshold)
-    neuron: Any
-    if layer.fires:
-        v_th_mant = int(np.round(layer.threshold[0] * scale))
-        neuron = CUBA(num_neurons=n, v_th_mant=v_th_mant, bias_mant=bias, **decays)
-    else:
-        neuron = Readout(num_neurons=n, bias_mant=bias)
-    axon = None if layer.delay is None or not layer.delay.any() else Axon(delay=layer.delay)
-    record = Layer(name=name, synapse=Dense(weight=weight), neuron=neuron, scale=scale, axon=axon)
-    off = {
-        "weights": np.abs(weight / scale - layer.weight).max(),
-        "biases": np.abs(bias / scale - layer.bias).max(),
-        "decays": max(
-            np.abs(decays["u_decay"] / DECAY_ONE - layer.lost_u).max(),
-            np.abs(decays["v_decay"] / DECAY_ONE - layer.lost_v).max(),
-        ),
-    }
-    words = ", ".join(f"{key} by up to {value:.2g}" for key, value in off.items())
-    return record, f"node {layer.name!r}: scale {scale}; rounding moves {words}"
-
-
-def _scale(layer: RealLayer) -> int:
-    """Return the largest power of two at which weights, threshold and bias fit."""
-    # Half the register is left above the threshold.
-    limits = [
-        (float(np.abs(layer.weight).max()), float(WEIGHT_MAX)),
-        (float(np.abs(layer.bias).max()), float(BIAS_MANT_MAX)),
-        (float(np.abs(layer.threshold).max()), THRESHOLD_MANT_MAX / 2),
-    ]
-    most = min((limit / value for value, limit in limits if value), default=1.0)
-    if most < 1:
-        raise UnsupportedError(
-            f"node {layer.name!r}: weights up to {limits[0][0]:g}, biases up to {limits[1][0]:g} or thresholds up to "
-            f"{limits[2][0]:g} do not fit 8, 13 and 17 bits. Scale weights, biases and threshold down together."
-        )
-    return int(min(2 ** math.floor(math.log2(most)), _SCALE_MAX))
-
-
-def _record_name(name: str, taken: set[str]) -> str:
-    """Return a layer's name made of a node's."""
-    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:56]
-    stem = stem if re.match(r"[A-Za-z_]", stem) else f"n{stem}"
-    found, number = stem, 1
-    while found in taken:
-        number += 1
-        found = f"{stem}_{number}"
-    taken.add(found)
-    return found

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.axon import Axon, arrivals
-from ..export.nir_foreign import Imported, RealLayer
+from ..export.nir_foreign import Imported
+from ..export.nir_quantise import RealLayer
 from .gaps import FloatGap, LayerGap
 from .trace import SPIKES, Trace
 
@@ -41,7 +42,7 @@ def real_spikes(imported: Imported, x: npt.ArrayLike) -> tuple[dict[str, npt.NDA
     spikes: dict[str, npt.NDArray[np.int8]] = {}
     output = np.zeros((len(arriving), 0))
     for record, layer in zip(imported.net.layers, imported.layers, strict=True):
-        drive = np.einsum("oi,bit->tbo", layer.weight, arriving.astype(np.float64), optimize=True)
+        drive = _drive(layer, arriving.astype(np.float64))
         if not layer.fires:
             return spikes, np.asarray((drive + layer.bias).sum(axis=0))
         fired = _run(layer, drive)
@@ -50,6 +51,24 @@ def real_spikes(imported: Imported, x: npt.ArrayLike) -> tuple[dict[str, npt.NDA
         arriving = arrivals(Axon(delay=layer.delay) if delayed else None, fired)
         output = arriving.sum(axis=-1, dtype=np.float64)
     return spikes, output
+
+
+def _drive(layer: RealLayer, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return what arrives at the neurons, shape (steps, samples, neurons); see `spikeproof.contract.conv`."""
+    conv = layer.conv
+    if conv is None:
+        return np.asarray(np.einsum("oi,bit->tbo", layer.weight, x, optimize=True))
+    samples, _, steps = x.shape
+    (top, left), groups, (_, height, width) = conv.padding, conv.groups, conv.out_shape
+    images = x.transpose(2, 0, 1).reshape(steps * samples, groups, -1, *conv.in_shape[1:])
+    images = np.pad(images, [(0, 0)] * 3 + [(top, top), (left, left)])
+    weight = layer.weight.reshape(groups, -1, *layer.weight.shape[1:])
+    total = np.zeros((steps * samples, groups, weight.shape[1], height, width))
+    for i, j in np.ndindex(conv.kernel):
+        rows = slice(i * conv.dilation[0], i * conv.dilation[0] + (height - 1) * conv.stride[0] + 1, conv.stride[0])
+        columns = slice(j * conv.dilation[1], j * conv.dilation[1] + (width - 1) * conv.stride[1] + 1, conv.stride[1])
+        total += np.einsum("goc,bgcyx->bgoyx", weight[..., i, j], images[..., rows, columns], optimize=True)
+    return total.reshape(steps, samples, -1)
 
 
 def _run(layer: RealLayer, drive: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:

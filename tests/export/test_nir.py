@@ -332,6 +332,69 @@ def test_the_numbers_of_an_import_by_hand(tmp_path):
     assert imported.net.steps == 9
 
 
+def conv_graph(tmp_path, **changes):
+    """A grouped convolution of images, flattened into a dense layer, and its torch modules."""
+    import torch
+
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(2, 4, 3, stride=(2, 1), padding=(1, 0), groups=2).double()
+    dense = torch.nn.Linear(4 * 3 * 4, 2, bias=False).double()
+    ones = np.ones((4, 3, 4))
+    fields = {"tau": ones * 4e-4, "r": 8 * ones, "v_leak": 0 * ones, "v_threshold": ones} | changes
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([2, 6, 6])}),
+        "conv": nir.Conv2d(
+            input_shape=(6, 6),
+            weight=conv.weight.detach().numpy(),
+            stride=(2, 1),
+            padding=(1, 0),
+            dilation=(1, 1),
+            groups=2,
+            bias=conv.bias.detach().numpy(),
+        ),
+        "neurons": nir.LIF(**fields),
+        "flatten": nir.Flatten(input_type={"input": np.array([4, 3, 4])}, start_dim=0, end_dim=-1),
+        "dense": nir.Linear(weight=dense.weight.detach().numpy()),
+        "out": lif(r=6 * np.ones(2)),
+        "output": nir.Output(output_type={"output": np.array([2])}),
+    }
+    edges = list(itertools.pairwise(nodes))
+    nir.write(tmp_path / "conv.nir", nir.NIRGraph(nodes=nodes, edges=edges, type_check=False))
+    return tmp_path / "conv.nir", conv
+
+
+def test_convolutions_are_imported(tmp_path):
+    import torch
+
+    path, conv = conv_graph(tmp_path)
+    imported = nir_file.read(path, steps=30)
+    x = (np.random.default_rng(0).random((3, 2, 6, 6, 30)) < 0.4).astype(float)
+    flat = x.reshape(3, 72, 30)
+
+    first, _ = imported.net.layers
+    assert first.shape == (4, 3, 4) and first.synapse.groups == 2
+    fired = np.zeros((3, 48, 30), int)
+    v = np.zeros((3, 48))
+    for t in range(30):
+        v = 0.75 * v + 2.0 * conv(torch.from_numpy(x[..., t])).detach().numpy().reshape(3, 48)
+        fired[..., t] = v > 1
+        v[v > 1] = 0
+    spikes, _ = real_spikes(imported, flat)
+    np.testing.assert_array_equal(spikes["neurons"], fired)
+    integers = simulate(imported.net, flat, backend="engine")
+    quantisation = gap(imported, flat, integers)
+    assert all(layer.spikes_fixed > 0 for layer in quantisation.layers)
+    assert max(layer.differ / layer.entries for layer in quantisation.layers) < 0.05
+
+
+def test_neurons_of_one_channel_that_differ_are_refused(tmp_path):
+    gains = 8 * np.ones((4, 3, 4))
+    gains[1, 2, 3] = 7
+    path, _ = conv_graph(tmp_path, r=gains)
+    with pytest.raises(UnsupportedError, match="node 'conv': neurons of one channel differ"):
+        formats.load(path)
+
+
 def test_different_thresholds_and_a_linear_end_are_imported(tmp_path):
     path = foreign_graph(tmp_path, LINEAR, lif(v_threshold=np.array([1.0, 4.0])), AFFINE)
     imported = nir_file.read(path)
