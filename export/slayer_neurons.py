@@ -74,6 +74,10 @@ def refuse_common(neuron: Any, *, may_normalise: bool = False) -> None:
                 _has_norm(neuron) and not (may_normalise and type(neuron.norm).__name__ in _NORMS),
                 f"there is no place for it but in CUBA neurons, and there for {' and '.join(_NORMS)}. Build it without",
             ),
+            "shared_param": (
+                not neuron.shared_param and neuron.shape is None,
+                "each neuron's parameters are drawn in the first forward pass. Run the module once",
+            ),
             "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
             "scale": (
                 neuron.w_scale & (neuron.w_scale - 1) != 0,

@@ -71,6 +71,7 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: _with(PARAMS, norm=torch.nn.Identity), "layer 'cuba1': norm: there is no place for it"),
         (lambda: _with(PARAMS, persistent_state=True), "layer 'cuba1': persistent_state"),
         (lambda: _with(PARAMS, threshold=64.0), "layer 'cuba1': threshold: .*fires at equality"),
+        (lambda: _with(PARAMS, shared_param=False), "layer 'cuba1': shared_param: .* Run the module once"),
         (lambda: _with(PARAMS, scale=100), "layer 'cuba1': scale: 100 is not a power of two"),
         (lambda: cuba(pre_hook_fx=None), "layer 'cuba1': pre_hook_fx: the forward pass uses a weight of .*no 8-bit"),
         (lambda: slayer.block.alif.Average(2), "layer 'alif1': Average: it puts out fractions of spikes"),

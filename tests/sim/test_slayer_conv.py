@@ -22,7 +22,7 @@ def geometry(random, shape):
         padding.append(int(random.integers(0, 3)))
         kernel.append(int(random.integers(1, min(4, size + 2 * padding[-1]) + 1)))
         room = (size + 2 * padding[-1] - 1) // max(1, kernel[-1] - 1)
-        dilation.append(int(random.integers(1, min(3, room) + 1)))
+        dilation.append(int(random.integers(1, max(1, min(3, room)) + 1)))
         stride.append(int(random.integers(1, 3)))
         out.append((size + 2 * padding[-1] - dilation[-1] * (kernel[-1] - 1) - 1) // stride[-1] + 1)
     groups = int(random.choice([g for g in (1, 2, 3) if channels % g == 0]))
