@@ -1,0 +1,42 @@
+"""The trained networks that come with the repository are small, whole, and what their results say."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikeproof.contract.errors import InputError
+from spikeproof.sim import engine
+from spikeproof.train.run import Run
+
+FOLDERS = sorted((Path(__file__).resolve().parents[2] / "examples" / "pretrained").iterdir())
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_pretrained_network_is_small_and_its_log_agrees_with_its_result(folder):
+    run = Run.open(folder)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 300_000
+    with open(run.log_path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    scores = [float(row["validation_score"]) for row in rows]
+    result = run.result()
+    assert result["epoch"] == 1 + int(np.argmax(scores))
+    assert result["validation_score"] == pytest.approx(max(scores), abs=1e-6)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_pretrained_network_answers_as_its_result_says(folder):
+    run = Run.open(folder)
+    try:
+        task = run.recipe().load_task()
+    except InputError as error:
+        if "not found" in str(error):
+            pytest.skip(str(error))
+        raise
+    net, count = run.net(), 200
+    trace = engine.run(net, net.input.encode(task.test.x[:count]), record="output")
+    right = (trace.predictions(net) == task.test.y[:count]).mean()
+    # The whole test set takes minutes; of 200 samples the share lies within four standard deviations.
+    expected = run.result()["test_score"]
+    assert abs(right - expected) < 4 * np.sqrt(expected * (1 - expected) / count)
