@@ -4,6 +4,7 @@
 #   make test           the fast tests, Lava's included
 #   make test-all       the slow tests too
 #   make test-pythons   the tests of contract and lava_procs, and engine against Lava, on every CPython 3.10 to 3.13
+#   make matrix         measure docs/parity_matrix.md: every SLAYER block and option, beside the stock path
 #   make check          formatting, lint and types
 
 VENV  := .venv
@@ -15,7 +16,7 @@ SUITABLE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.10,\
               $(shell $(python) -c '$(SUITABLE)' 2>/dev/null && echo $(python))))
 
-.PHONY: demo test test-all test-gpu test-browser test-pythons check format clean
+.PHONY: demo test test-all test-gpu test-browser test-pythons matrix check format clean
 
 demo: $(READY)
 	$(BIN)/spikeproof demo
@@ -35,6 +36,9 @@ test-browser: $(READY)
 test-pythons:
 	$(if $(PYTHON),,$(error No Python 3.10 to 3.13 found. Install one, or name it: make PYTHON=...))
 	$(PYTHON) .ci/test_pythons.py
+
+matrix: $(READY)
+	$(BIN)/python bench/matrix.py --output docs/parity_matrix.md
 
 check: $(READY)
 	$(BIN)/ruff format --check .

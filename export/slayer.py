@@ -68,11 +68,10 @@ def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block
         elif _kind(member)[1] == "Flatten":
             flatten = True
         elif _kind(member)[1] == "Input" and member.neuron is None:
-            if member.delay_shift:
-                raise UnsupportedError(
-                    "Input: without a neuron SLAYER's own forward pass raises. Build it with delay_shift=False, which "
-                    "passes its input on, or leave it out."
-                )
+            family = _kind(member)[0]
+            if member.delay_shift or family == "sigma_delta":
+                mend = "Leave" if family == "sigma_delta" else "Build it with delay_shift=False, or leave"
+                raise UnsupportedError(f"Input: without a neuron SLAYER's own forward pass raises. {mend} it out.")
         else:
             listed.append(Block(member, cpg, flatten))
             cpg, flatten = None, False
@@ -271,6 +270,10 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
             f"{families} and kinds {kinds}."
         )
     recurrent = hasattr(block, "recurrent_synapse")
+    if recurrent and getattr(block.input_synapse, "complex", False):
+        raise UnsupportedError(
+            f"{kind}: SLAYER's own forward pass raises with the two sums of {family} neurons. Use cuba or alif."
+        )
     refuse(
         {
             "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
