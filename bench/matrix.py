@@ -183,7 +183,7 @@ def page(sections: Iterable[tuple[str, str, Sequence[tuple[Cell, Outcome]]]], ne
         f"**Ours** was measured by that command with {versions}, Python {platform.python_version()}:",
         f"{nets} random networks a cell, something firing in every layer of each, and samples streamed without a gap.",
         "All spikes and registers of torch's own forward pass and of the batch engine were compared as integers, and",
-        f"those of Lava's fixed-point models for {lava} of the networks. *exact*: all are equal. *refused*: `export_netx`",
+        f"those of Lava's fixed-point models for {lava} of them. *exact*: all are equal. *refused*: `export_netx`",
         "and `verify` say the words beside it, and nothing is written. Figures are those of torch and the engine.",
         "",
         "**Stock** is SLAYER, NetX and Lava by themselves, measured earlier and not rerun:",
@@ -203,7 +203,7 @@ def page(sections: Iterable[tuple[str, str, Sequence[tuple[Cell, Outcome]]]], ne
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--nets", type=int, default=20, help="networks a cell (default 20)")
-    parser.add_argument("--lava", type=int, default=2, help="how many of them run on Lava too (default 2)")
+    parser.add_argument("--lava", type=int, default=1, help="how many of them run on Lava too (default 1)")
     parser.add_argument("--only", default="", help="only cells whose section, row and column hold these words")
     parser.add_argument("--output", type=Path, help="where the page goes; stdout if absent")
     options = parser.parse_args(arguments)
