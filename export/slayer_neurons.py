@@ -53,7 +53,7 @@ def per_channel(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[An
     return np.broadcast_to(array.reshape(-1, *[1] * (len(shape) - 1)), shape).reshape(-1)
 
 
-def refuse_common(neuron: Any, *, may_normalise: bool = False) -> None:
+def refuse_common(neuron: Any, *, may_normalise: bool = False, fires: bool = True) -> None:
     """Refuse what no family of SLAYER's neurons can be exact with.
 
     Parameters
@@ -62,6 +62,8 @@ def refuse_common(neuron: Any, *, may_normalise: bool = False) -> None:
         The neuron.
     may_normalise : bool
         Whether SLAYER's own normalisations have a place in the family's record.
+    fires : bool
+        Whether the block's forward pass runs the neuron, which draws each neuron's parameters.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def refuse_common(neuron: Any, *, may_normalise: bool = False) -> None:
                 f"there is no place for it but in CUBA neurons, and there for {' and '.join(_NORMS)}. Build it without",
             ),
             "shared_param": (
-                not neuron.shared_param and neuron.shape is None,
+                fires and not neuron.shared_param and neuron.shape is None,
                 "each neuron's parameters are drawn in the first forward pass. Run the module once",
             ),
             "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
@@ -203,12 +205,12 @@ def sigma_delta(neuron: Any, shape: tuple[int, ...], exp: int) -> SigmaDelta:
 
 def sigma(neuron: Any, shape: tuple[int, ...], exp: int) -> Readout:
     """Read the sums that a sigma-delta output block adds up."""
-    _refuse_sigma_delta(neuron)
+    _refuse_sigma_delta(neuron, fires=False)  # the block adds up what arrives and leaves its neuron alone
     return Readout(num_neurons=math.prod(shape), a_shift=0)
 
 
-def _refuse_sigma_delta(neuron: Any) -> None:
-    refuse_common(neuron)
+def _refuse_sigma_delta(neuron: Any, *, fires: bool = True) -> None:
+    refuse_common(neuron, fires=fires)
     activation = neuron.activation
     rectifies = isinstance(activation, nn.ReLU) or activation in (torch.relu, nn.functional.relu)
     refuse(
