@@ -106,8 +106,8 @@ def test_cuba_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
         bias_mant=np.zeros(n, int) if kind == "zero" else draw(rng, n, [0, 1, -1, 4095, -4096], -4096, 4095),
     )
     tie = params.v_th_mant + 64
-    # Sums that leave 32 bits to what is kept of the current: beyond, Lava's addition wraps, which training does not.
-    sums = sums_of(rng, kind, shape, min(EXACT[dtype], 2**31 - 2**24), tie) // 64
+    # Sums after which a wrapped current is within 24 bits: larger ones pile up until Lava's addition wraps in 32 bits.
+    sums = sums_of(rng, kind, shape, min(EXACT[dtype], 2**24), tie) // 64
     unit = 2.0**-12
 
     spikes, membrane, u = cpu.cuba_states(
