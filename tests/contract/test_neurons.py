@@ -138,7 +138,8 @@ def test_cuba_step_is_its_equations(data):
     for i in range(N):
         new_u = wrapped(decayed(int(u[i]), int(params.u_decay[i])) + shifted(int(x[i]), params.a_shift))
         new_u = new_u - 2**24 if new_u > 2**23 else new_u + 2**24 if new_u <= -(2**23) else new_u
-        new_v = clip(decayed(int(v[i]), int(params.v_decay[i])) + new_u + int(params.bias_mant[i]) * 64)
+        received = shifted(new_u + int(params.bias_mant[i]) * 64, params.u_shift)
+        new_v = clip(decayed(int(v[i]), int(params.v_decay[i])) + received)
         fires = int(new_v > params.v_th_mant * 64)
         assert (state.u[i], state.v[i]) == (new_u, 0 if fires else new_v)
         assert sent[i] == (fires * new_v if params.graded else fires)
