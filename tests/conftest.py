@@ -1,7 +1,28 @@
 """Settings that all tests share."""
 
+import sys
+
+import pytest
 from hypothesis import settings
 
 # The same examples in every run: a failure on one machine is a failure on all.
 settings.register_profile("spikeproof", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("spikeproof")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run the command in this process, which spares an interpreter and torch; give (exit code, stdout, stderr)."""
+    from spikeproof import cli  # here, so that tests of the contract need no typer
+
+    def run(*arguments, cwd=None):
+        monkeypatch.setattr(sys, "argv", ["spikeproof", *map(str, arguments)])
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return run

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from spikeproof.lava_procs import compat
+from spikeproof.sim.verify import verify
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
@@ -55,3 +56,21 @@ def lively(module):
 def busy(verdict):
     """Whether everything is exact and something fired in every layer."""
     return verdict.exact and all(comparison.silent == () for comparison in verdict.comparisons)
+
+
+def exact(network, start, wanted, backends):
+    """Return the verdicts of as many exact networks that fire in every layer, found among the seeds from `start`.
+
+    `network` makes a module and its input from a seed. Any network that is not exact fails the test.
+    """
+    verdicts = []
+    for seed in range(start, start + 5 * wanted):
+        module, x = network(seed)
+        if not busy(verify(module, x, backends=("engine",))):
+            continue
+        verdict = verify(module, x, backends=backends)
+        assert busy(verdict), f"seed {seed}: {verdict}"
+        verdicts.append(verdict)
+        if len(verdicts) == wanted:
+            return verdicts
+    raise AssertionError("too few networks fire")

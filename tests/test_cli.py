@@ -18,23 +18,6 @@ from spikeproof.train.recipe import Recipe, find
 SMALL = ("--set", "hidden=10,12", "--set", "epochs=1")
 
 
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run the command in this process, which spares an interpreter and torch; give (exit code, stdout, stderr)."""
-
-    def run(*arguments, cwd=None):
-        monkeypatch.setattr(sys, "argv", ["spikeproof", *map(str, arguments)])
-        if cwd is not None:
-            monkeypatch.chdir(cwd)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A small finished run."""

@@ -3,13 +3,11 @@
 import dataclasses
 import json
 import re
-import sys
 import time
 
 import numpy as np
 import pytest
 
-from spikeproof import cli
 from spikeproof.contract.axon import Axon
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.conv import Conv as ConvSynapse
@@ -482,17 +480,6 @@ def test_every_figure_says_where_it_comes_from():
         len(view.sources(found))
         == len([f for f in WHENCE if f not in ("delay_bits", "synapse_words, conv shared")]) + 9
     )
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikeproof", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def test_the_command_maps_a_file(run, tmp_path):

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from strategies import nets
 
-from spikeproof import cli
 from spikeproof.contract.axon import Axon
 from spikeproof.contract.celif import CELIF
 from spikeproof.contract.conv import Conv
@@ -460,17 +459,6 @@ def test_spikingjelly_runs_our_file(bias, tmp_path):
         theirs.append(out.detach().numpy())
     assert ours.sum() > 0
     assert np.count_nonzero(np.stack(theirs, axis=-1) != ours) <= 0.02 * ours.size  # float rounding against integers
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikeproof", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def test_the_commands_read_and_write_nir(run, tmp_path):

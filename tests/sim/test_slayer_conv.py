@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from slayer_nets import block, busy, lively, neuron, of_family, spikes
+from slayer_nets import block, busy, exact, lively, neuron, of_family, spikes
 
 from spikeproof.contract.conv import Conv
 from spikeproof.contract.errors import UnsupportedError
@@ -56,42 +56,27 @@ def network(seed, samples=3):
     return blocks, x
 
 
-def exact(start, wanted, backends):
-    """Verify as many networks that fire in every layer; they are found among the next seeds."""
-    found = 0
-    for seed in range(start, start + 4 * wanted):
-        blocks, x = network(seed)
-        if not busy(verify(blocks, x, backends=("engine",))):
-            continue
-        verdict = verify(blocks, x, backends=backends)
-        assert busy(verdict), f"seed {seed}: {verdict}"
-        found += 1
-        if found == wanted:
-            return
-    raise AssertionError("too few networks fire")
-
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 
 
 def test_torch_the_rule_and_the_engine_agree():
-    exact(0, 5, ("engine", "reference"))
+    exact(network, 0, 5, ("engine", "reference"))
 
 
 @pytest.mark.slow
 def test_they_agree_on_many_networks():
-    exact(1000, 40, ("engine", "reference"))
+    exact(network, 1000, 40, ("engine", "reference"))
 
 
 @pytest.mark.lava
 def test_lava_agrees():
-    exact(100, 3, ("lava",))
+    exact(network, 100, 3, ("lava",))
 
 
 @pytest.mark.slow
 @pytest.mark.lava
 def test_lava_agrees_on_many_networks():
-    exact(2000, 20, ("lava",))
+    exact(network, 2000, 20, ("lava",))
 
 
 def test_a_file_gives_back_its_convolutions(tmp_path):

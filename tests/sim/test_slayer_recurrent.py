@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from slayer_nets import block, busy, lively, neuron, of_family, slayer, spikes
+from slayer_nets import block, busy, exact, lively, neuron, of_family, slayer, spikes
 
 import spikeproof
 from spikeproof.contract.errors import UnsupportedError
@@ -38,26 +38,11 @@ def network(seed, samples=4):
     return blocks, x
 
 
-def exact(start, wanted, backends):
-    """Verify as many networks that fire in every layer; they are found among the next seeds."""
-    found = 0
-    for seed in range(start, start + 4 * wanted):
-        blocks, x = network(seed)
-        if not busy(verify(blocks, x, backends=("engine",))):
-            continue
-        verdict = verify(blocks, x, backends=backends)
-        assert busy(verdict), f"seed {seed}: {verdict}"
-        found += 1
-        if found == wanted:
-            return
-    raise AssertionError("too few networks fire")
-
-
 def test_torch_the_rule_and_the_engine_agree():
     for seed in range(12):
         verdict = verify(*network(seed), backends=("engine",))
         assert verdict.exact or verdict.comparisons[0].verdict == "nothing fired", f"seed {seed}: {verdict}"
-    exact(0, 5, ("engine", "reference"))
+    exact(network, 0, 5, ("engine", "reference"))
 
 
 def test_adaptive_neurons_recur_too():
@@ -77,18 +62,18 @@ def test_adaptive_neurons_recur_too():
 
 @pytest.mark.slow
 def test_they_agree_on_many_networks():
-    exact(1000, 40, ("engine", "reference"))
+    exact(network, 1000, 40, ("engine", "reference"))
 
 
 @pytest.mark.lava
 def test_lava_agrees():
-    exact(100, 3, ("lava",))
+    exact(network, 100, 3, ("lava",))
 
 
 @pytest.mark.slow
 @pytest.mark.lava
 def test_lava_agrees_on_many_networks():
-    exact(2000, 20, ("lava",))
+    exact(network, 2000, 20, ("lava",))
 
 
 def test_feedback_matters_and_a_file_gives_it_back(tmp_path):
