@@ -24,14 +24,14 @@ class DataFile:
     ----------
     path : str
         Where it lies in a folder of datasets.
-    sha256 : str
-        Checksum of its content.
+    sha256 : str or None
+        Checksum of its content; None takes it as it is, where its makers name no checksum.
     url : str or None
         Official source; None if the file cannot be had from one as it is.
     """
 
     path: str
-    sha256: str
+    sha256: str | None = None
     url: str | None = None
 
     def find(self) -> Path:
@@ -47,13 +47,16 @@ class DataFile:
         MissingDependencyError
             A download needs pooch.
         """
+        return self._local() or self._download()
+
+    def _local(self) -> Path | None:
         for folder in _folders():
             found = folder / self.path
             if found.is_file():
-                if hashlib.sha256(found.read_bytes()).hexdigest() != self.sha256:
+                if self.sha256 is not None and hashlib.sha256(found.read_bytes()).hexdigest() != self.sha256:
                     raise InputError(f"{found}: the checksum is wrong; the file is damaged. Remove it, or mend it.")
                 return found
-        return self._download()
+        return None
 
     def _download(self) -> Path:
         tried = [f"{VARIABLE} is {os.environ.get(VARIABLE) or 'not set'}", "../shared/data has no such file"]
@@ -69,6 +72,12 @@ class DataFile:
         else:
             tried.append("it has no official source to download from")
         raise InputError(f"{self.path}: not found. {'; '.join(tried)}. Set {VARIABLE} to the folder that holds it.")
+
+
+def find_one(first: DataFile, *others: DataFile) -> Path:
+    """Return a local copy of the first file of some that is there; if none is, of the first one, as `DataFile.find`."""
+    there = (file._local() for file in (first, *others))
+    return next((path for path in there if path), None) or first.find()
 
 
 def _folders() -> Iterator[Path]:

@@ -278,11 +278,12 @@ def _discard_another(run: Run, recipe: Recipe) -> None:
 
 def _finish(run: Run, recipe: Recipe, module: torch.nn.Module, task: Task, keep: _Keep) -> None:
     module = run.load_into(module)
-    loss, score, rates = evaluate(module, task.test, task.objective)
+    loss, score, rates, measures = evaluate(module, task.test, task.objective)
     result = {
         "metric": task.objective.metric,
         "test_score": score,
         "test_loss": loss,
+        "measures": measures,
         "test_samples": len(task.test.y),
         "firing_rates": [round(rate, 4) for rate in rates],
         "validation_score": keep.best["score"],

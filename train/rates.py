@@ -1,10 +1,10 @@
-"""Firing rates of a network's hidden layers, watched while it runs."""
+"""What a trained network is worth, and the firing rates of its hidden layers, watched while it runs."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -34,8 +34,19 @@ def watched(module: nn.Module) -> Iterator[list[torch.Tensor]]:
             hook.remove()
 
 
-def evaluate(module: nn.Module, split: Split, objective: Objective) -> tuple[float, float, list[float]]:
-    """Return a network's loss and score in evaluation mode, and the firing rate of each hidden layer."""
+class Evaluation(NamedTuple):
+    """What a network is worth on samples."""
+
+    loss: float
+    score: float
+    rates: list[float]
+    """Firing rate of each hidden layer."""
+    measures: dict[str, float]
+    """The objective's further figures; empty if it has none."""
+
+
+def evaluate(module: nn.Module, split: Split, objective: Objective) -> Evaluation:
+    """Return what a network is worth in evaluation mode."""
     module.eval()
     outputs, rates, count = [], torch.zeros(()), len(split.y)
     with torch.no_grad():
@@ -44,4 +55,7 @@ def evaluate(module: nn.Module, split: Split, objective: Objective) -> tuple[flo
                 outputs.append(module(batch))
             rates = rates + torch.tensor([float(mean) for mean in means]) * (len(batch) / count)
     found, labels = torch.cat(outputs), torch.as_tensor(split.y)
-    return float(objective.loss(found, labels)), float(objective.score(found, labels)), rates.tolist()
+    measures = {} if objective.measures is None else objective.measures(found, labels)
+    return Evaluation(
+        float(objective.loss(found, labels)), float(objective.score(found, labels)), rates.tolist(), measures
+    )

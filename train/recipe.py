@@ -17,7 +17,7 @@ from ..contract.errors import InputError
 from . import tasks
 from .baselines import LSTM, Baseline
 from .models import Classifier
-from .tasks import Task
+from .tasks import Normalise, Task
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,8 +59,16 @@ class Recipe(BaseModel):
         Number of CPG oscillators that drive the temporal encoding; 0 for a table.
     length : int
         Of the sequences of a generated task.
+    window, horizon : int
+        Steps that a forecast sees, and those after them that it is of.
+    normalise : {"train", "leaking"}
+        Rows that the normalisation of a time series looks at: those that the training part sees, or all, test part
+        included, which is what the authors of CPG-PE do and never a fair result.
+    stride : int
+        Every how many-th window of a time series is trained on, for small budgets; validation and test keep all.
     validation : float
-        Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last.
+        Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last. Tasks that
+        come with a validation part have no use for it.
     epochs, batch_size : int
         Passes over the training part, samples a step (of all devices together).
     learning_rate, weight_decay : float
@@ -103,6 +111,10 @@ class Recipe(BaseModel):
     cpg: int = Field(0, ge=0)
     cpg_te: int = Field(0, ge=0)
     length: PositiveInt = 100
+    window: PositiveInt = 12
+    horizon: PositiveInt = 6
+    normalise: Normalise = "train"
+    stride: PositiveInt = 1
     validation: float = Field(0.0, ge=0, lt=1)
     epochs: PositiveInt = 50
     batch_size: PositiveInt = 128
@@ -128,8 +140,16 @@ class Recipe(BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _agree(self) -> Recipe:
-        if self.patience and not self.validation:
+        divided = self.task in tasks.DIVIDED
+        if self.validation and divided:
+            raise ValueError(
+                f"validation is for tasks without a validation part of their own, and {self.task!r} has one"
+            )
+        if self.patience and not (self.validation or divided):
             raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
+        for key, default in (("window", 12), ("horizon", 6), ("normalise", "train"), ("stride", 1)):
+            if self.task not in tasks.FORECASTS and getattr(self, key) != default:
+                raise ValueError(f"{key} is for forecasts of time series, and task is {self.task!r}")
         if self.rate_penalty and self.neuron == "lstm":
             raise ValueError("rate_penalty is for spiking neurons, and neuron is 'lstm'")
         if self.recurrent and self.neuron in ("ce-lif", "lstm"):
@@ -147,7 +167,8 @@ class Recipe(BaseModel):
 
     def load_task(self) -> Task:
         """Return the task's data."""
-        return tasks.load(tasks.Options(self.task, self.validation, self.seed, self.length))
+        shared = tasks.Options._fields[1:]
+        return tasks.load(tasks.Options(self.task, **{name: getattr(self, name) for name in shared}))
 
     def module(self, task: Task) -> nn.Module:
         """Return an untrained network for the task."""

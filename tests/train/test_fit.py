@@ -221,7 +221,7 @@ def test_rates_are_means_over_all_samples_and_steps():
     task = find("digits").load_task()
     module = find("digits").replace(["hidden=9,8"]).module(task)
     some = task.test.take(np.arange(300))
-    _, _, rates = evaluate(module, some, task.objective)
+    rates = evaluate(module, some, task.objective).rates
     spikes = torch.as_tensor(some.x)
     expected = []
     for block in module.blocks[:-1]:

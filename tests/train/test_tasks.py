@@ -103,7 +103,7 @@ def test_every_task_trains_and_its_network_is_exact(name):
         losses[-1].backward()
         optimizer.step()
     assert losses[-1] < losses[0]
-    loss, score, rates = evaluate(module, task.test.take(np.arange(20)), task.objective)
+    loss, score, rates, _ = evaluate(module, task.test.take(np.arange(20)), task.objective)
     assert np.isfinite([loss, score]).all() and len(rates) == 2 and 0 <= min(rates) <= max(rates) < 1
     verdict = verify(module, task.test.x[:3], backends=("engine",), registers=False)
     assert verdict.exact, str(verdict)

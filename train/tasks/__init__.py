@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib
 
-from .task import Options, Split, Task
+from .task import Normalise, Options, Split, Task
 
-__all__ = ["TASKS", "Options", "Split", "Task", "load"]
+__all__ = ["DIVIDED", "FORECASTS", "TASKS", "Normalise", "Options", "Split", "Task", "load"]
 
 TASKS = {
     "digits": "digits",
@@ -20,8 +20,22 @@ TASKS = {
     "fsdd": "fsdd",
     "n-mnist": "nmnist",
     "qtdb": "qtdb",
+    "etth1": "forecast",
+    "etth2": "forecast",
+    "exchange": "forecast",
+    "los": "forecast",
+    "metr-la": "forecast",
+    "pems-bay": "forecast",
+    "solar": "forecast",
+    "electricity": "forecast",
 }
 """Task name -> the module that loads it."""
+
+FORECASTS = frozenset(name for name, module in TASKS.items() if module == "forecast")
+"""Tasks that forecast a time series: `Options.window` and what stands below it are for them."""
+
+DIVIDED = FORECASTS
+"""Tasks that come with a validation part, so that none is held out of their training part."""
 
 
 def load(options: Options) -> Task:

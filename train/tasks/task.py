@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..objectives import CLASSIFY, Objective
+
+Normalise = Literal["train", "leaking"]
+"""The rows that the training part sees, or all of them, test part included, as published results often have it."""
 
 
 class Options(NamedTuple):
@@ -20,15 +23,24 @@ class Options(NamedTuple):
     """Of what a task draws: a permutation, generated sequences."""
     length: int = 100
     """Of generated sequences."""
+    window: int = 12
+    """Steps of a time series that a forecast sees."""
+    horizon: int = 6
+    """Steps of a time series that a forecast is of, those after the window."""
+    normalise: Normalise = "train"
+    """Which rows of a time series its normalisation looks at."""
+    stride: int = 1
+    """Every how many-th window of the training part is trained on."""
 
 
 class Split(NamedTuple):
     """Samples and their labels."""
 
-    x: npt.NDArray[np.float32]
-    """Inputs in SLAYER's units, shape (samples, channels, steps)."""
+    x: npt.NDArray[Any]
+    """Inputs, shape (samples, channels, steps): float32 in SLAYER's units; or int64 indices of words, in 1 channel."""
     y: npt.NDArray[Any]
-    """Classes, int64 of shape (samples,) or (samples, steps); or numbers, float32 of shape (samples,)."""
+    """Classes, int64 of shape (samples,) or (samples, steps); or numbers, float32 of shape (samples,) or
+    (samples, outputs)."""
 
     def take(self, index: npt.NDArray[np.int64]) -> Split:
         """Return some of the samples."""
@@ -40,7 +52,7 @@ class Task(NamedTuple):
 
     name: str
     outputs: int
-    """Number of classes; 1 for a number."""
+    """Number of classes, or of numbers."""
     train: Split
     validation: Split | None
     """Held out of the training part; chooses the epoch that is kept. None if the last one is."""
@@ -50,6 +62,8 @@ class Task(NamedTuple):
     """Loss of the best answer that looks at nothing, where papers compare with it."""
     unary: bool = False
     """Whether inputs are spikes, 0 or 1."""
+    vocabulary: int = 0
+    """Number of words, if inputs are their indices: 0 is padding, 1 an unknown word. 0 if inputs are numbers."""
     stored: dict[str, npt.NDArray[Any]] = {}  # noqa: RUF012  # never changed
     """What a run must keep so that it can be used later: a permutation, say."""
 
