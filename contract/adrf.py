@@ -31,31 +31,22 @@ import numpy.typing as npt
 
 from . import adaptive, resonator
 from .fixed import ACCUMULATOR_SHIFT, IntArray
-from .record import Record
+from .resonator import Resonator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ADRF(Record):
-    """Integer parameters of an adaptive resonate-and-fire layer.
+class ADRF(Resonator):
+    """Integer parameters of an adaptive resonate-and-fire layer; a graded spike carries the real part.
 
     Parameters
     ----------
-    num_neurons : int
-        Number of neurons n.
-    sin_decay, cos_decay : array_like of int, shape () or (n,)
-        Sine and cosine of a step's angle, times the part of the state that is kept, times 4096: 0..4096. Kept as int32
-        of shape (n,).
     th_decay, ref_decay : array_like of int, shape () or (n,)
         Fraction of the threshold's distance to rest and of ``r`` lost a step, 0..4096. Kept as int32 of shape (n,).
-    v_th_mant : int
-        Mantissa of the resting threshold, 0..2**17 - 1.
     v_th_step : int
-        Mantissa of what a spike adds to the threshold, -(2**17 - 1)..2**17 - 1.
-    a_shift : int
-        Shift of the dendritic sums, -23..18: 6 for unary spikes, ``6 + exp`` for payloads of unit ``2**exp``; to the
-        right it rounds toward zero.
-    graded : int
-        1 if a spike carries the real part that fired, 0 if spikes are unary.
+        Mantissa of what a spike adds to the threshold, -(2**17 - 1)..2**17 - 1. ``v_th_mant`` is that of the resting
+        threshold.
+    **others
+        Those of `Resonator`.
 
     Raises
     ------
@@ -63,19 +54,13 @@ class ADRF(Record):
         A value lies outside its range.
     """
 
-    num_neurons: int
-    sin_decay: Any
-    cos_decay: Any
     th_decay: Any
     ref_decay: Any
-    v_th_mant: int
     v_th_step: int
-    a_shift: int = ACCUMULATOR_SHIFT
-    graded: int = 0
 
     def __post_init__(self) -> None:
-        checked = resonator.checked("ADRF", self)
-        self._set(**checked | adaptive.checked("ADRF", checked["num_neurons"], self))
+        super().__post_init__()
+        self._set(**adaptive.checked("ADRF", self.num_neurons, self))
 
 
 class ADRFState(NamedTuple):

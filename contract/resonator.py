@@ -1,4 +1,4 @@
-"""The damped rotation that RF, RF-IZ and ADRF share.
+"""What RF, RF-IZ and ADRF share: their parameters and a damped rotation.
 
 One step of the complex state ``real + i * imag``, with ``x`` the real and the imaginary dendritic sums::
 
@@ -13,7 +13,8 @@ lava-dl 0.6.0, whose registers are 64 bits wide.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from .fixed import (
     A_SHIFT_MAX,
     A_SHIFT_MIN,
+    ACCUMULATOR_SHIFT,
     DECAY_ONE,
     DECAY_SHIFT,
     THRESHOLD_MANT_MAX,
@@ -31,47 +33,52 @@ from .fixed import (
     sat24,
     shift,
 )
+from .record import Record
 
 
-class Resonator(Protocol):
-    """What `rotate` and `checked` take of a neuron's parameters."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Resonator(Record):
+    """Integer parameters that every kind of resonate-and-fire layer has.
 
-    @property
-    def num_neurons(self) -> int:
-        """Number of neurons."""
+    Parameters
+    ----------
+    num_neurons : int
+        Number of neurons n.
+    sin_decay, cos_decay : array_like of int, shape () or (n,)
+        Sine and cosine of a step's angle, times the part of the state that is kept, times 4096: 0..4096. Kept as int32
+        of shape (n,).
+    v_th_mant : int
+        Threshold mantissa, 0..2**17 - 1; the threshold is ``v_th_mant << 6``.
+    a_shift : int
+        Shift of the dendritic sums, -23..18: 6 for unary spikes, ``6 + exp`` for payloads of unit ``2**exp``; to the
+        right it rounds toward zero.
+    graded : int
+        1 if a spike carries the register that fired, 0 if spikes are unary.
 
-    @property
-    def sin_decay(self) -> Any:
-        """Sine of a step's angle times what is kept, 12 bits."""
+    Raises
+    ------
+    RecordError
+        A value lies outside its range.
+    """
 
-    @property
-    def cos_decay(self) -> Any:
-        """Cosine of a step's angle times what is kept, 12 bits."""
+    num_neurons: int
+    sin_decay: Any
+    cos_decay: Any
+    v_th_mant: int
+    a_shift: int = ACCUMULATOR_SHIFT
+    graded: int = 0
 
-    @property
-    def v_th_mant(self) -> int:
-        """Threshold mantissa."""
-
-    @property
-    def a_shift(self) -> int:
-        """Shift of the dendritic sums."""
-
-    @property
-    def graded(self) -> int:
-        """Whether a spike carries a register."""
-
-
-def checked(kind: str, params: Resonator) -> dict[str, Any]:
-    """Return the parameters after their range checks, for a record's ``__post_init__``."""
-    n = as_whole(f"{kind} num_neurons", params.num_neurons, 1, 2**30)
-    return {
-        "num_neurons": n,
-        "sin_decay": per_neuron(f"{kind} sin_decay", params.sin_decay, n, 0, DECAY_ONE),
-        "cos_decay": per_neuron(f"{kind} cos_decay", params.cos_decay, n, 0, DECAY_ONE),
-        "v_th_mant": as_whole(f"{kind} v_th_mant", params.v_th_mant, 0, THRESHOLD_MANT_MAX),
-        "a_shift": as_whole(f"{kind} a_shift", params.a_shift, A_SHIFT_MIN, A_SHIFT_MAX),
-        "graded": as_whole(f"{kind} graded", params.graded, 0, 1),
-    }
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        n = as_whole(f"{kind} num_neurons", self.num_neurons, 1, 2**30)
+        self._set(
+            num_neurons=n,
+            sin_decay=per_neuron(f"{kind} sin_decay", self.sin_decay, n, 0, DECAY_ONE),
+            cos_decay=per_neuron(f"{kind} cos_decay", self.cos_decay, n, 0, DECAY_ONE),
+            v_th_mant=as_whole(f"{kind} v_th_mant", self.v_th_mant, 0, THRESHOLD_MANT_MAX),
+            a_shift=as_whole(f"{kind} a_shift", self.a_shift, A_SHIFT_MIN, A_SHIFT_MAX),
+            graded=as_whole(f"{kind} graded", self.graded, 0, 1),
+        )
 
 
 def rotate(params: Resonator, real: IntArray, imag: IntArray, x: npt.ArrayLike) -> tuple[IntArray, IntArray]:
@@ -79,7 +86,7 @@ def rotate(params: Resonator, real: IntArray, imag: IntArray, x: npt.ArrayLike) 
 
     Parameters
     ----------
-    params : RF, RFIZ or ADRF
+    params : Resonator
         Parameters of the layer of n neurons.
     real, imag : ndarray of int64, shape (..., n)
         The state after the previous step; 24 bits.

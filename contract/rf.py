@@ -19,50 +19,19 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import resonator
 from .fixed import ACCUMULATOR_SHIFT, IntArray
-from .record import Record
+from .resonator import Resonator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RF(Record):
-    """Integer parameters of a resonate-and-fire layer.
-
-    Parameters
-    ----------
-    num_neurons : int
-        Number of neurons n.
-    sin_decay, cos_decay : array_like of int, shape () or (n,)
-        Sine and cosine of a step's angle, times the part of the state that is kept, times 4096: 0..4096. Kept as int32
-        of shape (n,).
-    v_th_mant : int
-        Threshold mantissa, 0..2**17 - 1; the threshold is ``v_th_mant << 6``.
-    a_shift : int
-        Shift of the dendritic sums, -23..18: 6 for unary spikes, ``6 + exp`` for payloads of unit ``2**exp``; to the
-        right it rounds toward zero.
-    graded : int
-        1 if a spike carries the real part that fired, 0 if spikes are unary.
-
-    Raises
-    ------
-    RecordError
-        A value lies outside its range.
-    """
-
-    num_neurons: int
-    sin_decay: Any
-    cos_decay: Any
-    v_th_mant: int
-    a_shift: int = ACCUMULATOR_SHIFT
-    graded: int = 0
-
-    def __post_init__(self) -> None:
-        self._set(**resonator.checked("RF", self))
+class RF(Resonator):
+    """Integer parameters of a resonate-and-fire layer; a graded spike carries ``real``."""
 
 
 class RFState(NamedTuple):
