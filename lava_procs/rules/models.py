@@ -1,4 +1,4 @@
-"""Process models of the contract's rules; Lava wants the Vars of each process named in a class of its own."""
+"""Process models of the contract's rules."""
 
 from __future__ import annotations
 
@@ -12,13 +12,21 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from spikeproof.contract.adrf import ADRFState
+from spikeproof.contract.alif import ALIFState
+from spikeproof.contract.cuba import CUBAState
 from spikeproof.contract.neurons import RULES
+from spikeproof.contract.rf import RFState
+from spikeproof.contract.rf_iz import RFIZState
+from spikeproof.contract.sigma_delta import SigmaDeltaState
 from spikeproof.lava_procs.local_time import local_step
 from spikeproof.lava_procs.rules.process import ADRF, ALIF, CUBA, RF, RFIZ, SigmaDelta
 
 _REGISTER = LavaPyType(np.ndarray, np.int32)
 
 
+@requires(CPU)
+@tag("fixed_pt", "bit_accurate_loihi")
 class _RuleModel(PyLoihiProcessModel):
     """Copies Vars to a state, calls the contract's step, copies back."""
 
@@ -49,68 +57,17 @@ class _RuleModel(PyLoihiProcessModel):
         self.s_out.send(sent)
 
 
-@implements(proc=ALIF, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt", "bit_accurate_loihi")
-class PyALIFModelFixed(_RuleModel):
-    """ALIF."""
-
-    u: np.ndarray = _REGISTER
-    v: np.ndarray = _REGISTER
-    theta: np.ndarray = _REGISTER
-    r: np.ndarray = _REGISTER
-    s: np.ndarray = _REGISTER
+def _model(process: Any, state: Any) -> Any:
+    """Return a process's model; Lava wants each in a class of its own, with the process's Vars as its members."""
+    members = {"__module__": __name__, "__doc__": f"The rule of `{process.__name__}`."}
+    members |= dict.fromkeys(state._fields, _REGISTER)
+    model = type(f"Py{process.__name__}ModelFixed", (_RuleModel,), members)
+    return implements(proc=process, protocol=LoihiProtocol)(model)
 
 
-@implements(proc=ADRF, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt", "bit_accurate_loihi")
-class PyADRFModelFixed(_RuleModel):
-    """ADRF."""
-
-    real: np.ndarray = _REGISTER
-    imag: np.ndarray = _REGISTER
-    theta: np.ndarray = _REGISTER
-    r: np.ndarray = _REGISTER
-    s: np.ndarray = _REGISTER
-
-
-@implements(proc=RF, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt", "bit_accurate_loihi")
-class PyRFModelFixed(_RuleModel):
-    """RF."""
-
-    real: np.ndarray = _REGISTER
-    imag: np.ndarray = _REGISTER
-
-
-@implements(proc=RFIZ, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt", "bit_accurate_loihi")
-class PyRFIZModelFixed(_RuleModel):
-    """RF-IZ."""
-
-    real: np.ndarray = _REGISTER
-    imag: np.ndarray = _REGISTER
-
-
-@implements(proc=CUBA, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt", "bit_accurate_loihi")
-class PyCUBAModelFixed(_RuleModel):
-    """CUBA."""
-
-    u: np.ndarray = _REGISTER
-    v: np.ndarray = _REGISTER
-
-
-@implements(proc=SigmaDelta, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt", "bit_accurate_loihi")
-class PySigmaDeltaModelFixed(_RuleModel):
-    """Sigma-delta."""
-
-    sigma: np.ndarray = _REGISTER
-    act: np.ndarray = _REGISTER
-    residue: np.ndarray = _REGISTER
+PyALIFModelFixed = _model(ALIF, ALIFState)
+PyADRFModelFixed = _model(ADRF, ADRFState)
+PyRFModelFixed = _model(RF, RFState)
+PyRFIZModelFixed = _model(RFIZ, RFIZState)
+PyCUBAModelFixed = _model(CUBA, CUBAState)
+PySigmaDeltaModelFixed = _model(SigmaDelta, SigmaDeltaState)
