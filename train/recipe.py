@@ -174,6 +174,8 @@ class Recipe(BaseModel):
         """Return an untrained network for the task."""
         _, channels, steps = task.train.x.shape
         read = task.objective.read
+        if task.vocabulary:
+            raise InputError(f"{self.task}: inputs are words, and a network of neuron = {self.neuron!r} wants numbers.")
         if self.neuron == "lstm":
             return LSTM(channels, self.hidden, task.outputs, read=read)
         if not self.deployable:

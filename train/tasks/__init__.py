@@ -28,13 +28,18 @@ TASKS = {
     "pems-bay": "forecast",
     "solar": "forecast",
     "electricity": "forecast",
+    "mr": "text",
+    "subj": "text",
+    "sst-2": "text",
+    "sst-5": "text",
+    "cifar10": "cifar10",
 }
 """Task name -> the module that loads it."""
 
 FORECASTS = frozenset(name for name, module in TASKS.items() if module == "forecast")
 """Tasks that forecast a time series: `Options.window` and what stands below it are for them."""
 
-DIVIDED = FORECASTS
+DIVIDED = FORECASTS | {"sst-2", "sst-5"}
 """Tasks that come with a validation part, so that none is held out of their training part."""
 
 
