@@ -1,0 +1,137 @@
+"""Train a named grid of recipes one after another: a line of JSON a run, and a table of the lines.
+
+A line holds what was asked for, the result and the learning curve. Runs that have a line are skipped, and one that was
+killed goes on after its last whole epoch, so a grid can be started again as often as it takes.
+
+    python bench/grid.py run ablation bench/results/ablation.jsonl
+    python bench/grid.py table bench/results/ablation.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from spikeproof.train.fit import fit
+from spikeproof.train.neurons import EMBEDDINGS
+from spikeproof.train.recipe import find
+
+Point = tuple[str, tuple[str, ...]]
+"""A recipe and the settings that change it."""
+
+_NEURONS = ("ce-lif", "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd")
+_SMALL_LSTM = "hidden=48,32"  # 20,713 parameters beside CE-LIF's 20,202
+_PEER_LSTM = "hidden=56,56"  # 39,033 parameters beside CE-LIF's 37,953 at 100 steps
+
+
+def _seeds(points: Sequence[Point], count: int = 3) -> list[Point]:
+    """Return the points with every seed, a whole round of points a seed."""
+    return [(recipe, (*settings, f"seed={seed}")) for seed in range(count) for recipe, settings in points]
+
+
+def _memory() -> list[Point]:
+    """Return the adding and copy problems at two lengths, the short ones first; wide nets would take a day here."""
+    contenders = {
+        "ce-lif": ("hidden=64,128,128",),
+        "lstm": (_PEER_LSTM,),
+        "alif": ("hidden=64,128,128", "recurrent=true"),
+    }
+    lengths = {"epochs=10": (("adding", 100), ("copy", 100)), "epochs=4": (("adding", 400), ("copy", 300))}
+    return [
+        (task, (f"neuron={neuron}", f"length={length}", *settings, epochs))
+        for epochs, tasks in lengths.items()
+        for neuron, settings in contenders.items()
+        for task, length in tasks
+    ]
+
+
+GRIDS: dict[str, list[Point]] = {
+    "ablation": _seeds([("digits-plain", ("neuron=ce-lif-float", f"embedding={name}")) for name in EMBEDDINGS]),
+    "neurons": _seeds(
+        [
+            *(("digits-plain", (f"neuron={name}",)) for name in _NEURONS),
+            ("digits-plain", ("neuron=lstm", _SMALL_LSTM)),
+        ]
+    ),
+    "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)]),
+    "driven": _seeds([("digits", ()), ("digits-driven", ())]),
+    "memory": _memory(),
+}
+"""Name -> points, in the order in which they are trained."""
+
+
+def run(name: str, path: Path, folder: Path) -> None:
+    """Train every point of a grid that has no line yet."""
+    done = {(line["recipe"], tuple(line["settings"])) for line in read(path)}
+    for recipe, settings in track(
+        [point for point in GRIDS[name] if point not in done], name, console=Console(stderr=True)
+    ):
+        place = folder / name / "-".join([recipe, *settings]).replace("=", "").replace(",", "x")
+        trained = fit(find(recipe).replace(settings), place)
+        with open(place / "log.csv", encoding="utf-8", newline="") as log:
+            curve = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(log)]
+        line = {"recipe": recipe, "settings": settings, "result": trained.result(), "curve": curve}
+        with open(path, "a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line) + "\n")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the lines that there are."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Return a Markdown table, a row for the seeds of one setting."""
+    rows = [
+        "| recipe | settings | parameters | seeds | test score | test loss | firing rates | seconds a run |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for (recipe, settings), group in itertools.groupby(sorted(lines, key=_setting), _setting):
+        results = [line["result"] for line in group]
+        layers = zip(*(one["firing_rates"] or () for one in results), strict=True)
+        rates = ", ".join(f"{statistics.mean(of):.3f}" for of in layers) or "-"
+        scores, losses = ([one[key] for one in results] for key in ("test_score", "test_loss"))
+        seconds = statistics.mean(one["seconds"] for one in results)
+        rows.append(
+            f"| `{recipe}` | {', '.join(settings) or '-'} | {results[0]['parameters']:,} | {len(results)} | "
+            f"{_spread(scores)} | {_spread(losses)} | {rates} | {seconds:.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def _setting(line: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    return line["recipe"], tuple(one for one in line["settings"] if not one.startswith("seed="))
+
+
+def _spread(values: list[float]) -> str:
+    mean = f"{statistics.mean(values):.4f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.4f}"
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runs = commands.add_parser("run", help="train what has no line yet")
+    runs.add_argument("grid", choices=sorted(GRIDS))
+    runs.add_argument("lines", type=Path, help="file of JSON lines; made if missing")
+    runs.add_argument("--folder", type=Path, default=Path("runs/grid"), help="folder for the runs")
+    commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
+    asked = parser.parse_args()
+    if asked.command == "run":
+        run(asked.grid, asked.lines, asked.folder)
+    else:
+        print(table(read(asked.lines)))
+
+
+if __name__ == "__main__":
+    main()
