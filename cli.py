@@ -148,14 +148,15 @@ def analyse(
     from .train import analyses
     from .train import analysis_figures as figures
 
-    opened, module, task = _open(run)
+    opened, module, task = _open(run, to_export=False)
     some = task.test.take(np.arange(min(samples, len(task.test.y))))
+    steps, result = some.x.shape[-1], opened.result()
     with _progress() as progress:
-        drawn = {
-            "learning": figures.learning_curve(analyses.learning_curve(opened), opened.result()["metric"]),
-            "encoding": figures.encoding_similarity(analyses.encoding_similarity(opened.net())),
-            "gradients": figures.gradients_over_time(analyses.gradients_over_time(module, some, task.objective)),
-        }
+        drawn = {"learning": figures.learning_curve(analyses.learning_curve(opened), result["metric"])}
+        encoding = _encoding(opened, module, steps)
+        if encoding is not None:
+            drawn["encoding"] = figures.encoding_similarity(analyses.encoding_similarity(encoding))
+        drawn["gradients"] = figures.gradients_over_time(analyses.gradients_over_time(module, some, task.objective))
         if landscape:
             found = analyses.loss_landscape(module, some, task.objective, progress=partial(progress, "loss landscape"))
             drawn["landscape"] = figures.loss_landscape(*found)
@@ -164,6 +165,41 @@ def analyse(
         path = run / "analysis" / f"{name}.png"
         figures.save(figure, path)
         _out.print(str(path), markup=False)
+    for line in _energy(opened, task, some.x):
+        _out.print(line, markup=False)
+
+
+def _encoding(run: Any, module: Any, steps: int) -> Any:
+    """Return the temporal encoding of a run's network, shape (steps, neurons); None if it has none."""
+    if run.recipe().deployable:
+        return run.net().encoding(steps)
+    encoding = getattr(module, "encoding", None)
+    return None if encoding is None else encoding.detach().numpy().T
+
+
+def _energy(run: Any, task: Any, x: Any) -> list[str]:
+    """Return what the network costs by papers' counting, in words."""
+    from .export.arithmetic import SOURCE
+    from .train import analyses
+
+    if run.recipe().deployable:
+        from .export.loihi2.mapping import chart
+        from .sim import energy, operations
+
+        net = run.net()
+        cost = energy.cost(net, operations.count(net, x), chart(net)).arithmetic
+        if cost is None:
+            return []
+        how = f"counted over {len(x)} samples"
+    else:
+        cost = analyses.arithmetic(run.recipe(), task, run.result()["firing_rates"])
+        how = "from the firing rates of the test part"
+    step, sample = cost.joules * 1e9, cost.joules * x.shape[-1] * 1e6
+    return [
+        f"energy: {step:.3g} nJ a step ({cost.mac:,.0f} MAC, {cost.ac:,.0f} AC), {sample:.3g} uJ an inference of "
+        f"{x.shape[-1]} steps; {how}",
+        SOURCE,
+    ]
 
 
 @app.command()
@@ -419,13 +455,13 @@ def _score(result: dict[str, Any]) -> str:
     return f"{score:.4g}" if "error" in result["metric"] else f"{score:.2%}"
 
 
-def _open(folder: Path) -> tuple[Any, Any, Any]:
+def _open(folder: Path, *, to_export: bool = True) -> tuple[Any, Any, Any]:
     """Return a run, its trained module and its task."""
     from .train.run import Run
 
     run = Run.open(folder)
     recipe = run.recipe()
-    if not recipe.deployable:
+    if to_export and not recipe.deployable:
         raise UnsupportedError(
             f"{folder}: {recipe.neuron} is a floating-point neuron to compare with, so there is nothing to export or "
             "verify. Train with --set neuron=ce-lif."

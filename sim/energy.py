@@ -17,6 +17,8 @@ from ..contract.celif import CELIF
 from ..contract.cuba import CUBA
 from ..contract.net import Net
 from ..contract.readout import Readout
+from ..export.arithmetic import LSTM, Arithmetic
+from ..export.arithmetic import SOURCE as ARITHMETIC
 from ..export.loihi2.mapping import Map
 from ..export.loihi2.plan import HOST
 from .operations import Operations
@@ -60,61 +62,8 @@ LOIHI2_MEASURED = (
     "(lava-dl, tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb)"
 )
 
-E_MAC, E_AC = 4.6 * PJ, 0.9 * PJ
-ARITHMETIC_SOURCE = (
-    "arithmetic alone, 32-bit float in 45 nm CMOS: 4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate (Horowitz, ISSCC "
-    "2014), as papers on spiking networks count. Memory and traffic are left out, and the temporal encoding's way to "
-    "the neurons with them. Not comparable with a chip's figures"
-)
-
 ELEMENTWISE = {CELIF: 3, CUBA: 2, Readout: 0}
 """Multiplications a neuron and step: decay of v and of h and v * te; decay of u and of v; none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arithmetic:
-    """Multiply-accumulates and accumulates a step, averaged over samples and steps."""
-
-    mac: float
-    ac: float
-
-    @property
-    def joules(self) -> float:
-        """Energy a step by `E_MAC` and `E_AC`."""
-        return self.mac * E_MAC + self.ac * E_AC
-
-
-@dataclass(frozen=True, kw_only=True)
-class LSTM:
-    """Layers of LSTM cells of one width and a linear classifier, the same task's usual network.
-
-    Parameters
-    ----------
-    inputs, width, layers, outputs : int
-        Its shape.
-    """
-
-    inputs: int
-    width: int
-    layers: int
-    outputs: int
-
-    @property
-    def parameters(self) -> int:
-        """Weights and one bias a gate, and the classifier's."""
-        n = self.width
-        cells = sum(4 * n * (m + n + 1) for m in self._widths())
-        return cells + n * self.outputs + self.outputs
-
-    @property
-    def arithmetic(self) -> Arithmetic:
-        """Multiplications a step: 4 (m n + n n) + 17 n a layer of n cells and m inputs, and the classifier's."""
-        n = self.width
-        mac = sum(4 * (m * n + n * n) + 17 * n for m in self._widths()) + n * self.outputs
-        return Arithmetic(mac=mac, ac=0)
-
-    def _widths(self) -> list[int]:
-        return [self.inputs] + [self.width] * (self.layers - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +111,9 @@ class Cost:
             f"{_range(_times(self.loihi2_seconds, counted.steps), 's')} a sample",
         ]
         own, lstm = self.arithmetic, self.lstm.arithmetic.joules
-        cells = f"an LSTM of {self.lstm.layers} x {self.lstm.width} cells ({self.lstm.parameters:,} parameters)"
+        cells = (
+            f"an LSTM of {len(self.lstm.hidden)} x {self.lstm.hidden[0]} cells ({self.lstm.parameters:,} parameters)"
+        )
         if own is None:
             network = "not known for these neurons"
         else:
@@ -204,12 +155,12 @@ class Cost:
                 "joules_a_step": None if self.arithmetic is None else self.arithmetic.joules,
                 "lstm_joules_a_step": self.lstm.arithmetic.joules,
                 "lstm": vars(self.lstm) | {"parameters": self.lstm.parameters},
-                "source": ARITHMETIC_SOURCE,
+                "source": ARITHMETIC,
             },
         }
 
 
-SOURCES = (LOIHI1_SOURCE, LOIHI2_SOURCE, LOIHI2_MEASURED, ARITHMETIC_SOURCE)
+SOURCES = (LOIHI1_SOURCE, LOIHI2_SOURCE, LOIHI2_MEASURED, ARITHMETIC)
 
 
 def cost(net: Net, operations: Operations, found: Map) -> Cost:
@@ -280,10 +231,10 @@ def _parameters(net: Net) -> int:
 def _lstm_like(net: Net, parameters: int) -> LSTM:
     """Return the LSTM of as many layers as the network has hidden ones whose parameters come next to its own."""
     layers = max(1, len(net.layers) - (net.readout is not None))
-    shape = {"inputs": net.input.num_channels, "layers": layers, "outputs": net.layers[-1].num_neurons}
+    ends = {"inputs": net.input.num_channels, "outputs": net.layers[-1].num_neurons}
     most = math.isqrt(parameters) + 2
     return min(
-        (LSTM(width=width, **shape) for width in range(1, most)),
+        (LSTM(hidden=(width,) * layers, **ends) for width in range(1, most)),
         key=lambda lstm: abs(lstm.parameters - parameters),
     )
 

@@ -252,10 +252,21 @@ def test_a_mistake_is_one_message_and_exit_2(run, trained, tmp_path, arguments, 
 def test_analyse_draws_a_run(run, copy):
     code, out, err = run("analyse", copy, "--samples", 4)
     assert code == 0, err
-    names = [Path(line).name for line in out.splitlines()]
+    *names, energy, source = [Path(line).name for line in out.splitlines()]
     assert names == ["learning.png", "encoding.png", "gradients.png"]
     for name in names:
         assert (copy / "analysis" / name).read_bytes().startswith(b"\x89PNG")
+    assert re.match(r"energy: [\d.]+ nJ a step \(\d+ MAC, \d+ AC\), [\d.]+ uJ an inference of 64 steps", energy)
+    assert source.startswith("arithmetic alone")
+
+
+def test_analyse_draws_a_run_of_another_network(run, tmp_path):
+    fit(find("digits-plain").replace(["neuron=lstm", "hidden=5", "epochs=1"]), tmp_path)
+    code, out, err = run("analyse", tmp_path, "--samples", 4)
+    assert code == 0, err
+    *names, energy, _ = [Path(line).name for line in out.splitlines()]
+    assert names == ["learning.png", "gradients.png"]
+    assert "(255 MAC, 0 AC)" in energy
 
 
 def test_damaged_runs_are_refused(run, copy):

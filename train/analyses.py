@@ -6,7 +6,7 @@ Every function returns numbers; `spikeproof.train.analysis_figures` draws them.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ import torch
 from torch import nn
 
 from ..contract.errors import FileFormatError, UnsupportedError
-from ..contract.net import Net
+from ..export.arithmetic import LSTM, Arithmetic, spiking
+from .baselines import RECURRENT_LAYERS, Layer
 from .objectives import Objective
+from .recipe import Recipe
 from .run import Run
-from .tasks import Split
+from .tasks import Split, Task
 
 Array = npt.NDArray[np.float64]
 
@@ -39,33 +41,28 @@ def learning_curve(run: Run) -> dict[str, Array]:
         raise FileFormatError(f"{run.log_path}: cannot be read as a log ({error}).") from None
 
 
-def encoding_similarity(net: Net) -> Array:
-    """Return the cosine similarity of the temporal encoding at every two steps of a sample.
+def encoding_similarity(encoding: npt.ArrayLike) -> Array:
+    """Return the cosine similarity of a temporal encoding at every two steps of a sample.
 
     Parameters
     ----------
-    net : Net
-        A network with CE-LIF layers.
+    encoding : array_like, shape (steps, neurons)
+        What CE-LIF layers share: ``net.encoding(net.steps)`` of a record, or a float network's.
 
     Returns
     -------
     ndarray, shape (steps, steps)
         -1..1; 0 with a step whose encoding is zero. A task with a rhythm leaves its period here: rows of 28 pixels in
         sequential MNIST (arXiv 2308.15150).
-
-    Raises
-    ------
-    RecordError
-        The network has no temporal encoding.
     """
-    rows = net.encoding(net.steps).astype(np.float64)
+    rows = np.asarray(encoding, np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     return np.asarray(unit @ unit.T)
 
 
 def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -> dict[str, Array]:
-    """Return how strongly the loss depends on each hidden layer's spikes, step by step.
+    """Return how strongly the loss depends on each hidden layer's spikes, or LSTM's outputs, step by step.
 
     Parameters
     ----------
@@ -89,10 +86,10 @@ def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -
     """
     spikes: list[torch.Tensor] = []
 
-    def keep(_: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        spikes.append(output)
+    def keep(_: nn.Module, inputs: Any, output: Any) -> None:
+        spikes.append(output[0] if isinstance(output, tuple) else output)  # an LSTM gives its last state too
 
-    layers = [layer for layer in module.modules() if hasattr(layer, "neuron")]
+    layers = [layer for layer in module.modules() if hasattr(layer, "neuron") or isinstance(layer, nn.LSTM)]
     if not layers:
         raise UnsupportedError(f"{type(module).__name__} has no layers of neurons whose gradients could be followed.")
     hooks = [layer.register_forward_hook(keep) for layer in layers]
@@ -104,12 +101,38 @@ def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -
         for hook in hooks:
             hook.remove()
     found = {}
-    for index, grad in enumerate(grads, start=1):
-        # Spikes are (samples, neurons, steps); those of the floating-point networks (samples, steps, neurons).
-        over = (0, 1) if grad.shape[-1] == split.x.shape[-1] else (0, 2)
+    for index, (layer, grad) in enumerate(zip(layers, grads, strict=True), start=1):
+        # Floating-point networks have time before their neurons, integer ones behind them.
+        over = (0, 2) if isinstance(layer, Layer | nn.LSTM) else (0, 1)
         norms = grad.double().square().sum(over).sqrt().numpy()
         found[f"layer {index}"] = norms / norms.max() if norms.max() > 0 else norms
     return found
+
+
+def arithmetic(recipe: Recipe, task: Task, rates: Sequence[float]) -> Arithmetic:
+    """Return what an average step of a floating-point network costs, as papers count.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What was trained. What a deployable network does is counted exactly, see `spikeproof.sim.energy`.
+    task : Task
+        Its data, for the shape of the network and how dense a unary input is.
+    rates : sequence of float
+        Measured firing rates of the hidden layers.
+    """
+    inputs = task.train.x.shape[1]
+    if recipe.neuron == "lstm":
+        return LSTM(inputs=inputs, hidden=recipe.hidden, outputs=task.outputs).arithmetic
+    return spiking(
+        recipe.neuron,
+        inputs,
+        recipe.hidden,
+        task.outputs,
+        rates,
+        input_rate=float(task.test.x.mean()) if task.unary else None,
+        recurrent_layers=RECURRENT_LAYERS if recipe.recurrent else 0,
+    )
 
 
 def loss_landscape(

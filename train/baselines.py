@@ -11,7 +11,7 @@ from torch import nn
 from .neurons import NEURONS, FloatCELIF
 from .readout import Read
 
-_RECURRENT_LAYERS = 2
+RECURRENT_LAYERS = 2
 """The paper's parameter counts fit recurrence in the first two hidden layers and in no others."""
 
 
@@ -61,7 +61,7 @@ class Baseline(nn.Module):
         else:
             neurons = [NEURONS[neuron](n) for n in hidden]
         self.layers = nn.ModuleList(
-            _Layer(n_in, n, one, recurrent=recurrent and i < _RECURRENT_LAYERS)
+            Layer(n_in, n, one, recurrent=recurrent and i < RECURRENT_LAYERS)
             for i, ((n_in, n), one) in enumerate(zip(pairwise([inputs, *hidden]), neurons, strict=True))
         )
         self.readout = nn.Linear(hidden[-1], outputs)
@@ -91,7 +91,9 @@ class LSTM(nn.Module):
         return read_out(x, self.readout, self.read)
 
 
-class _Layer(nn.Module):
+class Layer(nn.Module):
+    """A layer of neurons: spikes of shape (N, T, C) in and out."""
+
     def __init__(self, n_in: int, n: int, neuron: nn.Module, *, recurrent: bool) -> None:
         super().__init__()
         self.synapse = nn.Linear(n_in, n)
@@ -99,6 +101,7 @@ class _Layer(nn.Module):
         self.neuron = neuron
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run a sequence."""
         currents = self.synapse(x).unbind(1)
         state = self.neuron.initial(currents[0])  # type: ignore[operator]
         s = torch.zeros_like(currents[0])

@@ -15,6 +15,7 @@ from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.oscillators import raster
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.synapse import Dense
+from spikeproof.export.arithmetic import LSTM, Arithmetic
 from spikeproof.export.loihi2.mapping import chart
 from spikeproof.sim import energy
 from spikeproof.sim.operations import count
@@ -131,7 +132,7 @@ def test_costs_are_the_figures_times_the_counts():
     assert found.loihi1_joules[0] == pytest.approx(low / 4)
     assert found.loihi1_joules[1] - found.loihi1_joules[0] == pytest.approx(operations.updates * 29e-12 / 4)
     ac = (5 * 4 + int((np.array([2, 1, 1]) @ spikes[0]).sum())) / 4
-    assert found.arithmetic == energy.Arithmetic(mac=9, ac=ac)
+    assert found.arithmetic == Arithmetic(mac=9, ac=ac)
     assert found.arithmetic.joules == pytest.approx(9 * 4.6e-12 + ac * 0.9e-12)
     assert found.parameters == 6 + 6 + 12
     # The fullest core: micro-coded neurons at most 31 ns each above the base.
@@ -142,12 +143,12 @@ def test_an_analog_input_is_multiplied():
     layer = Layer(name="a", synapse=Dense(weight=[[2]]), neuron=CUBA(num_neurons=1, u_decay=0, v_decay=0, v_th_mant=9))
     net = Net(input=Input(num_channels=1, bits=8, exp=-6), layers=(layer,), steps=2)
     found = energy.cost(net, count(net, np.array([[[0.5, -0.5]]])), chart(net))
-    assert found.arithmetic == energy.Arithmetic(mac=1 + 2, ac=0)
+    assert found.arithmetic == Arithmetic(mac=1 + 2, ac=0)
 
 
 def test_the_lstm_of_the_paper():
     # Three layers of 90 cells and a classifier of 10: 772.1 nJ a step.
-    lstm = energy.LSTM(inputs=1, width=90, layers=3, outputs=10)
+    lstm = LSTM(inputs=1, hidden=(90, 90, 90), outputs=10)
     assert lstm.arithmetic.joules * 1e9 == pytest.approx(772.1, abs=0.05)
     assert lstm.parameters == 4 * 90 * (1 + 91) + 2 * 4 * 90 * (90 + 91) + 900 + 10
 
