@@ -11,7 +11,7 @@ from . import celif
 from .cpg import Concat, DrivenEncoding, Encoding
 from .readout import Read, Readout
 
-_W_MAX = 100.0
+W_MAX = 100.0
 """Frequencies for samples of some tens to hundreds of steps; the paper's 10000 leaves most channels constant there."""
 
 
@@ -36,8 +36,8 @@ class Classifier(nn.Module):
         Exponent of the temporal encoding.
     input_exp : int or None
         Exponent of the graded input spikes; None for unary ones.
-    cpg : int
-        Number of CPG oscillators beside the first layer's input; 0 for none.
+    cpg : int or Encoding, optional
+        CPG oscillators beside the first layer's input, or how many of them with wavelengths up to ``2 pi W_MAX``.
     cpg_te : int
         Number of CPG oscillators that drive the temporal encoding; 0 for a table of `steps` columns.
     read : {"mean", "last", "every"}
@@ -59,20 +59,21 @@ class Classifier(nn.Module):
         threshold_decay: float = 0.01,
         te_exp: int = 9,
         input_exp: int | None = -6,
-        cpg: int = 0,
+        cpg: int | Encoding | None = 0,
         cpg_te: int = 0,
         read: Read = "mean",
     ) -> None:
         super().__init__()
         encoding: celif.TemporalEncoding | DrivenEncoding
         if cpg_te:
-            encoding = DrivenEncoding(max(hidden), Encoding(cpg_te, _W_MAX), te_exp=te_exp)
+            encoding = DrivenEncoding(max(hidden), Encoding(cpg_te, W_MAX), te_exp=te_exp)
         else:
             encoding = celif.TemporalEncoding(max(hidden), steps, te_exp=te_exp)
         neuron_params = {"scale": scale, "threshold_decay": threshold_decay}
         self.encoding = encoding
-        beside: list[nn.Module] = [Concat(Encoding(cpg, _W_MAX))] if cpg else []
-        widths = [inputs + cpg, *hidden]
+        oscillators = Encoding(cpg, W_MAX) if isinstance(cpg, int) and cpg else cpg
+        beside: list[nn.Module] = [Concat(oscillators)] if oscillators else []
+        widths = [inputs + (oscillators.num_neurons if oscillators else 0), *hidden]
         layers: list[nn.Module] = [
             celif.Dense(
                 neuron_params,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,8 +15,9 @@ from torch import nn
 
 from ..contract.errors import InputError
 from . import tasks
-from .baselines import LSTM, Baseline
-from .models import Classifier
+from .build import build
+from .sequence import BODIES
+from .sequence.position import TABLES
 from .tasks import Normalise, Task
 
 if sys.version_info >= (3, 11):
@@ -25,6 +26,24 @@ else:
     import tomli as tomllib
 
 _FOLDER = resources.files(__package__) / "recipes"
+
+
+_SEQUENCE_NAMES = "model = spike-rnn, spike-gru, spike-tcn or spikformer"
+
+_MEANT: dict[str, tuple[Callable[[Recipe], bool], str]] = {
+    **dict.fromkeys(("depth", "position"), (lambda recipe: recipe.model != "stack", _SEQUENCE_NAMES)),
+    **dict.fromkeys(("encoder", "spike_steps"), (lambda recipe: recipe.floating, f"{_SEQUENCE_NAMES} of neuron = lif")),
+    "heads": (lambda recipe: recipe.model == "spikformer", "model = spikformer"),
+    "kernel": (lambda recipe: recipe.model == "spike-tcn", "model = spike-tcn"),
+    "position_channels": (lambda recipe: recipe.position in TABLES, "a position of " + ", ".join(TABLES)),
+    "position_w_max": (lambda recipe: recipe.position in ("cpg", "sinusoid"), "position = cpg or sinusoid"),
+    **dict.fromkeys(
+        ("scale", "te_exp", "input_exp", "threshold_decay", "cpg_te"),
+        (lambda recipe: not recipe.floating, "model = stack, or spike-rnn of neuron = ce-lif"),
+    ),
+    "cpg": (lambda recipe: recipe.model == "stack", "model = stack; others have a position"),
+}
+"""Key -> whether a recipe has a use for it, and in words where one has."""
 
 
 def _widths(value: Any) -> Any:
@@ -38,11 +57,32 @@ class Recipe(BaseModel):
     ----------
     task : str
         One of `spikeproof.train.tasks.TASKS`.
+    model : str
+        "stack" is hidden layers and a read-out, with any `neuron`. "spike-rnn", "spike-gru", "spike-tcn" and
+        "spikformer" are floating-point networks of LIF neurons, see `spikeproof.train.sequence`. "spike-rnn" with
+        neuron = "ce-lif" is the integer one that is exported: a position of the sequence is a time step, and
+        oscillators beside the input are its positional encoding.
     neuron : str
         "ce-lif" trains the integer network that is exported. The others are floating-point networks to compare with:
         "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd" and "lstm", see `spikeproof.train.neurons`.
     hidden : tuple of int
-        Widths of the hidden layers.
+        Widths of the hidden layers; one width with the models that have a `depth`.
+    depth : int
+        Layers of "spike-rnn" and "spike-gru", levels of "spike-tcn", blocks of "spikformer".
+    heads : int
+        Attention heads of "spikformer".
+    kernel : int
+        Taps of a convolution of "spike-tcn".
+    encoder : {"repeat", "delta", "conv"}
+        How values become spikes, see `spikeproof.train.sequence.encoders`.
+    spike_steps : int
+        Spike steps T_s for every position of a sequence.
+    position : str
+        Positional encoding, one of `spikeproof.train.sequence.position.POSITIONS`.
+    position_channels : int
+        Channels of an encoding that is a table: CPG neurons, say.
+    position_w_max : float
+        Longest wavelength of "cpg" and "sinusoid" over 2 pi.
     recurrent : bool
         Whether the first two hidden layers of floating-point neurons hear their own last spikes.
     embedding : str
@@ -100,8 +140,17 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: str
+    model: Literal["stack", "spike-rnn", "spike-gru", "spike-tcn", "spikformer"] = "stack"
     neuron: Literal["ce-lif", "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd", "lstm"] = "ce-lif"
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1), pydantic.BeforeValidator(_widths)] = (64, 88, 88)
+    depth: PositiveInt = 2
+    heads: PositiveInt = 8
+    kernel: int = Field(3, ge=2)
+    encoder: Literal["repeat", "delta", "conv"] = "conv"
+    spike_steps: PositiveInt = 4
+    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed"] = "none"
+    position_channels: PositiveInt = 40
+    position_w_max: float = Field(10000.0, gt=1)
     recurrent: bool = False
     embedding: Literal["s", "u", "te", "s+te", "u+te", "s*te", "u*te"] = "u*te"
     scale: PositiveInt = 256
@@ -138,8 +187,16 @@ class Recipe(BaseModel):
             raise ValueError(f"{task!r} is unknown; known are {', '.join(tasks.TASKS)}")
         return task
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _sequence_defaults(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("model", "stack") != "stack":
+            return {"neuron": "lif", "hidden": (64,)} | values
+        return values
+
     @pydantic.model_validator(mode="after")
     def _agree(self) -> Recipe:
+        self._agree_on_the_model()
         divided = self.task in tasks.DIVIDED
         if self.validation and divided:
             raise ValueError(
@@ -160,10 +217,37 @@ class Recipe(BaseModel):
             raise ValueError(f"oscillators go with neuron = 'ce-lif', not {self.neuron!r}")
         return self
 
+    def _agree_on_the_model(self) -> None:
+        for key, (meant, where) in _MEANT.items():
+            if getattr(self, key) != Recipe.model_fields[key].default and not meant(self):
+                raise ValueError(f"{key} is for {where}, and model is {self.model!r} of neuron {self.neuron!r}")
+        if self.model == "stack":
+            return
+        integer = self.model == "spike-rnn" and self.neuron == "ce-lif"
+        if self.neuron != "lif" and not integer:
+            also = " or 'ce-lif'" if self.model == "spike-rnn" else ""
+            raise ValueError(f"model = {self.model!r} is of LIF neurons: set neuron = 'lif'{also}, not {self.neuron!r}")
+        if integer and self.position not in (deployed := ("none", "cpg", "cpg-designed")):
+            raise ValueError(
+                f"position = {self.position!r} cannot be exported, which neuron = 'ce-lif' is for: oscillators make it "
+                f"on a chip. Use {', '.join(deployed)}, or neuron = 'lif'"
+            )
+        if len(self.hidden) > 1:
+            raise ValueError(
+                f"model = {self.model!r} has one width for all its layers: set hidden = {self.hidden[0]}, and depth"
+            )
+        if self.model == "spikformer" and self.hidden[0] % self.heads:
+            raise ValueError(f"hidden = {self.hidden[0]} does not divide by heads = {self.heads}")
+
     @property
     def deployable(self) -> bool:
         """Whether the trained network can be exported: it is the integer one, and no floating-point baseline."""
         return self.neuron == "ce-lif"
+
+    @property
+    def floating(self) -> bool:
+        """Whether the network is a floating-point sequence model, see `spikeproof.train.sequence`."""
+        return self.model in BODIES and self.neuron == "lif"
 
     def load_task(self) -> Task:
         """Return the task's data."""
@@ -171,38 +255,8 @@ class Recipe(BaseModel):
         return tasks.load(tasks.Options(self.task, **{name: getattr(self, name) for name in shared}))
 
     def module(self, task: Task) -> nn.Module:
-        """Return an untrained network for the task."""
-        _, channels, steps = task.train.x.shape
-        read = task.objective.read
-        if task.vocabulary:
-            raise InputError(f"{self.task}: inputs are words, and a network of neuron = {self.neuron!r} wants numbers.")
-        if self.neuron == "lstm":
-            return LSTM(channels, self.hidden, task.outputs, read=read)
-        if not self.deployable:
-            return Baseline(
-                channels,
-                self.hidden,
-                task.outputs,
-                steps,
-                neuron=self.neuron,
-                recurrent=self.recurrent,
-                embedding=self.embedding,
-                threshold_decay=self.threshold_decay,
-                read=read,
-            )
-        return Classifier(
-            channels,
-            self.hidden,
-            task.outputs,
-            steps,
-            read=read,
-            scale=self.scale,
-            threshold_decay=self.threshold_decay,
-            te_exp=self.te_exp,
-            input_exp=None if task.unary else self.input_exp,
-            cpg=self.cpg,
-            cpg_te=self.cpg_te,
-        )
+        """Return an untrained network for the task; an InputError if the model cannot answer it."""
+        return build(self, task)
 
     def replace(self, settings: Iterable[str]) -> Recipe:
         """Return the recipe with changes such as ``"epochs=20"`` or ``"hidden=64,64"``.

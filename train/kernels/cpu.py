@@ -18,6 +18,8 @@ import numpy as np
 import torch
 
 from . import cpu_loops
+from .cpu_lif import lif_backward as lif_backward
+from .cpu_lif import lif_forward as lif_forward
 from .reference import cuba_surrogate
 from .threads import share
 

@@ -1,0 +1,121 @@
+"""A sequence model: encoder, position, first layer, body and read-out."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from .encoders import ENCODERS
+from .gru import spike_gru
+from .layer import Layer
+from .position import TABLES, PositionOptions, PositionTable, Relative
+from .rnn import spike_rnn
+from .spikformer import spikformer
+from .tcn import spike_tcn
+
+BODIES = ("spike-rnn", "spike-gru", "spike-tcn", "spikformer")
+"""Names of the bodies."""
+
+_DEFAULT_POSITION = PositionOptions()
+
+
+class SequenceModel(nn.Module):
+    """A spiking network for sequences of real vectors or of tokens.
+
+    Parameters
+    ----------
+    body : str
+        One of `BODIES`.
+    channels : int
+        Number of input channels C; not looked at with tokens.
+    outputs : int
+        Number of outputs.
+    length : int
+        Number of positions L.
+    width, depth : int
+        Number of channels D, and of layers, levels or blocks behind the first layer.
+    encoder : str
+        One of `encoders.ENCODERS`.
+    spike_steps : int
+        Number of spike steps T_s.
+    position : PositionOptions
+        The positional encoding.
+    vocabulary : int
+        Number of tokens, the padding token 0 among them; 0 if the input is no tokens. Tokens become learned vectors of
+        D channels, which the encoder takes.
+    kernel : int
+        Taps of a convolution of "spike-tcn".
+    heads : int
+        Of "spikformer".
+    """
+
+    def __init__(
+        self,
+        body: str,
+        channels: int,
+        outputs: int,
+        length: int,
+        *,
+        width: int = 64,
+        depth: int = 2,
+        encoder: str = "conv",
+        spike_steps: int = 4,
+        position: PositionOptions = _DEFAULT_POSITION,
+        vocabulary: int = 0,
+        kernel: int = 3,
+        heads: int = 8,
+    ) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width, padding_idx=0) if vocabulary else None
+        channels = width if vocabulary else channels
+        self.encoder = ENCODERS[encoder](channels, spike_steps)
+        tabled = position.kind in TABLES
+        self.position = PositionTable(position, spike_steps, length) if tabled else None
+        self.first = _First(channels, position.channels if tabled else 0, width)
+        self.relative = Relative(width) if position.kind == "relative" else nn.Identity()
+        if body == "spike-rnn":
+            self.body = spike_rnn(width, depth)
+        elif body == "spike-gru":
+            self.body = spike_gru(width, depth)
+        elif body == "spike-tcn":
+            self.body = spike_tcn(width, depth, kernel)
+        else:
+            self.body = spikformer(width, depth, heads)
+        self.readout = nn.Linear(width, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs, shape (N, outputs).
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, C, L), or (N, 1, L) of tokens
+            Input. Positions with the padding token send no spikes into the network and are not read out.
+        """
+        real = None
+        if self.tokens is not None:
+            real = (x != 0).movedim(1, -1).to(self.readout.weight.dtype)  # (N, L, 1)
+            x = self.tokens(x[:, 0]).transpose(1, 2)
+        spikes = self.encoder(x)
+        spikes = self.first(spikes if real is None else spikes * real, self.position)
+        spikes = self.body(self.relative(spikes)).mean(0)
+        if real is None:
+            return self.readout(spikes.mean(1))
+        return self.readout((spikes * real).sum(1) / real.sum(1).clamp(min=1))
+
+
+class _First(Layer):
+    """CPG-Linear: a `Layer` whose input is the spikes and a table's columns beside them."""
+
+    def __init__(self, n_in: int, columns: int, n: int) -> None:
+        super().__init__(n_in + columns, n)
+        self.n_in = n_in
+
+    def forward(self, x: torch.Tensor, position: PositionTable | None) -> torch.Tensor:  # type: ignore[override]
+        """Return spikes, shape (T_s, N, L, n)."""
+        weight = self.synapse.weight
+        z = functional.linear(x, weight[:, : self.n_in], self.synapse.bias)
+        if position is not None:  # the same for all samples, so multiplied once
+            z = z + functional.linear(position(), weight[:, self.n_in :])
+        spikes: torch.Tensor = self.neuron(self.norm(z))
+        return spikes
