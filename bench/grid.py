@@ -55,11 +55,13 @@ def _memory() -> list[Point]:
 
 
 GRIDS: dict[str, list[Point]] = {
-    "ablation": _seeds([("digits-plain", ("neuron=ce-lif-float", f"embedding={name}")) for name in EMBEDDINGS]),
+    "ablation": _seeds(
+        [("digits-plain", ("neuron=ce-lif-float", f"embedding={name}", "epochs=30")) for name in EMBEDDINGS]
+    ),
     "neurons": _seeds(
         [
-            *(("digits-plain", (f"neuron={name}",)) for name in _NEURONS),
-            ("digits-plain", ("neuron=lstm", _SMALL_LSTM)),
+            *(("digits-plain", (f"neuron={name}", "epochs=30")) for name in _NEURONS),
+            ("digits-plain", ("neuron=lstm", _SMALL_LSTM, "epochs=30")),
         ]
     ),
     "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)]),
@@ -69,12 +71,11 @@ GRIDS: dict[str, list[Point]] = {
 """Name -> points, in the order in which they are trained."""
 
 
-def run(name: str, path: Path, folder: Path) -> None:
-    """Train every point of a grid that has no line yet."""
+def run(name: str, path: Path, folder: Path, first: int | None = None) -> None:
+    """Train every point of a grid, or of its first ones, that has no line yet."""
     done = {(line["recipe"], tuple(line["settings"])) for line in read(path)}
-    for recipe, settings in track(
-        [point for point in GRIDS[name] if point not in done], name, console=Console(stderr=True)
-    ):
+    missing = [point for point in GRIDS[name][:first] if point not in done]
+    for recipe, settings in track(missing, name, console=Console(stderr=True)):
         place = folder / name / "-".join([recipe, *settings]).replace("=", "").replace(",", "x")
         trained = fit(find(recipe).replace(settings), place)
         with open(place / "log.csv", encoding="utf-8", newline="") as log:
@@ -124,11 +125,12 @@ def main() -> None:
     runs = commands.add_parser("run", help="train what has no line yet")
     runs.add_argument("grid", choices=sorted(GRIDS))
     runs.add_argument("lines", type=Path, help="file of JSON lines; made if missing")
+    runs.add_argument("--first", type=int, help="only so many points of the grid")
     runs.add_argument("--folder", type=Path, default=Path("runs/grid"), help="folder for the runs")
     commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
     asked = parser.parse_args()
     if asked.command == "run":
-        run(asked.grid, asked.lines, asked.folder)
+        run(asked.grid, asked.lines, asked.folder, asked.first)
     else:
         print(table(read(asked.lines)))
 
