@@ -49,6 +49,8 @@ class Cell(NamedTuple):
     """What the stock path does, as it was measured."""
     make: Callable[[int], tuple[torch.nn.Module, np.ndarray]] | None
     """Seed -> a network and its input; None where lava-dl has no such block."""
+    nets: int | None = None
+    """How many networks are enough, where one takes long."""
     leaves_range: bool = False
     """Whether registers are made to leave their range, where torch and Loihi 2 must differ: `verify` is to say so."""
 

@@ -1,4 +1,4 @@
-"""The adaptive threshold and the refractory that ALIF and ADRF share.
+"""The adaptive threshold and the refractory that ALIF, ADRF and ADRF-IZ share.
 
 Before the comparison of each step, with ``s`` the spikes of the step before::
 
@@ -10,12 +10,13 @@ threshold theta raises the threshold by ``step = v_th_step << 6`` and the refrac
 
 References
 ----------
-``lava.lib.dl.slayer.neuron.dynamics.adaptive_threshold`` and ``.adaptive_phase_th``, the CPU forward of lava-dl 0.6.0,
-whose registers are 64 bits wide; here they saturate at 24.
+``lava.lib.dl.slayer.neuron.dynamics.adaptive_threshold``, ``.adaptive_phase_th`` and ``.adaptive_resonator``, the CPU
+forward of lava-dl 0.6.0, whose registers are 64 bits wide; here they saturate at 24.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .fixed import (
@@ -28,6 +29,7 @@ from .fixed import (
     per_neuron,
     sat24,
 )
+from .resonator import Resonator
 
 
 class Adaptive(Protocol):
@@ -60,12 +62,41 @@ def checked(kind: str, num_neurons: int, params: Adaptive) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AdaptiveResonator(Resonator):
+    """Integer parameters of an adaptive resonate-and-fire layer; a graded spike carries the real part.
+
+    Parameters
+    ----------
+    th_decay, ref_decay : array_like of int, shape () or (n,)
+        Fraction of the threshold's distance to rest and of ``r`` lost a step, 0..4096. Kept as int32 of shape (n,).
+    v_th_step : int
+        Mantissa of what a spike adds to the threshold, -(2**17 - 1)..2**17 - 1. ``v_th_mant`` is that of the resting
+        threshold.
+    **others
+        Those of `Resonator`.
+
+    Raises
+    ------
+    RecordError
+        A value lies outside its range.
+    """
+
+    th_decay: Any
+    ref_decay: Any
+    v_th_step: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set(**checked(type(self).__name__, self.num_neurons, self))
+
+
 def relax(params: Adaptive, theta: IntArray, r: IntArray, s: IntArray) -> tuple[IntArray, IntArray]:
     """Return this step's threshold and refractory from those of the step before and its spikes.
 
     Parameters
     ----------
-    params : ALIF or ADRF
+    params : Adaptive
         Parameters of the layer of n neurons.
     theta, r, s : ndarray of int64, shape (..., n)
         Threshold, refractory and spikes (0 or 1) of the step before.

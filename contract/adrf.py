@@ -24,43 +24,19 @@ lava-dl 0.6.0, whose registers are 64 bits wide; here they saturate at 24.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import adaptive, resonator
+from .adaptive import AdaptiveResonator
 from .fixed import ACCUMULATOR_SHIFT, IntArray
-from .resonator import Resonator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ADRF(Resonator):
-    """Integer parameters of an adaptive resonate-and-fire layer; a graded spike carries the real part.
-
-    Parameters
-    ----------
-    th_decay, ref_decay : array_like of int, shape () or (n,)
-        Fraction of the threshold's distance to rest and of ``r`` lost a step, 0..4096. Kept as int32 of shape (n,).
-    v_th_step : int
-        Mantissa of what a spike adds to the threshold, -(2**17 - 1)..2**17 - 1. ``v_th_mant`` is that of the resting
-        threshold.
-    **others
-        Those of `Resonator`.
-
-    Raises
-    ------
-    RecordError
-        A value lies outside its range.
-    """
-
-    th_decay: Any
-    ref_decay: Any
-    v_th_step: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._set(**adaptive.checked("ADRF", self.num_neurons, self))
+class ADRF(AdaptiveResonator):
+    """Integer parameters of an ADRF layer; a graded spike carries ``real``."""
 
 
 class ADRFState(NamedTuple):

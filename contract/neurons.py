@@ -10,8 +10,9 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import adrf, alif, celif, cuba, readout, rf, rf_iz, sigma_delta
+from . import adrf, adrf_iz, alif, celif, cuba, readout, rf, rf_iz, sigma_delta
 from .adrf import ADRF
+from .adrf_iz import ADRFIZ
 from .alif import ALIF
 from .celif import CELIF
 from .cuba import CUBA
@@ -21,7 +22,7 @@ from .rf import RF
 from .rf_iz import RFIZ
 from .sigma_delta import SigmaDelta
 
-Neuron = CELIF | CUBA | Readout | ALIF | ADRF | RF | RFIZ | SigmaDelta
+Neuron = CELIF | CUBA | Readout | ALIF | ADRF | ADRFIZ | RF | RFIZ | SigmaDelta
 """What a layer's neurons can be."""
 
 
@@ -44,6 +45,7 @@ RULES: dict[type[Any], Rule] = {
     Readout: Rule(readout, ("v",), fires=False),
     ALIF: Rule(alif, ("u", "v", "theta", "r")),
     ADRF: Rule(adrf, ("real", "imag", "theta", "r"), sums=2),
+    ADRFIZ: Rule(adrf_iz, ("real", "imag", "theta", "r"), sums=2),
     RF: Rule(rf, ("real", "imag"), sums=2),
     RFIZ: Rule(rf_iz, ("real", "imag"), sums=2),
     SigmaDelta: Rule(sigma_delta, ("sigma", "act", "residue")),

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from ..contract.adrf import ADRF
+from ..contract.adrf_iz import ADRFIZ
 from ..contract.alif import ALIF
 from ..contract.axon import Axon
 from ..contract.celif import CELIF
@@ -53,6 +54,8 @@ _RESONATOR = {
 _CUBA = {"u_decay": "iDecay", "v_decay": "vDecay", "v_th_mant": "vThMant"}
 
 _ADAPTIVE = {"th_decay": "thDecay", "ref_decay": "refDecay", "v_th_mant": "vThMant", "v_th_step": "vThStep"}
+
+_ADAPTIVE_RESONATOR = _RESONATOR | _ADAPTIVE
 
 NEURONS = {
     "CELIF": _Schema(
@@ -97,9 +100,8 @@ NEURONS = {
         {"refDelay": 1},
     ),
     # Stock NetX runs any type with RF in its name as a plain RF whose decays have gone through a lossy detour.
-    "ADAPTIVE_RESONATOR": _Schema(
-        ADRF, _RESONATOR | {"v_th_step": "vThStep", "th_decay": "thDecay", "ref_decay": "refDecay"}, {}
-    ),
+    "ADAPTIVE_RESONATOR": _Schema(ADRF, _ADAPTIVE_RESONATOR, {}),
+    "ADAPTIVE_RESONATOR_IZHIKEVICH": _Schema(ADRFIZ, _ADAPTIVE_RESONATOR, {}),
     "RESONATOR": _Schema(RF, _RESONATOR, {}),
     "RESONATOR_IZHIKEVICH": _Schema(RFIZ, _RESONATOR, {}),
     "SIGMA_DELTA": _Schema(SigmaDelta, {"v_th": "vTh", "state_exp": "stateExp", "bias": "bias"}, {}),

@@ -18,8 +18,11 @@ from torch import nn
 
 from ..contract.axon import Axon
 from ..contract.errors import RecordError, UnsupportedError
+from ..contract.fixed import DECAY_ONE, WEIGHT_STEP
 from ..contract.net import Input, Layer, Net, sent_exp
+from ..contract.neurons import RULES
 from ..contract.oscillators import Oscillators
+from ..contract.readout import Readout
 from . import netx, slayer_neurons, slayer_order, slayer_synapses
 from .refusal import refuse
 from .slayer_neurons import per_channel
@@ -133,6 +136,11 @@ def record(
     for i, block in enumerate(listed, start=1):
         layer, shape = _layer(block, i, shape, sent_exp(layers[-1]) if layers else source.exp)
         layers.append(layer)
+        if i < len(listed) and not RULES[type(layer.neuron)].fires:
+            raise UnsupportedError(
+                f"layer {layer.name!r}: {type(block.module).__name__}: it puts out numbers in every step, and synapses "
+                "carry spikes. Put it last."
+            )
     encoding = _shared_encoding(listed)
     if steps is None:
         steps = getattr(encoding, "steps", None) if sample is None else np.shape(sample)[-1]
@@ -203,12 +211,8 @@ def _shared_encoding(listed: Iterable[Block]) -> Any:
 
 
 _MENDS = {
-    "Average": "it puts out fractions of spikes, which no synapse carries. Leave it out and average what comes out of "
-    "the network, or end in spikeproof.Readout",
     "Input": "neurons on analog input have no synapses of their own in Lava. Begin with a Dense or Conv block, or feed "
     "the network what this block puts out",
-    "KWTA": "SLAYER's own export of it is empty, and it keeps its state between calls. Use Recurrent with weights that "
-    "inhibit",
     "TimeDecimation": "it puts out fractions of spikes, and its output has another clock. Decimate the input before "
     "the network",
 }
@@ -262,6 +266,8 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
     family, kind = _kind(block)
     if family and kind in _MENDS:
         raise UnsupportedError(f"{kind}: {_MENDS[kind]}.")
+    if family and kind == "Average":
+        return _average(block, name, shape)
     if family not in slayer_neurons.READERS or kind not in slayer_synapses.READERS:
         families, kinds = (", ".join(readers.READERS) for readers in (slayer_neurons, slayer_synapses))
         raise UnsupportedError(
@@ -269,8 +275,8 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
             f"spikeproof.celif.Dense, spikeproof.Readout and {slayer_order.STOCK}<family>.<kind> with families "
             f"{families} and kinds {kinds}."
         )
-    recurrent = hasattr(block, "recurrent_synapse")
-    if recurrent and getattr(block.input_synapse, "complex", False):
+    recurrent = kind in ("Recurrent", "KWTA")
+    if recurrent and getattr(slayer_synapses.forward(block), "complex", False):
         raise UnsupportedError(
             f"{kind}: SLAYER's own forward pass raises with the two sums of {family} neurons. Use cuba or alif."
         )
@@ -287,6 +293,11 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
                 "SLAYER's recurrent block adds its bias to the current anew in every step. Build it without",
             ),
             "graded_spike": (recurrent and block.neuron.graded_spike, "feedback is unary. Set it to False"),
+            "threshold": (
+                kind == "KWTA" and _winners_bias(block) != 0,
+                "SLAYER adds a constant to what arrives in every step, and no synapse does. It is rounded to 0 if the "
+                "threshold is at most n / |n - 2 k|, for k winners of n neurons",
+            ),
         }
     )
     synapse, shape = slayer_synapses.READERS[kind](block, shape)
@@ -301,6 +312,21 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
         feedback=slayer_synapses.feedback(block),
     )
     return layer, shape
+
+
+def _winners_bias(block: Any) -> float:
+    """Return what the forward pass of a block of k winners adds to every sum."""
+    n, neuron = block.num_neurons, block.neuron
+    bias = torch.tensor([neuron.threshold * (n - 2 * block.num_winners) / n / neuron.w_scale])
+    return float(bias if neuron.quantize_8bit is None else neuron.quantize_8bit(bias))
+
+
+def _average(block: Any, name: str, shape: Shape | None) -> tuple[Layer, Shape]:
+    """Read an average as a read-out of every step: the sum of each group, of which 2 are a spike."""
+    refuse({"count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False")})
+    synapse, shape = slayer_synapses.average(block, shape)
+    neuron = Readout(num_neurons=block.num_outputs, v_decay=DECAY_ONE)
+    return Layer(name=name, synapse=synapse, neuron=neuron, scale=WEIGHT_STEP), shape
 
 
 def _axon(block: Any, shape: Shape) -> Axon | None:

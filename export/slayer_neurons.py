@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from ..contract.adrf import ADRF
+from ..contract.adrf_iz import ADRFIZ
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
-from ..contract.errors import UnsupportedError
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ..contract.neurons import Neuron
 from ..contract.readout import Readout
@@ -155,23 +155,13 @@ def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
 def adrf(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRF:
     """Read an adaptive resonate-and-fire neuron."""
     refuse_common(neuron)
-    return ADRF(
-        num_neurons=math.prod(shape),
-        th_decay=per_channel(_rounded(neuron.threshold_decay), shape),
-        ref_decay=per_channel(_rounded(neuron.refractory_decay), shape),
-        v_th_mant=neuron.v_th_mant,
-        v_th_step=neuron.v_th_step,
-        **_rotation(neuron, shape),
-        **_ends(neuron, exp),
-    )
+    return ADRF(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
-def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> Neuron:
-    """Refuse an adaptive resonate-and-fire neuron with Izhikevich's spikes, whose forward pass raises in SLAYER."""
-    raise UnsupportedError(
-        "SLAYER's adrf_iz has no forward pass to be exact with: it calls its own spike() with one argument too few. "
-        "Use adrf or rf_iz."
-    )
+def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRFIZ:
+    """Read an adaptive resonate-and-fire neuron that fires on its imaginary part."""
+    refuse_common(neuron)
+    return ADRFIZ(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
 def affine(neuron: Any, shape: tuple[int, ...], exp: int) -> Readout:
@@ -244,6 +234,17 @@ def _rotation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
         scale = gain.clip(0, np.float32(neuron.p_scale - 1)) / gain
         sin, cos = (sin * scale).clip(1, None), (cos * scale).clip(0, None)
     return {"sin_decay": per_channel(np.round(sin), shape), "cos_decay": per_channel(np.round(cos), shape)}
+
+
+def _adaptive_rotation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Read the parameters that ADRF and ADRF-IZ have in common."""
+    return {
+        "th_decay": per_channel(_rounded(neuron.threshold_decay), shape),
+        "ref_decay": per_channel(_rounded(neuron.refractory_decay), shape),
+        "v_th_mant": neuron.v_th_mant,
+        "v_th_step": neuron.v_th_step,
+        **_rotation(neuron, shape),
+    }
 
 
 READERS: dict[str, Callable[[Any, tuple[int, ...], int], Neuron]] = {

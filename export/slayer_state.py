@@ -1,7 +1,7 @@
 """What SLAYER's blocks keep from one call to the next.
 
-A recurrent block sets its neurons' ``persistent_state`` whatever its parameters say: a second call with a batch of the
-same size goes on from the end of the first. A record's samples begin at reset.
+A recurrent block, and one of k winners, sets its neurons' ``persistent_state`` whatever its parameters say: a second
+call with a batch of the same size goes on from the end of the first. A record's samples begin at reset.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ def reset_state(module: nn.Module) -> None:
     module : Module
         The network.
     """
-    for neuron, name, buffer in _states(module):
-        setattr(neuron, name, buffer.new_zeros(0))  # no sample is in it, so the neuron starts a new one
+    for owner, name, value in _states(module):
+        # No sample is in it, so a new one starts.
+        setattr(owner, name, None if value is None else value.new_zeros(0))
 
 
 @contextmanager
@@ -36,13 +37,18 @@ def at_reset(module: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for neuron, name, buffer in kept:
-            setattr(neuron, name, buffer)
+        for owner, name, value in kept:
+            setattr(owner, name, value)
 
 
-def _states(module: nn.Module) -> list[tuple[Any, str, torch.Tensor]]:
-    """Return (neuron, name, buffer) of all states that SLAYER's neurons keep."""
-    return [
+def _states(module: nn.Module) -> list[tuple[Any, str, torch.Tensor | None]]:
+    """Return (owner, name, value) of all that SLAYER's neurons keep, and of the output that a block delays."""
+    under_way = [
+        (block, "delay_buffer", getattr(block, "delay_buffer", None))
+        for block in module.modules()
+        if getattr(block, "delay_shift", False) and getattr(block.neuron, "persistent_state", False)
+    ]
+    return under_way + [
         (neuron, name, buffer)
         for neuron in module.modules()
         if getattr(neuron, "persistent_state", False)

@@ -68,8 +68,8 @@ def conv(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
 
 
 def recurrent(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
-    """Read the forward synapses of a recurrent block; see `feedback` for the others."""
-    weight = levels(block, block.input_synapse)[..., 0]
+    """Read the forward synapses of a recurrent block, or one of k winners; see `feedback` for the others."""
+    weight = levels(block, forward(block))[..., 0]
     refuse({"in_neurons": (weight.shape[2:] != (1, 1), "images are not flattened for it. Flatten them")})
     if shape is not None and len(shape) != 1:
         raise UnsupportedError(f"its feedback takes (neurons,), but {shape} arrives. Flatten it.")
@@ -78,9 +78,39 @@ def recurrent(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
 
 def feedback(block: Any) -> Dense | None:
     """Read the synapses of a block from its own spikes, or return None if it has none."""
-    if not hasattr(block, "recurrent_synapse"):
-        return None
-    return Dense(weight=levels(block, block.recurrent_synapse)[..., 0, 0, 0])
+    weight = feedback_weight(block)
+    return None if weight is None else Dense(weight=_whole(block, weight))
+
+
+def feedback_weight(block: Any) -> torch.Tensor | None:
+    """Return what a forward pass multiplies a block's own spikes with, shape (n, n); None if nothing.
+
+    In a block of k winners every spike excites its own neuron and inhibits all others alike.
+    """
+    with torch.no_grad():
+        if hasattr(block, "recurrent_synapse"):
+            synapse = block.recurrent_synapse
+            return _hooked(synapse, synapse.weight)[..., 0, 0, 0]
+        if hasattr(block, "self_excitation"):
+            excitation = block.self_excitation.clamp(0, 1)
+            weight = (1 + excitation) * torch.eye(block.num_neurons, device=excitation.device) - 1
+            weight = weight if block.neuron.quantize_8bit is None else block.neuron.quantize_8bit(weight)
+            return weight
+    return None
+
+
+def average(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
+    """Read an average as the sums of its groups, which are neurons that follow each other."""
+    if shape is None:
+        raise UnsupportedError("the number of its inputs is unknown. Pass sample=, an input.")
+    count, outputs = math.prod(shape), block.num_outputs
+    refuse({"num_outputs": (count % outputs != 0, f"{count} neurons do not make {outputs} groups of one size")})
+    return Dense(weight=np.kron(np.eye(outputs), np.full(count // outputs, WEIGHT_STEP))), (outputs,)
+
+
+def forward(block: Any) -> Any:
+    """Return the synapses through which a block sees its input."""
+    return block.input_synapse if hasattr(block, "input_synapse") else block.synapse
 
 
 def _weights(block: Any) -> tuple[npt.NDArray[Any], int]:
@@ -118,7 +148,12 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
     )
     with torch.no_grad():
         weight = synapse.weight * block.mask if masked else synapse.weight
-        return _whole(block, weight if synapse.pre_hook_fx is None else synapse.pre_hook_fx(weight))
+        return _whole(block, _hooked(synapse, weight))
+
+
+def _hooked(synapse: Any, weight: torch.Tensor) -> torch.Tensor:
+    hooked: torch.Tensor = weight if synapse.pre_hook_fx is None else synapse.pre_hook_fx(weight)
+    return hooked
 
 
 def _whole(block: Any, weight: torch.Tensor) -> npt.NDArray[Any]:
@@ -198,5 +233,6 @@ READERS: dict[str, Callable[[Any, Shape | None], tuple[Synapse, Shape]]] = {
     "Pool": pool,
     "Unpool": mapped,
     "Recurrent": recurrent,
+    "KWTA": recurrent,
 }
 """Kind of block, as its class in ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

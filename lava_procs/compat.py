@@ -196,6 +196,15 @@ def _fix_conv(utils: ModuleType) -> None:
     vars(utils)["conv"] = conv
 
 
+def _fix_adrf_iz(module: ModuleType) -> None:
+    # It adds the refractory to the threshold, and passes the sum where its own `spike` takes the two: TypeError.
+    def forward(neuron: Any, dendrites: Any) -> Any:
+        """Return the spikes of a pair of real and imaginary sums."""
+        return neuron.spike(*neuron.dynamics(dendrites))
+
+    module.Neuron.forward = forward
+
+
 _MENDS = (
     _Mend(
         "lava.magma.compiler.var_model",
@@ -223,6 +232,12 @@ _MENDS = (
         "a convolution fails from 128 groups on, and on NumPy 2 from 128 pixels a side or 128 channels",
         needed=lambda: True,
         fix=_fix_conv,
+    ),
+    _Mend(
+        "lava.lib.dl.slayer.neuron.adrf_iz",
+        "its neuron's forward pass calls its own spike() with one argument too few",
+        needed=lambda: _version("lava-dl") is not None,
+        fix=_fix_adrf_iz,
     ),
 )
 

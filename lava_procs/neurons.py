@@ -19,6 +19,7 @@ compat.apply()  # before the first Lava import
 from lava.proc.lif.process import LIFReset  # noqa: E402
 
 from ..contract.adrf import ADRF  # noqa: E402
+from ..contract.adrf_iz import ADRFIZ  # noqa: E402
 from ..contract.alif import ALIF  # noqa: E402
 from ..contract.celif import CELIF  # noqa: E402
 from ..contract.cuba import CUBA  # noqa: E402
@@ -113,6 +114,7 @@ _PROCESSES: dict[type[Any], Callable[[Layer, Place], Any]] = {
     Readout: _ours(ReadoutProcess),
     ALIF: _ours(rules.ALIF),
     ADRF: _ours(rules.ADRF),
+    ADRFIZ: _ours(rules.ADRFIZ),
     RF: _where_it_fits(_ours(resonators.RF), rules.RF),
     SigmaDelta: _sigma_delta,
     RFIZ: _where_it_fits(_ours(resonators.RFIZ), rules.RFIZ),

@@ -56,8 +56,9 @@ class FloatTwin:
         from ..export.slayer import blocks  # which loads torch
 
         self._net, self._blocks = net, blocks(module)
-        for layer in net.layers:
-            if not isinstance(layer.neuron, _TWINS) or not isinstance(layer.synapse, Dense):
+        for layer, block in zip(net.layers, self._blocks, strict=True):
+            ours = isinstance(layer.neuron, _TWINS) and hasattr(block.module, "synapse")
+            if not ours or not isinstance(layer.synapse, Dense):
                 raise UnsupportedError(
                     f"layer {layer.name!r} is {type(layer.synapse).__name__} {type(layer.neuron).__name__}; dense "
                     "CE-LIF layers and read-outs have a float twin so far"

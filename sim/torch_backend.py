@@ -128,6 +128,9 @@ def _stock(
     layer: Layer, block: Any, exp: int, x: torch.Tensor, output: torch.Tensor
 ) -> dict[str, npt.NDArray[np.int32]]:
     """Return the variables of a stock SLAYER block."""
+    if not hasattr(block, "neuron"):
+        _refuse_unless(torch.equal(block.forward(x), output), layer)
+        return {"v": torch_neurons.averaged(block, output, layer.num_inputs, exp)}
     if layer.feedback is not None:
         found = torch_neurons.recurrent_variables(type(layer.neuron), block, x)
     else:

@@ -14,12 +14,15 @@ import numpy.typing as npt
 import torch
 
 from ..contract.adrf import ADRF
+from ..contract.adrf_iz import ADRFIZ
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
+from ..contract.fixed import WEIGHT_STEP
 from ..contract.readout import Readout
 from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
 from ..contract.sigma_delta import SigmaDelta
+from ..export import slayer_synapses
 from ..export.slayer_state import at_reset
 from .trace import SPIKES
 
@@ -58,7 +61,7 @@ def recurrent_variables(kind: type[Any], block: Any, x: torch.Tensor) -> dict[st
     ----------
     kind : type
         The kind of the neurons' record.
-    block : lava.lib.dl.slayer.block.<family>.Recurrent
+    block : lava.lib.dl.slayer.block.<family>.Recurrent or KWTA
         The block.
     x : tensor, shape (samples, inputs, steps)
         What arrives.
@@ -67,8 +70,8 @@ def recurrent_variables(kind: type[Any], block: Any, x: torch.Tensor) -> dict[st
     -------
     dict of variable to ndarray of int32, shape (samples, neurons, steps)
     """
-    dendrites, synapse = block.input_synapse(x), block.recurrent_synapse
-    weight = synapse.pre_hook_fx(synapse.weight).flatten(1)
+    dendrites, weight = slayer_synapses.forward(block)(x), slayer_synapses.feedback_weight(block)
+    assert weight is not None
     spikes = torch.zeros_like(dendrites[..., 0])
     found: list[dict[str, npt.NDArray[np.int32]]] = []
     with at_reset(block):
@@ -76,6 +79,23 @@ def recurrent_variables(kind: type[Any], block: Any, x: torch.Tensor) -> dict[st
             found.append(variables(kind, block.neuron, (dendrite + spikes @ weight.T)[..., None]))
             spikes = torch.as_tensor(found[-1][SPIKES][..., 0], dtype=dendrite.dtype, device=dendrite.device)
     return {name: np.concatenate([step[name] for step in found], axis=-1) for name in found[0]}
+
+
+def averaged(block: Any, output: torch.Tensor, inputs: int, exp: int) -> npt.NDArray[np.int32]:
+    """Return the sums of which an average put out the means, in the units of its record.
+
+    Parameters
+    ----------
+    block : lava.lib.dl.slayer.block.<family>.Average
+        The block.
+    output : tensor, shape (samples, groups, steps)
+        What it put out.
+    inputs : int
+        Number of neurons that it averages.
+    exp : int
+        The power of two that a payload of 1 means to it.
+    """
+    return WEIGHT_STEP * integers(output.double() * (inputs // block.num_outputs), 2.0**exp)
 
 
 def payload_unit(neuron: Any) -> float:
@@ -108,7 +128,7 @@ def _alif(neuron: Any, dendrites: Any) -> Variables:
     return {SPIKES: neuron.spike(v, theta, r), "u": u, "v": v, "theta": theta, "r": r}
 
 
-def _adrf(neuron: Any, dendrites: Any) -> Variables:
+def _adaptive_resonator(neuron: Any, dendrites: Any) -> Variables:
     real, imag, theta, r = neuron.dynamics(dendrites)
     return {SPIKES: neuron.spike(real, imag, theta, r), "real": real, "imag": imag, "theta": theta, "r": r}
 
@@ -148,7 +168,8 @@ _IN_UNITS_OF_SUMS: set[type[Any]] = {SigmaDelta, Readout}
 _DYNAMICS: dict[type[Any], Callable[[Any, Any], Variables]] = {
     CUBA: _cuba,
     ALIF: _alif,
-    ADRF: _adrf,
+    ADRF: _adaptive_resonator,
+    ADRFIZ: _adaptive_resonator,
     RF: _rf,
     RFIZ: _rf_iz,
     SigmaDelta: _sigma_delta,

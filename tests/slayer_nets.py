@@ -26,6 +26,7 @@ FAMILIES = {
     "alif": {"threshold_step": 0.2, "threshold_decay": 0.1, "refractory_decay": 0.3},
     "rf": {"period": 7.0, "decay": 0.1},
     "rf_iz": {"period": 9.0, "decay": 0.05},
+    "adrf_iz": {"period": 8.0, "decay": 0.1, "threshold_step": 0.1, "threshold_decay": 0.2, "refractory_decay": 0.3},
     "adrf": {"period": 8.0, "decay": 0.1, "threshold_step": 0.1, "threshold_decay": 0.2, "refractory_decay": 0.3},
 }
 """Family -> what its neurons take beside a threshold, and beside decays if they have no period."""

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spikeproof.contract.adrf import ADRF
+from spikeproof.contract.adrf_iz import ADRFIZ
 from spikeproof.contract.alif import ALIF
 from spikeproof.contract.axon import MAX_DELAY, Axon
 from spikeproof.contract.celif import CELIF
@@ -50,6 +51,7 @@ thresholds = edged(0, THRESHOLD_MANT_MAX, 19)
 biases = edged(BIAS_MANT_MIN, BIAS_MANT_MAX)
 spikes = st.sampled_from((0, 1))
 adaptive = {"v_th_mant": thresholds, "v_th_step": edged(-THRESHOLD_MANT_MAX, THRESHOLD_MANT_MAX, 5)}
+ADAPTIVE_DECAYS = ("sin_decay", "cos_decay", "th_decay", "ref_decay")
 ends = {"a_shift": edged(-23, 18, 6), "graded": edged(0, 1)}
 mostly_stock = {
     "a_shift": st.just(6) | st.just(6) | ends["a_shift"],
@@ -100,8 +102,12 @@ def alif_params(num_neurons):
 
 def adrf_params(num_neurons):
     """ADRF parameters of any value."""
-    names = ("sin_decay", "cos_decay", "th_decay", "ref_decay")
-    return st.builds(ADRF, **several(*names, n=num_neurons), **adaptive, **ends)
+    return st.builds(ADRF, **several(*ADAPTIVE_DECAYS, n=num_neurons), **adaptive, **ends)
+
+
+def adrf_iz_params(num_neurons):
+    """ADRF-IZ parameters of any value."""
+    return st.builds(ADRFIZ, **several(*ADAPTIVE_DECAYS, n=num_neurons), **adaptive, **ends)
 
 
 def rf_params(num_neurons):
@@ -172,8 +178,8 @@ def axons(num_neurons):
     return same | each
 
 
-complex_kinds = (adrf_params, rf_params, rf_iz_params)
-kinds_that_fire = (celif_params, cuba_params, alif_params, adrf_params, rf_params, rf_iz_params, sigma_delta_params)
+complex_kinds = (adrf_params, adrf_iz_params, rf_params, rf_iz_params)
+kinds_that_fire = (celif_params, cuba_params, alif_params, sigma_delta_params, *complex_kinds)
 
 
 @st.composite

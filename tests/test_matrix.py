@@ -37,6 +37,12 @@ def test_cells_are_measured_and_the_page_says_what_was_found(matrix, tmp_path, c
     assert "refused: layer 'rf1': Recurrent: SLAYER's own forward pass raises" in found
     assert "Recurrent, cuba: exact: 2 nets" in capsys.readouterr().err
 
+    assert matrix.main(["--nets", "1", "--lava", "0", "--only", "TimeDecimation cuba", "--update", str(page)]) == 0
+
+    counted = {line for line in found.splitlines() if "(2 nets, " in line}
+    assert len(counted) > 3 and counted <= set(page.read_text().splitlines())
+    assert "| TimeDecimation, `cuba` | refused: layer 'cuba1': TimeDecimation: " in page.read_text()
+
 
 def test_a_mismatch_is_printed_and_ends_with_1(matrix, monkeypatch, capsys, tmp_path):
     def of_a_wrong_file(module, x, **options):

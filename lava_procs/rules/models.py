@@ -13,6 +13,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from spikeproof.contract.adrf import ADRFState
+from spikeproof.contract.adrf_iz import ADRFIZState
 from spikeproof.contract.alif import ALIFState
 from spikeproof.contract.cuba import CUBAState
 from spikeproof.contract.neurons import RULES
@@ -20,7 +21,7 @@ from spikeproof.contract.rf import RFState
 from spikeproof.contract.rf_iz import RFIZState
 from spikeproof.contract.sigma_delta import SigmaDeltaState
 from spikeproof.lava_procs.local_time import local_step
-from spikeproof.lava_procs.rules.process import ADRF, ALIF, CUBA, RF, RFIZ, SigmaDelta
+from spikeproof.lava_procs.rules.process import ADRF, ADRFIZ, ALIF, CUBA, RF, RFIZ, SigmaDelta
 
 _REGISTER = LavaPyType(np.ndarray, np.int32)
 
@@ -67,6 +68,7 @@ def _model(process: Any, state: Any) -> Any:
 
 PyALIFModelFixed = _model(ALIF, ALIFState)
 PyADRFModelFixed = _model(ADRF, ADRFState)
+PyADRFIZModelFixed = _model(ADRFIZ, ADRFIZState)
 PyRFModelFixed = _model(RF, RFState)
 PyRFIZModelFixed = _model(RFIZ, RFIZState)
 PyCUBAModelFixed = _model(CUBA, CUBAState)

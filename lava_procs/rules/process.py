@@ -55,6 +55,10 @@ class ADRF(Rule):
     """Adaptive resonate-and-fire neurons, see `spikeproof.contract.adrf`."""
 
 
+class ADRFIZ(Rule):
+    """Adaptive resonate-and-fire neurons that fire on their imaginary part, see `spikeproof.contract.adrf_iz`."""
+
+
 class RF(Rule):
     """Resonate-and-fire neurons whose spikes or inputs are graded, see `spikeproof.contract.rf`."""
 

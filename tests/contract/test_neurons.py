@@ -5,7 +5,7 @@ import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import adrf, alif, celif, cuba, readout, real, rf, rf_iz, sigma_delta
+from spikeproof.contract import adrf, adrf_iz, alif, celif, cuba, readout, real, rf, rf_iz, sigma_delta
 
 N = 3
 
@@ -125,6 +125,22 @@ def test_adrf_step_is_its_equations(data):
         fires = int(new_real >= new_theta + new_r and imag[i] < 0 <= new_imag)
         assert tuple(int(array[i]) for array in state) == (new_real, new_imag, new_theta, new_r, fires)
         assert sent[i] == (fires * new_real if params.graded else fires)
+
+
+@given(st.data())
+def test_adrf_iz_step_is_its_equations(data):
+    params = data.draw(some.adrf_iz_params(N))
+    real, imag, theta, r = (data.draw(some.arrays(some.states, N)) for _ in range(4))
+    s, x = data.draw(some.arrays(some.spikes, N)), data.draw(some.arrays(some.sums, 2 * N))
+
+    sent, state = adrf_iz.step(params, adrf_iz.ADRFIZState(real=real, imag=imag, theta=theta, r=r, s=s), x)
+
+    for i in range(N):
+        new_real, new_imag = turned(params, i, int(real[i]), int(imag[i]), int(x[i]), int(x[N + i]))
+        new_theta, new_r = relaxed(params, i, int(theta[i]), int(r[i]), int(s[i]))
+        fires = int(new_imag >= new_theta + new_r)
+        assert tuple(int(array[i]) for array in state) == (new_real, new_imag, new_theta, new_r, fires)
+        assert sent[i] == (fires * new_imag if params.graded else fires)
 
 
 @given(st.data())

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeproof.contract.adrf import ADRF
+from spikeproof.contract.adrf_iz import ADRFIZ
 from spikeproof.contract.alif import ALIF
 from spikeproof.contract.fixed import STATE_MAX
 from spikeproof.contract.neurons import RULES
@@ -29,6 +30,7 @@ SLAYER_NAMES = {
 FAMILIES = {
     "alif": (ALIF, {"current_decay": 0, "voltage_decay": 0, "threshold_decay": 0, "refractory_decay": 0}),
     "adrf": (ADRF, {"period": 4, "decay": 0, "threshold_decay": 0, "refractory_decay": 0}),
+    "adrf_iz": (ADRFIZ, {"period": 4, "decay": 0, "threshold_decay": 0, "refractory_decay": 0}),
     "rf": (RF, {"period": 4, "decay": 0}),
     "rf_iz": (RFIZ, {"period": 4, "decay": 0}),
 }
@@ -46,7 +48,7 @@ def decays_of(kind, draw):
         "sin_decay": np.maximum(1, np.round(4096 * kept * np.sin(angle))).astype(int),
         "cos_decay": np.round(4096 * kept * np.cos(angle)).astype(int),
     }
-    if kind is ADRF:
+    if kind in (ADRF, ADRFIZ):
         rotation |= {name: draw(some.decays | some.arrays(some.decays, N)) for name in ("th_decay", "ref_decay")}
     return rotation
 
@@ -108,7 +110,7 @@ def test_neurons_that_fire_are_slayers_forward(family, graded):
         else:
             angle, kept = random.uniform(0.2, 1.2, N), random.uniform(3400, 4095, N)
             decays = {"sin_decay": np.round(kept * np.sin(angle)), "cos_decay": np.round(kept * np.cos(angle))}
-        if kind in (ALIF, ADRF):
+        if kind in (ALIF, ADRF, ADRFIZ):
             decays |= dict(zip(("th_decay", "ref_decay"), random.integers(100, 4000, (2, N)), strict=True))
         sums = random_sums(random, N * RULES[kind].sums, 100, 0.4)
 

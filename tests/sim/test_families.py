@@ -31,6 +31,10 @@ PARAMS = {
         "threshold": 0.2, "threshold_step": 0.1, "period": (6, 15), "decay": (0.02, 0.3),
         "threshold_decay": (0.05, 0.5), "refractory_decay": (0.4, 0.9),
     },
+    "adrf_iz": {
+        "threshold": 0.2, "threshold_step": 0.1, "period": (6, 15), "decay": (0.02, 0.3),
+        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.4, 0.9),
+    },
     "rf": {"threshold": 0.3, "period": (5, 15), "decay": (0.02, 0.3)},
     "rf_iz": {"threshold": 0.5, "period": (5, 15), "decay": (0.02, 0.3)},
     "sigma_delta": {"threshold": 0.1, "activation": torch.nn.functional.relu},
@@ -150,8 +154,8 @@ def test_convolutions_are_exact_on_lava(family):
 @pytest.mark.parametrize(
     ("seed", "kinds"),
     [
-        (0, ("cuba", "rf", "alif", "adrf", "rf_iz")),
-        (1, ("cuba graded", "alif graded", "rf graded", "rf_iz graded", "adrf graded")),
+        (0, ("cuba", "rf", "alif", "adrf", "adrf_iz", "rf_iz")),
+        (1, ("cuba graded", "alif graded", "rf graded", "rf_iz graded", "adrf graded", "adrf_iz graded")),
         (2, ("sigma_delta", "sigma_delta", "sigma_delta")),
         (3, ("sigma_delta", "cuba", "sigma_delta")),
     ],

@@ -6,7 +6,7 @@ import torch
 from slayer_nets import block, busy, lively, slayer, spikes
 
 from spikeproof.contract.conv import Conv
-from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.errors import BackendError, UnsupportedError
 from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
@@ -81,13 +81,13 @@ def test_many_seeds():
 @pytest.mark.lava
 def test_lava_agrees_on_pooling_and_its_inverse():
     blocks, x = after(
-        block.Pool(PARAMS, 2), MAPS["Unpool"](), block.Flatten(), block.Affine(PARAMS, 72, 4, dynamics=False)
+        block.Pool(PARAMS, 2), MAPS["Unpool"](), block.Flatten(), block.KWTA(dict(PARAMS), 72, 8, 3), block.Average(4)
     )
 
     verdict = verify(blocks, x, backends=("lava",))
 
     assert busy(verdict), str(verdict)
-    assert verdict.traces[1].layers["cuba4"]["v"].any()
+    assert verdict.traces[1].layers["cuba5"]["v"].any()
 
 
 def test_an_affine_block_is_a_readout_of_every_step():
@@ -98,6 +98,28 @@ def test_an_affine_block_is_a_readout_of_every_step():
     assert busy(verdict), str(verdict)
     put_out = blocks(torch.as_tensor(x)).detach().numpy()
     assert np.array_equal(verdict.traces[1].layers["cuba2"]["v"] / 64, put_out) and put_out.any()
+
+
+@pytest.mark.parametrize("groups", [9, 8, 1])
+def test_an_average_is_a_readout_of_the_sums_of_groups(groups):
+    blocks, x = after(block.Average(groups))
+
+    verdict = verify(blocks, x, backends=("engine", "reference"))
+
+    assert busy(verdict), str(verdict)
+    v, spikes_before = (verdict.traces[1].layers[name][key] for name, key in (("cuba2", "v"), ("cuba1", "s")))
+    late = spikes_before.reshape(3, groups, -1, 15).sum(2)[..., :-1]
+    assert v.any() and np.array_equal(v[..., 1:], 2 * late)
+    put_out = torch.as_tensor(v, dtype=torch.float32) / (2 * 72 // groups)
+    assert torch.equal(put_out, blocks(torch.as_tensor(x)))
+
+
+def test_an_average_that_something_changes_is_not_read_as_what_it_should_be():
+    blocks, x = after(block.Average(9))
+    blocks[1].register_forward_hook(lambda module, args, output: output + 1e-3)
+
+    with pytest.raises(BackendError, match="layer 'cuba2': the module's forward pass and its registers disagree"):
+        verify(blocks, x, backends=("engine",))
 
 
 def test_an_input_without_a_neuron_is_nothing():

@@ -60,6 +60,31 @@ def test_adaptive_neurons_recur_too():
         assert busy(verdict), f"seed {seed}: {verdict}"
 
 
+@pytest.mark.parametrize("family", ["cuba", "alif"])
+@torch.no_grad()  # SLAYER's own pass raises with gradients
+def test_k_winners_inhibit_each_other(family):
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    blocks, params = of_family(random, family)
+    params |= {"threshold": 0.4, "current_decay": 0.5, "voltage_decay": 0.2}
+    winners = blocks.KWTA(params, 5, 6, 2, self_excitation=0.3, weight_scale=6)
+    module = lively(torch.nn.Sequential(winners, blocks.Dense(params | {"persistent_state": False}, 6, 4)))
+    x = spikes(random, 3, 5, STEPS)
+    module(torch.as_tensor(x[::-1].copy()))  # leaves states behind, and a delayed spike
+    left = winners.delay_buffer
+
+    verdict = verify(module, x, backends=("engine", "reference"))
+
+    assert busy(verdict), str(verdict)
+    assert left.any() and torch.equal(winners.delay_buffer, left)
+    feedback = verdict.net.layers[0].feedback.weight
+    assert (feedback[np.eye(6, dtype=bool)] == 20).all() and (feedback[~np.eye(6, dtype=bool)] == -64).all()
+    spikeproof.reset_state(module)
+    again = module(torch.as_tensor(x))
+    spikeproof.reset_state(module)
+    assert torch.equal(again, module(torch.as_tensor(x)))
+
+
 @pytest.mark.slow
 def test_they_agree_on_many_networks():
     exact(network, 1000, 40, ("engine", "reference"))

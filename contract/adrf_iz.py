@@ -1,0 +1,86 @@
+"""ADRF-IZ: the resonate-and-fire neuron that fires as RF-IZ does, with an adaptive threshold and a refractory.
+
+One step, in this order; ``real``, ``imag`` and ``r`` start at 0, ``theta`` at ``v_th_mant << 6``::
+
+    real, imag = rotate, see `spikeproof.contract.resonator`
+    theta, r   = relax, see `spikeproof.contract.adaptive`
+    s          = 1 if imag >= theta + r else 0
+
+- Fires while the imaginary part is at its threshold or above.
+- Order: rotation, threshold and refractory, comparison.
+- Reset: none; the spike raises ``r`` by twice the threshold it met, and ``theta`` by its step, from the next step on.
+- Graded, a spike carries ``imag``.
+
+Lava has no such process. In SLAYER ``adrf_iz.Neuron.forward`` always raises: it adds the refractory to the threshold,
+and passes the sum where its own ``spike`` takes the two. What its halves mean together, ``spike(*dynamics(input))``, is
+what the integers follow and what `spikeproof.lava_procs.compat` makes of ``forward``.
+
+References
+----------
+``lava.lib.dl.slayer.neuron.adrf_iz`` and ``.dynamics.adaptive_resonator``, the CPU forward of lava-dl 0.6.0, whose
+registers are 64 bits wide; here they saturate at 24.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import adaptive, resonator
+from .adaptive import AdaptiveResonator
+from .fixed import ACCUMULATOR_SHIFT, IntArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ADRFIZ(AdaptiveResonator):
+    """Integer parameters of an ADRF-IZ layer; a graded spike carries ``imag``."""
+
+
+class ADRFIZState(NamedTuple):
+    """Registers of an ADRF-IZ layer, each an int64 array of shape (..., n)."""
+
+    real: IntArray
+    """Real part; 24 bits."""
+    imag: IntArray
+    """Imaginary part; 24 bits."""
+    theta: IntArray
+    """Threshold that `imag` was compared with; 24 bits."""
+    r: IntArray
+    """Refractory that `imag` was compared with; 24 bits."""
+    s: IntArray
+    """Whether the neuron fired in this step, 0 or 1."""
+
+
+def reset(params: ADRFIZ, batch: tuple[int, ...] = ()) -> ADRFIZState:
+    """Return the state before a sample's first step, of shape ``(*batch, n)``: all zero, the threshold at rest."""
+    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
+    theta = zeros + (params.v_th_mant << ACCUMULATOR_SHIFT)
+    return ADRFIZState(real=zeros, imag=zeros, theta=theta, r=zeros, s=zeros)
+
+
+def step(params: ADRFIZ, state: ADRFIZState, x: npt.ArrayLike) -> tuple[IntArray, ADRFIZState]:
+    """Advance an ADRF-IZ layer by one time step; the rule stands at the head of this module.
+
+    Parameters
+    ----------
+    params : ADRFIZ
+        Parameters of the layer of n neurons.
+    state : ADRFIZState
+        Registers after the previous step, or `reset`.
+    x : array_like of int, shape (..., 2 * n)
+        Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
+
+    Returns
+    -------
+    spikes : ndarray of int64, shape (..., n)
+        What a neuron that fired sends, 1 or its imaginary part; else 0.
+    state : ADRFIZState
+        Registers after this step.
+    """
+    real, imag = resonator.rotate(params, state.real, state.imag, x)
+    theta, r = adaptive.relax(params, state.theta, state.r, state.s)
+    s = (imag >= theta + r).astype(np.int64)
+    return s * imag if params.graded else s, ADRFIZState(real=real, imag=imag, theta=theta, r=r, s=s)
