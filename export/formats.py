@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..contract.net import Net
-from . import netx
+from . import netx, stock
 
 NIR_SUFFIX = ".nir"
 
@@ -22,9 +22,9 @@ def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
     Parameters
     ----------
     path : path-like
-        A NetX file, or a NIR file of ours or of another tool.
+        A NetX file of ours or of stock lava-dl, or a NIR file of ours or of another tool.
     steps : int, optional
-        Sample period of another tool's NIR graph, which has none; default 100.
+        Sample period, where the file states none, as other tools' and most of stock lava-dl's do not; default 100.
 
     Returns
     -------
@@ -35,12 +35,12 @@ def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
     FileFormatError
         The file cannot be read.
     UnsupportedError
-        Another tool's graph holds something that cannot be run exactly.
+        Another tool's file holds something that cannot be run exactly.
     MissingDependencyError
         A NIR file, and the package nir is not installed.
     """
     if not is_nir(path):
-        return netx.load(path)
+        return stock.load(path, steps=steps) if stock.is_stock(path) else netx.load(path)
     from . import nir_file
 
     return nir_file.load(path, steps=steps)

@@ -61,6 +61,16 @@ def number(handle: h5py.Group, name: str) -> int:
     return int(value)
 
 
+def flag(handle: h5py.Group, name: str) -> bool:
+    """Return a dataset that holds one truth value, as one or as the number 0 or 1; False if it is not there."""
+    if name not in handle.keys():
+        return False
+    dataset = member(handle, name, h5py.Dataset)
+    if dataset.size != 1 or dataset.dtype.kind not in "biu" or dataset.external or dataset.is_virtual:
+        raise FileFormatError(f"{name} is not one truth value.")
+    return bool(np.asarray(dataset[()]).item())
+
+
 def write_text(handle: h5py.Group, name: str, value: str) -> None:
     """Write one string as NetX keeps strings."""
     handle.create_dataset(name, data=np.array([value.encode("ascii")]))
