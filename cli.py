@@ -475,6 +475,7 @@ def _verify_run(
     folder: Path, samples: str, report: Path | None, options: dict[str, Any], *, as_json: bool = False
 ) -> None:
     from .sim import report as reports
+    from .sim.forecasts import forecasts, without_rounding
     from .sim.verify import verify as run_verify
 
     run, module, task = _open(folder)
@@ -482,8 +483,13 @@ def _verify_run(
     with _progress() as progress:
         verdict = run_verify(module, task.test.x[:count], file=run.net_path, progress=progress, **options)
     result = run.result()
-    labels = None
-    if task.objective.read == "mean":  # one class a sample
+    labels, worth, float_worth = None, {}, None
+    if task.test.y.dtype.kind == "f":
+        if verdict.answers:
+            judge = _judge(task)
+            worth = forecasts(verdict, judge)
+            verdict, float_worth = without_rounding(verdict, judge)
+    elif task.objective.read == "mean":  # one class a sample
         labels = reports.Labels(task.test.y[:count], result["test_score"], result["test_samples"])
     right = reports.accuracies(verdict, labels) if verdict.answers and labels is not None else {}
     if report is not None:
@@ -492,6 +498,8 @@ def _verify_run(
             report,
             title=f"{folder.name}: {task.name} on torch and on Lava",
             labels=labels,
+            forecasts=worth,
+            float_figures=float_worth,
             net_path=run.net_path,
             facts={
                 "command": shlex.join(["spikeproof", *sys.argv[1:]]),
@@ -499,7 +507,21 @@ def _verify_run(
                 **result["versions"],
             },
         )
-    _finish(verdict, report, as_json, right, reports.float_accuracy(verdict, labels) if right else None)
+    _finish(
+        verdict, report, as_json, right, reports.float_accuracy(verdict, labels) if right else None, worth, float_worth
+    )
+
+
+def _judge(task: Any) -> Any:
+    """Return what makes figures of numbers that a network answered with to samples of the test part."""
+    import torch
+
+    def judge(outputs: Any, samples: Any) -> dict[str, float]:
+        found, truth = torch.as_tensor(outputs), torch.as_tensor(task.test.y[samples])
+        more = {} if task.objective.measures is None else task.objective.measures(found, truth)
+        return {task.objective.metric: float(task.objective.score(found, truth.to(found.dtype))), **more}
+
+    return judge
 
 
 def _verify_file(
@@ -573,10 +595,28 @@ def _convert(source: Path, output: Path, dt: float | None, steps: int | None) ->
     return "converted"
 
 
-def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, Any], float_right: Any = None) -> None:
+def _finish(
+    verdict: Any,
+    report: Path | None,
+    as_json: bool,
+    right: dict[str, Any],
+    float_right: Any = None,
+    worth: dict[str, Any] | None = None,
+    float_worth: Any = None,
+) -> None:
+    worth = worth or {}
     if as_json:
         plain = {name: found._asdict() for name, found in right.items()}
-        _print_json({**verdict.as_dict(), "right": plain, "right_float": float_right and float_right._asdict()})
+        more = {name: found._asdict() for name, found in worth.items()}
+        _print_json(
+            {
+                **verdict.as_dict(),
+                "right": plain,
+                "right_float": float_right and float_right._asdict(),
+                "forecasts": more,
+                "forecasts_float": float_worth,
+            }
+        )
     else:
         _out.print(str(verdict), markup=False)
         if float_right is not None:
@@ -584,6 +624,8 @@ def _finish(verdict: Any, report: Path | None, as_json: bool, right: dict[str, A
         if right:
             counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in right.items())
             _out.print(f"right on these samples: {counts}")
+        for line in (line for name, found in worth.items() for line in found.lines(name, next(iter(worth)))):
+            _out.print(line, markup=False)
         if report is not None:
             _out.print(f"report: {report}", markup=False)
     if not verdict.exact:

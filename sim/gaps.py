@@ -47,6 +47,8 @@ class FloatGap:
         Samples to which it gives the class that the integer network gives.
     layers : tuple of LayerGap
         Spiking layers.
+    moved : float or None
+        Where outputs are numbers and no classes: root mean square of what they differ by, in SLAYER's units.
     meaning : str
         What float means, in words.
     """
@@ -54,6 +56,7 @@ class FloatGap:
     output: npt.NDArray[np.float64]
     same_class: int
     layers: tuple[LayerGap, ...]
+    moved: float | None = None
     meaning: str = FLOAT
 
     @property
@@ -64,10 +67,14 @@ class FloatGap:
     def __str__(self) -> str:
         fired = (sum(getattr(layer, key) for layer in self.layers) for key in ("spikes_float", "spikes_fixed"))
         without, with_it = (f"{count:,}" for count in fired)
-        return (
-            f"float to fixed: {self.same_class:,} of {len(self.output):,} samples keep their class; {without} spikes "
-            f"without rounding, {with_it} with it"
-        )
+        return f"float to fixed: {self.answers}; {without} spikes without rounding, {with_it} with it"
+
+    @property
+    def answers(self) -> str:
+        """What becomes of the answers, in words."""
+        if self.moved is not None:
+            return f"the numbers of {len(self.output):,} samples move by {self.moved:.4g} (root mean square)"
+        return f"{self.same_class:,} of {len(self.output):,} samples keep their class"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -75,7 +82,7 @@ class FloatGap:
             "measured": True,
             "meaning": self.meaning,
             "samples": len(self.output),
-            "same_class": self.same_class,
+            **({"same_class": self.same_class} if self.moved is None else {"moved": self.moved}),
             "layers": [vars(layer) for layer in self.layers],
         }
 

@@ -18,6 +18,7 @@ from .. import __version__
 from ..export.describe import describe
 from ..export.files import replacing
 from . import report_figures as figures
+from .forecasts import Forecasts
 from .gaps import FLOAT, FloatGap
 from .parity import compare
 from .trace import without_registers
@@ -86,6 +87,8 @@ def write(
     *,
     title: str,
     labels: Labels | None = None,
+    forecasts: Mapping[str, Forecasts] | None = None,
+    float_figures: Mapping[str, float] | None = None,
     net_path: str | os.PathLike[str] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -101,6 +104,10 @@ def write(
         Heading of the page.
     labels : Labels, optional
         True classes, for the accuracies.
+    forecasts : mapping of backend to Forecasts, optional
+        What answers that are numbers are worth.
+    float_figures : mapping, optional
+        The same of the float twin.
     net_path : path-like, optional
         The network file, for its SHA-256.
     facts : mapping, optional
@@ -134,6 +141,8 @@ def write(
         "labels": labels,
         "accuracies": accuracies(verdict, labels) if known and labels is not None else {},
         "float_right": float_accuracy(verdict, labels) if known and labels is not None else None,
+        "forecasts": forecasts or {},
+        "float_figures": float_figures,
         "float_gap": verdict.float_gap if isinstance(verdict.float_gap, FloatGap) else None,
         "float_meaning": FLOAT,
         "confusion": None if matrix is None or len(matrix) > _MAX_CLASSES else matrix.tolist(),
@@ -154,6 +163,8 @@ def write(
         **verdict.as_dict(),
         "right": {name: right._asdict() for name, right in context["accuracies"].items()},
         "right_float": None if context["float_right"] is None else context["float_right"]._asdict(),
+        "forecasts": {name: found._asdict() for name, found in context["forecasts"].items()},
+        "forecasts_float": float_figures,
         "confusion": None if matrix is None else matrix.tolist(),
         "network": context["network"],
         "repeat": context["repeat"],

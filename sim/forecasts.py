@@ -1,0 +1,97 @@
+"""Answers that are numbers: what they are worth on every backend, and whether they are the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..contract.net import Net
+from .gaps import FloatGap
+from .verify import Verdict
+
+Judge = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int64]], Mapping[str, float]]
+"""Figures, such as R², of outputs (samples, outputs) in SLAYER's units, given which of the samples they are of."""
+
+
+class Forecasts(NamedTuple):
+    """The numbers that a backend answered with."""
+
+    samples: int
+    """Samples that it ran."""
+    same: int
+    """Those for which every read-out register is that of the first backend."""
+    figures: Mapping[str, float]
+    """What the numbers are worth."""
+    expected: Mapping[str, float]
+    """What the first backend's numbers for the same samples are worth."""
+
+    def lines(self, name: str, first: str) -> list[str]:
+        """Return the figures in words, for the backend `name`."""
+        words = f"forecasts of {name}, {self.samples:,} samples: {_words(self.figures)}"
+        if name == first:
+            return [words]
+        words += f"; {self.same:,} of {self.samples:,} equal {first}'s"
+        return [words, f"forecasts of {first}, the same {self.samples:,} samples: {_words(self.expected)}"]
+
+
+def forecasts(verdict: Verdict, judge: Judge) -> dict[str, Forecasts]:
+    """Return what every backend's answers are worth; the first backend ran every sample.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Of a network with a read-out whose register is read after the last step.
+    judge : Judge
+        What makes figures of numbers.
+
+    Returns
+    -------
+    dict of backend to Forecasts
+    """
+    first = next(iter(verdict.answers.values()))
+    row = {sample: i for i, sample in enumerate(first.samples.tolist())}
+    found = {}
+    for name, answers in verdict.answers.items():
+        theirs = first.output[[row[sample] for sample in answers.samples.tolist()]]
+        found[name] = Forecasts(
+            samples=len(answers.samples),
+            same=int((theirs == answers.output).all(-1).sum()),
+            figures=judge(numbers(verdict.net, answers.output), answers.samples),
+            expected=judge(numbers(verdict.net, theirs), answers.samples),
+        )
+    return found
+
+
+def numbers(net: Net, registers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return what read-out registers after the last step mean in SLAYER's units; one that accumulates is averaged."""
+    layer = net.readout
+    assert layer is not None, "numbers come from a read-out"
+    params: Any = layer.neuron
+    return np.asarray(registers / ((layer.scale << params.a_shift) * _averaged(net)), dtype=np.float64)
+
+
+def without_rounding(verdict: Verdict, judge: Judge) -> tuple[Verdict, Mapping[str, float] | None]:
+    """Return the verdict with a float gap that speaks of numbers, and what the float twin's numbers are worth.
+
+    None, and the verdict as it was, if there is no float twin.
+    """
+    gap = verdict.float_gap
+    if not isinstance(gap, FloatGap):
+        return verdict, None
+    first = next(iter(verdict.answers.values()))
+    output = gap.output / _averaged(verdict.net)
+    moved = float(np.sqrt(np.square(output - numbers(verdict.net, first.output)).mean()))
+    return replace(verdict, float_gap=replace(gap, moved=moved)), judge(output, first.samples)
+
+
+def _averaged(net: Net) -> int:
+    params: Any = net.layers[-1].neuron
+    return 1 if params.v_decay else net.steps
+
+
+def _words(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
