@@ -214,7 +214,7 @@ def export(
 ) -> None:
     """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised."""
     from .export import formats
-    from .export.slayer import export_netx, record
+    from .export.slayer import record
 
     if output.exists() and not force:
         raise InputError(f"{output} exists. Name another -o file, or replace it with --force.")
@@ -222,10 +222,12 @@ def export(
         what = _convert(source, output, dt, steps)
     else:
         opened, module, task = _open(source)
-        if formats.is_nir(output):
-            formats.write(record(module, steps=task.test.x.shape[-1]), output)
+        if opened.recipe().floating:
+            from .train.sequence.deploy import deploy
+
+            formats.write(deploy(module), output)
         else:
-            export_netx(module, output, steps=task.test.x.shape[-1])
+            formats.write(record(module, steps=task.test.x.shape[-1]), output)
         what = opened.recipe().task
     _out.print(f"{output}: {what} network, {output.stat().st_size:,} bytes")
 
@@ -461,7 +463,7 @@ def _open(folder: Path, *, to_export: bool = True) -> tuple[Any, Any, Any]:
 
     run = Run.open(folder)
     recipe = run.recipe()
-    if to_export and not recipe.deployable:
+    if to_export and not recipe.deployable and not recipe.floating:  # what the latter are made of is looked at later
         raise UnsupportedError(
             f"{folder}: {recipe.neuron} is a floating-point neuron to compare with, so there is nothing to export or "
             "verify. Train with --set neuron=ce-lif."
@@ -480,8 +482,12 @@ def _verify_run(
 
     run, module, task = _open(folder)
     count = _count(samples, len(task.test.y))
+    x, stored = task.test.x[:count], run.net_path if run.net_path.exists() else None
     with _progress() as progress:
-        verdict = run_verify(module, task.test.x[:count], file=run.net_path, progress=progress, **options)
+        if run.recipe().floating:
+            verdict = _verify_folded(module, x, {"progress": progress, **options})
+        else:
+            verdict = run_verify(module, x, file=run.net_path, progress=progress, **options)
     result = run.result()
     labels, worth, float_worth = None, {}, None
     if task.test.y.dtype.kind == "f":
@@ -500,7 +506,7 @@ def _verify_run(
             labels=labels,
             forecasts=worth,
             float_figures=float_worth,
-            net_path=run.net_path,
+            net_path=stored,
             facts={
                 "command": shlex.join(["spikeproof", *sys.argv[1:]]),
                 "recipe": run.recipe(),
@@ -509,6 +515,26 @@ def _verify_run(
         )
     _finish(
         verdict, report, as_json, right, reports.float_accuracy(verdict, labels) if right else None, worth, float_worth
+    )
+
+
+def _verify_folded(module: Any, x: Any, options: dict[str, Any]) -> Any:
+    """Compare the engine and Lava on the record of a floating-point sequence model; all samples run on the engine."""
+    from .sim.gaps import FloatGap
+    from .sim.simulate import simulate as run
+    from .sim.verify import Answers
+    from .sim.verify import verify as run_verify
+    from .train.sequence import deploy
+
+    net, spikes = deploy.deploy(module), deploy.inputs(module, x)
+    verdict = run_verify(net, spikes, **options)
+    registers = run(net, spikes, backend="engine").output(net)
+    found = deploy.answers(module, x) * net.steps
+    same = int((found.argmax(-1) == registers.argmax(-1)).sum())
+    return replace(
+        verdict,
+        answers={**verdict.answers, "engine": Answers(np.arange(len(x)), registers)},
+        float_gap=FloatGap(output=found, same_class=same, layers=(), meaning=deploy.FLOAT),
     )
 
 
@@ -604,6 +630,8 @@ def _finish(
     worth: dict[str, Any] | None = None,
     float_worth: Any = None,
 ) -> None:
+    from .sim.forecasts import lines
+
     worth = worth or {}
     if as_json:
         plain = {name: found._asdict() for name, found in right.items()}
@@ -624,7 +652,7 @@ def _finish(
         if right:
             counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in right.items())
             _out.print(f"right on these samples: {counts}")
-        for line in (line for name, found in worth.items() for line in found.lines(name, next(iter(worth)))):
+        for line in lines(worth, float_worth):
             _out.print(line, markup=False)
         if report is not None:
             _out.print(f"report: {report}", markup=False)

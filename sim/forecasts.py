@@ -29,13 +29,19 @@ class Forecasts(NamedTuple):
     expected: Mapping[str, float]
     """What the first backend's numbers for the same samples are worth."""
 
-    def lines(self, name: str, first: str) -> list[str]:
-        """Return the figures in words, for the backend `name`."""
-        words = f"forecasts of {name}, {self.samples:,} samples: {_words(self.figures)}"
-        if name == first:
-            return [words]
-        words += f"; {self.same:,} of {self.samples:,} equal {first}'s"
-        return [words, f"forecasts of {first}, the same {self.samples:,} samples: {_words(self.expected)}"]
+
+def lines(found: Mapping[str, Forecasts], without: Mapping[str, float] | None = None) -> list[str]:
+    """Return what `forecasts` found in words, and what the float twin's numbers are worth."""
+    said = []
+    for name, one in found.items():
+        first = next(iter(found))
+        same = "" if name == first else f"; {one.same:,} of {one.samples:,} equal {first}'s"
+        said.append(f"forecasts of {name}, {one.samples:,} samples: {_words(one.figures)}{same}")
+        if one.samples != found[first].samples:
+            said.append(f"forecasts of {first}, the same {one.samples:,} samples: {_words(one.expected)}")
+    if without is not None:
+        said.append(f"forecasts without rounding: {_words(without)}")
+    return said
 
 
 def forecasts(verdict: Verdict, judge: Judge) -> dict[str, Forecasts]:

@@ -46,7 +46,7 @@ class FloatGap:
     same_class : int
         Samples to which it gives the class that the integer network gives.
     layers : tuple of LayerGap
-        Spiking layers.
+        Spiking layers; empty if their spikes were not compared.
     moved : float or None
         Where outputs are numbers and no classes: root mean square of what they differ by, in SLAYER's units.
     meaning : str
@@ -65,6 +65,8 @@ class FloatGap:
         return np.asarray(self.output.argmax(-1), dtype=np.int64)
 
     def __str__(self) -> str:
+        if not self.layers:
+            return f"float to fixed: {self.answers}"
         fired = (sum(getattr(layer, key) for layer in self.layers) for key in ("spikes_float", "spikes_fixed"))
         without, with_it = (f"{count:,}" for count in fired)
         return f"float to fixed: {self.answers}; {without} spikes without rounding, {with_it} with it"

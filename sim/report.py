@@ -144,7 +144,7 @@ def write(
         "forecasts": forecasts or {},
         "float_figures": float_figures,
         "float_gap": verdict.float_gap if isinstance(verdict.float_gap, FloatGap) else None,
-        "float_meaning": FLOAT,
+        "float_meaning": getattr(verdict.float_gap, "meaning", FLOAT),
         "confusion": None if matrix is None or len(matrix) > _MAX_CLASSES else matrix.tolist(),
         "repeat": {key: value for key, value in repeat.items() if value},
         "figures": _figures(verdict) if verdict.traces else [],

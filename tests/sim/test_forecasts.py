@@ -9,7 +9,9 @@ import pytest
 import typer
 
 from spikeproof import cli
-from spikeproof.sim.forecasts import forecasts
+from spikeproof.contract.errors import UnsupportedError
+from spikeproof.export import netx
+from spikeproof.sim.forecasts import forecasts, lines
 from spikeproof.sim.verify import verify
 from spikeproof.train.fit import fit
 from spikeproof.train.recipe import Recipe
@@ -57,10 +59,11 @@ def test_a_register_that_is_off_by_one_is_no_equal_forecast(trained):
     wrong[3, 2] += 1
     answers = {**verdict.answers, "engine": verdict.answers["engine"]._replace(output=wrong)}
 
-    found = forecasts(replace(verdict, answers=answers), cli._judge(task))["engine"]
+    found = forecasts(replace(verdict, answers=answers), cli._judge(task))
 
-    assert (found.same, found.samples) == (4, 5) and found.figures != found.expected
-    assert "4 of 5 equal torch's" in found.lines("engine", "torch")[0]
+    engine = found["engine"]
+    assert (engine.same, engine.samples) == (4, 5) and engine.figures != engine.expected
+    assert lines(found)[1].endswith("; 4 of 5 equal torch's") and len(lines(found)) == 2
 
 
 @pytest.mark.lava
@@ -88,4 +91,33 @@ def test_a_changed_file_is_not_exact_though_its_figures_look_fine(trained, tmp_p
     with pytest.raises(typer.Exit):
         cli._verify_run(folder, "5", None, {"backends": ("engine",)})
     out = capsys.readouterr().out
-    assert "NOT EXACT" in out and "forecasts of engine, 5 samples: mean squared error" in out
+    assert (
+        "NOT EXACT" in out
+        and "forecasts without rounding: mean squared error" in out
+        and "forecasts of engine, 5 samples: mean squared error" in out
+    )
+
+
+def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name(trained, tmp_path, capsys):
+    common = {"neuron": "lif", "epochs": 2, "input_exp": -6, "batch_size": 32}
+    recipe = Recipe(**{**RECIPE.model_dump(), **common, "model": "spike-tcn"})
+    fit(recipe, tmp_path / "tcn")
+    capsys.readouterr()
+
+    cli._verify_run(tmp_path / "tcn", "10", None, {"backends": ("engine", "reference")})
+    out = capsys.readouterr().out
+    assert "EXACT" in out.splitlines() and "engine and reference are exact" in out
+    assert "float to fixed: the numbers of 10 samples move by 0." in out
+    assert "forecasts of engine, 10 samples" in out and "10 of 10 equal engine's" in out
+    cli.export(tmp_path / "tcn", tmp_path / "tcn.net")
+    assert netx.load(tmp_path / "tcn.net").layers[-1].name == "readout"
+
+    gru = Recipe(**{**recipe.model_dump(), "model": "spike-gru", "epochs": 1})
+    fit(gru, tmp_path / "gru")
+    for verb in (
+        lambda: cli._verify_run(tmp_path / "gru", "10", None, {"backends": ("engine",)}),
+        lambda: cli.export(tmp_path / "gru", tmp_path / "gru.net"),
+    ):
+        with pytest.raises(UnsupportedError, match=r"GRULayer \(body\.0\): its gates multiply spikes"):
+            verb()
+    assert not (tmp_path / "gru.net").exists()

@@ -8,6 +8,7 @@ import pytest
 
 from spikeproof.contract.errors import InputError
 from spikeproof.sim import engine
+from spikeproof.sim.forecasts import numbers
 from spikeproof.train.run import Run
 
 FOLDERS = sorted((Path(__file__).resolve().parents[2] / "examples" / "pretrained").iterdir())
@@ -21,8 +22,9 @@ def test_a_pretrained_network_is_small_and_its_log_agrees_with_its_result(folder
         rows = list(csv.DictReader(file))
     scores = [float(row["validation_score"]) for row in rows]
     result = run.result()
-    assert result["epoch"] == 1 + int(np.argmax(scores))
-    assert result["validation_score"] == pytest.approx(max(scores), abs=1e-6)
+    best = max if result["metric"] in ("accuracy", "recall") else min
+    assert result["epoch"] == 1 + scores.index(best(scores))
+    assert result["validation_score"] == pytest.approx(best(scores), abs=1e-6)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -34,9 +36,13 @@ def test_a_pretrained_network_answers_as_its_result_says(folder):
         if "not found" in str(error):
             pytest.skip(str(error))
         raise
-    net, count = run.net(), 200
+    net, expected = run.net(), run.result()["test_score"]
+    if task.test.y.dtype.kind == "f":  # a small network of few steps: its whole test part takes seconds
+        found = numbers(net, engine.run(net, net.input.encode(task.test.x), record="output").output(net))
+        assert np.square(found - task.test.y).mean() == pytest.approx(expected, rel=1e-5)
+        return
+    count = 200
     trace = engine.run(net, net.input.encode(task.test.x[:count]), record="output")
     right = (trace.predictions(net) == task.test.y[:count]).mean()
     # The whole test set takes minutes; of 200 samples the share lies within four standard deviations.
-    expected = run.result()["test_score"]
     assert abs(right - expected) < 4 * np.sqrt(expected * (1 - expected) / count)

@@ -67,6 +67,7 @@ class SequenceModel(nn.Module):
         heads: int = 8,
     ) -> None:
         super().__init__()
+        self.length, self.spike_steps = length, spike_steps
         self.tokens = nn.Embedding(vocabulary, width, padding_idx=0) if vocabulary else None
         channels = width if vocabulary else channels
         self.encoder = ENCODERS[encoder](channels, spike_steps)

@@ -1,0 +1,111 @@
+"""Sequence models as records: the same spikes as torch computes with the rounded weights, and refusals by name."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.contract.errors import UnsupportedError
+from spikeproof.export import netx
+from spikeproof.sim import engine
+from spikeproof.sim.forecasts import numbers
+from spikeproof.sim.verify import verify
+from spikeproof.train.sequence import SequenceModel
+from spikeproof.train.sequence.deploy import deploy, inputs, refusals
+from spikeproof.train.sequence.layer import Layer
+from spikeproof.train.sequence.position import PositionOptions
+
+LENGTH = 7
+
+
+def model(body, kind="cpg", **options):
+    """A model whose norms have seen data, with shifts and gains of their own."""
+    torch.manual_seed(0)
+    position = PositionOptions(kind, channels=8)
+    module = SequenceModel(body, 3, 4, LENGTH, width=6, depth=2, heads=2, position=position, **options)
+    with torch.no_grad():
+        for _ in range(20):
+            module(torch.randn(32, 3, LENGTH))
+        for one in module.modules():
+            if isinstance(one, Layer):
+                one.norm.weight.uniform_(-1.5, 1.5)
+                one.norm.bias.uniform_(-0.5, 0.7)
+    return module.eval()
+
+
+def rounded(module, net):
+    """The float model with the record's integers for weights, biases and thresholds, and no norms."""
+    twin, width = copy.deepcopy(module), module.readout.in_features
+    own = [one for one in twin.modules() if isinstance(one, Layer)]
+    for layer, record in zip(own, net.layers[:-1], strict=True):
+        taps = layer.synapse.in_features // (width if layer is not twin.first else layer.synapse.in_features)
+        heard = layer.synapse.in_features // taps
+        weight = record.synapse.weight[:width, :heard, 0, :taps].astype(np.float32)
+        layer.norm = torch.nn.Identity()
+        layer.synapse.weight.data = torch.from_numpy(weight.transpose(0, 2, 1).reshape(width, -1).copy())
+        layer.synapse.bias.data = torch.from_numpy(
+            record.neuron.bias_mant[: width * LENGTH : LENGTH].astype(np.float32)
+        )
+        layer.neuron.cell.threshold = float(record.neuron.v_th_mant)
+    read, weight = net.layers[-1], net.layers[-1].synapse.weight[:, : width * LENGTH : LENGTH]
+    twin.readout.weight.data = torch.from_numpy((weight * LENGTH / read.scale).astype(np.float32))
+    bias = np.ldexp(read.neuron.bias_mant.astype(np.float32), read.neuron.bias_exp) / read.scale
+    twin.readout.bias.data = torch.from_numpy(bias)
+    return twin
+
+
+@pytest.mark.parametrize("kind", ["none", "relative", "cpg", "cpg-designed"])
+@pytest.mark.parametrize("body", ["spike-rnn", "spike-tcn"])
+def test_a_record_fires_as_torch_does_with_the_rounded_weights(body, kind):
+    module = model(body, kind)
+    x = np.random.default_rng(1).normal(size=(9, 3, LENGTH)).astype(np.float32)
+    net = deploy(module)
+    spikes = inputs(module, x)
+    assert set(np.unique(spikes)) == {0, 1} and spikes.shape == (9, net.input.num_channels, 4)
+
+    trace = engine.run(net, net.input.encode(spikes))
+    heard = []
+    with torch.no_grad():
+        twin = rounded(module, net)
+        for one in twin.modules():
+            if isinstance(one, Layer):
+                one.register_forward_hook(lambda _, __, output: heard.append(output.permute(1, 3, 2, 0).flatten(1, 2)))
+        expected_output = twin(torch.from_numpy(x)).numpy()
+
+    width = module.readout.in_features * LENGTH
+    assert len(heard) == len(net.layers) - 1
+    for expected, layer in zip(heard, net.layers, strict=False):
+        found = trace.layers[layer.name]["s"]
+        assert np.array_equal(found[:, :width], expected.numpy()), layer.name
+        assert 0 < expected.mean() < 1, layer.name
+    found = numbers(net, trace.output(net))
+    np.testing.assert_allclose(found, expected_output, rtol=0, atol=1e-5)  # torch averages floats
+    assert found.std(axis=0).max() > 0.02
+    read = module.readout.weight.detach().numpy(), module.readout.bias.detach().numpy()
+    for exact, one in zip(read, (twin.readout.weight, twin.readout.bias), strict=True):
+        assert np.abs(exact - one.detach().numpy()).max() <= max(np.abs(exact).max() / 60, 2e-3)
+
+
+@pytest.mark.lava
+def test_a_record_of_convolutions_with_relays_is_exact_on_lava(tmp_path):
+    module = model("spike-tcn")
+    net = deploy(module)
+    netx.write(net, tmp_path / "tcn.net")
+    x = np.random.default_rng(1).normal(size=(3, 3, LENGTH)).astype(np.float32)
+
+    verdict = verify(tmp_path / "tcn.net", inputs(module, x))
+
+    assert netx.load(tmp_path / "tcn.net") == net
+    assert verdict.exact and verdict.comparisons[0].silent == (), str(verdict)
+
+
+def test_parts_that_no_record_can_hold_are_named():
+    with pytest.raises(UnsupportedError, match=r"Attention \(body\.0\.attention and 1 more\): it multiplies spikes"):
+        deploy(model("spikformer"))
+    with pytest.raises(UnsupportedError, match=r"GRULayer .*; PositionTable \(position\): its columns are numbers"):
+        deploy(model("spike-gru", "sinusoid"))
+    assert len(refusals(model("spike-rnn", "learned"))) == 1 and refusals(model("spike-tcn", "relative")) == []
+    words = SequenceModel("spike-rnn", 1, 2, LENGTH, vocabulary=5)
+    with pytest.raises(UnsupportedError, match=r"Embedding \(tokens\).*What can be exported is model = spike-rnn"):
+        deploy(words)

@@ -1,0 +1,198 @@
+"""Trained sequence models -> network records: norms folded into 8-bit weights, positions as the columns of an image.
+
+A chip's time step is a spike step, and an image of one row holds all positions, so a layer is a convolution over the
+columns. The encoder and the positional code stay outside: their spikes are the input. A shortcut hands spikes on
+through relays, neurons that fire when they hear one, and whoever takes ``x + y`` has the same weights for both.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ...contract import readout
+from ...contract.conv import Conv
+from ...contract.cuba import CUBA
+from ...contract.errors import UnsupportedError
+from ...contract.fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, DECAY_ONE, WEIGHT_MAX, WEIGHT_STEP
+from ...contract.net import Input, Layer, Net
+from ...contract.synapse import Dense
+from . import layer as layers
+from .gru import GRULayer
+from .model import SequenceModel
+from .position import Relative
+from .spikformer import Attention
+from .tcn import TCNLevel
+
+FLOAT = "float: the trained model itself, whose norms are folded into the weights that are rounded to 8 bits"
+"""What is compared with the record, in words."""
+
+_BATCH = 256
+_REASONS: tuple[tuple[type[nn.Module], str], ...] = (
+    (Attention, "it multiplies spikes with spikes, Q K^T V, and synapses multiply spikes with weights"),
+    (GRULayer, "its gates multiply spikes with spikes, and its state runs along the sequence within one spike step"),
+    (nn.Embedding, "padding is left out of the average that is read, and a read-out weighs all positions alike"),
+)
+_MEND = (
+    "What can be exported is model = spike-rnn or spike-tcn with position = none, relative, cpg or cpg-designed on "
+    "numbers; or spike-rnn with neuron = ce-lif, whose oscillators are part of the network"
+)
+
+
+class Folded(NamedTuple):
+    """A folded layer before rounding: what a neuron's membrane receives in units of its threshold's."""
+
+    weight: npt.NDArray[np.float64]
+    """Shape (n, channels, columns of the kernel)."""
+    bias: npt.NDArray[np.float64]
+    """Shape (n,)."""
+    threshold: float
+    decay: float
+
+
+def refusals(module: SequenceModel) -> list[str]:
+    """Return the parts of a model that no record can hold, each with its place and the reason."""
+    found = []
+    for kind, reason in _REASONS:
+        places = [name for name, one in module.named_modules() if isinstance(one, kind)]
+        if places:
+            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            found.append(f"{kind.__name__} ({places[0]}{more}): {reason}")
+    if module.position is not None and not _is_spikes(module.position.rows):
+        found.append("PositionTable (position): its columns are numbers, and a layer hears spikes")
+    return found
+
+
+def deploy(module: SequenceModel) -> Net:
+    """Return the record of a trained model: its first layer, body and read-out, in integers.
+
+    Weights are rounded to 8 bits a layer after its norm is folded into them, so the record is another network than the
+    trained one, close to it; what that costs is for the caller to measure. `inputs` gives what it takes.
+
+    Raises
+    ------
+    UnsupportedError
+        A part cannot be made of synapses and neurons; all such parts are named.
+    """
+    if found := refusals(module):
+        raise UnsupportedError(f"The model cannot be exported. {'; '.join(found)}. {_MEND}.")
+    length, width = module.length, module.readout.in_features
+    first = module.first
+    made = [_layer("first", _fold(first), first.synapse.in_features, length)]
+    groups = 1  # of `width` channels, whose sum is what the float model calls x
+    if isinstance(module.relative, Relative):
+        folded = _fold(module.relative.layer, kernel=3)
+        made.append(_layer("relative", folded, width, length, relays=range(width)))
+        groups = 2
+    for i, part in enumerate(module.body, start=1):
+        if isinstance(part, layers.Layer):
+            made.append(_layer(f"rnn{i}", _tiled(_fold(part), groups), groups * width, length))
+            groups = 1
+            continue
+        assert isinstance(part, TCNLevel)
+        taps = {"kernel": part.kernel, "causal": True}
+        handed_on = range(groups * width)
+        new = _tiled(_fold(part.first, **taps), groups)
+        made.append(_layer(f"tcn{i}.first", new, groups * width, length, part.dilation, handed_on))
+        handed_on = range(width, (1 + groups) * width)
+        new = _fold(part.second, **taps)
+        made.append(_layer(f"tcn{i}.second", new, (1 + groups) * width, length, part.dilation, handed_on))
+        groups += 1
+    made.append(_readout(module, groups))
+    return Net(input=Input(num_channels=made[0].num_inputs), layers=tuple(made), steps=module.spike_steps)
+
+
+def inputs(module: SequenceModel, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the spikes of the encoder and of the positional code, shape (N, channels * L, T_s), for x (N, C, L)."""
+    made = []
+    module.eval()
+    with torch.no_grad():
+        for part in torch.as_tensor(np.ascontiguousarray(x)).split(_BATCH):
+            spikes = module.encoder(part)
+            if module.position is not None:
+                code = module.position()
+                spikes = torch.cat([spikes, code.expand(-1, len(part), -1, -1)], -1)
+            made.append(spikes.permute(1, 3, 2, 0).flatten(1, 2))
+    return np.asarray(torch.cat(made).numpy())
+
+
+def answers(module: SequenceModel, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return what the floating-point model itself answers, shape (N, outputs), for x (N, C, L)."""
+    module.eval()
+    with torch.no_grad():
+        found = [module(part) for part in torch.as_tensor(np.ascontiguousarray(x)).split(_BATCH)]
+    return np.asarray(torch.cat(found).numpy(), dtype=np.float64)
+
+
+def _is_spikes(rows: torch.Tensor) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all())
+
+
+def _fold(one: layers.Layer, kernel: int = 1, *, causal: bool = False) -> Folded:
+    """Return a layer's map with its norm folded in, as a convolution centred on its position."""
+    norm, cell = one.norm, one.neuron.cell
+    gain = (norm.weight / (norm.running_var + norm.eps).sqrt()).double()
+    weight = (one.synapse.weight * gain[:, None]).detach().numpy()
+    bias = ((one.synapse.bias - norm.running_mean) * gain + norm.bias).detach().numpy()
+    weight = weight.reshape(len(weight), kernel, -1).transpose(0, 2, 1)
+    if causal:  # taps behind the position that are zero put the others before it
+        weight = np.pad(weight, ((0, 0), (0, 0), (0, kernel - 1)))
+    return Folded(weight, bias, cell.threshold, cell.decay)
+
+
+def _tiled(folded: Folded, groups: int) -> Folded:
+    """Return the same map for an input that is the sum of groups of channels."""
+    return folded._replace(weight=np.concatenate([folded.weight] * groups, axis=1))
+
+
+def _layer(name: str, folded: Folded, channels: int, length: int, dilation: int = 1, relays: range = range(0)) -> Layer:
+    """Return a layer of rounded weights, with relays of some of its input channels behind its own neurons.
+
+    A LIF neuron fires alike whatever its currents and its threshold are multiplied with together, so the factor is the
+    one that uses the weights' range.
+    """
+    n, heard, kernel = folded.weight.shape
+    limits = [
+        WEIGHT_MAX / max(np.abs(folded.weight).max(), 1e-9),
+        BIAS_MANT_MAX / max(np.abs(folded.bias).max(), 1e-9),
+        (WEIGHT_MAX - 1) / folded.threshold,  # a relay's weight is above the threshold
+    ]
+    factor = min(limits)
+    weight = np.zeros((n + len(relays), channels, 1, kernel), np.int64)
+    weight[:n, :heard, 0] = WEIGHT_STEP * np.rint(folded.weight * factor / WEIGHT_STEP)
+    weight[n + np.arange(len(relays)), relays, 0, kernel // 2] = WEIGHT_MAX
+    bias = np.concatenate([np.rint(folded.bias * factor), np.zeros(len(relays))]).astype(np.int64)
+    synapse = Conv(
+        weight=weight,
+        in_shape=(channels, 1, length),
+        padding=(0, kernel // 2 * dilation),
+        dilation=(1, dilation),
+    )
+    neuron = CUBA(
+        num_neurons=synapse.num_neurons,
+        u_decay=DECAY_ONE,
+        v_decay=round((1 - folded.decay) * DECAY_ONE),
+        v_th_mant=round(folded.threshold * factor),
+        bias_mant=np.repeat(bias, length),
+    )
+    return Layer(name=name, synapse=synapse, neuron=neuron)
+
+
+def _readout(module: SequenceModel, groups: int) -> Layer:
+    """Return the average over positions and the linear layer behind it as one layer; time sums in the register."""
+    weight, bias = (one.detach().double().numpy() for one in (module.readout.weight, module.readout.bias))
+    each = np.tile(weight, groups).repeat(module.length, axis=1) / module.length
+    scale = 2 ** int(np.log2(WEIGHT_MAX / max(np.abs(each).max(), 1e-9)))
+    mantissa, exp = bias * scale, 0
+    while np.abs(mantissa).max() > BIAS_MANT_MAX and exp < BIAS_EXP_MAX:
+        mantissa, exp = mantissa / 2, exp + 1
+    return Layer(
+        name="readout",
+        synapse=Dense(weight=(WEIGHT_STEP * np.rint(each * scale / WEIGHT_STEP)).astype(np.int64)),
+        neuron=readout.Readout(num_neurons=len(weight), bias_mant=np.rint(mantissa).astype(np.int64), bias_exp=exp),
+        scale=scale,
+    )
