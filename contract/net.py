@@ -153,6 +153,8 @@ class Layer(Record):
         scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
         if scale & (scale - 1):
             raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")
+        if type(self.neuron) not in RULES:
+            raise RecordError(f"layer {self.name!r}: {type(self.neuron).__name__} is no kind of neuron.")
         if self.synapse.num_neurons != self.num_sums:
             raise RecordError(
                 f"layer {self.name!r}: synapses feed {self.synapse.num_neurons} neurons, but there are "
@@ -219,7 +221,7 @@ class Net(Record):
     input : Input
         What enters the first layer.
     layers : tuple of Layer
-        In order; a `Readout` may only come last.
+        In order; neurons that never fire may only come last.
     steps : int
         Sample period in time steps, at least 1.
     te : array_like of int, shape (te_steps, neurons), Driven, or None

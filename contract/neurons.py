@@ -10,19 +10,21 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import adrf, adrf_iz, alif, celif, cuba, readout, rf, rf_iz, sigma_delta
+from . import adrf, adrf_iz, alif, celif, cuba, delta, membrane, readout, rf, rf_iz, sigma_delta
 from .adrf import ADRF
 from .adrf_iz import ADRFIZ
 from .alif import ALIF
 from .celif import CELIF
 from .cuba import CUBA
+from .delta import Delta
 from .fixed import STATE_MAX
+from .membrane import Membrane
 from .readout import Readout
 from .rf import RF
 from .rf_iz import RFIZ
 from .sigma_delta import SigmaDelta
 
-Neuron = CELIF | CUBA | Readout | ALIF | ADRF | ADRFIZ | RF | RFIZ | SigmaDelta
+Neuron = CELIF | CUBA | Membrane | Readout | ALIF | ADRF | ADRFIZ | RF | RFIZ | SigmaDelta | Delta
 """What a layer's neurons can be."""
 
 
@@ -42,6 +44,7 @@ class Rule(NamedTuple):
 RULES: dict[type[Any], Rule] = {
     CELIF: Rule(celif, ("v", "h", "theta")),
     CUBA: Rule(cuba, ("u", "v")),
+    Membrane: Rule(membrane, ("u", "v"), fires=False),
     Readout: Rule(readout, ("v",), fires=False),
     ALIF: Rule(alif, ("u", "v", "theta", "r")),
     ADRF: Rule(adrf, ("real", "imag", "theta", "r"), sums=2),
@@ -49,11 +52,12 @@ RULES: dict[type[Any], Rule] = {
     RF: Rule(rf, ("real", "imag"), sums=2),
     RFIZ: Rule(rf_iz, ("real", "imag"), sums=2),
     SigmaDelta: Rule(sigma_delta, ("sigma", "act", "residue")),
+    Delta: Rule(delta, ("act", "residue")),
 }
 
 
 def max_payload(neuron: Neuron) -> int:
     """Return the largest magnitude that a spike of these neurons can carry."""
-    if isinstance(neuron, SigmaDelta):
+    if isinstance(neuron, SigmaDelta | Delta):
         return 2**31 >> max(neuron.state_exp, 0)
     return STATE_MAX if getattr(neuron, "graded", 0) else 1

@@ -22,7 +22,9 @@ from ..contract.conv import Conv
 from ..contract.cpg import Phase
 from ..contract.cpg_coupled import Coupled
 from ..contract.cuba import CUBA
+from ..contract.delta import Delta
 from ..contract.errors import FileFormatError
+from ..contract.membrane import Membrane
 from ..contract.net import Input, Layer
 from ..contract.neurons import RULES, Neuron
 from ..contract.oscillators import Oscillators
@@ -105,6 +107,10 @@ NEURONS = {
     "RESONATOR": _Schema(RF, _RESONATOR, {}),
     "RESONATOR_IZHIKEVICH": _Schema(RFIZ, _RESONATOR, {}),
     "SIGMA_DELTA": _Schema(SigmaDelta, {"v_th": "vTh", "state_exp": "stateExp", "bias": "bias"}, {}),
+    "DELTA": _Schema(Delta, {"v_th": "vTh", "state_exp": "stateExp"}, {}),
+    "MEMBRANE": _Schema(
+        Membrane, {"u_decay": "iDecay", "v_decay": "vDecay", "a_shift": "aShift", "u_shift": "uShift"}, {}
+    ),
     "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp", "v_decay": "vDecay"}, {}),
 }
 
@@ -217,7 +223,7 @@ def _read_axon(handle: h5py.Group, num_neurons: int) -> Axon | None:
 
 def _holds(schema: _Schema, neuron: Neuron) -> bool:
     """Whether a schema can hold a record: what it has no place for must be at its default."""
-    return isinstance(neuron, schema.kind) and all(
+    return type(neuron) is schema.kind and all(
         getattr(neuron, field.name) == field.default
         for field in dataclasses.fields(neuron)
         if field.name not in {"num_neurons", "bias_mant", *schema.fields}

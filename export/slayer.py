@@ -23,7 +23,7 @@ from ..contract.net import Input, Layer, Net, sent_exp
 from ..contract.neurons import RULES
 from ..contract.oscillators import Oscillators
 from ..contract.readout import Readout
-from . import netx, slayer_neurons, slayer_order, slayer_synapses
+from . import netx, slayer_constants, slayer_neurons, slayer_order, slayer_synapses
 from .refusal import refuse
 from .slayer_neurons import per_channel
 
@@ -211,8 +211,6 @@ def _shared_encoding(listed: Iterable[Block]) -> Any:
 
 
 _MENDS = {
-    "Input": "neurons on analog input have no synapses of their own in Lava. Begin with a Dense or Conv block, or feed "
-    "the network what this block puts out",
     "TimeDecimation": "it puts out fractions of spikes, and its output has another clock. Decimate the input before "
     "the network",
 }
@@ -227,11 +225,28 @@ def _source(first: Any, stated: Input | None) -> Input:
     if hasattr(first, "input_record"):
         source: Input = first.input_record()
         return source
+    if rounds_input(first):
+        source = Input(num_channels=1, bits=7, exp=_rounded_exp(first))
+        if stated is not None and (stated.bits, stated.exp) != (source.bits, source.exp):
+            raise UnsupportedError(
+                f"Input: it rounds what enters to multiples of 2**{source.exp} itself. Leave input= out."
+            )
+        return source
     if stated is not None:
         return stated
     if _kind(first)[0] == "sigma_delta":
         return Input(num_channels=1, bits=16, exp=-(first.neuron.s_scale.bit_length() - 1))
     return Input(num_channels=1)
+
+
+def rounds_input(first: Any) -> bool:
+    """Whether a SLAYER block that comes first rounds what enters, as ours do."""
+    return _kind(first)[1] == "Input"
+
+
+def _rounded_exp(block: Any) -> int:
+    """Return the power of two of whose multiples an input block makes its input."""
+    return 2 - int(block.neuron.w_scale).bit_length()
 
 
 def _layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple[Layer, Shape]:
@@ -258,6 +273,10 @@ def _layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple[Lay
             layer, shape = _stock(block, name, shape, exp)
         except (UnsupportedError, RecordError) as error:
             raise UnsupportedError(f"layer {name!r}: {error}") from None
+    if found.cpg is not None and layer.cpg is not None:
+        raise UnsupportedError(
+            f"layer {name!r}: norm: behind a Concat there is no place for its mean. Build it without."
+        )
     return layer if found.cpg is None else dataclasses.replace(layer, cpg=found.cpg), shape
 
 
@@ -276,10 +295,12 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
             f"{families} and kinds {kinds}."
         )
     recurrent = kind in ("Recurrent", "KWTA")
-    if recurrent and getattr(slayer_synapses.forward(block), "complex", False):
+    if (recurrent or kind == "Input") and slayer_neurons.is_complex(block.neuron):
         raise UnsupportedError(
             f"{kind}: SLAYER's own forward pass raises with the two sums of {family} neurons. Use cuba or alif."
         )
+    if kind == "Input" and exp not in (0, _rounded_exp(block)):
+        raise UnsupportedError("Input: it rounds the graded spikes that arrive. Put it first, or leave it out.")
     refuse(
         {
             "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
@@ -287,10 +308,6 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
                 block.neuron.persistent_state and not recurrent,
                 "samples must start from reset. Set it to False; a Recurrent or KWTA block sets it in the dictionary "
                 "of parameters that it is given, so give every block one of its own",
-            ),
-            "norm": (
-                recurrent and block.neuron.norm is not None,
-                "SLAYER's recurrent block adds its bias to the current anew in every step. Build it without",
             ),
             "graded_spike": (recurrent and block.neuron.graded_spike, "feedback is unary. Set it to False"),
             "threshold": (
@@ -303,11 +320,15 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
     synapse, shape = slayer_synapses.READERS[kind](block, shape)
     read = slayer_neurons.READERS.get(f"{family}.{kind}", slayer_neurons.READERS[family])
     neuron = read(block.neuron, shape, exp)
+    constant = slayer_constants.added_to_sums(block, kind, shape)
+    if constant is not None:
+        synapse = slayer_constants.with_constant(synapse, constant)
     layer = Layer(
         name=name,
         synapse=synapse,
         neuron=neuron,
         scale=block.neuron.w_scale,
+        cpg=None if constant is None else slayer_constants.ALWAYS,
         axon=_axon(block, shape),
         feedback=slayer_synapses.feedback(block),
     )
@@ -318,7 +339,7 @@ def _winners_bias(block: Any) -> float:
     """Return what the forward pass of a block of k winners adds to every sum."""
     n, neuron = block.num_neurons, block.neuron
     bias = torch.tensor([neuron.threshold * (n - 2 * block.num_winners) / n / neuron.w_scale])
-    return float(bias if neuron.quantize_8bit is None else neuron.quantize_8bit(bias))
+    return float(neuron.quantize_8bit(bias))
 
 
 def _average(block: Any, name: str, shape: Shape | None) -> tuple[Layer, Shape]:
@@ -336,5 +357,7 @@ def _axon(block: Any, shape: Shape) -> Axon | None:
         drawn = block.delay.init
         refuse({"delay": (not drawn, "it is drawn in the block's first forward pass. Run the module once")})
         delay = block.delay.delay.detach().clamp(0, block.delay.max_delay).floor().cpu().numpy()
-    delay = per_channel(delay, shape) + int(getattr(block, "delay_shift", False))
+    # A sigma-delta input block does not look at its own.
+    late = getattr(block, "delay_shift", False) and _kind(block) != ("sigma_delta", "Input")
+    delay = per_channel(delay, shape) + int(late)
     return Axon(delay=delay) if delay.any() else None

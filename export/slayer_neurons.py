@@ -20,19 +20,19 @@ from ..contract.adrf import ADRF
 from ..contract.adrf_iz import ADRFIZ
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
+from ..contract.delta import Delta
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
+from ..contract.membrane import Membrane
 from ..contract.neurons import Neuron
 from ..contract.readout import Readout
 from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
 from ..contract.sigma_delta import SigmaDelta
 from .refusal import refuse
+from .slayer_constants import NORMS, exponent, holds_bias, mean, norms
 
 _TIE_SAFE_THRESHOLD = 4096
 """From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
-
-
-_NORMS = ("MeanOnlyBatchNorm", "WgtScaleBatchNorm")
 
 
 def per_channel(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -53,15 +53,20 @@ def per_channel(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[An
     return np.broadcast_to(array.reshape(-1, *[1] * (len(shape) - 1)), shape).reshape(-1)
 
 
-def refuse_common(neuron: Any, *, may_normalise: bool = False, fires: bool = True) -> None:
+def is_complex(neuron: Any) -> bool:
+    """Whether a neuron takes two sums, the real one and the imaginary one."""
+    return hasattr(neuron, "sin_decay")
+
+
+def refuse_common(neuron: Any, shape: tuple[int, ...] = (), *, fires: bool = True) -> None:
     """Refuse what no family of SLAYER's neurons can be exact with.
 
     Parameters
     ----------
     neuron : lava.lib.dl.slayer.neuron.<family>.Neuron
         The neuron.
-    may_normalise : bool
-        Whether SLAYER's own normalisations have a place in the family's record.
+    shape : tuple of int
+        Shape of the layer, channels first, if its forward pass lays parameters of single channels along the last axis.
     fires : bool
         Whether the block's forward pass runs the neuron, which draws each neuron's parameters.
 
@@ -73,8 +78,13 @@ def refuse_common(neuron: Any, *, may_normalise: bool = False, fires: bool = Tru
     refuse(
         {
             "norm": (
-                _has_norm(neuron) and not (may_normalise and type(neuron.norm).__name__ in _NORMS),
-                f"there is no place for it but in CUBA neurons, and there for {' and '.join(_NORMS)}. Build it without",
+                any(type(norm).__name__ not in NORMS for norm in norms(neuron)),
+                f"integers can do what {' and '.join(NORMS)} do, and no other. Build it without",
+            ),
+            "shared_param=False": (
+                not neuron.shared_param and len(shape) > 1,
+                "SLAYER's forward pass on the CPU lays one value a channel along the columns of images, and raises if "
+                "their numbers differ. Build it with shared_param=True",
             ),
             "shared_param": (
                 fires and not neuron.shared_param and neuron.shape is None,
@@ -91,7 +101,7 @@ def refuse_common(neuron: Any, *, may_normalise: bool = False, fires: bool = Tru
 
 def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
     """Read a current-based leaky integrate-and-fire neuron."""
-    refuse_common(neuron, may_normalise=True)
+    refuse_common(neuron, shape)
     refuse(
         {
             "threshold": (
@@ -101,29 +111,30 @@ def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
             ),
         }
     )
-    return CUBA(
-        num_neurons=math.prod(shape),
-        u_decay=per_channel(neuron.cx_current_decay, shape),
-        v_decay=per_channel(neuron.cx_voltage_decay, shape),
-        v_th_mant=neuron.v_th_mant,
-        **_normalisation(neuron, shape),
-        **_ends(neuron, exp),
-    )
+    return CUBA(v_th_mant=neuron.v_th_mant, graded=int(neuron.graded_spike), **_integrator(neuron, shape, exp))
 
 
-def _normalisation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Read what a normalisation does in evaluation: it takes a mean from the current and divides by a power of two."""
+def _integrator(neuron: Any, shape: tuple[int, ...], exp: int) -> dict[str, Any]:
+    """Read current and membrane of a CUBA neuron; a normalisation acts on the current that charges the membrane."""
+    found = {
+        "num_neurons": math.prod(shape),
+        "u_decay": per_channel(neuron.cx_current_decay, shape),
+        "v_decay": per_channel(neuron.cx_voltage_decay, shape),
+        "a_shift": ACCUMULATOR_SHIFT + exp,
+    }
     norm = neuron.norm
     if norm is None:
-        return {}
-    mean = norm.pre_hook_fx(norm.running_mean, descale=True)
-    exponent = np.log2(norm.std(norm.running_var).item()) if hasattr(norm, "std") else 0
-    return {"bias_mant": per_channel(-np.round(mean.cpu().numpy()), shape), "u_shift": -int(exponent)}
+        return found
+    if not holds_bias(neuron):
+        again = "SLAYER's recurrent block divides what is left of the current in every step. Use MeanOnlyBatchNorm"
+        refuse({"norm": (hasattr(norm, "std"), again)})
+        return found
+    return found | {"bias_mant": per_channel(-mean(norm), shape), "u_shift": -exponent(norm)}
 
 
 def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
     """Read an adaptive leaky integrate-and-fire neuron."""
-    refuse_common(neuron)
+    refuse_common(neuron, shape)
     return ALIF(
         num_neurons=math.prod(shape),
         u_decay=per_channel(neuron.cx_current_decay, shape),
@@ -138,7 +149,7 @@ def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
 
 def rf(neuron: Any, shape: tuple[int, ...], exp: int) -> RF:
     """Read a resonate-and-fire neuron."""
-    refuse_common(neuron)
+    refuse_common(neuron, shape)
     return RF(
         num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
     )
@@ -146,7 +157,7 @@ def rf(neuron: Any, shape: tuple[int, ...], exp: int) -> RF:
 
 def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
     """Read a resonate-and-fire neuron with Izhikevich's reset."""
-    refuse_common(neuron)
+    refuse_common(neuron, shape)
     return RFIZ(
         num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
     )
@@ -154,43 +165,50 @@ def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
 
 def adrf(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRF:
     """Read an adaptive resonate-and-fire neuron."""
-    refuse_common(neuron)
+    refuse_common(neuron, shape)
     return ADRF(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
 def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRFIZ:
     """Read an adaptive resonate-and-fire neuron that fires on its imaginary part."""
-    refuse_common(neuron)
+    refuse_common(neuron, shape)
     return ADRFIZ(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
-def affine(neuron: Any, shape: tuple[int, ...], exp: int) -> Readout:
-    """Read what an affine block without dynamics puts out: its sums, in a register that remembers nothing."""
-    refuse(
-        {
-            "dynamics": (
-                neuron.threshold is not None,
-                "a membrane that never fires has no record. Build it with dynamics=False, or end in spikeproof.Readout",
-            )
-        }
-    )
-    return Readout(num_neurons=math.prod(shape), v_decay=DECAY_ONE)
+def affine(neuron: Any, shape: tuple[int, ...], exp: int) -> Membrane | Readout:
+    """Read what an affine block puts out: its membrane, or its sums, in a register that remembers nothing."""
+    if neuron.threshold is None:
+        return Readout(num_neurons=math.prod(shape), v_decay=DECAY_ONE)
+    refuse_common(neuron, shape)
+    return Membrane(**_integrator(neuron, shape, exp))
 
 
 def sigma_delta(neuron: Any, shape: tuple[int, ...], exp: int) -> SigmaDelta:
     """Read a sigma-delta ReLU unit; its registers are in the units of its sums."""
     _refuse_sigma_delta(neuron)
-    unit = 2.0**exp / neuron.w_scale
+    bias = np.zeros(shape)
+    if neuron.bias_is_set:
+        bias += neuron.bias.detach().cpu().double().numpy() / (2.0**exp / neuron.w_scale)
+    if neuron.norm is not None:
+        refuse({"norm": (hasattr(neuron.norm, "std"), "sigma-delta units do not divide. Use MeanOnlyBatchNorm")})
+        bias -= per_channel(mean(neuron.norm), shape).reshape(shape) * 2.0**-exp
+    return SigmaDelta(num_neurons=math.prod(shape), bias=bias.reshape(-1), **_changes(neuron, shape, exp))
+
+
+def _changes(neuron: Any, shape: tuple[int, ...], exp: int) -> dict[str, Any]:
+    """Read which changes a sigma-delta neuron sends, and in what units."""
     # The forward pass keeps the threshold at least at a payload's unit. A change is a whole number of units, so that it
     # reaches the threshold if it reaches the next whole number.
     threshold = np.maximum(neuron.delta.threshold.detach().cpu().double().numpy(), 1 / neuron.s_scale)
-    bias = neuron.bias.detach().cpu().double().numpy() / unit if neuron.bias_is_set else 0
-    return SigmaDelta(
-        num_neurons=math.prod(shape),
-        v_th=per_channel(np.ceil(threshold / unit), shape),
-        state_exp=-ACCUMULATOR_SHIFT - exp,
-        bias=np.broadcast_to(bias, shape).reshape(-1),
-    )
+    unit = 2.0**exp / neuron.w_scale
+    return {"v_th": per_channel(np.ceil(threshold / unit), shape), "state_exp": -ACCUMULATOR_SHIFT - exp}
+
+
+def delta(neuron: Any, shape: tuple[int, ...], exp: int) -> Delta:
+    """Read the encoder of a sigma-delta input block, which leaves the rest of its neuron alone."""
+    refuse_common(neuron)
+    refuse({"cum_error": (neuron.delta.cum_error, _CUM_ERROR)})
+    return Delta(num_neurons=math.prod(shape), **_changes(neuron, shape, exp))
 
 
 def sigma(neuron: Any, shape: tuple[int, ...], exp: int) -> Readout:
@@ -206,18 +224,26 @@ def _refuse_sigma_delta(neuron: Any, *, fires: bool = True) -> None:
     refuse(
         {
             "activation": (not rectifies, "Lava's SigmaDelta rectifies. Use torch.nn.functional.relu"),
-            "cum_error": (neuron.delta.cum_error, "SLAYER's own forward pass raises with it. Set it to False"),
+            "cum_error": (neuron.delta.cum_error, _CUM_ERROR),
         }
     )
 
 
+_CUM_ERROR = "SLAYER's own forward pass raises with it. Set it to False"
+
+
 def _ends(neuron: Any, exp: int) -> dict[str, int]:
-    """Read what a neuron makes of payloads of unit ``2**exp``, and whether it sends such itself."""
-    return {"a_shift": ACCUMULATOR_SHIFT + exp, "graded": int(neuron.graded_spike)}
-
-
-def _has_norm(neuron: Any) -> bool:
-    return any(getattr(neuron, name, None) is not None for name in ("norm", "real_norm", "imag_norm"))
+    """Read what a neuron makes of payloads of unit ``2**exp``, normalised or not, and whether it sends such itself."""
+    divided = {exponent(norm) for norm in norms(neuron)} or {0}
+    refuse(
+        {
+            "norm": (
+                len(divided) > 1,
+                "real and imaginary sums are divided by different powers of two. Use MeanOnlyBatchNorm",
+            )
+        }
+    )
+    return {"a_shift": ACCUMULATOR_SHIFT + exp - divided.pop(), "graded": int(neuron.graded_spike)}
 
 
 def _rounded(decay: Any) -> npt.NDArray[Any]:
@@ -255,6 +281,7 @@ READERS: dict[str, Callable[[Any, tuple[int, ...], int], Neuron]] = {
     "rf": rf,
     "rf_iz": rf_iz,
     "sigma_delta": sigma_delta,
+    "sigma_delta.Input": delta,
     "sigma_delta.Output": sigma,
     "cuba.Affine": affine,
 }

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ..contract.conv import Conv
 from ..contract.errors import RecordError, UnsupportedError
@@ -51,8 +53,15 @@ def conv(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
     if shape is None:
         raise UnsupportedError("the size of its images is unknown. Pass sample=, an input.")
     weight, sums = _weights(block)
-    grouped = sums > 1 and synapse.groups > 1
-    refuse({"groups": (grouped, "complex synapses keep real and imaginary weights apart. Build it with groups=1")})
+    groups = synapse.groups
+    if sums > 1 and groups > 1:
+        # Real and imaginary sums of a group do not follow each other, so all see all channels, most by weights of 0.
+        outputs, inputs = weight.shape[0] // sums // groups, weight.shape[1]
+        apart = weight.reshape(sums, groups, outputs, inputs, *weight.shape[2:])
+        whole = np.zeros((sums, groups, outputs, groups, inputs, *weight.shape[2:]))
+        for group in range(groups):
+            whole[:, group, :, group] = apart[:, group]
+        weight, groups = whole.reshape(len(weight), groups * inputs, *weight.shape[2:]), 1
     try:
         found = Conv(
             weight=weight,
@@ -60,7 +69,7 @@ def conv(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
             stride=synapse.stride[:2],
             padding=synapse.padding[:2],
             dilation=synapse.dilation[:2],
-            groups=synapse.groups,
+            groups=groups,
         )
     except RecordError as error:
         raise UnsupportedError(str(error)) from None
@@ -89,13 +98,13 @@ def feedback_weight(block: Any) -> torch.Tensor | None:
     """
     with torch.no_grad():
         if hasattr(block, "recurrent_synapse"):
-            synapse = block.recurrent_synapse
+            synapse = block.recurrent_synapse  # the forward pass does not call it, so a weight norm has no part in it
             return _hooked(synapse, synapse.weight)[..., 0, 0, 0]
         if hasattr(block, "self_excitation"):
             excitation = block.self_excitation.clamp(0, 1)
             weight = (1 + excitation) * torch.eye(block.num_neurons, device=excitation.device) - 1
-            weight = weight if block.neuron.quantize_8bit is None else block.neuron.quantize_8bit(weight)
-            return weight
+            quantised: torch.Tensor = block.neuron.quantize_8bit(weight)
+            return quantised
     return None
 
 
@@ -109,8 +118,35 @@ def average(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
 
 
 def forward(block: Any) -> Any:
-    """Return the synapses through which a block sees its input."""
-    return block.input_synapse if hasattr(block, "input_synapse") else block.synapse
+    """Return what makes a block's sums of its input: its synapses, or what an input block does with its input."""
+    if not hasattr(block, "synapse"):
+        return block.input_synapse if hasattr(block, "input_synapse") else partial(_scaled, block)
+    return block.synapse
+
+
+def _scaled(block: Any, x: torch.Tensor) -> torch.Tensor:
+    hook = block.pre_hook_fx
+    z: torch.Tensor = hook(x) if block.weight is None else hook(x) * hook(block.weight)
+    if block.bias is not None:
+        z = z + hook(block.bias)
+    return z
+
+
+def given(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
+    """Read what an input block does with its input: every neuron has one synapse."""
+    shape = shape or block.neuron.shape
+    if shape is None:
+        raise UnsupportedError("the number of its inputs is unknown. Pass sample=, an input, or run the module once.")
+    shape, hook = tuple(shape), block.pre_hook_fx
+    own = hook == block.neuron.quantize_8bit
+    refuse({"pre_hook_fx": (not own, "only the neuron's own quantize_8bit is known. Leave it at its default")})
+    level = block.neuron.w_scale if block.weight is None else round(hook(block.weight, descale=True).item())
+    if len(shape) == 3 and block.bias is None:
+        weight = np.full((shape[0], 1, 1, 1), level)
+        return Conv(weight=weight, in_shape=_image(shape), groups=shape[0]), shape
+    count = math.prod(shape)
+    refuse({"bias": (count**2 > _MOST_WEIGHTS, f"{count**2} weights are too many. Build it without, or flatten less")})
+    return Dense(weight=level * np.eye(count, dtype=np.int64)), shape
 
 
 def _weights(block: Any) -> tuple[npt.NDArray[Any], int]:
@@ -147,8 +183,15 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
         }
     )
     with torch.no_grad():
-        weight = synapse.weight * block.mask if masked else synapse.weight
+        weight = synapse.weight * block.mask if masked else _normed(synapse)
         return _whole(block, _hooked(synapse, weight))
+
+
+def _normed(synapse: Any) -> torch.Tensor:
+    """Return the weight that the next forward pass uses; a weight norm computes it only then, from what was trained."""
+    hooks = [hook for hook in synapse._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
+    weight: torch.Tensor = hooks[0].compute_weight(synapse) if hooks else synapse.weight
+    return weight
 
 
 def _hooked(synapse: Any, weight: torch.Tensor) -> torch.Tensor:
@@ -234,5 +277,6 @@ READERS: dict[str, Callable[[Any, Shape | None], tuple[Synapse, Shape]]] = {
     "Unpool": mapped,
     "Recurrent": recurrent,
     "KWTA": recurrent,
+    "Input": given,
 }
 """Kind of block, as its class in ``lava.lib.dl.slayer.block.<family>`` is called -> its reader."""

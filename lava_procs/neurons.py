@@ -23,7 +23,9 @@ from ..contract.adrf_iz import ADRFIZ  # noqa: E402
 from ..contract.alif import ALIF  # noqa: E402
 from ..contract.celif import CELIF  # noqa: E402
 from ..contract.cuba import CUBA  # noqa: E402
+from ..contract.delta import Delta  # noqa: E402
 from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
+from ..contract.membrane import Membrane  # noqa: E402
 from ..contract.net import Layer  # noqa: E402
 from ..contract.readout import Readout  # noqa: E402
 from ..contract.rf import RF  # noqa: E402
@@ -111,11 +113,13 @@ def _where_it_fits(stock: Callable[[Layer, Place], Any], rule: Any) -> Callable[
 _PROCESSES: dict[type[Any], Callable[[Layer, Place], Any]] = {
     CELIF: _celif,
     CUBA: _where_it_fits(_cuba, rules.CUBA),
+    Membrane: _ours(rules.Membrane),
     Readout: _ours(ReadoutProcess),
     ALIF: _ours(rules.ALIF),
     ADRF: _ours(rules.ADRF),
     ADRFIZ: _ours(rules.ADRFIZ),
     RF: _where_it_fits(_ours(resonators.RF), rules.RF),
     SigmaDelta: _sigma_delta,
+    Delta: _ours(rules.Delta),
     RFIZ: _where_it_fits(_ours(resonators.RFIZ), rules.RFIZ),
 }

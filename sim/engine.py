@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..contract.errors import InputError
 from ..contract.net import Net
+from ..contract.neurons import RULES
 from .engine_axons import Delays
 from .engine_threads import available, share, single_threaded_blas
 from .trace import SPIKES, VARIABLES, IntArray, Trace
@@ -204,7 +205,8 @@ class Session:
         The read-out's register; without a read-out, how many spikes of the last layer came out. See `Trace.output`.
         """
         if self._net.readout:
-            return self._states[-1][:, 0].astype(np.int32)
+            place = RULES[type(self._net.readout.neuron)].registers.index("v")
+            return self._states[-1][:, place].astype(np.int32)
         return self._arrived.copy() if self._axons[-1].longest else self._counts[-1].astype(np.int32)
 
     def feed(self, payload: npt.NDArray[np.int32]) -> Trace:

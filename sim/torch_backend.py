@@ -14,7 +14,8 @@ from ..contract.celif import CELIF
 from ..contract.errors import BackendError, InputError
 from ..contract.net import Layer, Net
 from ..contract.readout import Readout
-from ..export.slayer import blocks
+from ..export import slayer_synapses
+from ..export.slayer import blocks, rounds_input
 from ..export.slayer_state import at_reset
 from . import torch_neurons
 from .simulate import encode
@@ -50,7 +51,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     """
     x = np.asarray(x)
     listed = [block.module for block in blocks(module, x[:1])]
-    if not hasattr(listed[0], "record"):
+    if not hasattr(listed[0], "record") and not rounds_input(listed[0]):
         _check_units(net, x)
     seen: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -134,12 +135,13 @@ def _stock(
     if layer.feedback is not None:
         found = torch_neurons.recurrent_variables(type(layer.neuron), block, x)
     else:
-        found = torch_neurons.variables(type(layer.neuron), block.neuron, block.synapse(x), exp)
+        dendrites = slayer_synapses.forward(block)(x)
+        found = torch_neurons.variables(type(layer.neuron), block.neuron, dendrites, exp)
     found = {name: _flat(values) for name, values in found.items()}
     if SPIKES in found:
         came_out, put_out = arrivals(layer.axon, found[SPIKES]), torch_neurons.payload_unit(block.neuron)
     else:
-        came_out, put_out = found["v"], torch_neurons.unit_of_sums(block.neuron, exp)
+        came_out, put_out = found["v"], torch_neurons.register_unit(type(layer.neuron), block.neuron, exp)
     sent = integers(output, put_out)
     whole = np.array_equal(sent * put_out, output.to(torch.float64).cpu().numpy())
     _refuse_unless(whole and np.array_equal(came_out, _flat(sent)), layer)

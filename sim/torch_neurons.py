@@ -17,7 +17,9 @@ from ..contract.adrf import ADRF
 from ..contract.adrf_iz import ADRFIZ
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
+from ..contract.delta import Delta
 from ..contract.fixed import WEIGHT_STEP
+from ..contract.membrane import Membrane
 from ..contract.readout import Readout
 from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
@@ -48,7 +50,7 @@ def variables(kind: type[Any], neuron: Any, dendrites: Any, exp: int = 0) -> dic
     dict of variable to ndarray of int32, shape (samples, ..., steps)
     """
     found = _DYNAMICS[kind](neuron, dendrites)
-    register = unit_of_sums(neuron, exp) if kind in _IN_UNITS_OF_SUMS else 1 / neuron.s_scale
+    register = register_unit(kind, neuron, exp)
     return {
         name: integers(value, payload_unit(neuron) if name == SPIKES else register) for name, value in found.items()
     }
@@ -103,9 +105,9 @@ def payload_unit(neuron: Any) -> float:
     return 1 / neuron.s_scale if neuron.graded_spike else 1.0
 
 
-def unit_of_sums(neuron: Any, exp: int) -> float:
-    """Return what a dendritic sum of 1 means in SLAYER's units, if a payload of 1 means ``2**exp``."""
-    return 2.0**exp / float(neuron.w_scale)
+def register_unit(kind: type[Any], neuron: Any, exp: int) -> float:
+    """Return what 1 in a register means in SLAYER's units, if a payload of 1 that arrives means ``2**exp``."""
+    return 2.0**exp / float(neuron.w_scale) if kind in _IN_UNITS_OF_SUMS else 1 / float(neuron.s_scale)
 
 
 def integers(x: torch.Tensor, unit: float) -> npt.NDArray[np.int32]:
@@ -116,11 +118,23 @@ def integers(x: torch.Tensor, unit: float) -> npt.NDArray[np.int32]:
 def _cuba(neuron: Any, dendrites: Any) -> Variables:
     u, v = neuron.dynamics(dendrites)
     spikes = neuron.spike(v)
-    if neuron.norm is not None:  # SLAYER gives what it made of the current, not the current that decays
+    return {SPIKES: spikes, "u": _current(neuron, u), "v": v * (spikes == 0)}
+
+
+def _membrane(neuron: Any, dendrites: Any) -> Variables:
+    """Return what an affine block with dynamics puts out, and the current behind it."""
+    u, v = neuron.dynamics(dendrites)
+    return {"u": _current(neuron, u), "v": v}
+
+
+def _current(neuron: Any, u: torch.Tensor) -> torch.Tensor:
+    """Return the current that decays, given the one that charges the membrane."""
+    # What a norm made of the current decays only where SLAYER keeps that from step to step.
+    if neuron.norm is not None and not neuron.persistent_state:
         mean = neuron.norm.pre_hook_fx(neuron.norm.running_mean)
         divisor = neuron.norm.std(neuron.norm.running_var) if hasattr(neuron.norm, "std") else 1.0
         u = u * divisor + mean.reshape(-1, *[1] * (u.ndim - 2))
-    return {SPIKES: spikes, "u": u, "v": v * (spikes == 0)}
+    return u
 
 
 def _alif(neuron: Any, dendrites: Any) -> Variables:
@@ -148,13 +162,18 @@ def _rf_iz(neuron: Any, dendrites: Any) -> Variables:
 
 def _sigma_delta(neuron: Any, dendrites: Any) -> Variables:
     sigma = neuron.sigma(dendrites)
-    act = neuron.activation(sigma + neuron.bias[..., None] if neuron.bias_is_set else sigma)
+    received = sigma if neuron.norm is None else neuron.norm(sigma)
+    act = neuron.activation(received + neuron.bias[..., None] if neuron.bias_is_set else received)
+    return {"sigma": sigma, **_delta(neuron, act)}
+
+
+def _delta(neuron: Any, act: Any) -> Variables:
     sent = neuron.delta(act)
     # What is held back is the change since the last spike; the threshold is at least a payload of 1.
     steps = torch.arange(1, act.shape[-1] + 1, device=act.device)
     last = (steps * (sent != 0)).cummax(-1).values
     residue = act - torch.cat([torch.zeros_like(act[..., :1]), act], -1).gather(-1, last)
-    return {SPIKES: sent, "sigma": sigma, "act": act, "residue": residue}
+    return {SPIKES: sent, "act": act, "residue": residue}
 
 
 def _sigma(neuron: Any, dendrites: Any) -> Variables:
@@ -162,7 +181,7 @@ def _sigma(neuron: Any, dendrites: Any) -> Variables:
     return {"v": neuron.sigma(dendrites) if hasattr(neuron, "sigma") else dendrites}
 
 
-_IN_UNITS_OF_SUMS: set[type[Any]] = {SigmaDelta, Readout}
+_IN_UNITS_OF_SUMS: set[type[Any]] = {SigmaDelta, Delta, Readout}
 """Kinds whose registers are not in the units of SLAYER's states."""
 
 _DYNAMICS: dict[type[Any], Callable[[Any, Any], Variables]] = {
@@ -173,5 +192,7 @@ _DYNAMICS: dict[type[Any], Callable[[Any, Any], Variables]] = {
     RF: _rf,
     RFIZ: _rf_iz,
     SigmaDelta: _sigma_delta,
+    Delta: _delta,
+    Membrane: _membrane,
     Readout: _sigma,
 }

@@ -13,6 +13,7 @@ from ..contract.axon import arrivals
 from ..contract.fixed import DECAY_ONE
 from ..contract.net import Net
 from ..contract.neurons import RULES
+from ..contract.readout import Readout
 
 IntArray = npt.NDArray[np.int32]
 
@@ -66,7 +67,7 @@ class Trace:
 def without_registers(trace: Trace, net: Net) -> Trace:
     """Return a trace's spikes, and of a read-out what it answers with.
 
-    That is its register after the last step, and in every step if the register remembers nothing.
+    That is its register in every step, or after the last one if it adds up what arrived in all of them.
     """
     layers: dict[str, Mapping[str, IntArray]] = {}
     for layer in net.layers:
@@ -74,6 +75,6 @@ def without_registers(trace: Trace, net: Net) -> Trace:
         if SPIKES in of:
             layers[layer.name] = {SPIKES: of[SPIKES]}
         else:
-            steps = slice(None) if getattr(layer.neuron, "v_decay", 0) == DECAY_ONE else slice(-1, None)
-            layers[layer.name] = {name: array[..., steps] for name, array in of.items()}
+            adds_up = isinstance(layer.neuron, Readout) and layer.neuron.v_decay != DECAY_ONE
+            layers[layer.name] = {"v": of["v"][..., -1:] if adds_up else of["v"]}
     return Trace(backend=trace.backend, layers=layers)

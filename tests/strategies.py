@@ -14,6 +14,7 @@ from spikeproof.contract.conv import Conv
 from spikeproof.contract.cpg import Phase
 from spikeproof.contract.cpg_coupled import Coupled
 from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.delta import Delta
 from spikeproof.contract.encoding import Driven
 from spikeproof.contract.fixed import (
     BIAS_MANT_MAX,
@@ -26,6 +27,7 @@ from spikeproof.contract.fixed import (
     WEIGHT_MAX,
     WEIGHT_MIN,
 )
+from spikeproof.contract.membrane import Membrane
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.readout import Readout
 from spikeproof.contract.rf import RF
@@ -133,6 +135,28 @@ def sigma_delta_params(num_neurons):
     )
 
 
+def delta_params(num_neurons):
+    """Delta encoders of any value."""
+    register = edged(0, 2**31 - 1, 64, 4096)
+    return st.builds(
+        Delta,
+        num_neurons=st.just(num_neurons),
+        v_th=register | arrays(register, num_neurons),
+        state_exp=st.just(6) | edged(-18, 23),
+    )
+
+
+def membrane_params(num_neurons):
+    """Membranes that never fire, of any value."""
+    return st.builds(
+        Membrane,
+        **several("u_decay", "v_decay", n=num_neurons),
+        bias_mant=biases | arrays(biases, num_neurons),
+        a_shift=ends["a_shift"],
+        u_shift=edged(-8, 8),
+    )
+
+
 def several(*names, n):
     """Decays under their names, one or one a neuron."""
     return {"num_neurons": st.just(n)} | {name: decays | arrays(decays, n) for name in names}
@@ -179,7 +203,8 @@ def axons(num_neurons):
 
 
 complex_kinds = (adrf_params, adrf_iz_params, rf_params, rf_iz_params)
-kinds_that_fire = (celif_params, cuba_params, alif_params, sigma_delta_params, *complex_kinds)
+kinds_that_fire = (celif_params, cuba_params, alif_params, sigma_delta_params, delta_params, *complex_kinds)
+kinds_that_answer = (readout_params, membrane_params)
 
 
 @st.composite
@@ -224,7 +249,7 @@ def nets(draw, max_neurons=5, max_steps=6):
     channels = draw(st.integers(1, max_neurons))
     kinds = draw(st.lists(st.sampled_from(kinds_that_fire), min_size=0, max_size=3))
     if not kinds or draw(st.booleans()):
-        kinds = [*kinds, readout_params]
+        kinds = [*kinds, draw(st.sampled_from(kinds_that_answer))]
     layers, width = [], channels
     image = None
     if draw(st.sampled_from((False, False, True))):
@@ -244,9 +269,9 @@ def nets(draw, max_neurons=5, max_steps=6):
             synapse = Dense(weight=draw(weights(n * sums, width + channels_beside)))
         neuron = draw(kind(n))
         scale = 2 ** draw(st.integers(0, 10))
-        axon = draw(st.none() | axons(n)) if kind is not readout_params else None
+        axon = draw(st.none() | axons(n)) if kind not in kinds_that_answer else None
         feedback = None
-        unary = kind not in (readout_params, sigma_delta_params)
+        unary = kind not in (*kinds_that_answer, sigma_delta_params, delta_params)
         if unary and draw(st.sampled_from((False, False, False, True))):
             feedback = Dense(weight=draw(weights(n * sums, n)))
             neuron = dataclasses.replace(neuron, graded=0) if getattr(neuron, "graded", 0) else neuron

@@ -30,7 +30,7 @@ class Rule(AbstractProcess):
     a_in : InPort, shape (n,), or (2 * n,) for complex neurons
         Dendritic sums; of complex neurons the real ones before the imaginary ones.
     s_out : OutPort, shape (n,)
-        Spikes: 0 or 1, or payloads.
+        Spikes: 0 or 1, or payloads; of neurons that fire.
 
     Notes
     -----
@@ -42,7 +42,8 @@ class Rule(AbstractProcess):
         rule = RULES[type(params)]
         shape = (params.num_neurons,)
         self.a_in = InPort(shape=(rule.sums * params.num_neurons,))
-        self.s_out = OutPort(shape=shape)
+        if rule.fires:
+            self.s_out = OutPort(shape=shape)
         for field, start in rule.module.reset(params)._asdict().items():
             setattr(self, field, Var(shape=shape, init=start))
 
@@ -73,3 +74,11 @@ class CUBA(Rule):
 
 class SigmaDelta(Rule):
     """Sigma-delta neurons whose payloads are finer than their registers, see `spikeproof.contract.sigma_delta`."""
+
+
+class Delta(Rule):
+    """Delta encoders, see `spikeproof.contract.delta`."""
+
+
+class Membrane(Rule):
+    """Membranes that never fire, see `spikeproof.contract.membrane`."""

@@ -5,7 +5,7 @@ import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import adrf, adrf_iz, alif, celif, cuba, readout, real, rf, rf_iz, sigma_delta
+from spikeproof.contract import adrf, adrf_iz, alif, celif, cuba, delta, membrane, readout, real, rf, rf_iz, sigma_delta
 
 N = 3
 
@@ -143,6 +143,42 @@ def test_adrf_iz_step_is_its_equations(data):
         assert sent[i] == (fires * new_imag if params.graded else fires)
 
 
+def integrated(params, i, u, v, x):
+    """What a CUBA neuron makes of its registers and a sum, before it compares."""
+    new_u = wrapped(decayed(u, int(params.u_decay[i])) + shifted(x, params.a_shift))
+    new_u = new_u - 2**24 if new_u > 2**23 else new_u + 2**24 if new_u <= -(2**23) else new_u
+    received = shifted(new_u + int(params.bias_mant[i]) * 64, params.u_shift)
+    return new_u, clip(decayed(v, int(params.v_decay[i])) + received)
+
+
+@given(st.data())
+def test_membrane_step_is_its_equations(data):
+    params = data.draw(some.membrane_params(N))
+    u, v = (data.draw(some.arrays(what, N)) for what in (some.currents, some.states))
+    x = data.draw(some.arrays(some.sums | some.port, N))
+
+    sent, state = membrane.step(params, membrane.MembraneState(u=u, v=v), x)
+
+    for i in range(N):
+        assert (state.u[i], state.v[i]) == integrated(params, i, int(u[i]), int(v[i]), int(x[i]))
+    assert not sent.any()
+
+
+@given(st.data())
+def test_delta_step_is_its_equations(data):
+    params = data.draw(some.delta_params(N))
+    act, residue, x = (data.draw(some.arrays(some.port, N)) for _ in range(3))
+
+    sent, state = delta.step(params, delta.DeltaState(act=act, residue=residue), x)
+
+    for i in range(N):
+        change = wrapped(int(x[i]) - int(act[i]) + int(residue[i]))
+        reached = change != -(2**31) and abs(change) >= params.v_th[i]
+        k = params.state_exp
+        assert sent[i] == (0 if not reached else change // 2**k if k >= 0 else wrapped(change * 2**-k))
+        assert (state.act[i], state.residue[i]) == (x[i], 0 if reached else change)
+
+
 @given(st.data())
 def test_cuba_step_is_its_equations(data):
     params = data.draw(some.cuba_params(N))
@@ -152,10 +188,7 @@ def test_cuba_step_is_its_equations(data):
     sent, state = cuba.step(params, cuba.CUBAState(u=u, v=v), x)
 
     for i in range(N):
-        new_u = wrapped(decayed(int(u[i]), int(params.u_decay[i])) + shifted(int(x[i]), params.a_shift))
-        new_u = new_u - 2**24 if new_u > 2**23 else new_u + 2**24 if new_u <= -(2**23) else new_u
-        received = shifted(new_u + int(params.bias_mant[i]) * 64, params.u_shift)
-        new_v = clip(decayed(int(v[i]), int(params.v_decay[i])) + received)
+        new_u, new_v = integrated(params, i, int(u[i]), int(v[i]), int(x[i]))
         fires = int(new_v > params.v_th_mant * 64)
         assert (state.u[i], state.v[i]) == (new_u, 0 if fires else new_v)
         assert sent[i] == (fires * new_v if params.graded else fires)

@@ -10,7 +10,7 @@ from spikeproof.contract.net import Input
 from spikeproof.export.describe import describe
 from spikeproof.export.slayer import record
 from spikeproof.lava_procs import compat
-from spikeproof.train import celif
+from spikeproof.train import celif, cpg
 from spikeproof.train.readout import Readout
 
 compat.apply()
@@ -43,6 +43,20 @@ def test_a_stock_block_is_read_and_left_as_it_was():
     assert torch.equal(block(x), spikes)
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
+def test_a_weight_norm_is_read_as_the_next_forward_pass_computes_it():
+    block = cuba(weight_norm=True, weight_scale=2)
+    before = record(block, steps=9).layers[0].synapse.weight
+    with torch.no_grad():
+        block.synapse.weight_v.neg_()  # as a training step does: the weight itself follows in the next forward pass
+
+    after = record(block, steps=9).layers[0].synapse.weight
+
+    block(torch.zeros(1, 4, 9))
+    assert np.array_equal(after, record(block, steps=9).layers[0].synapse.weight)
+    assert np.array_equal(after, -before) and after.any()
+
+
 def test_a_mask_is_in_the_record():
     mask = torch.tensor([[1, 0, 1, 0]] * 3).float()
     net = record(torch.nn.Sequential(cuba(mask=mask, weight_scale=8)), steps=9)
@@ -68,7 +82,12 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: cuba(count_log=True), "layer 'cuba1': count_log"),
         (lambda: cuba(mask=torch.ones(3, 4), weight_norm=True), "layer 'cuba1': mask: .*the mask does nothing"),
         (lambda: cuba(pre_hook_fx=lambda w, descale=False: w), "layer 'cuba1': pre_hook_fx"),
-        (lambda: _with(PARAMS, norm=torch.nn.Identity), "layer 'cuba1': norm: there is no place for it"),
+        (lambda: _with(PARAMS, norm=torch.nn.Identity), "layer 'cuba1': norm: integers can do what MeanOnlyBatchNorm"),
+        (lambda: sigma_delta(norm=SCALE), "layer 'sigma_delta1': norm: sigma-delta units do not divide"),
+        (lambda: _recurrent(norm=SCALE), "layer 'cuba1': norm: SLAYER's recurrent block divides"),
+        (lambda: _recurrent(graded_spike=True), "layer 'cuba1': graded_spike: feedback is unary"),
+        (lambda: _uneven(), "layer 'rf1': norm: real and imaginary sums are divided by different"),
+        (lambda: torch.nn.Sequential(cpg.Concat(cpg.Encoding(2)), _moved("alif")), "layer 'alif1': norm: behind a Concat"),
         (lambda: _with(PARAMS, persistent_state=True), "layer 'cuba1': persistent_state"),
         (lambda: _with(PARAMS, threshold=64.0), "layer 'cuba1': threshold: .*fires at equality"),
         (lambda: _with(PARAMS, shared_param=False), "layer 'cuba1': shared_param: .* Run the module once"),
@@ -81,21 +100,46 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: slayer.block.cuba.TimeDecimation(2), "layer 'cuba1': TimeDecimation: .* Decimate the input"),
         (lambda: slayer.block.cuba.KWTA(PARAMS | {"threshold": 9}, 4, 3, 1), "layer 'cuba1': threshold: .* constant"),
         (lambda: slayer.block.rf.KWTA(dict(RESONATE), 4, 3, 1), "layer 'rf1': KWTA: SLAYER's own forward pass raises"),
-        (lambda: slayer.block.cuba.Input(PARAMS, weight=2.0), "layer 'cuba1': Input: .* Begin with a Dense or Conv"),
+        (lambda: slayer.block.cuba.Input(PARAMS, weight=2.0), "layer 'cuba1': the number of its inputs is unknown"),
+        (lambda: _hooked_input(), "layer 'cuba1': pre_hook_fx: only the neuron's own quantize_8bit is known"),
+        (lambda: slayer.block.rf.Input(RESONATE), "layer 'rf1': Input: SLAYER's own forward pass raises"),
+        (lambda: torch.nn.Sequential(_with(PARAMS, graded_spike=True), slayer.block.cuba.Input(PARAMS)),
+         "layer 'cuba2': Input: it rounds the graded spikes that arrive"),
         (lambda: slayer.block.cuba.Input(), "Input: .* Build it with delay_shift=False"),
-        (lambda: slayer.block.cuba.Affine(PARAMS, 4, 3), "layer 'cuba1': dynamics: .* dynamics=False"),
         (lambda: slayer.block.cuba.Unpool(PARAMS, 2), "layer 'cuba1': the size of its images is unknown"),
-        (lambda: slayer.block.rf.Dense({**RESONATE, "norm": slayer.neuron.norm.MeanOnlyBatchNorm}, 4, 3),
-         "layer 'rf1': norm"),
         (lambda: sigma_delta(activation=torch.tanh), "layer 'sigma_delta1': activation: .*relu"),
         (lambda: sigma_delta(cum_error=True), "layer 'sigma_delta1': cum_error"),
-        (lambda: sigma_delta(norm=slayer.neuron.norm.MeanOnlyBatchNorm), "layer 'sigma_delta1': norm"),
         (lambda: torch.nn.Linear(4, 3), "layer 'linear1': torch.nn.modules.linear.Linear cannot be exported"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_exact_is_refused_by_layer_reason_and_mend(module, words):
     with pytest.raises(UnsupportedError, match=words):
         record(torch.nn.Sequential(module()), steps=5)
+
+
+MEAN, SCALE = slayer.neuron.norm.MeanOnlyBatchNorm, slayer.neuron.norm.WgtScaleBatchNorm
+
+
+def _recurrent(**changes):
+    return slayer.block.cuba.Recurrent({**PARAMS, **changes}, 4, 3)
+
+
+def _uneven():
+    block = slayer.block.rf.Dense({**RESONATE, "norm": SCALE}, 4, 3)
+    block.neuron.real_norm.running_var.fill_(4.0)
+    return block
+
+
+def _moved(family):
+    block = getattr(slayer.block, family).Dense({**PARAMS, **ADAPTIVE, "norm": MEAN}, 6, 3)
+    block.neuron.norm.running_mean.fill_(1.0)
+    return block
+
+
+def _hooked_input():
+    block = slayer.block.cuba.Input(PARAMS)
+    block.pre_hook_fx, block.neuron.shape = torch.round, torch.Size([4])
+    return block
 
 
 def sigma_delta(**changes):
@@ -105,6 +149,22 @@ def sigma_delta(**changes):
 
 def _with(params, **changes):
     return slayer.block.cuba.Dense({**params, **changes}, 4, 3, delay_shift=False)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "words"),
+    [
+        ("cuba", {"shared_param": False}, "layer 'cuba1': shared_param=False: .* along the columns of images"),
+        ("rf", {"norm": MEAN}, "layer 'rf1': norm: convolutions of these neurons have no place"),
+    ],
+)
+def test_what_cannot_be_exact_on_images_is_refused(family, changes, words):
+    block = getattr(slayer.block, family).Conv((PARAMS if family == "cuba" else RESONATE) | changes, 1, 2, 3)
+    if "norm" in changes:
+        block.neuron.real_norm.running_mean.fill_(1.0)
+
+    with pytest.raises(UnsupportedError, match=words):
+        record(block, sample=np.zeros((1, 1, 4, 5, 6)))
 
 
 def test_networks_without_order_encoding_or_length_are_refused():
@@ -120,6 +180,9 @@ def test_networks_without_order_encoding_or_length_are_refused():
         record(torch.nn.Sequential(cuba()))
     with pytest.raises(UnsupportedError, match="2 different TemporalEncoding objects"):
         record(torch.nn.Sequential(*(celif.Dense({}, 3, 3, temporal_encoding=one) for one in te)))
+    encoder = slayer.block.sigma_delta.Input({"threshold": 0.1, "activation": torch.relu})
+    with pytest.raises(UnsupportedError, match=r"Input: it rounds what enters to multiples of 2\*\*-5 itself"):
+        record(encoder, sample=np.zeros((1, 4, 6)), input=Input(num_channels=4, bits=8, exp=-4))
     with pytest.raises(UnsupportedError, match="layer 'celif2': input_exp is for the first layer"):
         record(torch.nn.Sequential(*(celif.Dense({}, 3, 3, temporal_encoding=te[0], input_exp=-6) for _ in range(2))))
 

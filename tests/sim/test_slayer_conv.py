@@ -93,14 +93,14 @@ def other(family, seed):
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     blocks, params = of_family(random, family)
-    conv = blocks.Conv(params, 2, 3, 3, stride=(2, 1), padding=1, weight_scale=4, delay=True)
-    net = torch.nn.Sequential(conv, blocks.Flatten(), blocks.Dense(params, 3 * 3 * 4, 5, weight_scale=4))
+    conv = blocks.Conv(params, 2, 4, 3, stride=(2, 1), padding=1, weight_scale=4, delay=True, groups=1 + seed % 2)
+    net = torch.nn.Sequential(conv, blocks.Flatten(), blocks.Dense(params, 4 * 3 * 4, 5, weight_scale=4))
     x = spikes(random, 3, 2, 5, 4, 20)
     lively(net)(torch.as_tensor(x))
     return net, x
 
 
-@pytest.mark.parametrize("family", ["alif", "rf", "rf_iz", "adrf"])
+@pytest.mark.parametrize("family", ["alif", "rf", "rf_iz", "adrf", "adrf_iz"])
 def test_other_families_convolve(family):
     fired = 0
     for seed in range(4):

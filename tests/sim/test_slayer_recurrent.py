@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from slayer_nets import block, busy, exact, lively, neuron, of_family, slayer, spikes
+from slayer_nets import block, busy, exact, lively, neuron, of_family, spikes
 
 import spikeproof
 from spikeproof.contract.errors import UnsupportedError
@@ -159,19 +159,6 @@ def test_a_stream_resets_what_is_fed_back():
 
 
 SHARED = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.03}
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"norm": slayer.neuron.norm.MeanOnlyBatchNorm}, "layer 'cuba1': norm: SLAYER's recurrent block adds its bias"),
-        ({"graded_spike": True}, "layer 'cuba1': graded_spike: feedback is unary"),
-    ],
-)
-def test_what_cannot_be_exact_is_refused(changes, words):
-    recurrent = block.Recurrent({**SHARED, **changes}, 3, 3)
-    with pytest.raises(UnsupportedError, match=words):
-        record(recurrent, steps=5)
 
 
 def test_a_dictionary_that_a_recurrent_block_has_changed_is_named():
