@@ -18,6 +18,7 @@ _PUBLIC = {
     "record": (".export.slayer", "record"),
     "accelerate": (".train.accelerate", "accelerate"),
     "export_netx": (".export.slayer", "export_netx"),
+    "lint": (".export.lint.check", "lint"),
     "load": (".export.formats", "load"),
     "reset_state": (".export.slayer_state", "reset_state"),
     "simulate": (".sim.simulate", "simulate"),

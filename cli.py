@@ -11,7 +11,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -234,16 +234,39 @@ def export(
 
 @app.command()
 def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json: AsJson = False) -> None:
-    """Show the layers and parameters of a network file, and what to mind."""
+    """Show the layers and parameters of a network file, and what the linter finds in it."""
     from .export.describe import describe
     from .export.formats import load
+    from .export.lint.check import lint
 
-    found = describe(load(net))
+    findings = lint(net)
+    refused = [finding for finding in findings if finding.severity == "error"]
+    found = {} if refused else describe(load(net))
     if as_json:
-        _print_json(found)
-        return
+        _print_json(found | {"findings": [asdict(finding) for finding in findings]})
+    elif found:
+        _print_network(found, str(net))
+    if not as_json:
+        _print_findings(findings)
+    if refused:
+        raise typer.Exit(2)
+
+
+def _print_findings(findings: list[Any]) -> None:
+    """Print what the linter found, the worst first, what is alike in several layers once."""
+    colours = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+    alike: dict[tuple[str, ...], list[Any]] = {}
+    for found in findings:
+        alike.setdefault((found.severity, found.rule, found.why, found.mend), []).append(found)
+    for (severity, rule, why, mend), places in alike.items():
+        _out.print(Text.assemble((severity, colours[severity]), f" {rule}: {why}. {mend[:1].upper()}{mend[1:]}."))
+        for found in places:
+            _out.print(f"    {found.where}: {found.what}", markup=False)
+
+
+def _print_network(found: dict[str, Any], title: str) -> None:
     columns = ("name", "neuron", "inputs", "cpg", "neurons", "weights", "latency", "scale")
-    table = Table(*columns, "parameters", title=str(net))
+    table = Table(*columns, "parameters", title=title)
     for layer in found["layers"]:
         parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
         table.add_row(*(str(layer[key]) for key in columns), parameters)
@@ -256,8 +279,6 @@ def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json:
             f"temporal encoding: {te['kind']}, {te['steps']} steps, {te['neurons']} neurons, "
             f"{te['bytes_a_neuron']} bytes a neuron"
         )
-    for note in found["notes"]:
-        _out.print(f"note: {note}", markup=False)
 
 
 @app.command()

@@ -44,3 +44,7 @@ class InterruptedRunError(SpikeproofError):
     """A training run was ended by a signal; what it has reached is kept."""
 
     exit_code = 1
+
+
+class LintWarning(UserWarning):
+    """Something of a network would be lost, or compute another thing than was trained, unless someone acts."""

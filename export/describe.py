@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.celif import CELIF
 from ..contract.encoding import Driven
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ..contract.net import Layer, Net
 from ..contract.sigma_delta import SigmaDelta
 
 _IN_UNITS = {"v_th_mant": "threshold", "v_th_step": "threshold_step"}
-
-_PORT_LIMIT = 2**15
-"""Lava declares its dendritic ports 16 bits wide and does not enforce it on a CPU; hardware would."""
 
 
 def describe(net: Net) -> dict[str, Any]:
@@ -30,7 +26,7 @@ def describe(net: Net) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``input``, ``steps``, ``layers`` (a dict each), ``te`` and ``notes``: sentences on what to mind.
+        ``input``, ``steps``, ``layers`` (a dict each) and ``te``. What to mind, `spikeproof.lint` says.
     """
     graded = f"graded, {net.input.bits} bits, unit 2**{net.input.exp}" if net.input.bits else "unary spikes"
     return {
@@ -38,7 +34,6 @@ def describe(net: Net) -> dict[str, Any]:
         "steps": net.steps,
         "layers": [_layer(net, i) for i in range(len(net.layers))],
         "te": _encoding(net),
-        "notes": _notes(net),
     }
 
 
@@ -91,20 +86,3 @@ def _parameters(layer: Layer) -> dict[str, Any]:
         found["threshold"] = float(neuron.v_th.max()) / payload
     found["bias"] = bool(np.any(getattr(neuron, "bias_mant", getattr(neuron, "bias", 0))))
     return found
-
-
-def _notes(net: Net) -> list[str]:
-    notes = []
-    for layer, bound in zip(net.layers, net.sum_bounds(), strict=True):
-        if bound >= _PORT_LIMIT:
-            notes.append(
-                f"layer {layer.name!r}: a dendritic sum can reach {bound} in the worst case. Lava declares 16 bits for "
-                "it, which its CPU models do not enforce, so parity says nothing about such sums on a chip."
-            )
-        if not np.any(layer.synapse.weight):
-            notes.append(f"layer {layer.name!r}: all weights are zero, so it sees nothing but its bias.")
-    if isinstance(net.te, np.ndarray) and len(net.te) < net.steps:
-        notes.append(f"the temporal encoding has {len(net.te)} rows for {net.steps} steps, so it wraps.")
-    if any(isinstance(layer.neuron, CELIF) for layer in net.layers):
-        notes.append("CE-LIF layers need spikeproof's Lava processes; stock lava-dl netx refuses this file.")
-    return notes

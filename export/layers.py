@@ -114,6 +114,9 @@ NEURONS = {
     "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp", "v_decay": "vDecay"}, {}),
 }
 
+STOCK_TYPES = frozenset({"CUBA"})
+"""Types that stock NetX knows and runs; it refuses a file with another one."""
+
 _CPG_TYPES: dict[type[Any], str] = {Phase: "CPG_PHASE", Coupled: "CPG_COUPLED"}
 
 
@@ -127,8 +130,7 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     layer : Layer
         The record.
     """
-    type_name = next(name for name, schema in NEURONS.items() if _holds(schema, layer.neuron))
-    schema = NEURONS[type_name]
+    schema = NEURONS[_schema_name(layer)]
     sums = RULES[schema.kind].sums
     shape = synapses.out_shape(layer.synapse, sums)
     synapses.write(handle, layer.synapse, sums, layer.feedback)
@@ -148,7 +150,7 @@ def write(handle: h5py.Group, layer: Layer) -> None:
         if layer.axon.longest > layer.lead:
             handle["delay"] = layer.axon.delay - layer.lead
     neuron = handle.create_group("neuron")
-    write_text(neuron, "type", type_name + _suffix(layer))
+    write_text(neuron, "type", type_name(layer))
     for field, name in schema.fields.items():
         neuron[name] = synapses.per_channel(np.atleast_1d(getattr(layer.neuron, field)), shape)
     for name, constant in schema.constants.items():
@@ -197,6 +199,15 @@ def read(handle: h5py.Group) -> Layer:
     if stated != expected:
         raise FileFormatError(f"neuron/type is {stated!r}; with what the layer has it is {expected!r}.")
     return layer
+
+
+def type_name(layer: Layer) -> str:
+    """Return the type of a layer's neurons in a file."""
+    return _schema_name(layer) + _suffix(layer)
+
+
+def _schema_name(layer: Layer) -> str:
+    return next(name for name, schema in NEURONS.items() if _holds(schema, layer.neuron))
 
 
 def _suffix(layer: Layer) -> str:

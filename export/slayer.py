@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -17,13 +18,14 @@ import torch
 from torch import nn
 
 from ..contract.axon import Axon
-from ..contract.errors import RecordError, UnsupportedError
+from ..contract.errors import LintWarning, RecordError, UnsupportedError
 from ..contract.fixed import DECAY_ONE, WEIGHT_STEP
 from ..contract.net import Input, Layer, Net, sent_exp
 from ..contract.neurons import RULES
 from ..contract.oscillators import Oscillators
 from ..contract.readout import Readout
 from . import netx, slayer_constants, slayer_neurons, slayer_order, slayer_synapses
+from .lint import modules as lint_modules
 from .refusal import refuse
 from .slayer_neurons import per_channel
 
@@ -131,10 +133,10 @@ def record(
     """
     listed = blocks(module, sample)
     shape = None if sample is None else np.shape(sample)[1:-1]
-    source = _source(listed[0].module, input)
+    source = source_of(listed[0].module, input)
     layers: list[Layer] = []
     for i, block in enumerate(listed, start=1):
-        layer, shape = _layer(block, i, shape, sent_exp(layers[-1]) if layers else source.exp)
+        layer, shape = read_layer(block, i, shape, sent_exp(layers[-1]) if layers else source.exp)
         layers.append(layer)
         if i < len(listed) and not RULES[type(layer.neuron)].fires:
             raise UnsupportedError(
@@ -190,9 +192,18 @@ def export_netx(
         See `record`; nothing is written.
     InputError
         The folder cannot be written to.
+
+    Warns
+    -----
+    LintWarning
+        A part of the module is not in the file, or is trained on what a simulation does not have; see
+        `spikeproof.lint`.
     """
     net = record(module, steps=steps, sample=sample, input=input)
     netx.write(net, path)
+    for found in lint_modules.of_blocks(module, [each.module for each in blocks(module, sample)]):
+        if found.severity == "warning":
+            warnings.warn(str(found), LintWarning, stacklevel=2)
     return net
 
 
@@ -220,7 +231,7 @@ Shape = tuple[int, ...]
 """Shape of what arrives at a block, or of its neurons: (neurons,) or (channels, rows, columns)."""
 
 
-def _source(first: Any, stated: Input | None) -> Input:
+def source_of(first: Any, stated: Input | None) -> Input:
     """Return what enters a network whose first block is `first`."""
     if hasattr(first, "input_record"):
         source: Input = first.input_record()
@@ -249,13 +260,18 @@ def _rounded_exp(block: Any) -> int:
     return 2 - int(block.neuron.w_scale).bit_length()
 
 
-def _layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple[Layer, Shape]:
+def name_of(block: Any, index: int) -> str:
+    """Return what the layer of a block is called, the `index`-th from 1 on."""
+    return f"{type(block).__module__.rsplit('.', 1)[-1]}{index}"
+
+
+def read_layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple[Layer, Shape]:
     """Return a block's record and the shape of its neurons.
 
     `shape` is that of what arrives, if it is known, and ``2**exp`` what a payload of 1 means.
     """
     block = found.module
-    name = f"{type(block).__module__.rsplit('.', 1)[-1]}{index}"
+    name = name_of(block, index)
     if found.flatten and shape is not None:
         shape = (math.prod(shape),)
     if hasattr(block, "record"):

@@ -123,6 +123,18 @@ def read(
         raise FileFormatError(f"{path}: not a readable HDF5 file ({str(error).strip(chr(39))}).") from None
 
 
+def refusals(path: str | os.PathLike[str]) -> list[str]:
+    """Return the words with which `read` would refuse a file, those of every layer; raises as `read` does."""
+    found: list[str] = []
+    try:
+        with h5py.File(path, "r") as file:
+            _layers(file, _Options(None, None, None, 0, None, False), found)
+    except (FileFormatError, RecordError) as error:
+        if not found:
+            raise FileFormatError(f"{path}: {error}") from None
+    return found
+
+
 def groups(file: h5py.File) -> list[tuple[str, h5py.Group]]:
     """Return a file's layers, (name of the group, the group), in their order."""
     group = member(file, "layer", h5py.Group)
@@ -132,7 +144,8 @@ def groups(file: h5py.File) -> list[tuple[str, h5py.Group]]:
     return [(name, member(group, name, h5py.Group)) for name in names]
 
 
-def _read(file: h5py.File, options: _Options) -> Stock:
+def _layers(file: h5py.File, options: _Options, refused: list[str] | None = None) -> stock_layers.Before:
+    """Read all layers; with a list for what is refused, go on behind it."""
     before = stock_layers.Before((), options.input_shape, options.input, None)
     for name, handle in groups(file)[: options.num_layers]:
         try:
@@ -142,9 +155,17 @@ def _read(file: h5py.File, options: _Options) -> Stock:
             else:
                 before = stock_layers.read(handle, kind, name, before)
         except UnsupportedError as error:
-            raise UnsupportedError(f"layer/{name}: {error}") from None
+            if refused is None:
+                raise UnsupportedError(f"layer/{name}: {error}") from None
+            refused.append(f"layer/{name}: {error}")
+            before = before._replace(shape=stock_layers.stated_shape(handle) if "shape" in handle.keys() else None)
         except (FileFormatError, RecordError) as error:
             raise FileFormatError(f"layer/{name}: {error}") from None
+    return before
+
+
+def _read(file: h5py.File, options: _Options) -> Stock:
+    before = _layers(file, options)
     layers = tuple(_late(layer) for layer in before.layers) if options.delay_shift else before.layers
     if not layers:
         raise FileFormatError("there is no layer of neurons in it, or none is left. Skip fewer layers.")

@@ -155,7 +155,7 @@ def _recurrent(handle: h5py.Group, name: str, before: Before) -> Before:
 def _conv(handle: h5py.Group, name: str, before: Before) -> Before:
     refuse_unknown(handle, _COMMON | {*_WINDOW, "inChannels", "outChannels", "groups"})
     weight, sums = _weights(handle)
-    if weight.ndim < 4 or weight[0, 0].size != math.prod(weight.shape[2:4]):
+    if weight.ndim < 4 or math.prod(weight.shape[4:]) != 1:
         raise FileFormatError(f"weight has shape {weight.shape}, not (outputs, inputs, rows, columns).")
     groups = scalar(handle, "groups", 1)
     refuse({"groups": (sums > 1 and groups > 1, "complex synapses keep two weights apart. Build it with groups=1")})
@@ -198,16 +198,16 @@ def _pool(handle: h5py.Group, name: str, before: Before) -> Before:
 
 
 def _average(handle: h5py.Group, name: str, before: Before) -> Before:
-    """Read an average over groups of neurons as a read-out of their sum, which remembers nothing."""
+    """Read an average as a read-out of every step: the sum of each group, of which 2 are a spike."""
     refuse_unknown(handle, {"type", "shape"})
     if not before.layers:
         raise UnsupportedError("it averages the network's input. Average before the network.")
     outputs, inputs = math.prod(stated_shape(handle)), before.layers[-1].num_neurons
     if inputs % outputs or inputs * outputs > MAX_ELEMENTS:
         raise FileFormatError(f"shape says {outputs} groups, but {inputs} neurons arrive.")
-    weight = np.kron(np.eye(outputs, dtype=np.int64), np.full((1, inputs // outputs), _UNIT))
+    weight = np.kron(np.eye(outputs, dtype=np.int64), np.full((1, inputs // outputs), WEIGHT_STEP))
     neuron = Readout(num_neurons=outputs, v_decay=DECAY_ONE)
-    layer = Layer(name=name, synapse=Dense(weight=weight), neuron=neuron)
+    layer = Layer(name=name, synapse=Dense(weight=weight), neuron=neuron, scale=WEIGHT_STEP)
     return before._replace(layers=(*before.layers, layer), shape=(outputs,))
 
 
@@ -239,6 +239,8 @@ def _add(
     if math.prod(stated) != math.prod(shape) or (len(stated) == len(shape) and stated != shape):
         raise FileFormatError(f"shape is {stated}, but the weights make it {shape}.")
     source = before.source or _default_source(handle)
+    if before.shape is not None and math.prod(before.shape) != synapse.num_inputs:
+        raise FileFormatError(f"its weights take {synapse.num_inputs} inputs, but {before.shape} arrive.")
     neuron = stock_neurons.read(handle, shape, before._replace(source=source).exp())
     layer = Layer(name=name, synapse=synapse, neuron=neuron, axon=_axon(handle, shape), feedback=feedback)
     return before._replace(layers=(*before.layers, layer), shape=shape, source=source)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.adrf import ADRF
+from ..contract.adrf_iz import ADRFIZ
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
 from ..contract.errors import FileFormatError, UnsupportedError
@@ -230,26 +231,21 @@ def _resonator(kind: type[RF] | type[RFIZ]) -> Callable[[h5py.Group, Shape, int]
     return reader
 
 
-def _adrf(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
-    """Read an adaptive resonate-and-fire neuron."""
+def _adaptive_resonator(kind: type[ADRF] | type[ADRFIZ]) -> Callable[[h5py.Group, Shape, int], Neuron]:
     decays = {"th_decay": "thDecay", "ref_decay": "refDecay"}
-    refuse_unknown(group, {"type", "sinDecay", "cosDecay", "vThMant", "vThStep", "gradedSpike", *decays.values()})
-    return ADRF(
-        num_neurons=math.prod(shape),
-        v_th_mant=_threshold(group),
-        v_th_step=_one(group, "vThStep"),
-        **_all_values(group, decays, shape),
-        **_rotation(group, shape),
-        **_ends(group, exp),
-    )
 
+    def reader(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
+        refuse_unknown(group, {"type", "sinDecay", "cosDecay", "vThMant", "vThStep", "gradedSpike", *decays.values()})
+        return kind(
+            num_neurons=math.prod(shape),
+            v_th_mant=_threshold(group),
+            v_th_step=_one(group, "vThStep"),
+            **_all_values(group, decays, shape),
+            **_rotation(group, shape),
+            **_ends(group, exp),
+        )
 
-def _adrf_iz(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
-    """Refuse what SLAYER has no forward pass for."""
-    raise UnsupportedError(
-        "SLAYER's adrf_iz has no forward pass that the file could hold the training of: it calls its own spike() with "
-        "one argument too few. Use adrf or rf_iz."
-    )
+    return reader
 
 
 def _sigma_delta(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
@@ -280,8 +276,8 @@ READERS: dict[str, Callable[[h5py.Group, Shape, int], Neuron]] = {
     "ALIF": _alif,
     "RF_PHASE": _resonator(RF),
     "RF_IZHIKEVICH": _resonator(RFIZ),
-    "ADRF_PHASE": _adrf,
-    "ADRF_IZHIKEVICH": _adrf_iz,
+    "ADRF_PHASE": _adaptive_resonator(ADRF),
+    "ADRF_IZHIKEVICH": _adaptive_resonator(ADRFIZ),
     "SDNN": _sigma_delta,
 }
 """``neuron/type`` in a file -> its reader. LOIHI is CUBA in files of SLAYER's predecessor."""

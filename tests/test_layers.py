@@ -44,7 +44,15 @@ THEIRS = {
 
 ONLY_IN = {
     "torch": {
-        "export": {"slayer.py", "slayer_neurons.py", "slayer_order.py", "slayer_state.py", "slayer_synapses.py"},
+        "export": {
+            "slayer.py",
+            "slayer_neurons.py",
+            "slayer_order.py",
+            "slayer_state.py",
+            "slayer_synapses.py",
+            "modules.py",  # the linter's rules about modules
+            "of_modules.py",
+        },
         "sim": {"torch_backend.py", "torch_neurons.py", "verify.py"},
     },
     "nir": {"export": {"nir_graph.py"}},

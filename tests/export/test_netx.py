@@ -12,6 +12,7 @@ from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.describe import describe
+from spikeproof.export.lint.check import lint
 
 
 def small_net():
@@ -177,5 +178,6 @@ def test_description_is_in_words_and_minds_wide_sums():
 
     assert found["input"] == {"channels": 3, "kind": "graded, 8 bits, unit 2**-6"}
     assert found["layers"][0]["parameters"]["threshold"] == 19 / 128
-    assert any("can reach 70890" in note for note in found["notes"])
-    assert any("stock lava-dl netx refuses" in note for note in found["notes"])
+    findings = {finding.rule: finding for finding in lint(small_net())}
+    assert "can reach 70890" in findings["wide-sums"].what
+    assert "stock lava-dl netx refuses" in findings["own-process"].why

@@ -1,0 +1,82 @@
+"""`lint`: everything that the rules find in a module or a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy.typing as npt
+
+from ...contract.net import Input, Net
+from .. import formats, layers, stock
+from . import records, stock_files, stock_netx
+from .finding import Finding, Rule, Severity, sort
+from .refusals import refusal
+
+
+def lint(
+    subject: Any,
+    *,
+    steps: int | None = None,
+    sample: npt.ArrayLike | None = None,
+    input: Input | None = None,
+) -> list[Finding]:
+    """Return what is wrong, or would silently go wrong, with a network.
+
+    Parameters
+    ----------
+    subject : Module, Net or path-like
+        A network of blocks, a record, or a network file: ours, NIR, or one that stock lava-dl wrote.
+    steps, sample, input : optional
+        As in `spikeproof.record`, for a module.
+
+    Returns
+    -------
+    list of Finding
+        The worst first. An ``error`` is what `spikeproof.export_netx` or `spikeproof.load` refuses. Faults of the stock
+        path are warnings in a file that stock NetX loads, and else for information: records are exact.
+
+    Raises
+    ------
+    FileFormatError
+        The file is missing or damaged.
+    """
+    if isinstance(subject, Net):
+        return sort(of_record(subject))
+    if not isinstance(subject, str | os.PathLike):
+        from . import of_modules
+
+        return sort(of_modules.findings(subject, steps=steps, sample=sample, input=input))
+    if not formats.is_nir(subject) and stock.is_stock(subject):
+        return sort(_of_stock_file(Path(subject)))
+    net = formats.load(subject, steps=steps)
+    return sort(of_record(net, "warning" if not formats.is_nir(subject) and loads_in_stock(net) else None))
+
+
+def of_record(net: Net, stock_severity: Severity | None = None) -> list[Finding]:
+    """Return what the rules about records find; faults of the stock path get `stock_severity`, if one is given."""
+    return records.RULES.findings(net) + stock_netx.RULES.findings(net, stock_severity)
+
+
+def loads_in_stock(net: Net) -> bool:
+    """Return whether stock NetX loads the file of a record, and does not refuse what it could not run."""
+    return all(layers.type_name(layer) in layers.STOCK_TYPES for layer in net.layers)
+
+
+def _of_stock_file(path: Path) -> list[Finding]:
+    refused = stock.refusals(path)
+    if refused:
+        return [refusal(words) for words in refused]
+    net = stock.load(path)
+    with h5py.File(path, "r") as file:
+        found = stock_files.RULES.findings(stock_files.StockFile(stock.groups(file), net))
+    return found + of_record(net, "warning")
+
+
+def rules() -> list[Rule]:
+    """Return all rules: those of modules, of stock files and of records. It loads torch."""
+    from . import modules
+
+    return [*modules.RULES, *stock_files.RULES, *stock_netx.RULES, *records.RULES]

@@ -1,0 +1,201 @@
+"""Rules about modules: what only a module shows, in training or on its way out of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from ..slayer_order import STOCK, is_block
+from .finding import Finding, Found, Rules
+
+RULES = Rules("module")
+
+_WEIGHT_MIN, _WEIGHT_MAX = -256, 255
+
+
+class Model(NamedTuple):
+    """A module and the blocks of it that become layers."""
+
+    module: nn.Module
+    layers: list[tuple[str, Any]]
+    """(name of the layer, block)."""
+
+
+def of_blocks(module: nn.Module, blocks: Sequence[Any]) -> list[Finding]:
+    """Return what the rules find in a module whose layers are made of `blocks`, in their order."""
+    names = (f"{type(block).__module__.rsplit('.', 1)[-1]}{i}" for i, block in enumerate(blocks, start=1))
+    return RULES.findings(Model(module, list(zip(names, blocks, strict=False))))
+
+
+_GATES = ("its recurrence is made of floating-point activations", "Use recurrent blocks, cuba.Recurrent say")
+
+_REASONS: dict[str, tuple[str, str]] = {
+    "MultiheadAttention": (
+        "its products of two activations and its softmax have no synapse or neuron on Loihi 2",
+        "Keep it in training only, or replace it by recurrent CE-LIF blocks",
+    ),
+    "LayerNorm": (
+        "it divides by a deviation that is measured anew in every step, which no register holds",
+        "Train without it, or use SLAYER's WgtScaleBatchNorm in a CUBA block",
+    ),
+    "BatchNorm": (
+        "a factor of each channel does not fit an 8-bit weight and a shared threshold without loss",
+        "Train with SLAYER's MeanOnlyBatchNorm or WgtScaleBatchNorm in a CUBA block, which become a bias and a shift",
+    ),
+    "Linear": (
+        "its weights are floating-point numbers, and its outputs go to no neuron",
+        "Use spikeproof.Readout, a linear layer of 8-bit weights, or a block's own synapses",
+    ),
+    "LSTM": _GATES,
+    "GRU": _GATES,
+    "RNN": _GATES,
+    "Embedding": (
+        "a look-up by symbols is no sum of spikes",
+        "Feed the network the spikes or values that the embedding makes",
+    ),
+    "Conv": ("its weights are floating-point numbers, and its outputs go to no neuron", "Use a SLAYER Conv block"),
+}
+"""Word in the name of a class -> why it cannot be deployed, and what to do."""
+
+_UNKNOWN = (
+    "it has parameters of its own, and no reader knows what it computes with them",
+    "Put what it computes into blocks, or keep it out of the network that is deployed",
+)
+
+
+@RULES.add("training-only", "warning", "parts with parameters that no file holds: attention, LayerNorm, Linear, ...")
+def training_only(model: Model) -> Iterator[Found]:
+    """Find the outermost parts of a module that have parameters and are no blocks."""
+    layers = {id(block) for _, block in model.layers}
+    for name, part in _foreign(model.module, ""):
+        if id(part) not in layers:
+            kind, (why, mend) = type(part).__name__, reason(part)
+            count = sum(parameter.numel() for parameter in part.parameters())
+            yield Found(name, f"a {kind} with {count:,} parameters is no part of the record", why, mend)
+
+
+def reason(part: Any) -> tuple[str, str]:
+    """Return why a module that is no block cannot be deployed, and what to do."""
+    return next((words for word, words in _REASONS.items() if word in type(part).__name__), _UNKNOWN)
+
+
+def _foreign(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the outermost modules that hold parameters of their own and are no blocks, by their path."""
+    own = next(module.parameters(recurse=False), None)
+    if is_block(module) or _carries_encoding(module):
+        return
+    named = any(word in type(module).__name__ for word in _REASONS)
+    if own is not None or (named and next(module.parameters(), None) is not None):
+        yield path or "network", module
+        return
+    for name, child in module.named_children():
+        yield from _foreign(child, f"{path}.{name}" if path else name)
+
+
+def _carries_encoding(module: Any) -> bool:
+    """Whether a module is the temporal encoding of CE-LIF blocks, which the record holds."""
+    return hasattr(module, "record") or hasattr(module, "oscillators")
+
+
+_KEEPING = ("Recurrent", "KWTA")
+"""Blocks that set ``persistent_state`` whatever their parameters say; on others, it is refused."""
+
+
+@RULES.add("kept-state", "warning", "recurrent blocks, whose state goes on in the next call")
+def kept_state(model: Model) -> Iterator[Found]:
+    """Find SLAYER blocks that keep their state between calls."""
+    for name, block in model.layers:
+        if type(block).__module__.startswith(STOCK) and type(block).__name__ in _KEEPING:
+            yield Found(
+                name,
+                f"{type(block).__name__} keeps its state between calls",
+                "a second call with a batch of the same size goes on where the first ended, and a simulation's samples "
+                "begin at reset",
+                "Call spikeproof.reset_state(module) before every batch, in training too",
+            )
+
+
+@RULES.add("clipped-weights", "info", "weights past 8 bits, which the forward pass clips")
+def clipped_weights(model: Model) -> Iterator[Found]:
+    """Find weights that a block's quantisation clips."""
+    for name, block in model.layers:
+        scale: int = getattr(getattr(block, "neuron", None), "w_scale", 0)
+        for synapse in _synapses(block) if scale else ():
+            with torch.no_grad():
+                scaled = synapse.weight * scale
+            beyond = int(((scaled < _WEIGHT_MIN) | (scaled > _WEIGHT_MAX)).sum())
+            if beyond:
+                ends = f"{_WEIGHT_MIN / scale:g} to {_WEIGHT_MAX / scale:g}"
+                yield Found(
+                    name,
+                    f"{beyond} of {scaled.numel()} weights lie beyond {ends}",
+                    "the forward pass clips them, so the gradient moves weights that no longer count",
+                    "Train with a smaller weight scale, weight decay, or a smaller scale in neuron_params",
+                )
+
+
+@RULES.add("no-neurons", "info", "weighted sums without neurons, which stock NetX runs as an integrator")
+def no_neurons(model: Model) -> Iterator[Found]:
+    """Find affine blocks that put out what they sum up."""
+    for name, block in model.layers:
+        if type(block).__module__.startswith(STOCK) and getattr(block, "dynamics", True) is False:
+            yield Found(
+                name,
+                "it puts out the weighted sums of every step",
+                "stock export_hdf5 writes no neurons for it, and stock NetX then builds integrators without leak",
+                "Export with spikeproof.export_netx, whose record is a read-out that remembers nothing",
+            )
+
+
+@RULES.add("weight-norm", "info", "weight norm, which stock export takes off the live module")
+def weight_norm(model: Model) -> Iterator[Found]:
+    """Find synapses with weight norm."""
+    for name, block in model.layers:
+        if any(getattr(synapse, "weight_norm_enabled", False) for synapse in _synapses(block)):
+            yield Found(
+                name,
+                "its weights have a norm of their own",
+                "stock export_hdf5 takes weight norm off the live module, so training does not go on as it was",
+                "Export with spikeproof.export_netx, which changes nothing",
+            )
+
+
+@RULES.add("mask", "info", "a mask, which stock export can leave out")
+def mask(model: Model) -> Iterator[Found]:
+    """Find blocks with a mask of their synapses."""
+    for name, block in model.layers:
+        if getattr(block, "mask", None) is not None:
+            yield Found(
+                name,
+                "a mask of its synapses",
+                "stock blocks apply it in their forward pass, so weights that an optimiser has moved since are in a "
+                "stock file",
+                "Export with spikeproof.export_netx, which applies it, or run the module once before",
+            )
+
+
+@RULES.add("set-bias", "info", "a bias of sigma-delta units, which stock export leaves out")
+def set_bias(model: Model) -> Iterator[Found]:
+    """Find sigma-delta units whose bias was set."""
+    for name, block in model.layers:
+        if getattr(getattr(block, "neuron", None), "bias_is_set", False):
+            yield Found(
+                name,
+                "a bias that set_bias gave its neurons",
+                "stock export_hdf5 writes a norm's bias and no other",
+                "Export with spikeproof.export_netx, whose record holds it",
+            )
+
+
+def _synapses(block: Any) -> Iterator[Any]:
+    """Yield a SLAYER block's synapses with weights that train, the parts of complex ones apart."""
+    if type(block).__module__.startswith(STOCK):
+        for name in ("synapse", "input_synapse", "recurrent_synapse"):
+            synapse: Any = getattr(block, name, None)
+            if getattr(synapse, "complex", False):
+                yield from (synapse.real, synapse.imag)
+            elif synapse is not None:
+                yield synapse

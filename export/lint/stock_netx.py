@@ -1,0 +1,290 @@
+"""Rules about records: what stock lava-dl's path computes wrong of such a layer and says nothing about.
+
+A record, and every backend here, is exact with what was trained; these faults are those of
+``lava.lib.dl.netx`` 0.6.0 and of the Lava processes that it builds. Each was measured (docs/parity_matrix.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...contract.adrf import ADRF
+from ...contract.adrf_iz import ADRFIZ
+from ...contract.conv import Conv
+from ...contract.cuba import CUBA
+from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, DECAY_SHIFT
+from ...contract.net import Layer, Net
+from ...contract.neurons import RULES as NEURONS
+from ...contract.rf import RF
+from ...contract.rf_iz import RFIZ
+from ...contract.sigma_delta import SigmaDelta
+from .finding import Found, Rules
+
+RULES = Rules("record")
+
+_GROUPS_MAX = 127
+_TIE_SAFE_THRESHOLD = 4096
+_OURS = "Run the file with spikeproof, whose record holds it"
+
+
+@RULES.add("bias-offset", "info", "a bias, which stock neurons add a step before their input")
+def bias_offset(net: Net) -> Iterator[Found]:
+    """Find layers with a bias."""
+    for layer in net.layers:
+        count = int(np.count_nonzero(_bias(layer)))
+        if count:
+            yield Found(
+                layer.name,
+                f"a bias on {count} of {layer.num_neurons} neurons",
+                "Lava's synapses hold the first input back for a step, and a stock neuron adds its bias meanwhile",
+                "With stock NetX, lead the input with one step of zeros, or set reset_interval and reset_offset=1",
+            )
+
+
+@RULES.add("bias-and-delay", "info", "a bias and delays, which stock NetX puts in front of the neuron")
+def bias_and_delay(net: Net) -> Iterator[Found]:
+    """Find layers with a bias whose spikes are delayed."""
+    for layer in net.layers:
+        if _delayed(layer) and _bias(layer).any():
+            yield Found(
+                layer.name,
+                "a bias, and spikes that are delayed",
+                "stock NetX delays what a neuron receives instead of what it sends, and the bias is not received",
+                _OURS,
+            )
+
+
+@RULES.add("delay-dropped", "info", "delays of convolutions and resonators, which stock NetX does not read")
+def delay_dropped(net: Net) -> Iterator[Found]:
+    """Find delays that stock NetX never reads."""
+    for layer in net.layers:
+        resonates = isinstance(layer.neuron, RF | RFIZ | ADRF | ADRFIZ)
+        if layer.axon is not None and _delayed(layer) and (isinstance(layer.synapse, Conv) or resonates):
+            kind = "resonators" if resonates else "convolutions"
+            longest = layer.axon.longest - layer.lead
+            yield Found(layer.name, f"delays of up to {longest} steps", f"stock NetX reads none of {kind}", _OURS)
+
+
+@RULES.add("recurrent-delay", "info", "delays of a recurrent layer, which stock NetX puts on the feedback too")
+def recurrent_delay(net: Net) -> Iterator[Found]:
+    """Find recurrent layers whose spikes are delayed."""
+    for layer in net.layers:
+        if layer.feedback is not None and _delayed(layer):
+            yield Found(
+                layer.name,
+                "recurrent synapses and delays",
+                "stock NetX delays the feedback too, and leaves the power of two of the weights out",
+                _OURS,
+            )
+
+
+@RULES.add("resonator-decay", "info", "sines and cosines that stock NetX changes on the way through a period")
+def resonator_decay(net: Net) -> Iterator[Found]:
+    """Find resonators whose decays do not survive the way through a period and a decay."""
+    for layer in net.layers:
+        if isinstance(layer.neuron, RF | RFIZ):
+            pairs = np.unique(np.stack([layer.neuron.sin_decay, layer.neuron.cos_decay]), axis=1)
+            changed = int((round_trip(*pairs) != pairs).any(axis=0).sum())
+            if changed:
+                yield Found(
+                    layer.name,
+                    f"{changed} of {pairs.shape[1]} pairs of sine and cosine decay come back changed",
+                    "stock NetX makes a period and a decay of the integers, and Lava cuts integers off from these",
+                    _OURS,
+                )
+
+
+@RULES.add("adaptive-resonator", "info", "ADRF neurons, which stock NetX runs as plain RF")
+def adaptive_resonator(net: Net) -> Iterator[Found]:
+    """Find adaptive resonators."""
+    for layer in net.layers:
+        if isinstance(layer.neuron, ADRF | ADRFIZ):
+            yield Found(
+                layer.name,
+                "neurons of type ADRF",
+                "stock NetX takes any type with RF in its name for a plain RF, and reads neither thresholds nor decays "
+                "of the adaptation",
+                _OURS,
+            )
+
+
+@RULES.add("graded-spike", "info", "graded spikes, which stock neurons send as 1")
+def graded_spike(net: Net) -> Iterator[Found]:
+    """Find layers that send graded spikes from neurons whose stock process does not."""
+    for layer in net.layers:
+        if getattr(layer.neuron, "graded", 0):
+            yield Found(
+                layer.name,
+                "spikes carry a payload",
+                "stock NetX does not read gradedSpike, and Lava's neurons send 1",
+                _OURS,
+            )
+
+
+@RULES.add("graded-input", "info", "graded input, which stock NetX casts to bool by default")
+def graded_input(net: Net) -> Iterator[Found]:
+    """Find networks whose input carries payloads."""
+    if net.input.bits and not _from_bias(net):
+        yield Found(
+            "input",
+            f"payloads of {net.input.bits} bits",
+            "stock NetX's input_message_bits is 0 by default, and its synapses then cast what arrives to bool",
+            f"With stock NetX, pass input_message_bits={net.input.bits + 1}",
+        )
+
+
+@RULES.add("weight-exponent", "info", "the power of two of WgtScaleBatchNorm, which stock NetX does not read")
+def weight_exponent(net: Net) -> Iterator[Found]:
+    """Find layers that shift what their membrane receives."""
+    for layer in net.layers:
+        if getattr(layer.neuron, "u_shift", 0):
+            yield Found(
+                layer.name,
+                f"what the membrane receives is shifted by {layer.neuron.u_shift} bits",  # type: ignore[union-attr]
+                "stock NetX does not read neuron/weight_exp",
+                _OURS,
+            )
+
+
+@RULES.add("sign-mode", "info", "weights of one sign whose least is a power of two, which stock Lava clips")
+def sign_mode(net: Net) -> Iterator[Found]:
+    """Find weights that Lava, which takes them for inhibitory ones of 8 bits, cannot hold at -256."""
+    for layer in net.layers:
+        for parts in _scaled_together(layer):
+            bits = shift_bits(np.concatenate([part.reshape(-1) for part in parts]))
+            clipped = [part for part in parts if bits is not None and part.max() <= 0 and part.min() << bits == -256]
+            for part in clipped:
+                yield Found(
+                    layer.name,
+                    f"{int((part == part.min()).sum())} weights of {part.min()}, and no weight is above 0",
+                    "stock NetX scales them to -256, and Lava, which keeps 8 bits and one sign for such, clips that",
+                    "Make a weight positive or the least another, or run the file with spikeproof",
+                )
+
+
+@RULES.add("conv-groups", "info", "128 groups and more, which stock Lava's Conv cannot count")
+def conv_groups(net: Net) -> Iterator[Found]:
+    """Find convolutions of too many groups."""
+    for layer in net.layers:
+        if isinstance(layer.synapse, Conv) and layer.synapse.groups > _GROUPS_MAX and not _is_input(layer):
+            yield Found(
+                layer.name,
+                f"{layer.synapse.groups} groups",
+                "Lava's Conv keeps their number in 8 bits: at 128 it puts out nothing, beyond it hangs",
+                _OURS,
+            )
+
+
+@RULES.add("threshold-equality", "info", "thresholds from 4096 on, at which SLAYER's float32 fires at equality")
+def threshold_equality(net: Net) -> Iterator[Found]:
+    """Find thresholds at which torch and Lava differ where a membrane equals them."""
+    for layer in net.layers:
+        if isinstance(layer.neuron, CUBA) and layer.neuron.v_th_mant >= _TIE_SAFE_THRESHOLD:
+            yield Found(
+                layer.name,
+                f"a threshold of {layer.neuron.v_th_mant}",
+                f"from {_TIE_SAFE_THRESHOLD} on, SLAYER's float32 comparison fires where the membrane equals it, and "
+                "Lava's does not",
+                "Train with a lower threshold or scale",
+            )
+
+
+@RULES.add("sigma-delta-threshold", "info", "thresholds that the stock export rounds down")
+def sigma_delta_threshold(net: Net) -> Iterator[Found]:
+    """Find sigma-delta thresholds that are no whole number of a weight's unit."""
+    for i, layer in enumerate(net.layers):
+        if isinstance(layer.neuron, SigmaDelta):
+            unit = 1 << max(0, -net.payload_exp(i))
+            if (layer.neuron.v_th % unit).any():
+                yield Found(
+                    layer.name,
+                    f"a threshold of {layer.neuron.v_th.max() / unit:g} weight units",
+                    "stock lava-dl exports whole ones",
+                    _OURS,
+                )
+
+
+@RULES.add("no-reset", "info", "what stock NetX cannot reset between samples")
+def no_reset(net: Net) -> Iterator[Found]:
+    """Find layers that carry something from one sample to the next in stock Lava."""
+    for layer in net.layers:
+        reasons = {
+            "delayed spikes": _delayed(layer) and "the buffers of Lava's delays have no reset",
+            "recurrent synapses": layer.feedback is not None and "the feedback under way has no reset",
+            "resonators": isinstance(layer.neuron, RF | RFIZ) and "stock NetX ignores reset_interval for them",
+            "sigma-delta units": isinstance(layer.neuron, SigmaDelta) and "stock NetX ignores reset_interval for them",
+        }
+        for what, why in reasons.items():
+            if why:
+                yield Found(
+                    layer.name,
+                    f"{what}, which keep what a sample leaves behind",
+                    why,
+                    "With stock NetX, set all states and all buffers of synapses to 0 between runs",
+                )
+
+
+def round_trip(sin: npt.NDArray[Any], cos: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Return what becomes of integer decays in stock NetX and Lava: [sine, cosine], of the shape of each.
+
+    References
+    ----------
+    ``lava.lib.dl.slayer.neuron.rf.neuron_params``, lava-dl 0.6.0; ``lava.proc.rf.process``, lava-nc 0.10.0.
+    """
+    sine, cosine = sin / DECAY_ONE, cos / DECAY_ONE
+    kept = 1 - (1 - np.sqrt(sine**2 + cosine**2))
+    with np.errstate(divide="ignore"):
+        period = 1 / (np.arctan2(sine, cosine) / 2 / np.pi)
+    angle = np.pi * 2 * 1 / period
+    return np.stack([np.int32(kept * turn(angle) * (1 << DECAY_SHIFT)) for turn in (np.sin, np.cos)])
+
+
+def shift_bits(weight: npt.NDArray[Any]) -> int | None:
+    """Return by how many bits stock NetX shifts weights to the left; None if they are all 0.
+
+    References
+    ----------
+    ``lava.lib.dl.netx.utils.optimize_weight_bits``, lava-dl 0.6.0.
+    """
+    least, most = int(weight.min()), int(weight.max())
+    if not least and not most:
+        return None
+    if most < 0:
+        return math.floor(math.log2(-256 / least))
+    if least >= 0:
+        return math.floor(math.log2(255 / most))
+    return math.floor(math.log2(min(127 / most if most else math.inf, -128 / least))) + 1
+
+
+def _scaled_together(layer: Layer) -> list[list[npt.NDArray[np.int64]]]:
+    """Return a dense layer's weights by what stock NetX scales together: forward and back, not real and imaginary."""
+    if isinstance(layer.synapse, Conv):
+        return []
+    weight = layer.synapse.weight.astype(np.int64)
+    if NEURONS[type(layer.neuron)].sums == 2:
+        return [[part] for part in np.split(weight, 2)]
+    return [[weight] + ([layer.feedback.weight.astype(np.int64)] if layer.feedback else [])]
+
+
+def _bias(layer: Layer) -> npt.NDArray[Any]:
+    return np.asarray(getattr(layer.neuron, "bias_mant", getattr(layer.neuron, "bias", 0)))
+
+
+def _delayed(layer: Layer) -> bool:
+    """Whether spikes take longer than the step that SLAYER's ``delay_shift`` is."""
+    return layer.axon is not None and layer.axon.longest > layer.lead
+
+
+def _is_input(layer: Layer) -> bool:
+    """Whether a layer stands for an input block with neurons, which has no synapses in a stock file."""
+    shift = getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT)
+    return isinstance(layer.synapse, Conv) and layer.synapse.groups == layer.synapse.in_shape[0] and shift == 0
+
+
+def _from_bias(net: Net) -> bool:
+    return _is_input(net.layers[0])
