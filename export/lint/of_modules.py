@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from ...contract.errors import SpikeproofError, UnsupportedError
+from ...contract.errors import SpikeproofError
 from ...contract.net import Input, sent_exp
 from .. import slayer, slayer_order
 from . import modules, records, stock_netx
@@ -57,7 +57,7 @@ def _refused(listed: list[slayer.Block], sample: npt.ArrayLike | None, input: In
         try:
             layer, shape = slayer.read_layer(block, i, shape, exp)
             exp = sent_exp(layer)
-        except UnsupportedError as error:
+        except SpikeproofError as error:
             if not refused or not any(words in str(error) for words in _FOLLOWS):
                 refused.append(refusal(str(error), slayer.name_of(block.module, i)))
             shape, exp = None, 0
