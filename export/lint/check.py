@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ...contract.net import Input, Net
 from .. import formats, layers, stock
 from . import records, stock_files, stock_netx
-from .finding import Finding, Rule, Severity, sort
+from .finding import Finding, Rule, sort
+from .of_records import of_record
 from .refusals import refusal
 
 
@@ -53,11 +54,6 @@ def lint(
         return sort(_of_stock_file(Path(subject)))
     net = formats.load(subject, steps=steps)
     return sort(of_record(net, "warning" if not formats.is_nir(subject) and loads_in_stock(net) else None))
-
-
-def of_record(net: Net, stock_severity: Severity | None = None) -> list[Finding]:
-    """Return what the rules about records find; faults of the stock path get `stock_severity`, if one is given."""
-    return records.RULES.findings(net) + stock_netx.RULES.findings(net, stock_severity)
 
 
 def loads_in_stock(net: Net) -> bool:

@@ -9,8 +9,9 @@ from torch import nn
 from ...contract.errors import SpikeproofError
 from ...contract.net import Input, sent_exp
 from .. import slayer, slayer_order
-from . import modules, records, stock_netx
+from . import modules
 from .finding import Finding
+from .of_records import of_record
 from .refusals import REFUSED, refusal
 
 _STEPS = 100
@@ -34,11 +35,14 @@ def findings(
     foreign = len(known) < len(listed)
     if refused or foreign:
         return refused + found
+    encoded = any(hasattr(getattr(each.module, "neuron", None), "temporal_encoding") for each in listed)
+    if steps is None and sample is None and not encoded:
+        steps = _STEPS
     try:
-        net = slayer.record(module, steps=steps or (_STEPS if sample is None else None), sample=sample, input=input)
+        net = slayer.record(module, steps=steps, sample=sample, input=input)
     except SpikeproofError as error:
         return [refusal(str(error)), *found]
-    return found + records.RULES.findings(net) + stock_netx.RULES.findings(net)
+    return found + of_record(net)
 
 
 def _refused(listed: list[slayer.Block], sample: npt.ArrayLike | None, input: Input | None) -> list[Finding]:

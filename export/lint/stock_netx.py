@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ...contract.adrf import ADRF
 from ...contract.adrf_iz import ADRFIZ
+from ...contract.celif import CELIF
 from ...contract.conv import Conv
 from ...contract.cuba import CUBA
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, DECAY_SHIFT
@@ -30,6 +31,11 @@ RULES = Rules("record")
 _GROUPS_MAX = 127
 _TIE_SAFE_THRESHOLD = 4096
 _OURS = "Run the file with spikeproof, whose record holds it"
+
+
+def has_path(net: Net) -> bool:
+    """Return whether SLAYER has all of a network's layers, so that the stock path could take it."""
+    return not any(isinstance(layer.neuron, CELIF) for layer in net.layers)
 
 
 @RULES.add("bias-offset", "info", "a bias, which stock neurons add a step before their input")
