@@ -5,6 +5,7 @@ killed goes on after its last whole epoch, so a grid can be started again as oft
 
     python bench/grid.py run ablation bench/results/ablation.jsonl
     python bench/grid.py table bench/results/ablation.jsonl
+    python bench/grid.py compare bench/results/positions.jsonl
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import argparse
 import csv
 import itertools
 import json
+import multiprocessing
+import os
 import statistics
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import positions
 from rich.console import Console
 from rich.progress import track
 
@@ -67,27 +72,49 @@ GRIDS: dict[str, list[Point]] = {
     "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)]),
     "driven": _seeds([("digits", ()), ("digits-driven", ())]),
     "memory": _memory(),
+    "positions": _seeds(positions.points()),
 }
 """Name -> points, in the order in which they are trained."""
 
 
-def run(name: str, path: Path, folder: Path, first: int | None = None) -> None:
+def run(name: str, path: Path, folder: Path, jobs: int = 1, first: int | None = None) -> None:
     """Train every point of a grid, or of its first ones, that has no line yet."""
     done = {(line["recipe"], tuple(line["settings"])) for line in read(path)}
-    missing = [point for point in GRIDS[name][:first] if point not in done]
-    for recipe, settings in track(missing, name, console=Console(stderr=True)):
-        place = folder / name / "-".join([recipe, *settings]).replace("=", "").replace(",", "x")
-        trained = fit(find(recipe).replace(settings), place)
-        with open(place / "log.csv", encoding="utf-8", newline="") as log:
-            curve = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(log)]
-        line = {"recipe": recipe, "settings": settings, "result": trained.result(), "curve": curve}
-        with open(path, "a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line) + "\n")
+    todo = [point for point in GRIDS[name][:first] if point not in done]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:  # a forked torch may hang
+        trained = [pool.submit(train, point, folder / name) for point in todo]
+        try:
+            for one in track(as_completed(trained), name, len(todo), console=Console(stderr=True)):
+                append(path, one.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def train(point: Point, folder: Path) -> dict[str, Any]:
+    """Train a point and return its line."""
+    recipe, settings = point
+    place = folder / "-".join([recipe, *settings]).replace("=", "").replace(",", "x")
+    trained = fit(find(recipe).replace(settings), place)
+    with open(place / "log.csv", encoding="utf-8", newline="") as log:
+        curve = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(log)]
+    return {"recipe": recipe, "settings": settings, "result": trained.result(), "curve": curve}
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the lines that there are."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    """Return the lines that there are; a last one that was not written to its end is none."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Add a line, in place of one that was not written to its end, and see to it that it is on the disk."""
+    with open(path, "a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(json.dumps(line).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def table(lines: list[dict[str, Any]]) -> str:
@@ -127,12 +154,14 @@ def main() -> None:
     runs.add_argument("lines", type=Path, help="file of JSON lines; made if missing")
     runs.add_argument("--first", type=int, help="only so many points of the grid")
     runs.add_argument("--folder", type=Path, default=Path("runs/grid"), help="folder for the runs")
+    runs.add_argument("-j", "--jobs", type=int, default=1, help="processes, of one thread each (default 1)")
     commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
+    commands.add_parser("compare", help="compare positional encodings").add_argument("lines", type=Path)
     asked = parser.parse_args()
     if asked.command == "run":
-        run(asked.grid, asked.lines, asked.folder, asked.first)
+        run(asked.grid, asked.lines, asked.folder, asked.jobs, asked.first)
     else:
-        print(table(read(asked.lines)))
+        print((table if asked.command == "table" else positions.tables)(read(asked.lines)))
 
 
 if __name__ == "__main__":

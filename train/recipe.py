@@ -105,7 +105,8 @@ class Recipe(BaseModel):
         Rows that the normalisation of a time series looks at: those that the training part sees, or all, test part
         included, which is what the authors of CPG-PE do and never a fair result.
     stride : int
-        Every how many-th window of a time series is trained on, for small budgets; validation and test keep all.
+        Every how many-th sample of the training and the validation part is kept, for small budgets; the test part is
+        whole.
     validation : float
         Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last. Tasks that
         come with a validation part have no use for it.
@@ -204,7 +205,7 @@ class Recipe(BaseModel):
             )
         if self.patience and not (self.validation or divided):
             raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
-        for key, default in (("window", 12), ("horizon", 6), ("normalise", "train"), ("stride", 1)):
+        for key, default in (("window", 12), ("horizon", 6), ("normalise", "train")):
             if self.task not in tasks.FORECASTS and getattr(self, key) != default:
                 raise ValueError(f"{key} is for forecasts of time series, and task is {self.task!r}")
         if self.rate_penalty and self.neuron == "lstm":

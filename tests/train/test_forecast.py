@@ -102,12 +102,15 @@ def test_nothing_of_the_training_part_depends_on_later_rows(folder):
     assert not np.array_equal(loaded["train", False].test.x, loaded["train", True].test.x)
 
 
-def test_a_stride_thins_out_the_training_part_only(folder):
+def test_a_stride_thins_out_all_but_the_test_part(folder):
     write_frame(folder / "metr-la.h5", rows_of(150, 2))
     whole, some = (tasks.load(Options("metr-la", stride=stride)) for stride in (1, 4))
-    assert np.array_equal(some.train.x, whole.train.x[::4]) and np.array_equal(some.train.y, whole.train.y[::4])
-    for part in ("validation", "test"):
-        assert np.array_equal(getattr(some, part).x, getattr(whole, part).x)
+    for part in ("train", "validation"):
+        for before, after in zip(getattr(whole, part), getattr(some, part), strict=True):
+            assert np.array_equal(before[::4], after)
+    assert all(np.array_equal(before, after) for before, after in zip(whole.test, some.test, strict=True))
+    digits = tasks.load(Options("digits", stride=3))
+    assert len(digits.train.y) == 449 and len(digits.test.y) == 450 and digits.validation is None
 
 
 def test_a_variable_that_never_changes_is_not_divided_by_nothing(folder):
@@ -198,7 +201,6 @@ def test_a_network_forecasts_and_its_figures_are_those_of_the_whole_part(folder)
         (["task=digits", "window=24"], "window is for forecasts of time series, and task is 'digits'"),
         (["task=digits", "horizon=24"], "horizon is for forecasts of time series"),
         (["task=digits", "normalise=leaking"], "normalise is for forecasts of time series"),
-        (["task=digits", "stride=2"], "stride is for forecasts of time series"),
         (["task=etth1", "window=0"], "window: Input should be greater than 0"),
         (["task=etth1", "normalise=all"], "normalise: Input should be 'train' or 'leaking'"),
         (

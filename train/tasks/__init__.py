@@ -37,7 +37,7 @@ TASKS = {
 """Task name -> the module that loads it."""
 
 FORECASTS = frozenset(name for name, module in TASKS.items() if module == "forecast")
-"""Tasks that forecast a time series: `Options.window` and what stands below it are for them."""
+"""Tasks that forecast a time series: `Options.window`, `horizon` and `normalise` are for them."""
 
 DIVIDED = FORECASTS | {"sst-2", "sst-5"}
 """Tasks that come with a validation part, so that none is held out of their training part."""
@@ -52,4 +52,8 @@ def load(options: Options) -> Task:
         Its files are not to be had, or damaged.
     """
     task: Task = importlib.import_module(f".{TASKS[options.name]}", __package__).load(options)
-    return task
+    return task._replace(train=_thinned(task.train, options), validation=_thinned(task.validation, options))
+
+
+def _thinned(part: Split | None, options: Options) -> Split | None:
+    return part and Split(part.x[:: options.stride], part.y[:: options.stride])

@@ -85,7 +85,6 @@ def load(options: Options) -> Task:
     scaled = _scaled(rows, seen, series.scale)
     train, validation, test = (_windows(scaled, part, window, horizon) for part in parts)
     variables = rows.shape[1]
-    train = Split(train.x[:: options.stride], train.y[:: options.stride])
     return Task(options.name, horizon * variables, train, validation, test, forecast(variables))
 
 

@@ -30,7 +30,7 @@ class Options(NamedTuple):
     normalise: Normalise = "train"
     """Which rows of a time series its normalisation looks at."""
     stride: int = 1
-    """Every how many-th window of the training part is trained on."""
+    """Every how many-th sample of the training and of the validation part is kept, for small budgets."""
 
 
 class Split(NamedTuple):
