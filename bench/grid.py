@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import itertools
 import json
 import multiprocessing
@@ -26,6 +27,7 @@ import positions
 from rich.console import Console
 from rich.progress import track
 
+from spikeproof.train import tasks
 from spikeproof.train.fit import fit
 from spikeproof.train.neurons import EMBEDDINGS
 from spikeproof.train.recipe import find
@@ -81,7 +83,8 @@ def run(name: str, path: Path, folder: Path, jobs: int = 1, first: int | None = 
     """Train every point of a grid, or of its first ones, that has no line yet."""
     done = {(line["recipe"], tuple(line["settings"])) for line in read(path)}
     todo = [point for point in GRIDS[name][:first] if point not in done]
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:  # a forked torch may hang
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    with ProcessPoolExecutor(jobs, context, _keep_tasks) as pool:
         trained = [pool.submit(train, point, folder / name) for point in todo]
         try:
             for one in track(as_completed(trained), name, len(todo), console=Console(stderr=True)):
@@ -89,6 +92,11 @@ def run(name: str, path: Path, folder: Path, jobs: int = 1, first: int | None = 
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _keep_tasks() -> None:
+    """Load a process's tasks once: a run's data are most often those of the run before."""
+    tasks.load = functools.lru_cache(2)(tasks.load)
 
 
 def train(point: Point, folder: Path) -> dict[str, Any]:

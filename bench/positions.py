@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from scipy import stats
 
 DATASETS = {
-    "etth1": ("stride=8", "epochs=8"),
-    "los": ("epochs=6",),
-    "subj": ("stride=3", "epochs=2"),
-    "cifar10": ("stride=2", "epochs=2"),
+    "etth1": ("window=12", "horizon=6", "stride=6", "epochs=8"),
+    "los": ("epochs=4",),
+    "subj": ("batch_size=64", "stride=4", "epochs=3"),
+    "cifar10": ("stride=3", "epochs=3"),
 }
 """Recipe -> what makes it small."""
-SMALL = ("hidden=32", "depth=1")
-MODELS = ("spike-rnn", "spike-tcn", "spikformer")
+MODELS = {"spike-rnn": ("hidden=64",), "spike-tcn": ("hidden=32",), "spikformer": ("hidden=32",)}
+SMALL = ("depth=1", "spike_steps=2", "learning_rate=1e-2")
 POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed")
 OURS = "cpg"
 """The encoding that others are compared with."""
@@ -34,9 +34,9 @@ Line = dict[str, Any]
 def points() -> list[tuple[str, tuple[str, ...]]]:
     """Return the grid of one seed."""
     return [
-        (recipe, (f"model={model}", f"position={position}", *SMALL, *small))
+        (recipe, (f"model={model}", f"position={position}", *SMALL, *width, *small))
         for recipe, small in DATASETS.items()
-        for model in MODELS
+        for model, width in MODELS.items()
         for position in POSITIONS
     ]
 

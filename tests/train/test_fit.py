@@ -157,7 +157,7 @@ def test_every_recipe_is_valid(name):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["epoch=3"], r"--set: epoch is unknown; known are task, neuron, hidden, .*threads\."),
+        (["epoch=3"], r"--set: epoch is unknown; known are task, model, neuron, hidden, .*threads\."),
         (["epochs=many"], "--set: epochs: Input should be a valid integer"),
         (["epochs"], "--set epochs: write key=value"),
         (["epochs=0"], "epochs: Input should be greater than 0"),

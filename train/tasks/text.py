@@ -19,7 +19,7 @@ MIN_COUNT = 2
 """How often a word stands in the training part at least to have an index of its own."""
 PADDING, UNKNOWN = 0, 1
 
-_WORD = re.compile(r"n't|'(?:s|m|d|ll|re|ve)\b|\w+?(?=n't)|\w+|[^\w\s]")
+_WORD = re.compile(r"n't|'(?:s|m|d|ll|re|ve)\b|\w+|[^\w\s]")
 _TENTH = 10
 
 _FILES = {
@@ -88,7 +88,7 @@ def words(sentence: str) -> list[str]:
     >>> words("It isn't Bob's half-hearted best .")
     ['it', 'is', "n't", 'bob', "'s", 'half', '-', 'hearted', 'best', '.']
     """
-    return _WORD.findall(sentence.lower())
+    return _WORD.findall(sentence.lower().replace("n't", " n't "))
 
 
 def vocabulary(texts: Iterable[Sequence[str]]) -> list[str]:
