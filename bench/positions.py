@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from scipy import stats
 
 DATASETS = {
-    "etth1": ("window=12", "horizon=6", "stride=6", "epochs=8"),
+    "etth1": ("window=12", "horizon=6", "stride=3", "epochs=3"),
     "los": ("epochs=4",),
-    "subj": ("batch_size=64", "stride=4", "epochs=3"),
+    "subj": ("batch_size=64", "stride=5", "epochs=3"),
     "cifar10": ("stride=3", "epochs=3"),
 }
 """Recipe -> what makes it small."""
