@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,34 @@ def loss_landscape(places: Array, loss: Array) -> Figure:
     axis.plot(0, 0, "w+")
     axis.set(xlabel="along the first direction", ylabel="along the second", title="loss", aspect="equal")
     figure.colorbar(filled, ax=axis, shrink=0.8)
+    return figure
+
+
+def code_uniqueness(sizes: Sequence[int], shares: Mapping[str, Array], gains: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw what share of published positional codes differ, and what designed ones, which all do, score more.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of positions.
+    shares : mapping of str to ndarray
+        For published codes, by name: different codes for each of `sizes`, over the number of positions.
+    gains : mapping of str to sequence of float
+        For tasks, by name: the score with designed codes minus that with published ones, a seed each.
+    """
+    figure, (left, right) = _axes(2)
+    for name, share in shares.items():
+        left.plot(sizes, share, label=name, marker=".")
+    left.plot(sizes, np.ones(len(sizes)), "k--", label="designed")
+    left.set(xlabel="positions", ylabel="different codes a position", xscale="log", ylim=(0, 1.05))
+    left.legend(frameon=False, fontsize="small")
+    for place, of_seeds in enumerate(gains.values()):
+        right.plot(of_seeds, [place] * len(of_seeds), "o", color="C0", alpha=0.5)
+        right.plot(np.mean(of_seeds), place, "|", color="k", markersize=14)
+    right.axvline(0, color="0.6", linewidth=1)
+    right.set_yticks(range(len(gains)), list(gains), fontsize="small")
+    right.set(xlabel="designed minus published, points; a dot a seed", ylim=(-0.7, len(gains) - 0.3))
+    right.invert_yaxis()
     return figure
 
 

@@ -1,5 +1,7 @@
 """Sequence models: shapes, gradients, what each positional encoding is, and what recipes and exports refuse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import safetensors.torch
@@ -7,7 +9,7 @@ import torch
 
 from spikeproof.contract.cpg import position as index_of
 from spikeproof.contract.errors import InputError, UnsupportedError
-from spikeproof.train import cpg
+from spikeproof.train import analysis_figures, cpg
 from spikeproof.train.fit import fit
 from spikeproof.train.kernels import select
 from spikeproof.train.neurons import LIF
@@ -217,3 +219,30 @@ def test_a_run_that_was_ended_reaches_the_same_weights_and_norms(tmp_path):
         assert torch.equal(one, kept[1][name]), name
     assert runs[0].result()["parameters"] == sum(p.numel() for p in recipe.module(recipe.load_task()).parameters())
     assert not runs[0].net_path.exists()
+
+
+def test_uniqueness_is_told_from_pairs_of_runs(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "bench"))
+    uniqueness = pytest.importorskip("uniqueness")
+    settings = ["model=spike-rnn", "neuron=lif", "hidden=8", "position_channels=10", "spike_steps=2"]
+
+    def line(code, seed, score):
+        return {
+            "recipe": "digits-plain",
+            "settings": [*settings, f"position={code}", f"seed={seed}"],
+            "result": {"test_score": score, "measures": {}},
+        }
+
+    monkeypatch.setattr(uniqueness, "_length", lambda name, settings: 64)
+    lines = [line("cpg", 0, 0.5), line("cpg", 1, 0.7), line("cpg-designed", 1, 0.8), line("none", 1, 0.1)]
+    (one,) = uniqueness.pairs(lines)
+
+    assert one.positions == 128 and one.distinct[1] == 128
+    assert one.distinct[0] == distinct(table(PositionOptions("cpg", 10), 1, 128)) < 100
+    assert one.gains == pytest.approx([10])  # seed 0 has no partner
+    assert "| 128 | " in uniqueness.markdown([one])
+    shares = uniqueness.shares((24, 48))
+    assert all((0 < share).all() and (share <= 1).all() for share in shares.values())
+    figure = analysis_figures.code_uniqueness((24, 48), shares, {one.label: one.gains})
+    analysis_figures.save(figure, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 5000

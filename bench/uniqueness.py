@@ -1,0 +1,130 @@
+"""Compare published CPG codes with as many designed ones, no two equal: how many differ, and what that is worth.
+
+Takes the lines of `grid.py`: runs that differ in ``position=cpg`` and ``position=cpg-designed`` alone are a pair.
+Prints a table and draws a figure.
+
+    python bench/uniqueness.py bench/results/positions.jsonl --figure docs/uniqueness.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grid
+import numpy as np
+
+from spikeproof.train import analysis_figures
+from spikeproof.train.recipe import Recipe, find
+from spikeproof.train.sequence.position import PositionOptions, distinct, table
+
+CODES = ("cpg", "cpg-designed")
+SIZES = (24, 48, 96, 128, 192, 256, 384, 672)
+"""Numbers of positions, spike steps times length, of the left picture."""
+
+
+class Pairs(NamedTuple):
+    """Runs of one task and network with either code."""
+
+    label: str
+    positions: int
+    channels: int
+    distinct: tuple[int, int]
+    """Different codes among the positions, published and designed."""
+    scores: tuple[list[float], list[float]]
+    """Of the seeds that both have, in order: R² or accuracy times 100."""
+
+    @property
+    def gains(self) -> list[float]:
+        """Designed minus published, a seed each."""
+        return [designed - published for published, designed in zip(*self.scores, strict=True)]
+
+
+def pairs(lines: Sequence[dict[str, Any]]) -> list[Pairs]:
+    """Return the pairs in grids' lines, sorted by what they are called."""
+    scores: dict[tuple[str, tuple[str, ...]], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for line in lines:
+        named = dict(one.split("=", 1) for one in line["settings"])
+        code, seed = named.pop("position", "none"), int(named.pop("seed", 0))
+        if code in CODES:
+            alike = line["recipe"], tuple(f"{key}={value}" for key, value in named.items())
+            scores[alike][code][seed] = _score(line["result"])
+    found = []
+    for (name, settings), by_code in scores.items():
+        seeds = sorted(set.intersection(*(set(by_code[code]) for code in CODES)))
+        if not seeds:
+            continue
+        recipe = find(name).replace([*settings, "position=cpg"])
+        length = _length(name, settings)
+        counts = tuple(_distinct(code, recipe, length) for code in CODES)
+        both = tuple([by_code[code][seed] for seed in seeds] for code in CODES)
+        label = f"{name}, {recipe.model}, N = {recipe.position_channels}"
+        found.append(Pairs(label, recipe.spike_steps * length, recipe.position_channels, counts, both))
+    return sorted(found)
+
+
+def _score(result: dict[str, Any]) -> float:
+    return float(100 * (result.get("measures") or {}).get("r2_code", result["test_score"]))
+
+
+@functools.lru_cache
+def _length(name: str, settings: tuple[str, ...]) -> int:
+    return int(find(name).replace([*settings, "position=cpg"]).load_task().train.x.shape[-1])
+
+
+def _distinct(code: str, recipe: Recipe, length: int) -> int:
+    options = PositionOptions(code, recipe.position_channels, recipe.position_w_max)
+    return distinct(table(options, recipe.spike_steps, length))
+
+
+def markdown(found: Sequence[Pairs]) -> str:
+    """Return the pairs as a table."""
+    rows = [
+        "| | positions | different codes, published | designed | seeds | published | designed | designed - published |",
+        "|---" * 8 + "|",
+    ]
+    for one in found:
+        means = " | ".join(_spread(scores) for scores in one.scores)
+        rows.append(
+            f"| {one.label} | {one.positions} | {one.distinct[0]} | {one.distinct[1]} | {len(one.gains)} | {means} | "
+            f"{_spread(one.gains, sign='+')} |"
+        )
+    return "\n".join(rows)
+
+
+def shares(sizes: Sequence[int] = SIZES) -> dict[str, np.ndarray]:
+    """Return the share of different codes among so many positions, of published codes of some sizes."""
+    return {
+        f"N = {channels}, w_max = {w_max:g}": np.array(
+            [distinct(table(PositionOptions("cpg", channels, w_max), 1, size)) / size for size in sizes]
+        )
+        for channels in (8, 16, 40)
+        for w_max in (10000.0, 1000.0)
+    }
+
+
+def _spread(values: Sequence[float], sign: str = "") -> str:
+    mean = f"{statistics.mean(values):{sign}.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lines", type=Path, nargs="+", help="files of JSON lines that grid.py wrote")
+    parser.add_argument("--figure", type=Path, help="where to draw; the suffix says in which format")
+    asked = parser.parse_args()
+    found = pairs([line for path in asked.lines for line in grid.read(path)])
+    print(markdown(found))
+    if asked.figure:
+        figure = analysis_figures.code_uniqueness(SIZES, shares(), {one.label: one.gains for one in found})
+        analysis_figures.save(figure, asked.figure)
+
+
+if __name__ == "__main__":
+    main()
