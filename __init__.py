@@ -20,6 +20,7 @@ _PUBLIC = {
     "export_netx": (".export.slayer", "export_netx"),
     "lint": (".export.lint.check", "lint"),
     "load": (".export.formats", "load"),
+    "saturate": (".train.saturate", "saturate"),
     "reset_state": (".export.slayer_state", "reset_state"),
     "simulate": (".sim.simulate", "simulate"),
     "verify": (".sim.verify", "verify"),

@@ -320,6 +320,10 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
     refuse(
         {
             "count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False"),
+            "dropout": (
+                block.neuron.drop is not None and block.neuron.training,
+                "the module is in training mode. Call .eval()",
+            ),
             "persistent_state": (
                 block.neuron.persistent_state and not recurrent,
                 "samples must start from reset. Set it to False; a Recurrent or KWTA block sets it in the dictionary "

@@ -90,7 +90,6 @@ def refuse_common(neuron: Any, shape: tuple[int, ...] = (), *, fires: bool = Tru
                 fires and not neuron.shared_param and neuron.shape is None,
                 "each neuron's parameters are drawn in the first forward pass. Run the module once",
             ),
-            "dropout": (neuron.drop is not None and neuron.training, "the module is in training mode. Call .eval()"),
             "scale": (
                 neuron.w_scale & (neuron.w_scale - 1) != 0,
                 f"{neuron.w_scale} is not a power of two. Use 64, SLAYER's default, or another power of two",
