@@ -10,8 +10,9 @@ such file says, and they are chosen:
 - The sample period: ``simulation/tSample``, which SLAYER's predecessor wrote, or `STEPS`.
 - SLAYER's scale: 64, its default. It decides what a graded spike is worth, and nothing else.
 
-An input layer with CUBA neurons becomes a layer that receives their current, as Lava's process takes it for a bias: a
-whole number of ``1/64``. The transform from analog values to it is up to whoever feeds the network, as in stock NetX.
+An input layer with neurons becomes a layer that receives their current, which Lava's process takes for a bias, or an
+encoder's values: whole numbers of ``1/64``. The transform from analog values is up to whoever feeds the network, as in
+stock NetX.
 """
 
 from __future__ import annotations

@@ -17,15 +17,16 @@ import numpy.typing as npt
 from ..contract.axon import Axon
 from ..contract.conv import Conv
 from ..contract.cuba import CUBA
+from ..contract.delta import Delta
 from ..contract.errors import FileFormatError, UnsupportedError
 from ..contract.fixed import DECAY_ONE, WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
 from ..contract.net import Input, Layer, sent_exp
 from ..contract.readout import Readout
-from ..contract.sigma_delta import SigmaDelta
 from ..contract.synapse import Dense, Synapse
 from . import stock_neurons
 from .members import MAX_ELEMENTS, member, numbers, refuse_unknown, text
 from .refusal import refuse
+from .slayer_constants import ALWAYS, with_constant
 from .stock_neurons import Shape, per_neuron, whole
 
 _UNIT = 64
@@ -91,35 +92,26 @@ def read(handle: h5py.Group, kind: str, name: str, before: Before) -> Before:
 
 
 def _input(handle: h5py.Group, name: str, before: Before) -> Before:
-    """Read an input layer: a shape, or neurons whose current is given."""
+    """Read an input layer: a shape, or neurons whose current, or whose value, is given."""
     refuse_unknown(handle, _COMMON - {"delay"})
     if before.layers:
         raise FileFormatError("an input layer stands behind others.")
     shape = stated_shape(handle)
     if "neuron" not in handle.keys():
         return before._replace(shape=shape)
-    neuron = stock_neurons.without_bias(handle, shape, _CURRENT.exp)
-    if isinstance(neuron, SigmaDelta):
-        refuse(
-            {
-                "vThMant": (
-                    bool(neuron.v_th.any()),
-                    "an encoder that holds changes back has no record. Pass skip_layers=1, and feed the network what "
-                    "the encoder sends",
-                )
-            }
-        )
-        return before._replace(shape=shape)  # it sends every change, which is what then enters the network
-    if not isinstance(neuron, CUBA):
+    kind = text(member(handle, "neuron", h5py.Group), "type")
+    read = stock_neurons.encoder if kind == "SDNN" else stock_neurons.read
+    neuron = read(handle, shape, _VALUES.exp)
+    if not isinstance(neuron, CUBA | Delta):
         raise UnsupportedError(
-            f"neurons of type {type(neuron).__name__} take no input of their own in SLAYER. Pass skip_layers=1, and "
-            "feed the network what they send."
+            f"neurons of type {kind} take no input of their own in SLAYER. Pass skip_layers=1, and feed the network "
+            "what they send."
         )
     image = shape if len(shape) == 3 else (math.prod(shape), 1, 1)
     synapse = Conv(weight=np.full((image[0], 1, 1, 1), _UNIT), in_shape=image, groups=image[0])
     weight, bias = (scalar(handle, field, default) for field, default in (("weight", _UNIT), ("bias", 0)))
     layer = Layer(name=name, synapse=synapse, neuron=neuron)
-    return Before((layer,), shape, before.source or _CURRENT, Transform(weight, bias))
+    return Before((layer,), shape, before.source or _VALUES, Transform(weight, bias))
 
 
 def _flatten(handle: h5py.Group, name: str, before: Before) -> Before:
@@ -137,15 +129,6 @@ def _dense(handle: h5py.Group, name: str, before: Before) -> Before:
 
 def _recurrent(handle: h5py.Group, name: str, before: Before) -> Before:
     refuse_unknown(handle, _COMMON | _DENSE | {"weight_rec"})
-    refuse(
-        {
-            "bias": (
-                "bias" in handle.keys() and bool(numbers(handle, "bias").any()),
-                "SLAYER's recurrent block adds its bias to the current anew in every step, and stock NetX once. Train "
-                "it without a norm",
-            )
-        }
-    )
     weight, _ = _weights(handle)
     feedback = _levels("weight_rec", numbers(handle, "weight_rec"))
     synapse = Dense(weight=weight.reshape(len(weight), -1))
@@ -241,8 +224,15 @@ def _add(
     source = before.source or _default_source(handle)
     if before.shape is not None and math.prod(before.shape) != synapse.num_inputs:
         raise FileFormatError(f"its weights take {synapse.num_inputs} inputs, but {before.shape} arrive.")
-    neuron = stock_neurons.read(handle, shape, before._replace(source=source).exp())
-    layer = Layer(name=name, synapse=synapse, neuron=neuron, axon=_axon(handle, shape), feedback=feedback)
+    exp = before._replace(source=source).exp()
+    neuron, bias, cpg = stock_neurons.read(handle, shape, exp), stock_neurons.bias(handle, shape), None
+    if bias.any() and feedback is None and stock_neurons.holds_bias(neuron):
+        neuron = stock_neurons.with_bias(neuron, bias, exp)
+    elif bias.any():  # what arrives holds it: SLAYER's recurrent blocks keep a current without it
+        refuse({"bias": (len(bias) != synapse.num_neurons, "it has no imaginary part. Train the block without a norm")})
+        synapse, cpg = with_constant(synapse, bias), ALWAYS
+    axon = _axon(handle, shape)
+    layer = Layer(name=name, synapse=synapse, neuron=neuron, axon=axon, feedback=feedback, cpg=cpg)
     return before._replace(layers=(*before.layers, layer), shape=shape, source=source)
 
 
@@ -336,8 +326,8 @@ def scalar(handle: h5py.Group, name: str, default: int) -> int:
     return int(values.item())
 
 
-_CURRENT = Input(num_channels=1, bits=12, exp=-6)
-"""What the neurons of an input layer receive: a bias mantissa of Loihi's."""
+_VALUES = Input(num_channels=1, bits=12, exp=-6)
+"""What the neurons of an input layer receive: whole numbers of 1/64, as a bias mantissa of Loihi's is."""
 
 
 def _default_source(first: h5py.Group) -> Input:

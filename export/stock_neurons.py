@@ -20,8 +20,11 @@ from ..contract.adrf import ADRF
 from ..contract.adrf_iz import ADRFIZ
 from ..contract.alif import ALIF
 from ..contract.cuba import CUBA
+from ..contract.delta import Delta
 from ..contract.errors import FileFormatError, UnsupportedError
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, THRESHOLD_MANT_MAX
+from ..contract.integrator import Integrator
+from ..contract.membrane import Membrane
 from ..contract.neurons import Neuron
 from ..contract.readout import Readout
 from ..contract.rf import RF
@@ -46,7 +49,7 @@ _SURROGATE = {"tauRho", "scaleRho", "theta"}
 
 
 def read(handle: h5py.Group, shape: Shape, exp: int) -> Neuron:
-    """Read the neurons of a layer and their bias.
+    """Read the neurons of a layer, without their bias.
 
     Parameters
     ----------
@@ -64,22 +67,6 @@ def read(handle: h5py.Group, shape: Shape, exp: int) -> Neuron:
     FileFormatError
         Something is missing, unknown, or of the wrong kind.
     """
-    neuron = without_bias(handle, shape, exp)
-    bias = np.zeros(1) if "bias" not in handle.keys() else whole("bias", numbers(handle, "bias"))
-    if not bias.any():
-        return neuron
-    values = per_neuron("bias", bias, shape)
-    if isinstance(neuron, CUBA):
-        return dataclasses.replace(neuron, bias_mant=values)
-    if isinstance(neuron, SigmaDelta):
-        return dataclasses.replace(neuron, bias=values << -exp)
-    raise UnsupportedError(
-        f"bias: there is no place for it in {type(neuron).__name__}. Train the block without a norm."
-    )
-
-
-def without_bias(handle: h5py.Group, shape: Shape, exp: int) -> Neuron:
-    """Read the neurons of a layer as `read` does, but not their bias."""
     if "neuron" not in handle.keys():
         return Readout(num_neurons=math.prod(shape), v_decay=DECAY_ONE)  # SLAYER's Affine(dynamics=False)
     group = member(handle, "neuron", h5py.Group)
@@ -90,6 +77,25 @@ def without_bias(handle: h5py.Group, shape: Shape, exp: int) -> Neuron:
         return READERS[kind](group, shape, exp)
     except FileFormatError as error:
         raise FileFormatError(f"neuron/{error}") from None
+
+
+def bias(handle: h5py.Group, shape: Shape) -> npt.NDArray[np.int64]:
+    """Return a layer's bias in weight units, one a neuron; zeros if it has none."""
+    if "bias" not in handle.keys():
+        return np.zeros(math.prod(shape), np.int64)
+    return per_neuron("bias", whole("bias", numbers(handle, "bias")), shape)
+
+
+def holds_bias(neuron: Neuron) -> bool:
+    """Whether a record of neurons has a place for a bias of their own."""
+    return isinstance(neuron, Integrator | SigmaDelta)
+
+
+def with_bias(neuron: Any, bias: npt.NDArray[np.int64], exp: int) -> Neuron:
+    """Return neurons that hold a bias, with one in weight units."""
+    field = {"bias": bias << -exp} if isinstance(neuron, SigmaDelta) else {"bias_mant": bias}
+    changed: Neuron = dataclasses.replace(neuron, **field)
+    return changed
 
 
 def whole(name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -169,8 +175,6 @@ def _cuba(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
     )
     _refuse_delay(group)
     exponent, threshold = _one(group, "weight_exp", 0), _threshold(group)
-    ends = _ends(group, exp + _one(group, "wgtExp", 0))
-    u_decay, v_decay = _values(group, "iDecay", shape), _values(group, "vDecay", shape)
     refuse(
         {
             "weight_exp": (
@@ -180,26 +184,16 @@ def _cuba(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
             ),
         }
     )
+    values: dict[str, Any] = {
+        "num_neurons": math.prod(shape),
+        "u_decay": _values(group, "iDecay", shape),
+        "v_decay": _values(group, "vDecay", shape),
+        "u_shift": -exponent,
+    }
+    ends = _ends(group, exp + _one(group, "wgtExp", 0))
     if threshold <= THRESHOLD_MANT_MAX:
-        return CUBA(
-            num_neurons=math.prod(shape),
-            u_decay=u_decay,
-            v_decay=v_decay,
-            v_th_mant=threshold,
-            u_shift=-exponent,
-            **ends,
-        )
-    plain = (u_decay == DECAY_ONE).all() and (v_decay == v_decay[0]).all() and not exponent
-    refuse(
-        {
-            "vThMant": (
-                not plain or ends["a_shift"] < 0,
-                f"{threshold} is past the largest threshold, {THRESHOLD_MANT_MAX}, so the membrane never fires, and "
-                "one behind a current has no record. Train with Affine(dynamics=False), or end in spikeproof.Readout",
-            )
-        }
-    )
-    return Readout(num_neurons=math.prod(shape), v_decay=int(v_decay[0]), a_shift=ends["a_shift"])
+        return CUBA(v_th_mant=threshold, **values, **ends)
+    return Membrane(a_shift=ends["a_shift"], **values)
 
 
 def _alif(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
@@ -246,6 +240,13 @@ def _adaptive_resonator(kind: type[ADRF] | type[ADRFIZ]) -> Callable[[h5py.Group
         )
 
     return reader
+
+
+def encoder(handle: h5py.Group, shape: Shape, exp: int) -> Delta:
+    """Read the neurons of a sigma-delta input layer, which send the changes of values of unit ``2**exp``."""
+    group = member(handle, "neuron", h5py.Group)
+    refuse_unknown(group, {"type", "activation", "vThMant"})
+    return Delta(num_neurons=math.prod(shape), v_th=_threshold(group) << -exp, state_exp=-ACCUMULATOR_SHIFT - exp)
 
 
 def _sigma_delta(group: h5py.Group, shape: Shape, exp: int) -> Neuron:

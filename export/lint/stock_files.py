@@ -74,14 +74,11 @@ def input_transform(file: StockFile) -> Iterator[Found]:
     """Find input layers with neurons."""
     for name, handle in file.groups:
         if text(handle, "type") == "input" and "neuron" in handle.keys():
-            encodes = text(handle, "neuron/type") == "SDNN"
             yield Found(
                 f"layer/{name}",
-                "its neurons send the changes of analog values" if encodes else "its neurons take analog values",
-                "in a record, the changes are the network's input, in units of 1/4096"
-                if encodes
-                else "stock NetX connects no input to them and applies no transform: setting bias_mant drives them",
-                "Feed the changes" if encodes else "Feed the current, transform.current(x) of stock.read(path)",
+                "its neurons take analog values",
+                "stock NetX connects no input to them, and applies no transform",
+                "Feed multiples of 1/64: what transform.current(x) of stock.read(path) gives, or an encoder's values",
             )
 
 

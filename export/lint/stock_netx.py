@@ -18,7 +18,7 @@ from ...contract.adrf_iz import ADRFIZ
 from ...contract.celif import CELIF
 from ...contract.conv import Conv
 from ...contract.cuba import CUBA
-from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, DECAY_SHIFT
+from ...contract.fixed import DECAY_ONE, DECAY_SHIFT
 from ...contract.net import Layer, Net
 from ...contract.neurons import RULES as NEURONS
 from ...contract.rf import RF
@@ -135,7 +135,7 @@ def graded_spike(net: Net) -> Iterator[Found]:
 @RULES.add("graded-input", "info", "graded input, which stock NetX casts to bool by default")
 def graded_input(net: Net) -> Iterator[Found]:
     """Find networks whose input carries payloads."""
-    if net.input.bits and not _from_bias(net):
+    if net.input.bits and not _has_input_layer(net):
         yield Found(
             "input",
             f"payloads of {net.input.bits} bits",
@@ -176,8 +176,8 @@ def sign_mode(net: Net) -> Iterator[Found]:
 @RULES.add("conv-groups", "info", "128 groups and more, which stock Lava's Conv cannot count")
 def conv_groups(net: Net) -> Iterator[Found]:
     """Find convolutions of too many groups."""
-    for layer in net.layers:
-        if isinstance(layer.synapse, Conv) and layer.synapse.groups > _GROUPS_MAX and not _is_input(layer):
+    for layer in net.layers[int(_has_input_layer(net)) :]:
+        if isinstance(layer.synapse, Conv) and layer.synapse.groups > _GROUPS_MAX:
             yield Found(
                 layer.name,
                 f"{layer.synapse.groups} groups",
@@ -286,11 +286,8 @@ def _delayed(layer: Layer) -> bool:
     return layer.axon is not None and layer.axon.longest > layer.lead
 
 
-def _is_input(layer: Layer) -> bool:
-    """Whether a layer stands for an input block with neurons, which has no synapses in a stock file."""
-    shift = getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT)
-    return isinstance(layer.synapse, Conv) and layer.synapse.groups == layer.synapse.in_shape[0] and shift == 0
-
-
-def _from_bias(net: Net) -> bool:
-    return _is_input(net.layers[0])
+def _has_input_layer(net: Net) -> bool:
+    """Whether the first layer stands for an input block with neurons, to which stock NetX connects no input."""
+    first = net.layers[0].synapse
+    alone = isinstance(first, Conv) and first.kernel == (1, 1) and first.groups == first.in_shape[0]
+    return bool(net.input.bits) and alone

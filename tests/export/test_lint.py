@@ -138,7 +138,7 @@ FILES = {
         [DENSE | {"type": "input", "shape": [3], "weight": 36.0, "neuron/iDecay": 4096}, DENSE],
         "layer/0",
         {"input-transform", "wide-sums"},
-        "stock NetX connects no input to them and applies no transform",
+        "stock NetX connects no input to them, and applies no transform",
     ),
     "input-decay": (
         [DENSE | {"type": "input", "shape": [3], "weight": 36.0}, DENSE],

@@ -9,6 +9,7 @@ import pytest
 from stock_files import CONV, DENSE, INPUT, write
 
 from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.delta import Delta
 from spikeproof.contract.errors import FileFormatError, UnsupportedError
 from spikeproof.contract.net import Input
 from spikeproof.contract.readout import Readout
@@ -99,15 +100,16 @@ def test_pilotnet_lif_gives_its_ground_truth_in_every_register(shipped):
 
 @pytest.mark.parametrize("name", ["network", "square_network"])
 def test_pilotnet_sdnn_gives_its_ground_truth(shipped, name):
-    # Without a reset, stock NetX's layers all begin at once, a step before the input: what delay_shift is.
+    # Without a reset, stock NetX's layers all begin at once: what delay_shift is.
     net = stock.read(shipped / f"gts/pilotnet_sdnn/{name}.net", steps=9, delay_shift=True).net
-    changes = np.moveaxis(np.load(shipped / "gts/pilotnet_sdnn/act0.npy"), (0, 1, 2), (2, 1, 0))
-    changes = changes[:, : net.layers[0].synapse.in_shape[1], : net.layers[0].synapse.in_shape[2], :8]
-    payload = np.pad(changes.reshape(1, -1, 8), ((0, 0), (0, 0), (1, 0))).astype(np.int32)
+    _, rows, columns = net.layers[0].shape
+    picture = np.load(shipped / "gts/pilotnet_sdnn/input.npy").transpose(3, 2, 1, 0)[..., :rows, :columns]
+    payload = np.repeat(picture.reshape(1, -1, 1), 9, axis=2)
 
     layers = engine.run(net, payload).layers
 
-    assert net.input == Input(num_channels=payload.shape[1], bits=14, exp=-12)
+    assert net.input == Input(num_channels=payload.shape[1], bits=12, exp=-6)
+    assert isinstance(net.layers[0].neuron, Delta)
     square = "_square" * (name != "network")
     known = [i for i in range(1, 5) if (shipped / f"gts/pilotnet_sdnn/sigma{i}{square}.npy").exists()]
     assert len(known) == (2 if name == "network" else 4)
@@ -182,6 +184,7 @@ def test_a_sigma_delta_block_gives_its_ground_truth_of_an_input_that_was_cast_to
 def blocks_of(family, params, block):
     """Blocks of a family behind each other, with images where it has convolutions."""
     import torch
+    from slayer_nets import slayer
 
     if family == "sigma_delta":
         return torch.nn.Sequential(block.Dense(params, 6, 8, weight_scale=2), block.Output(params, 8, 3))
@@ -195,11 +198,20 @@ def blocks_of(family, params, block):
             block.Dense({**params}, 6, 4, weight_scale=9),
             block.Affine({**params}, 4, 2, dynamics=False),
         )
+    if family == "cuba with norms":
+        norm = {"norm": slayer.neuron.norm.MeanOnlyBatchNorm}
+        return torch.nn.Sequential(
+            block.Dense({**params, "norm": slayer.neuron.norm.WgtScaleBatchNorm}, 6, 5, weight_scale=3),
+            block.Recurrent(params | norm, 5, 8, weight_scale=3),
+            block.Affine({**params, "norm": None}, 8, 3),
+        )
+    if family == "alif":
+        params = params | {"norm": slayer.neuron.norm.MeanOnlyBatchNorm}
     return torch.nn.Sequential(block.Dense(params, 6, 8, weight_scale=3), block.Dense(params, 8, 4, weight_scale=4))
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
-@pytest.mark.parametrize("family", ["cuba", "alif", "rf", "rf_iz", "adrf", "adrf_iz", "sigma_delta"])
+@pytest.mark.parametrize("family", ["cuba", "cuba with norms", "alif", "rf", "rf_iz", "adrf", "adrf_iz", "sigma_delta"])
 def test_what_stock_lava_dl_exports_is_the_record_of_the_module(family, tmp_path):
     torch = pytest.importorskip("torch")
     from slayer_nets import of_family, slayer
@@ -211,11 +223,13 @@ def test_what_stock_lava_dl_exports_is_the_record_of_the_module(family, tmp_path
     if family == "sigma_delta":
         block, params = slayer.block.sigma_delta, {"threshold": 0.25, "activation": torch.nn.functional.relu}
     else:
-        block, params = of_family(random, family)
-    params.pop("norm", None)
-    module = blocks_of(family, params, block).eval()
+        block, params = of_family(random, family.partition(" ")[0])
+    module = blocks_of(family, params, block).train()
     x = torch.as_tensor(random.integers(0, 2, (1, *([2, 4, 6] if family == "cuba" else [6]), 12)), dtype=torch.float32)
-    module(x)  # draws shapes and delays
+    module(x)  # draws shapes, delays and means
+    for each in module.eval():
+        if getattr(getattr(each, "neuron", None), "norm", None) is not None:
+            each.neuron.norm.running_mean += 0.1
     net = record(module, sample=x.numpy())
     with h5py.File(tmp_path / "stock.net", "w") as file:
         for i, each in enumerate(module):
@@ -227,7 +241,7 @@ def test_what_stock_lava_dl_exports_is_the_record_of_the_module(family, tmp_path
     assert len(found.layers) == len(net.layers) and found.input == net.input
     for theirs, ours in zip(found.layers, net.layers, strict=True):
         assert (theirs.synapse, theirs.neuron, theirs.feedback) == (ours.synapse, ours.neuron, ours.feedback)
-        assert theirs.axon == ours.axon
+        assert (theirs.axon, theirs.cpg) == (ours.axon, ours.cpg)
 
 
 REFUSED = {
@@ -244,16 +258,15 @@ REFUSED = {
     ),
     "delays": ([DENSE | {"delay": [3.0]}], "delay: 1 for 2 channels. Run the module before its export"),
     "long delay": ([DENSE | {"delay": [3.0, 63.0]}], "delay: 3 to 63 steps; Loihi holds 0 to 62, to which stock NetX"),
-    "bias of a resonator": (
+    "bias of images": (
         [
-            DENSE
-            | {"weight": np.full((2, 3), 2), "bias": [2.0, 0.0]}
-            | {"neuron/type": "ALIF", "neuron/thDecay": 1, "neuron/refDecay": 1, "neuron/vThStep": 1}
+            {"type": "input", "shape": [1, 4, 4]},
+            CONV
+            | {"bias": [2.0, 0.0], "neuron/type": "ALIF"}
+            | {"neuron/thDecay": 1, "neuron/refDecay": 1, "neuron/vThStep": 1},
         ],
-        "bias: there is no place for it in ALIF",
+        "layer/1: norm: convolutions of these neurons have no place for its mean",
     ),
-    "recurrent bias": ([DENSE | {"type": "dense_rec", "bias": [2, 2]}], "bias: SLAYER's recurrent block adds its bias"),
-    "membrane": ([DENSE | {"neuron/vThMant": 2**18 - 1}], "vThMant: 262143 is past the largest threshold, 131071"),
     "exponent": ([DENSE | {"neuron/weight_exp": [5.0]}], "weight_exp: 5, which WgtScaleBatchNorm clamps when it runs"),
     "activation": (
         [{k: v for k, v in DENSE.items() if "neuron" not in k} | {"neuron/type": "SDNN", "neuron/activation": "tanh"}],
