@@ -75,6 +75,7 @@ GRIDS: dict[str, list[Point]] = {
     "driven": _seeds([("digits", ()), ("digits-driven", ())]),
     "memory": _memory(),
     "positions": _seeds(positions.points()),
+    "codes": _seeds(positions.codes()),
 }
 """Name -> points, in the order in which they are trained."""
 
@@ -165,11 +166,13 @@ def main() -> None:
     runs.add_argument("-j", "--jobs", type=int, default=1, help="processes, of one thread each (default 1)")
     commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
     commands.add_parser("compare", help="compare positional encodings").add_argument("lines", type=Path)
+    commands.add_parser("codes", help="compare published with designed codes").add_argument("lines", type=Path)
     asked = parser.parse_args()
     if asked.command == "run":
         run(asked.grid, asked.lines, asked.folder, asked.jobs, asked.first)
     else:
-        print((table if asked.command == "table" else positions.tables)(read(asked.lines)))
+        tables = {"table": table, "compare": positions.tables, "codes": positions.codes_table}
+        print(tables[asked.command](read(asked.lines)))
 
 
 if __name__ == "__main__":
