@@ -17,6 +17,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import signal
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -168,6 +169,7 @@ def main() -> None:
     commands.add_parser("compare", help="compare positional encodings").add_argument("lines", type=Path)
     commands.add_parser("codes", help="compare published with designed codes").add_argument("lines", type=Path)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes of a grid end with it
     if asked.command == "run":
         run(asked.grid, asked.lines, asked.folder, asked.jobs, asked.first)
     else:

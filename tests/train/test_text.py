@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spikeproof.contract.errors import InputError
-from spikeproof.train import tasks
+from spikeproof.train import data, tasks
 from spikeproof.train.recipe import find
 from spikeproof.train.tasks import Options, cifar10, text
 
@@ -119,3 +119,24 @@ def test_cifar10_is_at_hand(load):
         assert np.allclose(means, (125.3, 123.0, 113.9), atol=2)  # of all 50,000 training images
         neighbours = np.diff(split.x.reshape(-1, 3, 4, 4, 64), axis=3)
         assert np.abs(neighbours).mean() < 0.08  # an image, not noise
+
+
+def test_all_of_cifar10_is_read_from_its_binary_files(tmp_path, monkeypatch):
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    random, written = np.random.default_rng(0), {}
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        records = random.integers(0, 256, (4, 3073), np.uint8)
+        records[:, 0] %= 10
+        written[name] = records
+        (folder / f"{name}.bin").write_bytes(records.tobytes())
+    task = tasks.load(Options("cifar10-full"))
+    assert task.train.x.shape == (20, 48, 64) and task.test.x.shape == (4, 48, 64)
+    assert np.array_equal(task.test.y, written["test_batch"][:, 0])
+    assert np.array_equal(
+        task.train.x[13, :, 0], cifar10.patches(written["data_batch_4"][1, 1:].reshape(1, 3, 32, 32))[0, :, 0]
+    )
+    (folder / "test_batch.bin").write_bytes(b"\x03" * 3000)
+    with pytest.raises(InputError, match=r"test_batch\.bin: not images of CIFAR-10 in its binary version"):
+        tasks.load(Options("cifar10-full"))

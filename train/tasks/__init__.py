@@ -33,6 +33,7 @@ TASKS = {
     "sst-2": "text",
     "sst-5": "text",
     "cifar10": "cifar10",
+    "cifar10-full": "cifar10",
 }
 """Task name -> the module that loads it."""
 
