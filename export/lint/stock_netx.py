@@ -19,6 +19,7 @@ from ...contract.celif import CELIF
 from ...contract.conv import Conv
 from ...contract.cuba import CUBA
 from ...contract.fixed import DECAY_ONE, DECAY_SHIFT
+from ...contract.membrane import Membrane
 from ...contract.net import Layer, Net
 from ...contract.neurons import RULES as NEURONS
 from ...contract.rf import RF
@@ -61,6 +62,32 @@ def bias_and_delay(net: Net) -> Iterator[Found]:
                 layer.name,
                 "a bias, and spikes that are delayed",
                 "stock NetX delays what a neuron receives instead of what it sends, and the bias is not received",
+                _OURS,
+            )
+
+
+@RULES.add("recurrent-bias", "info", "a recurrent layer's bias, which stock neurons add to the membrane alone")
+def recurrent_bias(net: Net) -> Iterator[Found]:
+    """Find recurrent layers with a constant beside what arrives."""
+    for layer in net.layers:
+        if layer.feedback is not None and layer.cpg is not None:
+            yield Found(
+                layer.name,
+                "recurrent synapses and a norm's bias",
+                "SLAYER's recurrent block keeps a current with the bias in it, stock NetX adds it behind the current",
+                _OURS,
+            )
+
+
+@RULES.add("norm-dropped", "info", "a norm of complex neurons, which stock export does not find")
+def norm_dropped(net: Net) -> Iterator[Found]:
+    """Find resonators with a constant beside what arrives."""
+    for layer in net.layers:
+        if isinstance(layer.neuron, RF | RFIZ | ADRF | ADRFIZ) and layer.cpg is not None:
+            yield Found(
+                layer.name,
+                "a norm's mean on complex sums",
+                "stock export_hdf5 looks for neuron.norm, and these neurons have real_norm and imag_norm",
                 _OURS,
             )
 
@@ -200,6 +227,19 @@ def threshold_equality(net: Net) -> Iterator[Found]:
             )
 
 
+@RULES.add("membrane-output", "info", "an output that never fires, of which stock NetX sends the spikes")
+def membrane_output(net: Net) -> Iterator[Found]:
+    """Find membranes that are what a network answers."""
+    last = net.layers[-1]
+    if isinstance(last.neuron, Membrane):
+        yield Found(
+            last.name,
+            "its threshold cannot be reached, so the membrane is the answer",
+            "stock NetX's output are its spikes, which are 0 without a word",
+            "With stock NetX, read net.out_layer.neuron.v, one step late",
+        )
+
+
 @RULES.add("sigma-delta-threshold", "info", "thresholds that the stock export rounds down")
 def sigma_delta_threshold(net: Net) -> Iterator[Found]:
     """Find sigma-delta thresholds that are no whole number of a weight's unit."""
@@ -289,5 +329,9 @@ def _delayed(layer: Layer) -> bool:
 def _has_input_layer(net: Net) -> bool:
     """Whether the first layer stands for an input block with neurons, to which stock NetX connects no input."""
     first = net.layers[0].synapse
-    alone = isinstance(first, Conv) and first.kernel == (1, 1) and first.groups == first.in_shape[0]
+    if isinstance(first, Conv):
+        alone = first.kernel == (1, 1) and first.groups == first.in_shape[0]
+    else:
+        square = first.weight[:, : net.input.num_channels]
+        alone = len(square) == len(square.T) and np.count_nonzero(square) == np.count_nonzero(np.diag(square))
     return bool(net.input.bits) and alone

@@ -13,6 +13,7 @@ from spikeproof.contract.celif import CELIF
 from spikeproof.contract.conv import Conv
 from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import FileFormatError, LintWarning
+from spikeproof.contract.membrane import Membrane
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.rf import RF
 from spikeproof.contract.sigma_delta import SigmaDelta
@@ -20,6 +21,7 @@ from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.lint.check import lint, rules
 from spikeproof.export.lint.stock_netx import round_trip, shift_bits
+from spikeproof.export.slayer_constants import ALWAYS
 
 WEIGHT = [[2, -4, 6], [8, 10, -12]]
 LIF = {"num_neurons": 2, "u_decay": 1024, "v_decay": 128, "v_th_mant": 80}
@@ -69,6 +71,21 @@ RECORDS = {
         net(ADRF(num_neurons=1, sin_decay=9, cos_decay=9, th_decay=9, ref_decay=9, v_th_mant=9, v_th_step=9)),
         {"adaptive-resonator"},
         "neurons of type ADRF",
+    ),
+    "recurrent-bias": (
+        net(feedback=BACK, cpg=ALWAYS, source=Input(num_channels=2)),
+        {"recurrent-bias", "no-reset"},
+        "stock NetX adds it behind the current",
+    ),
+    "norm-dropped": (
+        net(resonator(sin=1900), cpg=ALWAYS, source=Input(num_channels=2)),
+        {"norm-dropped", "no-reset"},
+        "stock export_hdf5 looks for neuron.norm",
+    ),
+    "membrane-output": (
+        net(Membrane(num_neurons=2, u_decay=4096, v_decay=0)),
+        {"membrane-output"},
+        "its threshold cannot be reached, so the membrane is the answer",
     ),
     "graded-spike": (net(CUBA(**LIF, graded=1)), {"graded-spike"}, "stock NetX does not read gradedSpike"),
     "graded-input": (
@@ -224,17 +241,51 @@ def test_a_damaged_file_is_an_error_and_not_a_finding(tmp_path):
         lint(tmp_path / "absent.net")
 
 
-def test_most_decays_survive_the_way_through_a_period_and_some_do_not():
-    sin, cos = np.random.default_rng(0).integers(1, 2896, (2, 5000))
+@pytest.fixture
+def lava():
+    """Lava on this Python, with SLAYER."""
+    pytest.importorskip("torch")
+    from spikeproof.lava_procs import compat
 
-    changed = (round_trip(sin, cos) != [sin, cos]).any(axis=0)
+    compat.apply()
+    return pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
 
-    assert 0.3 < changed.mean() < 0.5  # 39 % of random pairs, measured on the stock path
+
+def test_decays_are_changed_as_stock_netx_and_lava_change_them(lava):
+    from lava.lib.dl.slayer.neuron.rf import neuron_params
+    from lava.proc.rf.process import RF as Process
+
+    sin, cos = np.random.default_rng(0).integers(1, 2896, (2, 2000))
+    params = neuron_params({"sinDecay": sin, "cosDecay": cos, "vThMant": 9})
+    process = Process(shape=(1,), period=params["period"], alpha=params["decay"], vth=9, state_exp=6, decay_bits=12)
+
+    found = round_trip(sin, cos)
+
+    assert np.array_equal(found, [process.sin_decay.init, process.cos_decay.init])
+    assert 0.3 < (found != [sin, cos]).any(axis=0).mean() < 0.5  # 39 % of random pairs, measured on the stock path
 
 
-def test_weights_are_shifted_as_stock_netx_shifts_them():
-    for weight, bits in (([2, 4], 5), ([-2, 4], 5), ([-256, 4], 0), ([-64], 2), ([-128, 0], 1), ([0, 254], 0)):
-        assert shift_bits(np.array(weight)) == bits
+def test_weights_are_lost_as_stock_netx_and_lava_lose_them(lava):
+    from lava.lib.dl.netx.utils import optimize_weight_bits
+    from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
+
+    random = np.random.default_rng(0)
+    lossy = 0
+    for _ in range(120):
+        least, most = sorted(2 * random.integers(-128, random.choice([1, 0, 0, 128]), 2))
+        weight = 2 * random.integers(least // 2, most // 2 + 1, (3, 4))
+        weight[0, 0] = random.choice([least, -(2 ** random.integers(1, 9))]) if most <= 0 else least
+        if not weight.any():
+            continue
+        with np.errstate(divide="ignore"):
+            shifted, bits, exponent, _ = optimize_weight_bits(weight)
+        assert shift_bits(weight) == -exponent
+        mode = determine_sign_mode(shifted)
+        held = truncate_weights(clip_weights(shifted, mode, 8), mode, bits)
+        lost = not np.array_equal(held, shifted)
+        lossy += lost
+        assert lost == any(found.rule == "sign-mode" for found in lint(net(CUBA(**LIF | {"num_neurons": 3}), weight)))
+    assert 10 < lossy < 110
     assert shift_bits(np.zeros(2)) is None
 
 
