@@ -182,6 +182,8 @@ def _energy(run: Any, task: Any, x: Any) -> list[str]:
     from .export.arithmetic import SOURCE
     from .train import analyses
 
+    if run.recipe().floating:
+        return [f"energy: not counted for model = {run.recipe().model}; papers' counting here is for stacks of layers"]
     if run.recipe().deployable:
         from .export.loihi2.mapping import chart
         from .sim import energy, operations

@@ -60,6 +60,8 @@ def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block
     InputError
         The module does not take the sample.
     """
+    if hasattr(module, "why_no_blocks"):
+        raise UnsupportedError(f"{type(module).__name__}: {module.why_no_blocks()}")
     listed: list[Block] = []
     cpg: Oscillators | None = None
     flatten = False

@@ -76,8 +76,8 @@ def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -
     Returns
     -------
     dict of ndarray, shape (steps,)
-        Layer -> norm of the gradient of the loss by the spikes of a step, over samples and neurons, divided by the
-        largest of the layer's. Layers count from 1.
+        Layer -> norm of the gradient of the loss by the spikes of a step, or of a sequence model's position, over
+        samples and neurons, divided by the largest of the layer's. Layers count from 1, as they run.
 
     Raises
     ------
@@ -86,8 +86,13 @@ def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -
     """
     spikes: list[torch.Tensor] = []
 
-    def keep(_: nn.Module, inputs: Any, output: Any) -> None:
-        spikes.append(output[0] if isinstance(output, tuple) else output)  # an LSTM gives its last state too
+    heard: list[nn.Module] = []
+
+    def keep(layer: nn.Module, inputs: Any, output: Any) -> None:
+        made = output[0] if isinstance(output, tuple) else output  # an LSTM gives its last state too
+        if made.requires_grad:  # an encoder without parameters has no gradient
+            spikes.append(made)
+            heard.append(layer)
 
     layers = [layer for layer in module.modules() if hasattr(layer, "neuron") or isinstance(layer, nn.LSTM)]
     if not layers:
@@ -101,9 +106,10 @@ def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -
         for hook in hooks:
             hook.remove()
     found = {}
-    for index, (layer, grad) in enumerate(zip(layers, grads, strict=True), start=1):
-        # Floating-point networks have time before their neurons, integer ones behind them.
-        over = (0, 2) if isinstance(layer, Layer | nn.LSTM) else (0, 1)
+    for index, (layer, grad) in enumerate(zip(heard, grads, strict=True), start=1):
+        # Floating-point networks have time before their neurons, integer ones behind them; sequence models have spike
+        # steps and samples, positions, neurons.
+        over = (0, 1, 3) if grad.ndim == 4 else (0, 2) if isinstance(layer, Layer | nn.LSTM) else (0, 1)
         norms = grad.double().square().sum(over).sqrt().numpy()
         found[f"layer {index}"] = norms / norms.max() if norms.max() > 0 else norms
     return found

@@ -12,6 +12,8 @@ from spikeproof.train.baselines import LSTM, Baseline
 from spikeproof.train.objectives import CLASSIFY
 from spikeproof.train.recipe import find
 from spikeproof.train.run import Run
+from spikeproof.train.sequence import SequenceModel
+from spikeproof.train.sequence.position import PositionOptions
 
 
 @pytest.fixture
@@ -106,3 +108,15 @@ def test_a_log_is_read_by_columns_and_a_damaged_one_is_refused(tmp_path):
         run.log_path.write_text(text)
         with pytest.raises(FileFormatError, match=r"log\.csv: cannot be read as a log"):
             analyses.learning_curve(run)
+
+
+def test_gradients_of_a_sequence_model_are_those_of_its_positions():
+    torch.manual_seed(0)
+    options = {"width": 8, "depth": 1, "spike_steps": 2, "encoder": "repeat"}
+    module = SequenceModel("spike-rnn", 1, 10, 64, position=PositionOptions("cpg", 6), **options)
+    some = find("digits-plain").load_task().test.take(np.arange(12))
+    found = analyses.gradients_over_time(module, some, CLASSIFY)
+    assert list(found) == ["layer 1", "layer 2"]  # the encoder has nothing to learn
+    assert all(norms.shape == (64,) and norms.max() == 1 for norms in found.values())
+    # The read-out averages over positions: the last layer hears the loss evenly, but for its own later spikes.
+    assert np.ptp(found["layer 2"]) < 0.5

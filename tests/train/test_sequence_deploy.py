@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import UnsupportedError
-from spikeproof.export import netx
+from spikeproof.export import netx, slayer
 from spikeproof.sim import engine
 from spikeproof.sim.forecasts import numbers
 from spikeproof.sim.verify import verify
@@ -109,3 +109,9 @@ def test_parts_that_no_record_can_hold_are_named():
     words = SequenceModel("spike-rnn", 1, 2, LENGTH, vocabulary=5)
     with pytest.raises(UnsupportedError, match=r"Embedding \(tokens\).*What can be exported is model = spike-rnn"):
         deploy(words)
+    with pytest.raises(
+        UnsupportedError, match=r"SequenceModel: it cannot be exported\. Attention \(body\.0\.attention"
+    ):
+        slayer.record(model("spikformer"))
+    with pytest.raises(UnsupportedError, match=r"Export the record that train\.sequence\.deploy\.deploy makes"):
+        verify(model("spike-rnn"), np.zeros((2, 3, LENGTH), np.float32))

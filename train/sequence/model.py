@@ -104,6 +104,14 @@ class SequenceModel(nn.Module):
             return self.readout(spikes.mean(1))
         return self.readout((spikes * real).sum(1) / real.sum(1).clamp(min=1))
 
+    def why_no_blocks(self) -> str:
+        """Return why an exporter finds no blocks here, and what to do."""
+        from .deploy import refusals
+
+        if found := refusals(self):
+            return f"it cannot be exported. {'; '.join(found)}."
+        return "its layers are floating-point. Export the record that train.sequence.deploy.deploy makes of it."
+
 
 class _First(Layer):
     """CPG-Linear: a `Layer` whose input is the spikes and a table's columns beside them."""
