@@ -13,9 +13,11 @@ from spikeproof.train import analysis_figures, cpg
 from spikeproof.train.fit import fit
 from spikeproof.train.kernels import select
 from spikeproof.train.neurons import LIF
+from spikeproof.train.neurons.fire import fire
 from spikeproof.train.objectives import REGRESS
 from spikeproof.train.recipe import Recipe, find
 from spikeproof.train.sequence import BODIES, SequenceModel
+from spikeproof.train.sequence.gru import GRULayer
 from spikeproof.train.sequence.layer import Neurons, taps
 from spikeproof.train.sequence.position import POSITIONS, PositionOptions, designed, distinct, table
 from spikeproof.train.tasks import Split, Task
@@ -89,6 +91,32 @@ def test_fused_neurons_are_the_toolkits_lif():
     assert torch.equal(found[0][0], torch.stack(expected)) and torch.equal(found[1][0], found[0][0])
     assert 0.1 < found[0][0].mean() < 0.9
     torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-5, atol=1e-6)
+
+
+def test_gates_are_those_of_the_equations():
+    torch.manual_seed(0)
+    layer, weight = GRULayer(6), torch.randn(2, 3, 9, 6)
+    x = (torch.rand(2, 3, 9, 6) > 0.6).float()
+    found = []
+    for by_equations in (False, True):
+        leaf = x.clone().requires_grad_()
+        layer.zero_grad()
+        if by_equations:
+            currents, h, states = layer.synapse(leaf), torch.zeros(2, 3, 6), []
+            for current in currents.unbind(2):
+                (a, c), (b, d) = (both.split([12, 6], -1) for both in (current, layer.recurrent(h)))
+                r, z = fire(a + b).chunk(2, -1)
+                n = fire(c + r * d)
+                h = (1 - z) * n + z * h
+                states.append(h)
+            out = torch.stack(states, 2)
+        else:
+            out = layer(leaf)
+        (out * weight).sum().backward()
+        found.append([out.detach(), leaf.grad, *(one.grad.clone() for one in layer.parameters())])
+    assert set(found[0][0].unique().tolist()) == {0.0, 1.0} and found[1][1].any()
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_published_codes_stand_at_the_authors_index():
