@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from stock_files import DENSE, INPUT, write
 
 from spikeproof import cli
 from spikeproof.export import netx
@@ -165,6 +166,31 @@ def test_export_and_inspect(run, trained, tmp_path):
     assert code == 0 and "celif2" in out and "CELIF" in out and "steps a sample: 64" in out
     code, out, _ = run("inspect", path, "--json")
     assert json.loads(out)["te"] == {"kind": "table", "steps": 64, "neurons": 12, "bytes_a_neuron": 64}
+
+
+def test_inspect_lints_files_of_stock_lava_dl(run, tmp_path):
+    path = write(tmp_path / "stock.net", [INPUT, DENSE | {"bias": [0.0, 3.0]}])
+    refused = write(tmp_path / "refused.net", [INPUT, DENSE | {"neuron/refDelay": 5}, DENSE | {"type": "dens"}])
+
+    code, out, _ = run("inspect", path)
+    assert code == 0 and "warning bias-offset: Lava's synapses hold the first input back" in out.replace("\n", " ")
+    assert "    dense1: a bias on 1 of 2 neurons" in out and "steps a sample: 100" in out
+    code, out, _ = run("inspect", path, "--json")
+    (finding,) = json.loads(out)["findings"]
+    assert (finding["rule"], finding["severity"], finding["where"]) == ("bias-offset", "warning", "dense1")
+
+    code, out, _ = run("inspect", refused)
+    assert code == 2 and out.count("error refused: ") == 2 and "    layer/1: refDelay" in out
+    code, out, _ = run("inspect", refused, "--json")
+    assert code == 2 and [found["where"] for found in json.loads(out)["findings"]] == ["layer/1", "layer/2"]
+    code, _, err = run("simulate", refused, "-i", np_file(tmp_path))
+    assert code == 2 and "layer/1: refDelay: 5 steps of rest after a spike" in err
+
+
+def np_file(folder):
+    """An input of a sample."""
+    np.save(folder / "x.npy", np.zeros((1, 3, 10)))
+    return folder / "x.npy"
 
 
 def test_training_again_needs_force_and_a_seed_repeats(run, trained, tmp_path):

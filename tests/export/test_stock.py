@@ -14,7 +14,7 @@ from spikeproof.contract.errors import FileFormatError, UnsupportedError
 from spikeproof.contract.net import Input
 from spikeproof.contract.readout import Readout
 from spikeproof.export import formats, stock
-from spikeproof.sim import engine, reference
+from spikeproof.sim import engine, lava_backend, reference
 
 RUN = {"engine": engine.run, "reference": reference.run}
 
@@ -46,10 +46,11 @@ def held(folder, name, steps):
     return np.repeat(picture[None, :, None], steps, axis=2).astype(np.int32)
 
 
-@pytest.mark.parametrize("backend", RUN)
+@pytest.mark.parametrize("backend", [*RUN, pytest.param("lava", marks=pytest.mark.lava)])
 def test_tinynet_gives_its_ground_truth(shipped, backend):
     net, transform = stock.read(shipped / "tiny.net", steps=15)
-    layers = RUN[backend](net, held(shipped, "tinynet/input_bias", 15)).layers
+    run = RUN.get(backend, lava_backend.run)
+    layers = run(net, held(shipped, "tinynet/input_bias", 15)).layers
     # The ground truths are torch's, (batch, channel, row, column, step), and begin a step before the bias.
     gts = {name: np.load(shipped / f"gts/tinynet/{name}.npy")[0][..., 1:] for name in ("input", "layer1", "output")}
     current = np.load(shipped / "gts/tinynet/current.npy")[0][..., 1:]
