@@ -12,6 +12,8 @@ from ..contract.errors import FileFormatError
 
 MAX_ELEMENTS = 2**25
 """Larger datasets are refused before they are read: a damaged header must not exhaust the memory."""
+_UNQUESTIONED, _MOST_PACKED = 2**20, 100
+"""Datasets of more elements than the first must store a byte for so many that they claim, compressed or not."""
 
 
 def member(handle: h5py.Group, name: str, kind: type[Any]) -> Any:
@@ -50,6 +52,9 @@ def numbers(handle: h5py.Group, name: str) -> npt.NDArray[Any]:
         raise FileFormatError(f"{name} claims {dataset.size} elements; at most {MAX_ELEMENTS} are read.")
     if dataset.external or dataset.is_virtual:
         raise FileFormatError(f"{name} keeps its data in another file; links are not followed.")
+    stored = dataset.id.get_storage_size()
+    if dataset.size > _UNQUESTIONED and dataset.nbytes > _MOST_PACKED * stored:
+        raise FileFormatError(f"{name} claims {dataset.nbytes} bytes and stores {stored}; such a file is damaged.")
     return np.asarray(dataset[()])
 
 

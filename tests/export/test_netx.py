@@ -116,6 +116,8 @@ DAMAGE = {
     "no steps": (lambda file: file.attrs.__delitem__("steps"), "the attribute steps is missing"),
     "huge": (lambda file: (file.__delitem__("te"), file.create_dataset("te", (2**40, 2), "i1", chunks=(1024, 2))),
              "te claims 2199023255552 elements"),
+    "hollow": (lambda file: (file.__delitem__("te"), file.create_dataset("te", (2**23, 2), "i1", chunks=(1024, 2))),
+               "te claims 16777216 bytes and stores 0"),
 }  # fmt: skip
 
 
