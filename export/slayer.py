@@ -60,8 +60,9 @@ def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block
     InputError
         The module does not take the sample.
     """
-    if hasattr(module, "why_no_blocks"):
-        raise UnsupportedError(f"{type(module).__name__}: {module.why_no_blocks()}")
+    why: Any = getattr(module, "why_no_blocks", None)
+    if why is not None:
+        raise UnsupportedError(f"{type(module).__name__}: {why()}")
     listed: list[Block] = []
     cpg: Oscillators | None = None
     flatten = False

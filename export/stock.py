@@ -17,8 +17,10 @@ stock NetX.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,31 +111,38 @@ def read(
     UnsupportedError
         It holds what cannot be run exactly; the message names the layer, the reason and the mend.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(f"{path}: no such file.")
     options = _Options(steps, input, input_shape, skip_layers, num_layers, delay_shift)
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file, options)
-    except UnsupportedError as error:
-        raise UnsupportedError(f"{path}: {error}") from None
-    except (FileFormatError, RecordError) as error:
-        raise FileFormatError(f"{path}: {error}") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise FileFormatError(f"{path}: not a readable HDF5 file ({str(error).strip(chr(39))}).") from None
+    with _opened(path) as file:
+        return _read(file, options)
 
 
 def refusals(path: str | os.PathLike[str]) -> list[str]:
     """Return the words with which `read` would refuse a file, those of every layer; raises as `read` does."""
     found: list[str] = []
     try:
-        with h5py.File(path, "r") as file:
+        with _opened(path) as file:
             _layers(file, _Options(None, None, None, 0, None, False), found)
-    except (FileFormatError, RecordError) as error:
+    except FileFormatError:
         if not found:
-            raise FileFormatError(f"{path}: {error}") from None
+            raise
     return found
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Open a file, and name it in what is raised."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError(f"{path}: no such file.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{path}: {error}") from None
+    except (FileFormatError, RecordError) as error:
+        raise FileFormatError(f"{path}: {error}") from None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise FileFormatError(f"{path}: not a readable HDF5 file ({str(error).strip(chr(39))}).") from None
 
 
 def groups(file: h5py.File) -> list[tuple[str, h5py.Group]]:

@@ -33,6 +33,10 @@ def of_blocks(module: nn.Module, blocks: Sequence[Any]) -> list[Finding]:
 _GATES = ("its recurrence is made of floating-point activations", "Use recurrent blocks, cuba.Recurrent say")
 
 _REASONS: dict[str, tuple[str, str]] = {
+    "Transformer": (
+        "attention's products of two activations, its softmax and LayerNorm have no synapse or neuron on Loihi 2",
+        "Keep it in training only, or replace it by recurrent CE-LIF blocks",
+    ),
     "MultiheadAttention": (
         "its products of two activations and its softmax have no synapse or neuron on Loihi 2",
         "Keep it in training only, or replace it by recurrent CE-LIF blocks",
@@ -65,34 +69,46 @@ _UNKNOWN = (
     "Put what it computes into blocks, or keep it out of the network that is deployed",
 )
 
+_PLAIN = (
+    "what it computes stands between two layers, and a record's layers receive what the one before sends",
+    "Leave it out, as neurons rectify by themselves, or put what it computes into a block",
+)
+
 
 @RULES.add("training-only", "warning", "parts with parameters that no file holds: attention, LayerNorm, Linear, ...")
 def training_only(model: Model) -> Iterator[Found]:
     """Find the outermost parts of a module that have parameters and are no blocks."""
-    layers = {id(block) for _, block in model.layers}
-    for name, part in _foreign(model.module, ""):
-        if id(part) not in layers:
-            kind, (why, mend) = type(part).__name__, reason(part)
-            count = sum(parameter.numel() for parameter in part.parameters())
-            yield Found(name, f"a {kind} with {count:,} parameters is no part of the record", why, mend)
+    for name, part, count in _foreign(model.module, ""):
+        if not any(part is block for _, block in model.layers):
+            what = f"a {type(part).__name__} with {count:,} parameters{' of its own' * _holds_blocks(part)}"
+            yield Found(name, f"{what} is no part of the record", *reason(part))
 
 
 def reason(part: Any) -> tuple[str, str]:
     """Return why a module that is no block cannot be deployed, and what to do."""
-    return next((words for word, words in _REASONS.items() if word in type(part).__name__), _UNKNOWN)
+    known = next((words for word, words in _REASONS.items() if word in type(part).__name__), None)
+    return known or (_UNKNOWN if next(part.parameters(), None) is not None else _PLAIN)
 
 
-def _foreign(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the outermost modules that hold parameters of their own and are no blocks, by their path."""
-    own = next(module.parameters(recurse=False), None)
+def _foreign(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module, int]]:
+    """Yield (path, module, number of parameters) of the outermost modules that hold parameters and are no blocks.
+
+    A module around blocks counts its own parameters alone; those of others inside it are for themselves.
+    """
     if is_block(module) or _carries_encoding(module):
         return
-    named = any(word in type(module).__name__ for word in _REASONS)
-    if own is not None or (named and next(module.parameters(), None) is not None):
-        yield path or "network", module
-        return
-    for name, child in module.named_children():
+    own = list(module.parameters(recurse=False))
+    around = _holds_blocks(module)
+    inside = list(module.parameters()) if any(word in type(module).__name__ for word in _REASONS) or own else []
+    counted = own if around else inside
+    if counted:
+        yield path or "network", module, sum(parameter.numel() for parameter in counted)
+    for name, child in module.named_children() if around or not counted else ():
         yield from _foreign(child, f"{path}.{name}" if path else name)
+
+
+def _holds_blocks(module: nn.Module) -> bool:
+    return any(is_block(part) for part in module.modules())
 
 
 def _carries_encoding(module: Any) -> bool:

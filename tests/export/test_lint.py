@@ -428,8 +428,26 @@ def test_parts_that_no_reader_knows_are_named_with_their_reason():
     assert {found.rule for found in findings} == {"refused"} and len(findings) == 3
     assert "measured anew in every step" in refused[0].why and "WgtScaleBatchNorm" in refused[1].mend
     assert "spikeproof.Readout" in refused[2].mend
-    (unknown,) = lint(torch.nn.Sequential(torch.nn.Bilinear(2, 2, 2), dense()))
+    unknown, plain = lint(torch.nn.Sequential(torch.nn.Bilinear(2, 2, 2), torch.nn.ReLU(), dense()))
     assert unknown.why == "it has parameters of its own, and no reader knows what it computes with them"
+    assert plain.what == "a ReLU between the blocks" and "Leave it out, as neurons rectify" in plain.mend
+
+
+def test_parts_around_and_beside_blocks_are_named_by_their_paths():
+    import torch
+
+    module = with_head()
+    module.position = torch.nn.Parameter(torch.zeros(5))
+    module.more = torch.nn.Sequential(torch.nn.GRU(4, 4), torch.nn.ReLU(), torch.nn.Embedding(3, 2))
+
+    findings = lint(module)
+
+    assert {(found.where, found.what) for found in findings} == {
+        ("network", "a Net with 5 parameters of its own is no part of the record"),
+        ("attention", "a MultiheadAttention with 80 parameters is no part of the record"),
+        ("more.0", "a GRU with 120 parameters is no part of the record"),
+        ("more.2", "a Embedding with 6 parameters is no part of the record"),
+    }
 
 
 def test_all_that_the_exporter_refuses_is_found_at_once():
