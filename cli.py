@@ -224,12 +224,7 @@ def export(
         what = _convert(source, output, dt, steps)
     else:
         opened, module, task = _open(source)
-        if opened.recipe().floating:
-            from .train.sequence.deploy import deploy
-
-            formats.write(deploy(module), output)
-        else:
-            formats.write(record(module, steps=task.test.x.shape[-1]), output)
+        formats.write(record(module, steps=task.test.x.shape[-1]), output)
         what = opened.recipe().task
     _out.print(f"{output}: {what} network, {output.stat().st_size:,} bytes")
 

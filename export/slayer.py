@@ -60,9 +60,11 @@ def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block
     InputError
         The module does not take the sample.
     """
-    why: Any = getattr(module, "why_no_blocks", None)
-    if why is not None:
-        raise UnsupportedError(f"{type(module).__name__}: {why()}")
+    if hasattr(module, "deployed"):
+        raise UnsupportedError(
+            f"{type(module).__name__}: it has no blocks, whose forward pass is that of integers, but is made into a "
+            "record as a whole. Go on with that: spikeproof.record(module)."
+        )
     listed: list[Block] = []
     cpg: Oscillators | None = None
     flatten = False
@@ -134,6 +136,9 @@ def record(
     UnsupportedError
         A layer or an option cannot be made exact; the message names the layer, the reason and the mend.
     """
+    if hasattr(module, "deployed"):  # what is no stack of blocks makes its record itself
+        whole: Net = module.deployed()
+        return whole
     listed = blocks(module, sample)
     shape = None if sample is None else np.shape(sample)[1:-1]
     source = source_of(listed[0].module, input)
@@ -204,6 +209,8 @@ def export_netx(
     """
     net = record(module, steps=steps, sample=sample, input=input)
     netx.write(net, path)
+    if hasattr(module, "deployed"):
+        return net
     for found in lint_modules.of_blocks(module, [each.module for each in blocks(module, sample)]):
         if found.severity == "warning":
             warnings.warn(str(found), LintWarning, stacklevel=2)

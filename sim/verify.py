@@ -225,6 +225,11 @@ def verify(
         from . import torch_backend
 
         module = network
+        if hasattr(module, "deployed"):
+            raise UnsupportedError(
+                f"{type(module).__name__}: it is floating-point, and another network than its record. Give "
+                "spikeproof.record(module), and for input the spikes of train.sequence.deploy.inputs(module, x)."
+            )
         stored = None if file is None else formats.load(file)
         sample = x[:1] if x.ndim >= 3 and len(x) else None
         steps = stored.steps if stored else x.shape[-1] if x.ndim else None

@@ -25,6 +25,10 @@ def findings(
     module: nn.Module, *, steps: int | None, sample: npt.ArrayLike | None, input: Input | None
 ) -> list[Finding]:
     """Return what `spikeproof.export.slayer.record` would refuse, layer by layer, and what the rules find."""
+    if hasattr(module, "deployed"):  # no stack of blocks: it says itself what no record can hold
+        parts = module.refusals()
+        refused = [Finding(rule=REFUSED, severity="error", **part._asdict()) for part in parts]
+        return refused or of_record(slayer.record(module))
     try:
         listed = slayer.blocks(module, sample)
     except SpikeproofError as error:

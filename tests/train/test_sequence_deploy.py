@@ -8,6 +8,7 @@ import torch
 
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx, slayer
+from spikeproof.export.lint.check import lint
 from spikeproof.sim import engine
 from spikeproof.sim.forecasts import numbers
 from spikeproof.sim.verify import verify
@@ -109,9 +110,19 @@ def test_parts_that_no_record_can_hold_are_named():
     words = SequenceModel("spike-rnn", 1, 2, LENGTH, vocabulary=5)
     with pytest.raises(UnsupportedError, match=r"Embedding \(tokens\).*What can be exported is model = spike-rnn"):
         deploy(words)
-    with pytest.raises(
-        UnsupportedError, match=r"SequenceModel: it cannot be exported\. Attention \(body\.0\.attention"
-    ):
-        slayer.record(model("spikformer"))
-    with pytest.raises(UnsupportedError, match=r"Export the record that train\.sequence\.deploy\.deploy makes"):
-        verify(model("spike-rnn"), np.zeros((2, 3, LENGTH), np.float32))
+
+
+def test_the_linter_and_the_exporter_take_whole_models(tmp_path):
+    (error,) = lint(model("spikformer"))
+    assert (error.severity, error.rule, error.where) == ("error", "refused", "body.0.attention and 1 more")
+    assert "synapses multiply spikes with weights" in str(error) and "model = spike-rnn or spike-tcn" in error.mend
+    module = model("spike-tcn")
+    assert all(found.severity != "error" and found.rule != "training-only" for found in lint(module))
+    assert slayer.export_netx(module, tmp_path / "tcn.net") == deploy(module) == netx.load(tmp_path / "tcn.net")
+    with pytest.raises(UnsupportedError, match="Attention"):
+        slayer.export_netx(model("spikformer"), tmp_path / "none.net")
+    assert not (tmp_path / "none.net").exists()
+    with pytest.raises(UnsupportedError, match=r"another network than its record\. Give spikeproof\.record\(module\)"):
+        verify(module, np.zeros((2, 3, LENGTH), np.float32))
+    with pytest.raises(UnsupportedError, match=r"has no blocks.*Go on with that: spikeproof\.record\(module\)"):
+        slayer.blocks(module)

@@ -37,7 +37,7 @@ _REASONS: tuple[tuple[type[nn.Module], str], ...] = (
     (GRULayer, "its gates multiply spikes with spikes, and its state runs along the sequence within one spike step"),
     (nn.Embedding, "padding is left out of the average that is read, and a read-out weighs all positions alike"),
 )
-_MEND = (
+MEND = (
     "What can be exported is model = spike-rnn or spike-tcn with position = none, relative, cpg or cpg-designed on "
     "numbers; or spike-rnn with neuron = ce-lif, whose oscillators are part of the network"
 )
@@ -54,16 +54,29 @@ class Folded(NamedTuple):
     decay: float
 
 
-def refusals(module: SequenceModel) -> list[str]:
-    """Return the parts of a model that no record can hold, each with its place and the reason."""
+class Refusal(NamedTuple):
+    """A part of a model that no record can hold."""
+
+    where: str
+    """Its place in the model."""
+    what: str
+    why: str
+    mend: str = MEND
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.where}): {self.why}"
+
+
+def refusals(module: SequenceModel) -> list[Refusal]:
+    """Return the parts of a model that no record can hold, each kind once."""
     found = []
     for kind, reason in _REASONS:
         places = [name for name, one in module.named_modules() if isinstance(one, kind)]
         if places:
             more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-            found.append(f"{kind.__name__} ({places[0]}{more}): {reason}")
+            found.append(Refusal(places[0] + more, kind.__name__, reason))
     if module.position is not None and not _is_spikes(module.position.rows):
-        found.append("PositionTable (position): its columns are numbers, and a layer hears spikes")
+        found.append(Refusal("position", "PositionTable", "its columns are numbers, and a layer hears spikes"))
     return found
 
 
@@ -79,7 +92,7 @@ def deploy(module: SequenceModel) -> Net:
         A part cannot be made of synapses and neurons; all such parts are named.
     """
     if found := refusals(module):
-        raise UnsupportedError(f"The model cannot be exported. {'; '.join(found)}. {_MEND}.")
+        raise UnsupportedError(f"The model cannot be exported. {'; '.join(map(str, found))}. {MEND}.")
     length, width = module.length, module.readout.in_features
     first = module.first
     made = [_layer("first", _fold(first), first.synapse.in_features, length)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 from torch.nn import functional
 
+from ...contract.net import Net
 from .encoders import ENCODERS
 from .gru import spike_gru
 from .layer import Layer
@@ -13,6 +16,9 @@ from .position import TABLES, PositionOptions, PositionTable, Relative
 from .rnn import spike_rnn
 from .spikformer import spikformer
 from .tcn import spike_tcn
+
+if TYPE_CHECKING:
+    from .deploy import Refusal
 
 BODIES = ("spike-rnn", "spike-gru", "spike-tcn", "spikformer")
 """Names of the bodies."""
@@ -104,13 +110,17 @@ class SequenceModel(nn.Module):
             return self.readout(spikes.mean(1))
         return self.readout((spikes * real).sum(1) / real.sum(1).clamp(min=1))
 
-    def why_no_blocks(self) -> str:
-        """Return why an exporter finds no blocks here, and what to do."""
+    def deployed(self) -> Net:
+        """Return the record that is exported, see `spikeproof.train.sequence.deploy`."""
+        from .deploy import deploy
+
+        return deploy(self)
+
+    def refusals(self) -> list[Refusal]:
+        """Return the parts of the model for which it cannot be exported."""
         from .deploy import refusals
 
-        if found := refusals(self):
-            return f"it cannot be exported. {'; '.join(found)}."
-        return "its layers are floating-point. Export the record that train.sequence.deploy.deploy makes of it."
+        return refusals(self)
 
 
 class _First(Layer):
