@@ -17,6 +17,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..export.describe import describe
 from ..export.files import replacing
+from ..export.lint.check import lint
 from . import report_figures as figures
 from .forecasts import Forecasts
 from .gaps import FLOAT, FloatGap
@@ -138,6 +139,7 @@ def write(
         "verdict": verdict,
         "lines": verdict.sentences(),
         "network": describe(verdict.net),
+        "findings": lint(verdict.net),
         "labels": labels,
         "accuracies": accuracies(verdict, labels) if known and labels is not None else {},
         "float_right": float_accuracy(verdict, labels) if known and labels is not None else None,
