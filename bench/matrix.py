@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matrix_cells
+import matrix_hostile
 import matrix_options
 import numpy as np
 from matrix_cells import Cell
@@ -43,7 +44,7 @@ DEADLINE = 180.0
 
 SECTIONS = (
     ("Families and blocks", "grid", tuple(matrix_cells.blocks())),
-    ("Options and hostile settings", "list", tuple(matrix_options.options())),
+    ("Options and hostile settings", "list", (*matrix_options.options(), *matrix_hostile.cells())),
     ("Several samples through one network", "list", tuple(matrix_options.streams())),
 )
 """Title, layout and cells of every section."""
@@ -78,14 +79,14 @@ def measure(cell: Cell, nets: int, lava: int) -> Outcome:
             known = "construction" in cell.stock and _is_slayers(error)
             return Outcome("unbuildable" if known else "FAULT", text)
         try:
-            verdict = verify(module, x, backends=("engine",))
+            verdict = verify(module, x, input=cell.input, backends=("engine",))
             if cell.leaves_range:
                 return _told(verdict)
             if verdict.exact and not busy(verdict):
                 silent += 1
                 continue
             if verdict.exact and counts.nets < lava:
-                verdict = verify(module, x, backends=("engine", "lava"), deadline=DEADLINE)
+                verdict = verify(module, x, input=cell.input, backends=("engine", "lava"), deadline=DEADLINE)
         except (UnsupportedError, InputError) as error:
             refusals[str(error)] += 1
         except Exception as error:
@@ -194,7 +195,7 @@ def measured_before(page: str) -> dict[tuple[str, str, str], Outcome]:
 
 
 def _known(before: Mapping[tuple[str, str, str], Outcome], title: str, cell: Cell) -> Outcome | None:
-    return before.get((title, cell.row, cell.column)) if cell.make else measure(cell, 0, 0)
+    return before.get((title, cell.row, cell.column)) if cell.make or not before else measure(cell, 0, 0)
 
 
 def page(
@@ -230,6 +231,10 @@ def page(
     return "\n".join(lines)
 
 
+def _is_one_of(wanted: Sequence[str] | None, title: str, cell: Cell) -> bool:
+    return not wanted or any(words in f"{title}: {cell.row} {cell.column}" for words in wanted)
+
+
 def _all(title: str) -> tuple[Cell, ...]:
     return next(cells for name, _, cells in SECTIONS if name == title)
 
@@ -238,14 +243,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--nets", type=int, default=20, help="networks a cell (default 20)")
     parser.add_argument("--lava", type=int, default=1, help="how many of them run on Lava too (default 1)")
-    parser.add_argument("--only", default="", help="only cells whose section, row and column hold these words")
+    parser.add_argument(
+        "--only",
+        action="append",
+        help="only cells whose section, row and column hold these words; may stand repeatedly",
+    )
     parser.add_argument("--output", type=Path, help="where the page goes; stdout if absent")
     parser.add_argument("--update", type=Path, help="an earlier page, whose other cells stay as they are")
     options = parser.parse_args(arguments)
     if options.nets < 1 or not 0 <= options.lava <= options.nets:
         parser.error("--nets must be at least 1, and --lava from 0 to --nets")
     chosen = [
-        (title, layout, [cell for cell in cells if options.only in f"{title}: {cell.row} {cell.column}"])
+        (title, layout, [cell for cell in cells if _is_one_of(options.only, title, cell)])
         for title, layout, cells in SECTIONS
     ]
     if not any(cells for _, _, cells in chosen):
@@ -255,13 +264,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for title, layout, cells in chosen:
         new = {}
         for cell in cells:
-            outcome = new[cell] = measure(cell, options.nets, options.lava)
+            outcome = new[cell.row, cell.column] = measure(cell, options.nets, options.lava)
             if outcome.kind == "FAULT":
                 faults.append(cell)
             seconds = time.monotonic() - began
             print(f"{seconds:6.0f} s  {cell.row}, {cell.column}: {outcome.kind}: {outcome.text}", file=sys.stderr)
-        known = {cell: _known(before, title, cell) for cell in _all(title)} if before else {}
-        both = [(cell, outcome) for cell, outcome in (known | new).items() if outcome is not None]
+        found = [(cell, new.get((cell.row, cell.column)) or _known(before, title, cell)) for cell in _all(title)]
+        both = [(cell, outcome) for cell, outcome in found if outcome is not None]
         if both:
             sections.append((title, layout, both))
     text = page(sections, options.nets, options.lava, in_parts=bool(before))

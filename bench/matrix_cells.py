@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from spikeproof.contract.net import Input
 from spikeproof.lava_procs import compat
 
 compat.apply()
@@ -51,6 +52,8 @@ class Cell(NamedTuple):
     """Seed -> a network and its input; None where lava-dl has no such block."""
     nets: int | None = None
     """How many networks are enough, where one takes long."""
+    input: Input | None = None
+    """What enters the first block, if it is neither unary spikes nor what the block says."""
     leaves_range: bool = False
     """Whether registers are made to leave their range, where torch and Loihi 2 must differ: `verify` is to say so."""
 

@@ -14,7 +14,7 @@ MEAN, SCALE = slayer.neuron.norm.MeanOnlyBatchNorm, slayer.neuron.norm.WgtScaleB
 Change = Callable[[torch.nn.Sequential, np.ndarray], object]
 
 
-def _layers(
+def layers(
     seed: int,
     kinds: tuple[str, ...] = ("Dense", "Dense"),
     *,
@@ -54,7 +54,7 @@ def _layers(
     return module.eval(), x
 
 
-def _weights(value: Callable[[torch.Tensor], torch.Tensor], which: str = "synapse", layer: int = -1) -> Change:
+def set_weights(value: Callable[[torch.Tensor], torch.Tensor], which: str = "synapse", layer: int = -1) -> Change:
     """Return a change of a layer's weights."""
 
     def change(module: torch.nn.Sequential, x: np.ndarray) -> None:
@@ -65,10 +65,10 @@ def _weights(value: Callable[[torch.Tensor], torch.Tensor], which: str = "synaps
     return change
 
 
-def _biased(module: torch.nn.Sequential, x: np.ndarray) -> None:
+def biased(module: torch.nn.Sequential, x: np.ndarray) -> None:
     """Give every norm running means that make neurons fire, and variances that are no power of two."""
     module.train()(torch.as_tensor(x))
-    for norm in (block.neuron.norm for block in module if hasattr(block, "neuron")):
+    for norm in (norm for norm in module.modules() if hasattr(norm, "running_mean")):
         norm.running_mean.uniform_(-1, 0.2)
         if hasattr(norm, "running_var"):
             norm.running_var.fill_(4.0 ** float(np.random.default_rng(len(x)).integers(-2, 0)) * 0.9)
@@ -78,9 +78,9 @@ def _pushed(value: Callable[[torch.Tensor], torch.Tensor]) -> Change:
     """Return a change that drives neurons by their bias and sets the last layer's weights."""
 
     def change(module: torch.nn.Sequential, x: np.ndarray) -> None:
-        _biased(module, x)
+        biased(module, x)
         module[-1].neuron.norm.running_mean.fill_(-1.5)
-        _weights(value)(module, x)
+        set_weights(value)(module, x)
 
     return change
 
@@ -133,7 +133,7 @@ def _with_a_zero(weight: torch.Tensor) -> torch.Tensor:
     return found
 
 
-def _masked(seed: int, **options: Any) -> tuple[torch.nn.Module, np.ndarray]:
+def masked(seed: int, **options: Any) -> tuple[torch.nn.Module, np.ndarray]:
     mask = torch.tensor(np.random.default_rng(seed).random((7, 9)) < 0.7).float()
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -162,78 +162,80 @@ def _whole_image(seed: int) -> tuple[torch.nn.Module, np.ndarray]:
 _LEAKY = {"current_decay": 0.5, "voltage_decay": 0.4}
 _CONVS, _RECURRENT = ("Conv", "Conv"), ("Recurrent", "Recurrent")
 _OPTIONS: tuple[tuple[str, str, str, Callable[..., Any]], ...] = (
-    ("Dense, three layers", "cuba", "exact", partial(_layers, kinds=("Dense",) * 3)),
+    ("Dense, three layers", "cuba", "exact", partial(layers, kinds=("Dense",) * 3)),
     ("no leak of the membrane", "cuba", "exact",
-     partial(_layers, params={"current_decay": 1.0, "voltage_decay": 0.0})),
+     partial(layers, params={"current_decay": 1.0, "voltage_decay": 0.0})),
     ("slow decays", "cuba", "exact",
-     partial(_layers, params={"current_decay": 0.02, "voltage_decay": 0.01})),
-    ("current_decay 0", "cuba", "exact", partial(_layers, params={"current_decay": 0.0, "voltage_decay": 1.0})),
-    ("delay_shift=False", "cuba", "exact at another shift", partial(_layers, delay_shift=False)),
-    ("threshold 0.01", "cuba", "exact", partial(_layers, params={"threshold": 0.01})),
-    ("threshold 64, where v can equal it", "cuba", "silent 36/228", partial(_layers, params={"threshold": 64.0})),
-    ("scale=32", "cuba", "exact", partial(_layers, params={"scale": 32})),
-    ("scale=1000", "cuba", "exact", partial(_layers, params={"scale": 1000})),
-    ("scale=50", "cuba", "silent 45/251", partial(_layers, params={"scale": 50})),
+     partial(layers, params={"current_decay": 0.02, "voltage_decay": 0.01})),
+    ("current_decay 0", "cuba", "exact", partial(layers, params={"current_decay": 0.0, "voltage_decay": 1.0})),
+    ("delay_shift=False", "cuba", "exact at another shift", partial(layers, delay_shift=False)),
+    ("threshold 0.01", "cuba", "exact", partial(layers, params={"threshold": 0.01})),
+    ("threshold 64, where v can equal it", "cuba", "silent 36/228", partial(layers, params={"threshold": 64.0})),
+    ("scale=32", "cuba", "exact", partial(layers, params={"scale": 32})),
+    ("scale=1000", "cuba", "exact", partial(layers, params={"scale": 1000})),
+    ("scale=50", "cuba", "silent 45/251", partial(layers, params={"scale": 50})),
     ("shared_param=False", "cuba", "exact",
-     partial(_layers, params={"shared_param": False, "current_decay": (0.2, 0.8), "voltage_decay": (0.05, 0.4)})),
-    ("Conv, shared_param=False", "cuba", "X-fwd", partial(_layers, kinds=_CONVS, params={
+     partial(layers, params={"shared_param": False, "current_decay": (0.2, 0.8), "voltage_decay": (0.05, 0.4)})),
+    ("Conv, shared_param=False", "cuba", "X-fwd", partial(layers, kinds=_CONVS, params={
         "shared_param": False, "current_decay": (0.2, 0.8), "voltage_decay": (0.05, 0.4)})),
     ("Conv, 130 groups", "cuba", "hang; silent with 128", _wide_groups),
-    ("integer input above 1", "cuba", "silent 104/261", partial(_layers, level=3)),
-    ("weights clamped at 8 bits", "cuba", "exact", partial(_layers, weight_scale=60)),
+    ("integer input above 1", "cuba", "silent 104/261", partial(layers, level=3)),
+    ("weights clamped at 8 bits", "cuba", "exact", partial(layers, weight_scale=60)),
     ("all weights below 0, least -2", "cuba", "silent, 1 of 10 neurons",
-     partial(_layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(_negative))),
+     partial(layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(_negative))),
     ("all weights -0.5", "cuba", "silent, every weight 0",
-     partial(_layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(lambda w: torch.full_like(w, -0.5)))),
+     partial(layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(lambda w: torch.full_like(w, -0.5)))),
     ("weights at most 0 with a 0, least -2", "cuba", "silent, 1 of 10 neurons",
-     partial(_layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(_with_a_zero))),
+     partial(layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(_with_a_zero))),
     ("all weights 0", "cuba", "X-load",
-     partial(_layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(torch.zeros_like))),
-    ("delay=True", "cuba", "exact", partial(_layers, delay=True)),
-    ("delay over 62 steps", "cuba", "exact (clamped)", partial(_layers, delay=True, change=_far_delays)),
-    ("delay, before any forward pass", "cuba", "X-load", partial(_layers, delay=True, run=False)),
-    ("Conv, delay", "cuba", "silent 500/509", partial(_layers, kinds=_CONVS, delay=True)),
+     partial(layers, params={"norm": MEAN, **_LEAKY}, change=_pushed(torch.zeros_like))),
+    ("delay=True", "cuba", "exact", partial(layers, delay=True)),
+    ("delay over 62 steps", "cuba", "exact (clamped)", partial(layers, delay=True, change=_far_delays)),
+    ("delay, before any forward pass", "cuba", "X-load", partial(layers, delay=True, run=False)),
+    ("Conv, delay", "cuba", "silent 500/509", partial(layers, kinds=_CONVS, delay=True)),
     ("delay and bias", "cuba", "silent 2/70",
-     partial(_layers, delay=True, params={"norm": MEAN, **_LEAKY}, change=_biased)),
-    ("MeanOnlyBatchNorm", "cuba", "silent 8/195", partial(_layers, params={"norm": MEAN, **_LEAKY}, change=_biased)),
+     partial(layers, delay=True, params={"norm": MEAN, **_LEAKY}, change=biased)),
+    ("MeanOnlyBatchNorm", "cuba", "silent 8/195", partial(layers, params={"norm": MEAN, **_LEAKY}, change=biased)),
     ("Conv, MeanOnlyBatchNorm", "cuba", "silent 18/80",
-     partial(_layers, kinds=_CONVS, params={"norm": MEAN, **_LEAKY}, change=_biased)),
+     partial(layers, kinds=_CONVS, params={"norm": MEAN, **_LEAKY}, change=biased)),
     ("WgtScaleBatchNorm", "cuba", "silent 174/23",
-     partial(_layers, params={"norm": SCALE, **_LEAKY}, change=_biased)),
-    ("weight_norm=True", "cuba", "exact, but changes the live model", partial(_layers, weight_norm=True)),
-    ("mask", "cuba", "exact", _masked),
-    ("mask and weight_norm", "cuba", "not measured", partial(_masked, weight_norm=True)),
-    ("pre_hook_fx of 4 bits", "cuba", "exact", partial(_layers, pre_hook_fx=_four_bits)),
-    ("unquantised weights", "cuba", "silent 59/197", partial(_layers, pre_hook_fx=_as_is)),
+     partial(layers, params={"norm": SCALE, **_LEAKY}, change=biased)),
+    ("weight_norm=True", "cuba", "exact, but changes the live model", partial(layers, weight_norm=True)),
+    ("mask", "cuba", "exact", masked),
+    ("mask and weight_norm", "cuba", "not measured", partial(masked, weight_norm=True)),
+    ("pre_hook_fx of 4 bits", "cuba", "exact", partial(layers, pre_hook_fx=_four_bits)),
+    ("unquantised weights", "cuba", "silent 59/197", partial(layers, pre_hook_fx=_as_is)),
     ("graded_spike=True", "cuba", "silent 245/219",
-     partial(_layers, weight_scale=1.5, params={"graded_spike": True, "threshold": 0.3, **_LEAKY})),
-    ("Recurrent, two layers", "cuba", "exact", partial(_layers, kinds=_RECURRENT)),
+     partial(layers, weight_scale=1.5, params={"graded_spike": True, "threshold": 0.3, **_LEAKY})),
+    ("Recurrent, two layers", "cuba", "exact", partial(layers, kinds=_RECURRENT)),
     ("Recurrent, all feedback -2", "cuba", "silent 2/16",
-     partial(_layers, kinds=_RECURRENT, change=_weights(lambda w: torch.full_like(w, -2.0), "recurrent_synapse"))),
+     partial(layers, kinds=_RECURRENT, change=set_weights(lambda w: torch.full_like(w, -2.0), "recurrent_synapse"))),
     ("Recurrent and bias", "cuba", "silent 55/340",
-     partial(_layers, kinds=_RECURRENT, params={"norm": MEAN, **_LEAKY})),
-    ("Recurrent and delay", "cuba", "X-load; silent 26/312 if square", partial(_layers, kinds=_RECURRENT, delay=True)),
+     partial(layers, kinds=_RECURRENT, params={"norm": MEAN, **_LEAKY}, change=biased)),
+    ("Recurrent and delay", "cuba", "X-load; silent 26/312 if square", partial(layers, kinds=_RECURRENT, delay=True)),
     ("one neuron_params for Recurrent and Dense", "cuba", "persistent_state for all", _shared_dict),
-    ("count_log=True", "cuba", "X-fwd", partial(_layers, count_log=True)),
+    ("count_log=True", "cuba", "X-fwd", partial(layers, count_log=True)),
     ("in_neurons of an image", "cuba", "X-exp", _whole_image),
-    ("before the first forward pass", "cuba", "X-exp", partial(_layers, weight_scale=8, run=False)),
-    ("Flatten first", "cuba", "silent 93/75 in Lava's order", partial(_layers, kinds=("Flatten", "Dense"))),
+    ("before the first forward pass", "cuba", "X-exp", partial(layers, weight_scale=8, run=False)),
+    ("Flatten first", "cuba", "silent 93/75 in Lava's order", partial(layers, kinds=("Flatten", "Dense"))),
     *(
-        ("delay=True", family, stock, partial(_layers, family=family, delay=True))
+        ("delay=True", family, stock, partial(layers, family=family, delay=True))
         for family, stock in (("rf", "silent 70/31"), ("rf_iz", "silent 190/168"), ("sigma_delta", "exact"))
     ),
     *(
-        ("norm", family, stock, partial(_layers, family=family, params={"norm": MEAN}))
-        for family, stock in (("rf", "silent 59/44"), ("rf_iz", "silent 141/161"), ("sigma_delta", "silent 12/284"))
+        ("norm", family, stock, partial(layers, family=family, params={"norm": MEAN}, change=biased))
+        for family, stock in (
+            ("alif", "X-load"), ("rf", "silent 59/44"), ("rf_iz", "silent 141/161"), ("sigma_delta", "silent 12/284"))
     ),
+    ("WgtScaleBatchNorm", "alif", "X-load", partial(layers, family="alif", params={"norm": SCALE}, change=biased)),
     *(
         ("graded_spike=True", family, stock,
-         partial(_layers, family=family, weight_scale=1.5, params={"graded_spike": True}))
+         partial(layers, family=family, weight_scale=1.5, params={"graded_spike": True}))
         for family, stock in (("rf", "silent 72/57"), ("rf_iz", "silent 236/213"))
     ),
     ("activation tanh", "sigma_delta", "silent 486/476",
-     partial(_layers, family="sigma_delta", params={"activation": torch.tanh})),
-    ("cum_error=True", "sigma_delta", "X-fwd", partial(_layers, family="sigma_delta", params={"cum_error": True})),
+     partial(layers, family="sigma_delta", params={"activation": torch.tanh})),
+    ("cum_error=True", "sigma_delta", "X-fwd", partial(layers, family="sigma_delta", params={"cum_error": True})),
 )  # fmt: skip
 """Setting, family, stock verdict and what builds a network of a seed."""
 
@@ -242,14 +244,6 @@ def options() -> Iterator[Cell]:
     """Yield the cells of options and hostile settings."""
     for setting, family, stock, make in _OPTIONS:
         yield Cell(setting, family, stock, make)
-    yield Cell("u past 2^23", "cuba", "silent 78/47", _filling, leaves_range=True)
-
-
-def _filling(seed: int) -> tuple[torch.nn.Module, np.ndarray]:
-    """Return a network whose neurons forget nothing, and as much input as fills their registers."""
-    params = {"current_decay": 0.0, "voltage_decay": 0.0, "threshold": 60.0}
-    module, x = _layers(seed, params=params, change=_weights(lambda w: torch.full_like(w, 3.5), layer=0))
-    return module, np.tile(x, (1, 1, 12))
 
 
 def _six(make: Callable[[int], tuple[torch.nn.Module, np.ndarray]], seed: int) -> tuple[torch.nn.Module, np.ndarray]:
@@ -260,13 +254,13 @@ def _six(make: Callable[[int], tuple[torch.nn.Module, np.ndarray]], seed: int) -
 
 def streams() -> Iterator[Cell]:
     """Yield cells in which six samples follow each other without a gap; stock ways are quoted with a reset."""
-    biased = partial(_layers, params={"norm": MEAN, **_LEAKY}, change=_biased)
+    with_bias = partial(layers, params={"norm": MEAN, **_LEAKY}, change=biased)
     ways: tuple[tuple[str, str, str, Callable[[int], Any]], ...] = (
-        ("Dense", "cuba", "silent with the default reset_offset; exact with reset_offset=1", _layers),
-        ("delays", "cuba", "silent, even with reset_offset=1", partial(_layers, delay=True)),
-        ("Recurrent", "cuba", "silent, even with reset_offset=1", partial(_layers, kinds=_RECURRENT)),
+        ("Dense", "cuba", "silent with the default reset_offset; exact with reset_offset=1", layers),
+        ("delays", "cuba", "silent, even with reset_offset=1", partial(layers, delay=True)),
+        ("Recurrent", "cuba", "silent, even with reset_offset=1", partial(layers, kinds=_RECURRENT)),
         ("Conv", "cuba", "exact with reset_offset=1", lambda seed: network("Conv", "cuba", seed)),
-        ("bias", "cuba", "exact with reset_offset=1", biased),
+        ("bias", "cuba", "exact with reset_offset=1", with_bias),
         ("Dense", "rf", "silent, reset ignored", lambda seed: network("Dense", "rf", seed)),
         ("Dense", "rf_iz", "silent, reset ignored", lambda seed: network("Dense", "rf_iz", seed)),
         ("Dense", "sigma_delta", "mismatch, reset ignored", lambda seed: network("Dense", "sigma_delta", seed)),

@@ -22,7 +22,7 @@ BENCH = Path(__file__).resolve().parents[1] / "bench"
 def matrix(monkeypatch):
     monkeypatch.syspath_prepend(BENCH)
     yield importlib.import_module("matrix")
-    for name in ("matrix", "matrix_cells", "matrix_options"):
+    for name in ("matrix", "matrix_cells", "matrix_hostile", "matrix_options"):
         sys.modules.pop(name, None)
 
 
