@@ -148,9 +148,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 def groups(file: h5py.File) -> list[tuple[str, h5py.Group]]:
     """Return a file's layers, (name of the group, the group), in their order."""
     group = member(file, "layer", h5py.Group)
-    names = sorted(group.keys(), key=lambda name: int(name) if name.isdecimal() else -1)
-    if names != [str(i) for i in range(len(names))] or not names:
-        raise FileFormatError(f"layer must hold the groups 0, 1, ...; it holds {sorted(group.keys())}.")
+    names = [str(i) for i in range(len(group))]
+    if set(group.keys()) != set(names) or not names:  # damaged names are bytes
+        raise FileFormatError(f"layer must hold the groups 0, 1, ...; it holds {sorted(map(str, group.keys()))}.")
     return [(name, member(group, name, h5py.Group)) for name in names]
 
 

@@ -35,6 +35,10 @@ from spikeproof.contract.rf_iz import RFIZ
 from spikeproof.contract.sigma_delta import SigmaDelta
 from spikeproof.contract.synapse import Dense
 from spikeproof.export import formats, netx
+from spikeproof.export.lint.check import lint
+
+sys.path.append(str(Path(__file__).parents[1]))
+from stock_files import CONV, DENSE, INPUT, write
 
 MEMORY, SECONDS = 256 * 2**20, 10
 N = 4
@@ -86,6 +90,27 @@ def good(random):
             input=Input(num_channels=18, bits=4, exp=-2),
             layers=(Layer(name="conv1", synapse=conv, neuron=kind(num_neurons=4, **params)),), steps=6, te=te,
         )  # fmt: skip
+
+
+def of_stock(path):
+    """Write files as stock lava-dl does, and yield after each."""
+    complex_weights = {key: value for key, value in DENSE.items() if key != "weight"} | {
+        "weight/real": DENSE["weight"], "weight/imag": DENSE["weight"], "neuron/type": "RF_PHASE",
+        "neuron/sinDecay": 2000, "neuron/cosDecay": 3000,
+    }  # fmt: skip
+    resonator = {key: value for key, value in complex_weights.items() if key.rpartition("/")[2] not in UNKNOWN_TO_RF}
+    square = np.full((2, 2), 4.0)
+    for layers in (
+        [INPUT, DENSE, DENSE | {"weight": square, "delay": [3.0, 0.0], "bias": [2.0, -4.0]}],
+        [{"type": "input", "shape": [1, 4, 4]}, CONV, {"type": "flatten", "shape": [8]}, STOCK_LAST],
+        [INPUT, DENSE | {"type": "dense_rec", "weight_rec": square}, {"type": "average", "shape": [1]}],
+        [DENSE | {"type": "input", "shape": [3], "weight": 36.0}, resonator],
+    ):
+        yield write(path, layers, **{"simulation/tSample": 16})
+
+
+UNKNOWN_TO_RF = ("iDecay", "vDecay", "refDelay")
+STOCK_LAST = {"type": "dense", "shape": [2], "weight": np.full((2, 8), 4.0)}
 
 
 def everything(file):
@@ -171,6 +196,9 @@ def main(folder, count, seed):
         netx.write(net, path)
         assert formats.load(path) == net
         whole.append(path.read_bytes())
+    for _ in of_stock(path):
+        assert lint(path) is not None
+        whole.append(path.read_bytes())
     most = peak() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most + 2**32, most + 2**32))  # for the machine's sake
     signal.signal(signal.SIGALRM, late)
@@ -184,6 +212,7 @@ def main(folder, count, seed):
         try:
             formats.load(path)
             ended["loaded"] += 1
+            lint(path)
         except SpikeproofError as error:
             ended["refused"] += 1
             if "net.net" not in str(error):
