@@ -212,7 +212,10 @@ def export(
     dt: Annotated[
         float | None, typer.Option(min=0, help="Time step of another tool's .nir, in s; default 1e-4.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Sample period of another tool's .nir; default 100.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Sample period of another tool's file; default 100.")] = None,
+    delay_shift: Annotated[
+        bool, typer.Option("--delay-shift", help="The blocks of a stock lava-dl file had SLAYER's delay_shift.")
+    ] = False,
 ) -> None:
     """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised."""
     from .export import formats
@@ -221,7 +224,7 @@ def export(
     if output.exists() and not force:
         raise InputError(f"{output} exists. Name another -o file, or replace it with --force.")
     if not source.is_dir():
-        what = _convert(source, output, dt, steps)
+        what = _convert(source, output, dt, steps, delay_shift)
     else:
         opened, module, task = _open(source)
         formats.write(record(module, steps=task.test.x.shape[-1]), output)
@@ -619,10 +622,13 @@ def _read_net(path: Path, x: Any) -> tuple[Any, Any]:
     return found.net, found
 
 
-def _convert(source: Path, output: Path, dt: float | None, steps: int | None) -> str:
+def _convert(source: Path, output: Path, dt: float | None, steps: int | None, delay_shift: bool) -> str:
     """Write a network file anew in the format of another; return what it was."""
-    from .export import formats
+    from .export import formats, stock
 
+    if stock.is_stock(source):
+        formats.write(stock.load(source, steps=steps, delay_shift=delay_shift), output)
+        return "imported"
     if not formats.is_nir(source):
         formats.write(formats.load(source), output)
         return "converted"

@@ -179,6 +179,14 @@ def test_inspect_lints_files_of_stock_lava_dl(run, tmp_path):
     (finding,) = json.loads(out)["findings"]
     assert (finding["rule"], finding["severity"], finding["where"]) == ("bias-offset", "warning", "dense1")
 
+    second = DENSE | {"weight": [[2.0, -4.0]] * 2, "bias": [2.0, 0.0]}
+    deep = write(tmp_path / "deep.net", [INPUT, DENSE, second])
+    for option in ((), ("--delay-shift",)):
+        code, out, _ = run("export", deep, "-o", tmp_path / "ours.net", "--steps", 12, "--force", *option)
+        assert code == 0 and "imported network" in out
+        ours = netx.load(tmp_path / "ours.net")
+        assert (ours.steps, ours.layers[0].lead) == (12, len(option))
+
     code, out, _ = run("inspect", refused)
     assert code == 2 and out.count("error refused: ") == 2 and "    layer/1: refDelay" in out
     code, out, _ = run("inspect", refused, "--json")

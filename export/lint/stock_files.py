@@ -112,7 +112,7 @@ def flatten_first(file: StockFile) -> Iterator[Found]:
                 )
 
 
-@RULES.add("start-of-bias", "info", "a bias behind the first layer, whose first step the file does not say")
+@RULES.add("start-of-bias", "warning", "a bias behind the first layer, whose first step the file does not say")
 def start_of_bias(file: StockFile) -> Iterator[Found]:
     """Find biases that act at another time with ``delay_shift`` than without."""
     biased = [
@@ -126,7 +126,7 @@ def start_of_bias(file: StockFile) -> Iterator[Found]:
             f"a bias on {len(biased)} layers behind the first",
             "with SLAYER's delay_shift, its default, it acts before the first spikes can arrive, else with them, and a "
             "file does not say which",
-            "It is read as without; pass delay_shift=True to stock.read if the blocks had it",
+            "It is read as without: convert it with spikeproof export --delay-shift if the blocks had it",
         )
 
 

@@ -183,7 +183,7 @@ FILES = {
         [DENSE, DENSE | {"weight": [[2.0, -4.0]] * 2, "bias": [2.0, 0.0]}],
         "dense1",
         {"start-of-bias", "bias-offset"},
-        "pass delay_shift=True to stock.read if the blocks had it",
+        "convert it with spikeproof export --delay-shift if the blocks had it",
     ),
 }
 
