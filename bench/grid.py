@@ -62,6 +62,18 @@ def _memory() -> list[Point]:
     ]
 
 
+def _order() -> list[Point]:
+    """Return digits without a recurrence or an encoder that knows their order: nothing but the code tells it."""
+    model = ("model=spike-rnn", "neuron=lif", "hidden=64", "depth=1", "encoder=repeat", "spike_steps=2")
+    small = ("batch_size=64", "learning_rate=0.01", "epochs=25")
+    codes = [
+        (f"position={code}", f"position_channels={channels}")
+        for channels in (8, 16, 40)
+        for code in ("cpg", "cpg-designed")
+    ]
+    return [("digits-plain", (*model, *small, *code)) for code in (*codes, ("position=none",))]
+
+
 GRIDS: dict[str, list[Point]] = {
     "ablation": _seeds(
         [("digits-plain", ("neuron=ce-lif-float", f"embedding={name}", "epochs=30")) for name in EMBEDDINGS]
@@ -75,6 +87,7 @@ GRIDS: dict[str, list[Point]] = {
     "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)]),
     "driven": _seeds([("digits", ()), ("digits-driven", ())]),
     "memory": _memory(),
+    "order": _seeds(_order()),
     "positions": _seeds(positions.points()),
     "codes": _seeds(positions.codes()),
 }

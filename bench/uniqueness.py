@@ -24,7 +24,7 @@ from spikeproof.train.recipe import Recipe, find
 from spikeproof.train.sequence.position import PositionOptions, distinct, table
 
 CODES = ("cpg", "cpg-designed")
-SIZES = (24, 48, 96, 128, 192, 256, 384, 672)
+SIZES = (24, 48, 96, 192, 384, 672)
 """Numbers of positions, spike steps times length, of the left picture."""
 
 
@@ -65,7 +65,7 @@ def pairs(lines: Sequence[dict[str, Any]]) -> list[Pairs]:
         both = tuple([by_code[code][seed] for seed in seeds] for code in CODES)
         label = f"{name}, {recipe.model}, N = {recipe.position_channels}"
         found.append(Pairs(label, recipe.spike_steps * length, recipe.position_channels, counts, both))
-    return sorted(found)
+    return sorted(found, key=lambda one: (one.label.rpartition("N")[0], one.channels))
 
 
 def _score(result: dict[str, Any]) -> float:

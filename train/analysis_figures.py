@@ -76,11 +76,13 @@ def code_uniqueness(sizes: Sequence[int], shares: Mapping[str, Array], gains: Ma
         For tasks, by name: the score with designed codes minus that with published ones, a seed each.
     """
     figure, (left, right) = _axes(2)
-    for name, share in shares.items():
-        left.plot(sizes, share, label=name, marker=".")
-    left.plot(sizes, np.ones(len(sizes)), "k--", label="designed")
+    for name, share in {**shares, "designed": np.ones(len(sizes))}.items():
+        (line,) = left.plot(sizes, share, "k--" if name == "designed" else ".-")
+        left.text(1.08 * sizes[-1], share[-1], name, color=line.get_color(), fontsize="small", va="center")
     left.set(xlabel="positions", ylabel="different codes a position", xscale="log", ylim=(0, 1.05))
-    left.legend(frameon=False, fontsize="small")
+    left.set_xlim(0.9 * sizes[0], 11 * sizes[-1])
+    left.set_xticks(sizes, [str(size) for size in sizes], fontsize="small")
+    left.minorticks_off()
     for place, of_seeds in enumerate(gains.values()):
         right.plot(of_seeds, [place] * len(of_seeds), "o", color="C0", alpha=0.5)
         right.plot(np.mean(of_seeds), place, "|", color="k", markersize=14)
