@@ -136,8 +136,9 @@ def record(
     UnsupportedError
         A layer or an option cannot be made exact; the message names the layer, the reason and the mend.
     """
-    if hasattr(module, "deployed"):  # what is no stack of blocks makes its record itself
-        whole: Net = module.deployed()
+    deployed: Any = getattr(module, "deployed", None)
+    if deployed is not None:  # what is no stack of blocks makes its record itself
+        whole: Net = deployed()
         return whole
     listed = blocks(module, sample)
     shape = None if sample is None else np.shape(sample)[1:-1]
