@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.conv import Conv
 from ..contract.cpg import TURN, Phase
-from ..contract.errors import UnsupportedError
+from ..contract.fixed import WEIGHT_MAX
 from ..contract.synapse import Dense, Synapse
 from .refusal import refuse
+
+_MOST_WEIGHTS = 2**22
 
 ALWAYS = Phase(num_neurons=1, increment=np.array(0), start=np.array(0), length=np.array(TURN))
 """An oscillator that spikes in every step."""
@@ -73,10 +76,21 @@ def holds_bias(neuron: Any) -> bool:
 
 
 def with_constant(synapse: Synapse, constant: npt.NDArray[np.int64]) -> Dense:
-    """Return synapses with one more input, which adds `constant` to the sums when it spikes."""
-    if not isinstance(synapse, Dense):
-        raise UnsupportedError(
-            "norm: convolutions of these neurons have no place for its mean. Build it without, or use cuba neurons"
-        )
-    refuse({"norm": (constant.max() > 254, "its mean is at the lowest end of its 8 bits. Scale the weights down")})
+    """Return synapses with one more input, which adds `constant` to the sums when it spikes; all-to-all ones."""
+    count = synapse.num_inputs * synapse.num_neurons
+    refuse(
+        {
+            "constant": (
+                constant.max() > WEIGHT_MAX,
+                "a norm's mean is at the lowest of its 8 bits. Use other weights",
+            ),
+            "images": (
+                isinstance(synapse, Conv) and count > _MOST_WEIGHTS,
+                "a norm's mean, or an input's bias, makes all-to-all synapses of a convolution, here of "
+                f"{count} weights. Build it without, on smaller images, or with cuba neurons, which keep a mean",
+            ),
+        }
+    )
+    if isinstance(synapse, Conv):
+        synapse = Dense(weight=synapse.sums(np.eye(synapse.num_inputs, dtype=np.int64)).T)
     return Dense(weight=np.concatenate([synapse.weight, constant[:, None]], axis=1))

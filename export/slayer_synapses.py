@@ -141,12 +141,10 @@ def given(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
     own = hook == block.neuron.quantize_8bit
     refuse({"pre_hook_fx": (not own, "only the neuron's own quantize_8bit is known. Leave it at its default")})
     level = block.neuron.w_scale if block.weight is None else round(hook(block.weight, descale=True).item())
-    if len(shape) == 3 and block.bias is None:
+    if len(shape) == 3:
         weight = np.full((shape[0], 1, 1, 1), level)
         return Conv(weight=weight, in_shape=_image(shape), groups=shape[0]), shape
-    count = math.prod(shape)
-    refuse({"bias": (count**2 > _MOST_WEIGHTS, f"{count**2} weights are too many. Build it without, or flatten less")})
-    return Dense(weight=level * np.eye(count, dtype=np.int64)), shape
+    return Dense(weight=level * np.eye(math.prod(shape), dtype=np.int64)), shape
 
 
 def _weights(block: Any) -> tuple[npt.NDArray[Any], int]:

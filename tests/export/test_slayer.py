@@ -155,7 +155,7 @@ def _with(params, **changes):
     ("family", "changes", "words"),
     [
         ("cuba", {"shared_param": False}, "layer 'cuba1': shared_param=False: .* along the columns of images"),
-        ("rf", {"norm": MEAN}, "layer 'rf1': norm: convolutions of these neurons have no place"),
+        ("rf", {"norm": MEAN}, "layer 'rf1': images: a norm's mean, .* here of 10214400 weights"),
     ],
 )
 def test_what_cannot_be_exact_on_images_is_refused(family, changes, words):
@@ -164,7 +164,7 @@ def test_what_cannot_be_exact_on_images_is_refused(family, changes, words):
         block.neuron.real_norm.running_mean.fill_(1.0)
 
     with pytest.raises(UnsupportedError, match=words):
-        record(block, sample=np.zeros((1, 1, 4, 5, 6)))
+        record(block, sample=np.zeros((1, 1, 40, 42, 6)))
 
 
 def test_networks_without_order_encoding_or_length_are_refused():

@@ -9,6 +9,7 @@ from spikeproof.contract.conv import Conv
 from spikeproof.contract.delta import Delta
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.membrane import Membrane
+from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.sim.verify import verify
 
@@ -153,6 +154,30 @@ def test_a_norm_is_a_constant_and_a_shift(family, norm):
         held_by_sums = family != "sigma_delta"
         assert (verdict.net.layers[0].cpg is not None) == held_by_sums
     assert exact
+
+
+@pytest.mark.parametrize("family", ["alif", "rf"])
+def test_a_norm_makes_all_to_all_synapses_of_a_convolution(family):
+    torch.manual_seed(3)
+    random = np.random.default_rng(3)
+    blocks, params = of_family(random, family)
+    params |= {"threshold": 0.2, "norm": MEAN} | ({"current_decay": 0.5} if family == "alif" else {})
+    module = lively(
+        torch.nn.Sequential(
+            blocks.Conv(dict(params), 2, 3, 3, padding=1, weight_scale=4),
+            blocks.Conv(dict(params), 3, 2, 2, weight_scale=4),
+        )
+    )
+    x = spikes(random, 3, 2, 3, 4, 20)
+    module(torch.as_tensor(x))
+    for name, buffer in module.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.resize_(2 if name.startswith("1") else 3).uniform_(-0.8, 0.3)
+
+    verdict = verify(module, x, backends=("engine", "reference"))
+
+    assert busy(verdict), str(verdict)
+    assert all(isinstance(layer.synapse, Dense) for layer in verdict.net.layers)
 
 
 @pytest.mark.lava
