@@ -18,8 +18,8 @@ PATCH = 4
 def load(options: Options) -> Task:
     """Return colour images in ten classes: CIFAR-10, all of it or a part.
 
-    ``cifar10`` is its first 5,000 training and first 1,000 test images. ``cifar10-full`` is all 50,000 and 10,000, where
-    a user has the official binary version: ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin`` in
+    ``cifar10`` is its first 5,000 training and first 1,000 test images. ``cifar10-full`` is all 50,000 and 10,000,
+    where a user has the official binary version: ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin`` in
     ``cifar-10-batches-bin``.
 
     A sample is a sequence of 64 patches of 4x4 pixels, row by row; the 48 channels of a step are the patch's red
