@@ -21,11 +21,14 @@ PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.1
 demo: $(READY)
 	$(BIN)/spikeproof demo
 
+# A Lava run waits more than it computes, so tests run side by side.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not gpu and not browser"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu and not browser"
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -m "not gpu and not browser"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not gpu and not browser"
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
