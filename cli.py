@@ -266,11 +266,13 @@ def _print_findings(findings: list[Any]) -> None:
 
 def _print_network(found: dict[str, Any], title: str) -> None:
     columns = ("name", "neuron", "inputs", "cpg", "neurons", "weights", "latency", "scale")
-    table = Table(*columns, "parameters", title=title)
+    table = Table(*columns, title=title)
+    for layer in found["layers"]:
+        table.add_row(*(str(layer[key]) for key in columns))
+    _out.print(table)
     for layer in found["layers"]:
         parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
-        table.add_row(*(str(layer[key]) for key in columns), parameters)
-    _out.print(table)
+        _out.print(f"{layer['name']}: {parameters}", markup=False)
     _out.print(f"input: {found['input']['channels']} channels, {found['input']['kind']}")
     _out.print(f"steps a sample: {found['steps']}")
     if found["te"]:
