@@ -657,18 +657,19 @@ def _finish(
     float_worth: Any = None,
 ) -> None:
     from .sim.forecasts import lines
+    from .sim.forecasts import plain as plain_figures
 
     worth = worth or {}
     if as_json:
         plain = {name: found._asdict() for name, found in right.items()}
-        more = {name: found._asdict() for name, found in worth.items()}
+        more = {name: found.as_dict() for name, found in worth.items()}
         _print_json(
             {
                 **verdict.as_dict(),
                 "right": plain,
                 "right_float": float_right and float_right._asdict(),
                 "forecasts": more,
-                "forecasts_float": float_worth,
+                "forecasts_float": float_worth and plain_figures(float_worth),
             }
         )
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -28,6 +29,11 @@ class Forecasts(NamedTuple):
     """What the numbers are worth."""
     expected: Mapping[str, float]
     """What the first backend's numbers for the same samples are worth."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        more = {"figures": plain(self.figures), "expected": plain(self.expected)}
+        return {"samples": self.samples, "same": self.same, **more}
 
 
 def lines(found: Mapping[str, Forecasts], without: Mapping[str, float] | None = None) -> list[str]:
@@ -78,6 +84,11 @@ def numbers(net: Net, registers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     assert layer is not None, "numbers come from a read-out"
     params: Any = layer.neuron
     return np.asarray(registers / ((layer.scale << params.a_shift) * _averaged(net)), dtype=np.float64)
+
+
+def plain(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Return figures for JSON, which has no numbers that are not finite: R² of a single sample, say."""
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def without_rounding(verdict: Verdict, judge: Judge) -> tuple[Verdict, Mapping[str, float] | None]:

@@ -20,6 +20,7 @@ from ..export.files import replacing
 from ..export.lint.check import lint
 from . import report_figures as figures
 from .forecasts import Forecasts
+from .forecasts import plain as plain_figures
 from .gaps import FLOAT, FloatGap
 from .parity import compare
 from .trace import without_registers
@@ -165,8 +166,8 @@ def write(
         **verdict.as_dict(),
         "right": {name: right._asdict() for name, right in context["accuracies"].items()},
         "right_float": None if context["float_right"] is None else context["float_right"]._asdict(),
-        "forecasts": {name: found._asdict() for name, found in context["forecasts"].items()},
-        "forecasts_float": float_figures,
+        "forecasts": {name: found.as_dict() for name, found in context["forecasts"].items()},
+        "forecasts_float": None if float_figures is None else plain_figures(float_figures),
         "confusion": None if matrix is None else matrix.tolist(),
         "network": context["network"],
         "repeat": context["repeat"],

@@ -63,6 +63,9 @@ def test_a_register_that_is_off_by_one_is_no_equal_forecast(trained):
 
     engine = found["engine"]
     assert (engine.same, engine.samples) == (4, 5) and engine.figures != engine.expected
+    single = verify(trained.load_into(RECIPE.module(task)), task.test.x[:1], backends=("engine",))
+    alone = forecasts(single, cli._judge(task))["engine"]
+    assert np.isnan(alone.figures["r2_mean"]) and alone.as_dict()["figures"]["r2_mean"] is None
     assert lines(found)[1].endswith("; 4 of 5 equal torch's") and len(lines(found)) == 2
 
 
