@@ -340,7 +340,11 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
                 "samples must start from reset. Set it to False; a Recurrent or KWTA block sets it in the dictionary "
                 "of parameters that it is given, so give every block one of its own",
             ),
-            "graded_spike": (recurrent and block.neuron.graded_spike, "feedback is unary. Set it to False"),
+            "graded_spike": (
+                recurrent and block.neuron.graded_spike,
+                "feedback is unary: graded spikes that are fed back have another unit than what arrives beside them. "
+                "Set it to False",
+            ),
             "threshold": (
                 kind == "KWTA" and _winners_bias(block) != 0,
                 "SLAYER adds a constant to what arrives in every step, and no synapse does. It is rounded to 0 if the "

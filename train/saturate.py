@@ -43,7 +43,8 @@ class saturate:  # named as the function that it is used as
 
     What the neurons compute is then what the record of the network computes, past the ends of its registers too.
     Gradients are SLAYER's own: they pass straight through. Neurons whose registers stay within a quarter of their range
-    run as before; for the others the contract's steps run too, which takes about twice as long.
+    run as before; for the others the contract's steps run too. With them a training step of a dense CUBA block took 1.3
+    to 1.5 times as long, without them 1.06 times (128 and 256 neurons, 100 and 200 steps, one CPU thread).
 
     Parameters
     ----------
