@@ -75,10 +75,10 @@ def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block
                     "Two Concat modules follow each other; a layer listens to one set of oscillators."
                 )
             cpg = member.oscillators()
-        elif _kind(member)[1] == "Flatten":
+        elif slayer_order.kind(member)[1] == "Flatten":
             flatten = True
-        elif _kind(member)[1] == "Input" and member.neuron is None:
-            family = _kind(member)[0]
+        elif slayer_order.kind(member)[1] == "Input" and member.neuron is None:
+            family = slayer_order.kind(member)[0]
             if member.delay_shift or family == "sigma_delta":
                 mend = "Leave" if family == "sigma_delta" else "Build it with delay_shift=False, or leave"
                 raise UnsupportedError(f"Input: without a neuron SLAYER's own forward pass raises. {mend} it out.")
@@ -94,13 +94,6 @@ def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block
 def _tensor(module: nn.Module, sample: npt.ArrayLike) -> torch.Tensor:
     parameter = next(module.parameters(), torch.empty(0))
     return torch.as_tensor(np.asarray(sample), dtype=torch.float32, device=parameter.device)
-
-
-def _kind(module: Any) -> tuple[str, str]:
-    """Return the family and the kind of a stock block, ("cuba", "Dense") say; of other modules two empty strings."""
-    full = f"{type(module).__module__}.{type(module).__name__}"
-    family, _, kind = full.removeprefix(slayer_order.STOCK).partition(".")
-    return (family, kind) if full.startswith(slayer_order.STOCK) else ("", "")
 
 
 def record(
@@ -256,14 +249,14 @@ def source_of(first: Any, stated: Input | None) -> Input:
         return source
     if stated is not None:
         return stated
-    if _kind(first)[0] == "sigma_delta":
+    if slayer_order.kind(first)[0] == "sigma_delta":
         return Input(num_channels=1, bits=16, exp=-(first.neuron.s_scale.bit_length() - 1))
     return Input(num_channels=1)
 
 
 def rounds_input(first: Any) -> bool:
     """Whether a SLAYER block that comes first rounds what enters, as ours do."""
-    return _kind(first)[1] == "Input"
+    return slayer_order.kind(first)[1] == "Input"
 
 
 def _rounded_exp(block: Any) -> int:
@@ -309,7 +302,7 @@ def read_layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple
 
 def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer, Shape]:
     """Read a stock SLAYER block by the readers of its neuron and of its synapses."""
-    family, kind = _kind(block)
+    family, kind = slayer_order.kind(block)
     if family and kind in _MENDS:
         raise UnsupportedError(f"{kind}: {_MENDS[kind]}.")
     if family and kind == "Average":
@@ -346,7 +339,7 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
                 "Set it to False",
             ),
             "threshold": (
-                kind == "KWTA" and _winners_bias(block) != 0,
+                kind == "KWTA" and slayer_synapses.winners_bias(block) != 0,
                 "SLAYER adds a constant to what arrives in every step, and no synapse does. It is rounded to 0 if the "
                 "threshold is at most n / |n - 2 k|, for k winners of n neurons",
             ),
@@ -370,13 +363,6 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int) -> tuple[Layer,
     return layer, shape
 
 
-def _winners_bias(block: Any) -> float:
-    """Return what the forward pass of a block of k winners adds to every sum."""
-    n, neuron = block.num_neurons, block.neuron
-    bias = torch.tensor([neuron.threshold * (n - 2 * block.num_winners) / n / neuron.w_scale])
-    return float(neuron.quantize_8bit(bias))
-
-
 def _average(block: Any, name: str, shape: Shape | None) -> tuple[Layer, Shape]:
     """Read an average as a read-out of every step: the sum of each group, of which 2 are a spike."""
     refuse({"count_log": (block.count_log, "the block returns a tuple. Build it with count_log=False")})
@@ -393,6 +379,6 @@ def _axon(block: Any, shape: Shape) -> Axon | None:
         refuse({"delay": (not drawn, "it is drawn in the block's first forward pass. Run the module once")})
         delay = block.delay.delay.detach().clamp(0, block.delay.max_delay).floor().cpu().numpy()
     # A sigma-delta input block does not look at its own.
-    late = getattr(block, "delay_shift", False) and _kind(block) != ("sigma_delta", "Input")
+    late = getattr(block, "delay_shift", False) and slayer_order.kind(block) != ("sigma_delta", "Input")
     delay = per_channel(delay, shape) + int(late)
     return Axon(delay=delay) if delay.any() else None

@@ -51,6 +51,13 @@ def members(module: Any, sample: torch.Tensor | None) -> list[Any]:
     return list(_flat(found))
 
 
+def kind(module: Any) -> tuple[str, str]:
+    """Return the family and the kind of a stock block, ("cuba", "Dense") say; of other modules two empty strings."""
+    full = f"{type(module).__module__}.{type(module).__name__}"
+    family, _, name = full.removeprefix(STOCK).partition(".")
+    return (family, name) if full.startswith(STOCK) else ("", "")
+
+
 def is_block(module: Any) -> bool:
     """Whether a module is a block of ours or of SLAYER's, or stands between blocks as a CPG Concat does."""
     ours = (hasattr(module, "synapse") and hasattr(module, "record")) or hasattr(module, "oscillators")

@@ -108,6 +108,13 @@ def feedback_weight(block: Any) -> torch.Tensor | None:
     return None
 
 
+def winners_bias(block: Any) -> float:
+    """Return what the forward pass of a block of k winners adds to every sum."""
+    n, neuron = block.num_neurons, block.neuron
+    bias = torch.tensor([neuron.threshold * (n - 2 * block.num_winners) / n / neuron.w_scale])
+    return float(neuron.quantize_8bit(bias))
+
+
 def average(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
     """Read an average as the sums of its groups, which are neurons that follow each other."""
     if shape is None:
