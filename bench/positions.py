@@ -18,14 +18,14 @@ from spikeproof.train.recipe import find
 from spikeproof.train.sequence.position import PositionOptions, distinct, table
 
 DATASETS = {
-    "etth1": ("window=12", "horizon=6", "stride=3", "epochs=3"),
-    "los": ("epochs=4",),
-    "subj": ("batch_size=64", "stride=5", "epochs=3"),
-    "cifar10": ("stride=3", "epochs=3"),
+    "etth1": ("learning_rate=1e-2", "window=12", "horizon=6", "stride=3", "epochs=3"),
+    "los": ("learning_rate=1e-2", "epochs=4"),
+    "subj": ("learning_rate=3e-2", "stride=2", "epochs=1"),
+    "cifar10": ("learning_rate=1e-2", "stride=3", "epochs=3"),
 }
 """Recipe -> what makes it small."""
 MODELS = {"spike-rnn": ("hidden=64",), "spike-tcn": ("hidden=32",), "spikformer": ("hidden=32",)}
-SMALL = ("depth=1", "spike_steps=2", "learning_rate=1e-2")
+SMALL = ("depth=1", "spike_steps=2")
 POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed")
 OURS = "cpg"
 """The encoding that others are compared with."""
