@@ -89,7 +89,6 @@ GRIDS: dict[str, list[Point]] = {
     "memory": _memory(),
     "order": _seeds(_order()),
     "positions": _seeds(positions.points()),
-    "codes": _seeds(positions.codes()),
 }
 """Name -> points, in the order in which they are trained."""
 
@@ -180,13 +179,12 @@ def main() -> None:
     runs.add_argument("-j", "--jobs", type=int, default=1, help="processes, of one thread each (default 1)")
     commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
     commands.add_parser("compare", help="compare positional encodings").add_argument("lines", type=Path)
-    commands.add_parser("codes", help="compare published with designed codes").add_argument("lines", type=Path)
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes of a grid end with it
     if asked.command == "run":
         run(asked.grid, asked.lines, asked.folder, asked.jobs, asked.first)
     else:
-        tables = {"table": table, "compare": positions.tables, "codes": positions.codes_table}
+        tables = {"table": table, "compare": positions.tables}
         print(tables[asked.command](read(asked.lines)))
 
 

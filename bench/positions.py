@@ -14,9 +14,6 @@ from typing import Any, NamedTuple
 
 from scipy import stats
 
-from spikeproof.train.recipe import find
-from spikeproof.train.sequence.position import PositionOptions, distinct, table
-
 DATASETS = {
     "etth1": ("learning_rate=1e-2", "window=12", "horizon=6", "stride=3", "epochs=3"),
     "los": ("learning_rate=1e-2", "epochs=4"),
@@ -29,7 +26,6 @@ SMALL = ("depth=1", "spike_steps=2")
 POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed")
 OURS = "cpg"
 """The encoding that others are compared with."""
-DESIGNED = "cpg-designed"
 
 Line = dict[str, Any]
 """Of a file that `grid.py` writes."""
@@ -45,17 +41,6 @@ def points() -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def codes() -> list[tuple[str, tuple[str, ...]]]:
-    """Return the grid of one seed that compares published codes with as many designed, unique ones."""
-    model = ("model=spike-rnn", *MODELS["spike-rnn"])
-    return [
-        (recipe, (*model, f"position={position}", f"position_channels={channels}", *SMALL, *DATASETS[recipe]))
-        for recipe in ("etth1", "cifar10")
-        for channels in (8, 16, 40)
-        for position in (OURS, DESIGNED)
-    ]
-
-
 class Run(NamedTuple):
     """What counts of a line."""
 
@@ -67,8 +52,6 @@ class Run(NamedTuple):
     value: float
     """The more the better."""
     parameters: int
-    channels: int
-    """Of the encoding."""
 
 
 class Comparison(NamedTuple):
@@ -92,8 +75,7 @@ def run(line: Line) -> Run:
     value = result["measures"]["r2_code"] if forecast else result["test_score"]
     metric = "R²" if forecast else result["metric"]
     what = (settings[key] for key in ("model", "position"))
-    channels = int(settings.get("position_channels", 40))
-    return Run(line["recipe"], *what, int(settings["seed"]), metric, 100 * value, result["parameters"], channels)
+    return Run(line["recipe"], *what, int(settings["seed"]), metric, 100 * value, result["parameters"])
 
 
 def compare(differences: Sequence[float]) -> Comparison:
@@ -119,7 +101,7 @@ def pairs(runs: Iterable[Run], other: str) -> list[float]:
 def tables(lines: Sequence[Line]) -> str:
     """Return the tables, Markdown."""
     runs = [run(line) for line in lines]
-    datasets = list(dict.fromkeys(one.dataset for one in runs))
+    datasets = [dataset for dataset in DATASETS if any(one.dataset == dataset for one in runs)]
     present = {one.position for one in runs}
     positions = [position for position in POSITIONS if position in present]
     head = "| " + " | ".join(["", "model", *positions]) + " |"
@@ -149,28 +131,6 @@ def tables(lines: Sequence[Line]) -> str:
     ]
     against.append(f"| all | {max(map(len, compared), default=0)} | " + " | ".join(signs) + " |")
     return "\n".join([*scores, "", *against, "", *sizes])
-
-
-def codes_table(lines: Sequence[Line]) -> str:
-    """Return a table of published and designed codes of the same size, Markdown."""
-    groups: dict[tuple[str, int], list[tuple[Line, Run]]] = {}
-    for line in lines:
-        one = run(line)
-        groups.setdefault((one.dataset, one.channels), []).append((line, one))
-    rows = ["| | N | published: different rows | published | designed | designed - published |", "|---" * 6 + "|"]
-    for (dataset, channels), group in sorted(groups.items()):
-        recipe = find(dataset).replace(group[0][0]["settings"])
-        length = recipe.load_task().train.x.shape[-1]
-        steps = recipe.spike_steps
-        found = distinct(table(PositionOptions(OURS, channels, recipe.position_w_max), steps, length))
-        runs = [one for _, one in group]
-        published, designed = ([one.value for one in runs if one.position == name] for name in (OURS, DESIGNED))
-        difference = compare([-value for value in pairs(runs, DESIGNED)])
-        rows.append(
-            f"| {dataset}, {runs[0].metric} | {channels} | {found} of {steps * length} | {_spread(published, False)} | "
-            f"{_spread(designed, False)} | {difference} |"
-        )
-    return "\n".join(rows)
 
 
 def _spread(values: Sequence[float], best: bool) -> str:

@@ -30,13 +30,13 @@ def line(dataset, model, position, seed, value, parameters=10):
 
 
 def test_every_point_of_the_grid_is_a_recipe(grid):
-    assert len(set(grid.GRIDS["positions"])) == 4 * 3 * 7 * 3 and len(set(grid.GRIDS["codes"])) == 2 * 3 * 2 * 3
-    for points in (grid.GRIDS["positions"], grid.GRIDS["codes"]):
-        for recipe, settings in points:
-            found = grid.find(recipe).replace(settings)
-            assert (found.task, f"model={found.model}") == (recipe, settings[0])
-            assert f"position={found.position}" in settings and f"seed={found.seed}" == settings[-1]
-        assert [settings[-1] for _, settings in points] == sorted(settings[-1] for _, settings in points)
+    points = grid.GRIDS["positions"]
+    assert len(set(points)) == 4 * 3 * 7 * 3
+    for recipe, settings in points:
+        found = grid.find(recipe).replace(settings)
+        assert (found.task, f"model={found.model}") == (recipe, settings[0])
+        assert f"position={found.position}" in settings and f"seed={found.seed}" == settings[-1]
+    assert [settings[-1] for _, settings in points] == sorted(settings[-1] for _, settings in points)
 
 
 def test_pairs_have_the_same_model_and_seed(grid):
@@ -76,14 +76,3 @@ def test_tables_say_what_was_measured(grid, tmp_path, capsys, monkeypatch):
     assert "| etth1 | spike-rnn | 1,000 | 2,000 | 2,000 |" in said
     grid.append(path, line("etth1", "spike-tcn", "cpg", 0, 0.1))
     assert len(grid.read(path)) == 13 and all(json.loads(one) for one in path.read_text().splitlines())
-
-
-def test_codes_of_one_size_are_compared(grid, monkeypatch):
-    lines = []
-    for seed in (0, 1):
-        for position, value in (("cpg", 0.5), ("cpg-designed", 0.6 + 0.02 * seed)):
-            one = line("digits-plain", "spike-rnn", position, seed, value)
-            one["settings"][2:2] = ["neuron=lif", "hidden=8", "position_channels=8", "spike_steps=2"]
-            lines.append(one)
-    table = grid.positions.codes_table(lines)
-    assert "| digits-plain, accuracy | 8 | 24 of 128 | 50.0 ± 0.0 | 61.0 ± 1.4 | +11.0 ± 12.7, 2 : 0 |" in table
