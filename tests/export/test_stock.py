@@ -261,12 +261,12 @@ REFUSED = {
     "long delay": ([DENSE | {"delay": [3.0, 63.0]}], "delay: 3 to 63 steps; Loihi holds 0 to 62, to which stock NetX"),
     "bias of images": (
         [
-            {"type": "input", "shape": [1, 4, 4]},
+            {"type": "input", "shape": [1, 40, 40]},
             CONV
-            | {"bias": [2.0, 0.0], "neuron/type": "ALIF"}
+            | {"shape": [2, 38, 38], "bias": [2.0, 0.0], "neuron/type": "ALIF"}
             | {"neuron/thDecay": 1, "neuron/refDecay": 1, "neuron/vThStep": 1},
         ],
-        "layer/1: norm: convolutions of these neurons have no place for its mean",
+        "layer/1: images: a norm's mean, or an input's bias, makes all-to-all synapses of a convolution",
     ),
     "exponent": ([DENSE | {"neuron/weight_exp": [5.0]}], "weight_exp: 5, which WgtScaleBatchNorm clamps when it runs"),
     "activation": (
