@@ -47,7 +47,7 @@ def _seeds(points: Sequence[Point], count: int = 3) -> list[Point]:
 
 
 def _memory() -> list[Point]:
-    """Return the adding and copy problems at two lengths, the short ones first; wide nets would take a day here."""
+    """Return the adding and copy problems at two lengths, the short ones first."""
     contenders = {
         "ce-lif": ("hidden=64,128,128",),
         "lstm": (_PEER_LSTM,),
