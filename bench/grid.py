@@ -54,12 +54,13 @@ def _memory() -> list[Point]:
         "alif": ("hidden=64,128,128", "recurrent=true"),
     }
     lengths = {"epochs=10": (("adding", 100), ("copy", 100)), "epochs=4": (("adding", 400), ("copy", 300))}
-    return [
+    points = [
         (task, (f"neuron={neuron}", f"length={length}", *settings, epochs))
         for epochs, tasks in lengths.items()
         for neuron, settings in contenders.items()
         for task, length in tasks
     ]
+    return [*points, ("adding", ("neuron=ce-lif", "length=400", *contenders["ce-lif"], "epochs=10"))]
 
 
 def _order() -> list[Point]:
