@@ -24,7 +24,14 @@ VENVS = ROOT / ".venvs"
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 TESTS = ("tests/contract", "tests/lava_procs", "tests/sim/test_engine.py::test_lava_agrees")
 # The networks of tests/lava_procs run through sim, whose reader of files needs h5py and whose engine needs numba.
-TEST_TOOLS = ("pytest>=8.2", "pytest-timeout>=2.3", "hypothesis>=6.100", "h5py>=3.11", "numba>=0.61")
+TEST_TOOLS = (
+    "pytest>=8.2",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "h5py>=3.11",
+    "numba>=0.61",
+    "threadpoolctl>=3.5",
+)
 LAVA = "lava-nc==0.10.0"
 IMPORTED_BY_LAVA = ("asteval", "networkx", "numpy", "scipy")
 
