@@ -361,7 +361,7 @@ def test_a_rate_is_shown(monkeypatch):
     from types import SimpleNamespace
 
     def rate(**speeds):
-        return cli._Rate().render(SimpleNamespace(**{"finished_speed": None, "speed": None} | speeds)).plain
+        return cli.console.Rate().render(SimpleNamespace(**{"finished_speed": None, "speed": None} | speeds)).plain
 
     assert (rate(), rate(speed=1234.56), rate(speed=0.25), rate(finished_speed=2.0, speed=9.0)) == (
         "", "1,234.6/s", "4.0 s each", "2.0/s",

@@ -15,6 +15,7 @@ OURS = {
     "train": {"contract", "export"},
     "lava_procs": {"contract"},
     "sim": {"contract", "export", "lava_procs"},
+    "cli": {"contract", "export", "train", "sim"},
 }
 """Folder -> which of our folders it may import."""
 
@@ -39,6 +40,7 @@ THEIRS = {
     },
     "lava_procs": {"numpy", "lava"},
     "sim": {"numpy", "numba", "threadpoolctl", "torch", "jinja2", "distributed"},
+    "cli": {"numpy", "torch", "typer", "rich"},
 }
 """Folder -> which third parties it may import."""
 
@@ -54,6 +56,7 @@ ONLY_IN = {
             "of_modules.py",
         },
         "sim": {"torch_backend.py", "torch_neurons.py", "verify.py"},
+        "cli": {"prove.py"},
     },
     "nir": {"export": {"nir_graph.py"}},
     "lightning": {"train": {"fit.py"}},

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from spikeproof import cli
+from spikeproof.cli import prove
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx
 from spikeproof.sim.forecasts import forecasts, lines
@@ -41,7 +42,7 @@ def test_forecasts_of_signed_inputs_are_exact_and_worth_the_same(trained):
     assert task.test.x.min() < -0.5 and task.outputs == 6
 
     verdict = verify(module, task.test.x, file=trained.net_path, backends=("engine", "reference"))
-    found = forecasts(verdict, cli._judge(task))
+    found = forecasts(verdict, prove.judge_of(task))
 
     assert verdict.exact and not verdict.comparisons[0].silent, str(verdict)
     assert found["torch"].figures == found["engine"].figures == found["reference"].figures
@@ -59,19 +60,19 @@ def test_a_register_that_is_off_by_one_is_no_equal_forecast(trained):
     wrong[3, 2] += 1
     answers = {**verdict.answers, "engine": verdict.answers["engine"]._replace(output=wrong)}
 
-    found = forecasts(replace(verdict, answers=answers), cli._judge(task))
+    found = forecasts(replace(verdict, answers=answers), prove.judge_of(task))
 
     engine = found["engine"]
     assert (engine.same, engine.samples) == (4, 5) and engine.figures != engine.expected
     single = verify(trained.load_into(RECIPE.module(task)), task.test.x[:1], backends=("engine",))
-    alone = forecasts(single, cli._judge(task))["engine"]
+    alone = forecasts(single, prove.judge_of(task))["engine"]
     assert np.isnan(alone.figures["r2_mean"]) and alone.as_dict()["figures"]["r2_mean"] is None
     assert lines(found)[1].endswith("; 4 of 5 equal torch's") and len(lines(found)) == 2
 
 
 @pytest.mark.lava
 def test_verify_speaks_of_forecasts(trained, tmp_path, capsys):
-    cli._verify_run(trained.folder, "all", tmp_path / "report.html", {"lava_samples": 2}, as_json=True)
+    prove.prove_run(trained.folder, "all", tmp_path / "report.html", {"lava_samples": 2}, as_json=True)
 
     found = json.loads(capsys.readouterr().out)
     assert found["exact"] and found["right"] == {} and found["gaps"]["fixed_to_lava"]["zero"]
@@ -92,7 +93,7 @@ def test_a_changed_file_is_not_exact_though_its_figures_look_fine(trained, tmp_p
     with h5py.File(folder / "net.net", "r+") as file:
         file["layer/2/weight"][1, 0] ^= 1 << 3
     with pytest.raises(typer.Exit):
-        cli._verify_run(folder, "5", None, {"backends": ("engine",)})
+        prove.prove_run(folder, "5", None, {"backends": ("engine",)})
     out = capsys.readouterr().out
     assert (
         "NOT EXACT" in out
@@ -107,7 +108,7 @@ def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name
     fit(recipe, tmp_path / "tcn")
     capsys.readouterr()
 
-    cli._verify_run(tmp_path / "tcn", "10", None, {"backends": ("engine", "reference")})
+    prove.prove_run(tmp_path / "tcn", "10", None, {"backends": ("engine", "reference")})
     out = capsys.readouterr().out
     assert "EXACT" in out.splitlines() and "engine and reference are exact" in out
     assert "float to fixed: the numbers of 10 samples move by 0." in out
@@ -118,7 +119,7 @@ def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name
     gru = Recipe(**{**recipe.model_dump(), "model": "spike-gru", "epochs": 1})
     fit(gru, tmp_path / "gru")
     for verb in (
-        lambda: cli._verify_run(tmp_path / "gru", "10", None, {"backends": ("engine",)}),
+        lambda: prove.prove_run(tmp_path / "gru", "10", None, {"backends": ("engine",)}),
         lambda: cli.export(tmp_path / "gru", tmp_path / "gru.net"),
     ):
         with pytest.raises(UnsupportedError, match=r"GRULayer \(body\.0\): its gates multiply spikes"):

@@ -1,0 +1,61 @@
+"""What the command line prints: results to stdout, progress and what went wrong to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a result as JSON to stdout."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+class Rate(ProgressColumn):
+    """How many things are done a second, or how many seconds one takes."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, over the last seconds while the task runs."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:,.1f}/s" if speed >= 1 else f"{1 / speed:,.1f} s each")
+
+
+def progress_bar() -> Progress:
+    """Return a bar of what is done, how fast and how much longer, on stderr."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=ERR, transient=True)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function of (what runs, done, in all) that keeps a progress bar for each thing that runs."""
+    with progress_bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show

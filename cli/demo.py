@@ -1,0 +1,70 @@
+"""``spikeproof demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ..contract.errors import InputError
+from . import console
+from .options import Deadline, Samples, Settings
+from .prove import prove_run
+from .train import score, train_run
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
+    samples: Samples = "24",
+    settings: Settings = None,
+    deadline: Deadline = None,
+    encodings: Annotated[
+        bool, typer.Option("--encodings", help="Train a second network whose encoding CPG oscillators drive; compare.")
+    ] = False,
+    pretrained: Annotated[
+        str | None, typer.Option(help="Prove a network of examples/pretrained instead of training one.")
+    ] = None,
+) -> None:
+    """Train CE-LIF with CPG codes on the digits, export, run on Lava, prove parity, write report.html."""
+    from ..export.describe import describe
+    from ..export.formats import load
+    from ..train.run import Run
+
+    if pretrained is not None:
+        kept = _pretrained(pretrained)
+        folder = Path("runs") / pretrained
+        folder.mkdir(parents=True, exist_ok=True)
+        prove_run(kept, samples, folder / "report.html", {"deadline": deadline, "registers": False})
+        return
+    _demo("digits", folder, samples, settings, deadline)
+    if not encodings:
+        return
+    driven = folder.with_name(f"{folder.name}-driven")
+    _demo("digits-driven", driven, samples, settings, deadline)
+    table = Table("temporal encoding", "bytes a neuron", "test accuracy", "run", title="Table and CPG-driven encoding")
+    for run in (Run(folder), Run(driven)):
+        te = describe(load(run.net_path))["te"]
+        table.add_row(te["kind"], str(te["bytes_a_neuron"]), score(run.result()), str(run.folder))
+    console.OUT.print(table)
+
+
+def _demo(recipe_name: str, folder: Path, samples: str, settings: list[str] | None, deadline: float | None) -> None:
+    from ..train.recipe import find
+    from ..train.run import Run
+
+    recipe = find(recipe_name).replace(settings or [])
+    if Run(folder).finished and Run(folder).recipe() == recipe:
+        console.ERR.print(f"{folder} holds this recipe's trained network already; remove the folder to train it again.")
+    else:
+        train_run(recipe, folder)
+    prove_run(folder, samples, folder / "report.html", {"deadline": deadline})
+
+
+def _pretrained(name: str) -> Path:
+    folder = Path(__file__).parents[1] / "examples" / "pretrained"
+    names = sorted(path.parent.name for path in folder.glob("*/recipe.json"))
+    if name not in names:
+        raise InputError(f"No pretrained network is called {name!r}; in {folder} are {', '.join(names) or 'none'}.")
+    return folder / name

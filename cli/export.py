@@ -1,0 +1,62 @@
+"""``spikeproof export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..contract.errors import InputError
+from . import console, inputs
+from .options import Force
+
+
+def export(
+    source: Annotated[Path, typer.Argument(help="Folder of a training run, or a network file to convert.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .nir, else NetX.")] = Path("net.net"),
+    force: Force = False,
+    dt: Annotated[
+        float | None, typer.Option(min=0, help="Time step of another tool's .nir, in s; default 1e-4.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Sample period of another tool's file; default 100.")] = None,
+    delay_shift: Annotated[
+        bool, typer.Option("--delay-shift", help="The blocks of a stock lava-dl file had SLAYER's delay_shift.")
+    ] = False,
+) -> None:
+    """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised."""
+    from ..export import formats
+    from ..export.slayer import record
+
+    if output.exists() and not force:
+        raise InputError(f"{output} exists. Name another -o file, or replace it with --force.")
+    if not source.is_dir():
+        what = _convert(source, output, dt, steps, delay_shift)
+    else:
+        opened, module, task = inputs.open_run(source)
+        formats.write(record(module, steps=task.test.x.shape[-1]), output)
+        what = opened.recipe().task
+    console.OUT.print(f"{output}: {what} network, {output.stat().st_size:,} bytes")
+
+
+def _convert(source: Path, output: Path, dt: float | None, steps: int | None, delay_shift: bool) -> str:
+    """Write a network file anew in the format of another; return what it was."""
+    from ..export import formats, stock
+
+    if stock.is_stock(source):
+        formats.write(stock.load(source, steps=steps, delay_shift=delay_shift), output)
+        return "imported"
+    if not formats.is_nir(source):
+        formats.write(formats.load(source), output)
+        return "converted"
+    from ..export import nir_file
+    from ..export.nir_foreign import Imported
+
+    found = nir_file.read(source, dt=dt, steps=steps)
+    if isinstance(found, Imported):
+        for note in found.notes:
+            console.OUT.print(note, markup=False)
+        formats.write(found.net, output)
+        return "imported"
+    formats.write(found, output)
+    return "converted"

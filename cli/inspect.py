@@ -1,0 +1,66 @@
+"""``spikeproof inspect``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from . import console
+from .options import AsJson
+
+
+def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json: AsJson = False) -> None:
+    """Show the layers and parameters of a network file, and what the linter finds in it."""
+    from ..export.describe import describe
+    from ..export.formats import load
+    from ..export.lint.check import lint
+
+    findings = lint(net)
+    refused = [finding for finding in findings if finding.severity == "error"]
+    found = {} if refused else describe(load(net))
+    if as_json:
+        console.print_json(found | {"findings": [asdict(finding) for finding in findings]})
+    elif found:
+        _print_network(found, str(net))
+    if not as_json:
+        _print_findings(findings)
+    if refused:
+        raise typer.Exit(2)
+
+
+def _print_findings(findings: list[Any]) -> None:
+    """Print what the linter found, the worst first, what is alike in several layers once."""
+    colours = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+    alike: dict[tuple[str, ...], list[Any]] = {}
+    for found in findings:
+        alike.setdefault((found.severity, found.rule, found.why, found.mend), []).append(found)
+    for (severity, rule, why, mend), places in alike.items():
+        console.OUT.print(
+            Text.assemble((severity, colours[severity]), f" {rule}: {why}. {mend[:1].upper()}{mend[1:]}.")
+        )
+        for found in places:
+            console.OUT.print(f"    {found.where}: {found.what}", markup=False)
+
+
+def _print_network(found: dict[str, Any], title: str) -> None:
+    columns = ("name", "neuron", "inputs", "cpg", "neurons", "weights", "latency", "scale")
+    table = Table(*columns, title=title)
+    for layer in found["layers"]:
+        table.add_row(*(str(layer[key]) for key in columns))
+    console.OUT.print(table)
+    for layer in found["layers"]:
+        parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
+        console.OUT.print(f"{layer['name']}: {parameters}", markup=False)
+    console.OUT.print(f"input: {found['input']['channels']} channels, {found['input']['kind']}")
+    console.OUT.print(f"steps a sample: {found['steps']}")
+    if found["te"]:
+        te = found["te"]
+        console.OUT.print(
+            f"temporal encoding: {te['kind']}, {te['steps']} steps, {te['neurons']} neurons, "
+            f"{te['bytes_a_neuron']} bytes a neuron"
+        )

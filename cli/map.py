@@ -1,0 +1,72 @@
+"""``spikeproof map``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from . import console, inputs
+from .options import AsJson
+
+
+def map_(
+    net: Annotated[Path, typer.Argument(help="Network file.")],
+    limits: Annotated[Path | None, typer.Option(help="TOML file of limits, in place of the public ones.")] = None,
+    chips: Annotated[int | None, typer.Option(min=1, help="Chips that there are.")] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", "-i", help="Input to count operations on: .npy, or .npz with an array x.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the map to this HTML file.")] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="Say where each figure and limit comes from.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Map a network to Loihi 2: cores, memory, cost, and what does not fit; exit 0 if all fits, 1 if not."""
+    from ..export.formats import load
+    from ..export.loihi2 import limits as limits_of
+    from ..export.loihi2.mapping import chart
+
+    allowed = limits_of.load(limits)
+    if chips is not None:
+        allowed = allowed.replace({"chips": chips}, "--chips")
+    x = None if input_file is None else inputs.read_array(input_file)
+    record = load(net, steps=x.shape[-1] if x is not None and x.ndim else None)
+    found, cost = chart(record, allowed), None
+    if x is not None:
+        from ..sim import energy, operations
+
+        cost = energy.cost(record, operations.count(record, x), found)
+    if report is not None:
+        from ..sim import map_report
+
+        map_report.write(found, report, title=f"{net.name} on Loihi 2", cost=cost)
+    if as_json:
+        console.print_json(found.as_dict() | {"cost": None if cost is None else cost.as_dict()})
+    else:
+        _print_map(found, str(net), cost, with_sources=sources)
+        if report is not None:
+            console.OUT.print(f"report: {report}", markup=False)
+    if not found.fits:
+        raise typer.Exit(1)
+
+
+def _print_map(found: Any, title: str, cost: Any, *, with_sources: bool) -> None:
+    from ..export.loihi2 import view
+    from ..sim.energy import SOURCES
+
+    header, *lines = view.rows(found)
+    table = Table(title=f"{title} on Loihi 2; words of 64 bits in the fullest core of each layer")
+    for column in header:
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    for line in lines:
+        table.add_row(*line)
+    console.OUT.print(table)
+    words = [*view.details(found), str(found), view.basis(found)]
+    if cost is not None:
+        words += [*cost.lines(), "energy and time are estimates; --sources says from which figures and which hardware"]
+    if with_sources:
+        words += [*view.sources(found), *(SOURCES if cost is not None else ())]
+    for sentence in words:
+        console.OUT.print(sentence, markup=False)
