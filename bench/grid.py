@@ -60,7 +60,25 @@ def _memory() -> list[Point]:
         for neuron, settings in contenders.items()
         for task, length in tasks
     ]
-    return [*points, ("adding", ("neuron=ce-lif", "length=400", *contenders["ce-lif"], "epochs=10"))]
+    longer = [
+        (task, (f"neuron={neuron}", f"length={length}", *contenders[neuron], f"epochs={epochs}"))
+        for task, length, neuron, epochs in (
+            ("adding", 400, "ce-lif", 10),
+            ("adding", 400, "ce-lif", 30),
+            ("adding", 100, "lstm", 30),
+            ("adding", 100, "ce-lif", 30),
+            ("copy", 100, "ce-lif", 30),
+            ("copy", 100, "lstm", 30),
+        )
+    ]
+    return [*points, *longer]
+
+
+def _neurons() -> list[Point]:
+    """Return every neuron at the recipe's learning rate, and at a smaller one with clipped gradients."""
+    kinds = [*((f"neuron={name}",) for name in _NEURONS), ("neuron=lstm", _SMALL_LSTM)]
+    rates = ((), ("learning_rate=3e-3", "gradient_clip=1.0"))
+    return [("digits-plain", (*kind, "epochs=30", *rate)) for rate in rates for kind in kinds]
 
 
 def _order() -> list[Point]:
@@ -79,12 +97,7 @@ GRIDS: dict[str, list[Point]] = {
     "ablation": _seeds(
         [("digits-plain", ("neuron=ce-lif-float", f"embedding={name}", "epochs=30")) for name in EMBEDDINGS]
     ),
-    "neurons": _seeds(
-        [
-            *(("digits-plain", (f"neuron={name}", "epochs=30")) for name in _NEURONS),
-            ("digits-plain", ("neuron=lstm", _SMALL_LSTM, "epochs=30")),
-        ]
-    ),
+    "neurons": _seeds(_neurons()),
     "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)]),
     "driven": _seeds([("digits", ()), ("digits-driven", ())]),
     "memory": _memory(),

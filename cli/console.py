@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +21,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from ..export.lint.finding import Finding
+
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -28,6 +31,18 @@ ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 def print_json(value: Any) -> None:
     """Print a result as JSON to stdout."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def print_findings(findings: list[Finding], to: Console) -> None:
+    """Print what the linter found, the worst first, what is alike in several layers once."""
+    colours = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+    alike: dict[tuple[str, ...], list[Finding]] = {}
+    for found in findings:
+        alike.setdefault((found.severity, found.rule, found.why, found.mend), []).append(found)
+    for (severity, rule, why, mend), places in alike.items():
+        to.print(Text.assemble((severity, colours[severity]), f" {rule}: {why}. {mend[:1].upper()}{mend[1:]}."))
+        for found in places:
+            to.print(f"    {found.where}: {found.what}", markup=False)
 
 
 class Rate(ProgressColumn):

@@ -24,8 +24,12 @@ def export(
         bool, typer.Option("--delay-shift", help="The blocks of a stock lava-dl file had SLAYER's delay_shift.")
     ] = False,
 ) -> None:
-    """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised."""
+    """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised.
+
+    Warnings of the linter about the file, on what another tool would make of it, go to stderr.
+    """
     from ..export import formats
+    from ..export.lint.check import lint
     from ..export.slayer import record
 
     if output.exists() and not force:
@@ -37,6 +41,7 @@ def export(
         formats.write(record(module, steps=task.test.x.shape[-1]), output)
         what = opened.recipe().task
     console.OUT.print(f"{output}: {what} network, {output.stat().st_size:,} bytes")
+    console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
 
 
 def _convert(source: Path, output: Path, dt: float | None, steps: int | None, delay_shift: bool) -> str:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from . import console
 from .options import AsJson
@@ -28,23 +27,9 @@ def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json:
     elif found:
         _print_network(found, str(net))
     if not as_json:
-        _print_findings(findings)
+        console.print_findings(findings, console.OUT)
     if refused:
         raise typer.Exit(2)
-
-
-def _print_findings(findings: list[Any]) -> None:
-    """Print what the linter found, the worst first, what is alike in several layers once."""
-    colours = {"error": "bold red", "warning": "yellow", "info": "cyan"}
-    alike: dict[tuple[str, ...], list[Any]] = {}
-    for found in findings:
-        alike.setdefault((found.severity, found.rule, found.why, found.mend), []).append(found)
-    for (severity, rule, why, mend), places in alike.items():
-        console.OUT.print(
-            Text.assemble((severity, colours[severity]), f" {rule}: {why}. {mend[:1].upper()}{mend[1:]}.")
-        )
-        for found in places:
-            console.OUT.print(f"    {found.where}: {found.what}", markup=False)
 
 
 def _print_network(found: dict[str, Any], title: str) -> None:

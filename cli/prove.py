@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import typer
 
 from . import console, inputs
+
+if TYPE_CHECKING:
+    from ..sim.forecasts import Forecasts
+    from ..sim.report import Right
+    from ..sim.verdict import Verdict
+
+
+class Worth(NamedTuple):
+    """What the answers of a network are worth on its task, backend by backend."""
+
+    right: Mapping[str, Right] = {}  # never changed
+    right_float: Right | None = None
+    """Without rounding; None if there is no such twin."""
+    forecasts: Mapping[str, Forecasts] = {}  # never changed
+    forecasts_float: Mapping[str, float] | None = None
 
 
 def prove_run(
@@ -31,25 +47,27 @@ def prove_run(
         else:
             verdict = run_verify(module, x, file=run.net_path, progress=show, **options)
     result = run.result()
-    labels, worth, float_worth = None, {}, None
+    labels, worth = None, Worth()
     if task.test.y.dtype.kind == "f":
         if verdict.answers:
             judge = judge_of(task)
-            worth = forecasts(verdict, judge)
-            verdict, float_worth = without_rounding(verdict, judge)
+            found = forecasts(verdict, judge)
+            verdict, without = without_rounding(verdict, judge)
+            worth = Worth(forecasts=found, forecasts_float=without)
     elif task.objective.read == "mean":  # one class a sample
         labels = reports.Labels(task.test.y[:count], result["test_score"], result["test_samples"])
-    right, right_float = {}, None
-    if verdict.answers and labels is not None:
-        right, right_float = reports.accuracies(verdict, labels), reports.float_accuracy(verdict, labels)
+        if verdict.answers:
+            worth = Worth(
+                right=reports.accuracies(verdict, labels), right_float=reports.float_accuracy(verdict, labels)
+            )
     if report is not None:
         reports.write(
             verdict,
             report,
             title=f"{folder.name}: {task.name} on torch and on Lava",
             labels=labels,
-            forecasts=worth,
-            float_figures=float_worth,
+            forecasts=worth.forecasts,
+            float_figures=worth.forecasts_float,
             net_path=stored,
             facts={
                 "command": shlex.join(["spikeproof", *sys.argv[1:]]),
@@ -57,14 +75,14 @@ def prove_run(
                 **result["versions"],
             },
         )
-    _finish(verdict, report, as_json, right, right_float, worth, float_worth)
+    _finish(verdict, worth, report, as_json=as_json)
 
 
 def _prove_folded(module: Any, x: Any, options: dict[str, Any]) -> Any:
     """Compare the engine and Lava on the record of a floating-point sequence model; all samples run on the engine."""
     from ..sim.gaps import FloatGap
     from ..sim.simulate import simulate as run
-    from ..sim.verify import Answers
+    from ..sim.verdict import Answers
     from ..sim.verify import verify as run_verify
     from ..train.sequence import deploy
 
@@ -124,42 +142,32 @@ def prove_file(
         verdict = replace(verdict, float_gap=gap(imported, x, run(net, x, backend="engine")))
     if report is not None:
         reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path)
-    _finish(verdict, report, as_json, {})
+    _finish(verdict, Worth(), report, as_json=as_json)
 
 
-def _finish(
-    verdict: Any,
-    report: Path | None,
-    as_json: bool,
-    right: dict[str, Any],
-    float_right: Any = None,
-    worth: dict[str, Any] | None = None,
-    float_worth: Any = None,
-) -> None:
-    from ..sim.forecasts import lines
-    from ..sim.forecasts import plain as plain_figures
+def _finish(verdict: Verdict, worth: Worth, report: Path | None, *, as_json: bool) -> None:
+    """Print what was found, and exit with 1 if it is not exact."""
+    from ..sim import forecasts
 
-    worth = worth or {}
     if as_json:
-        plain = {name: found._asdict() for name, found in right.items()}
-        more = {name: found.as_dict() for name, found in worth.items()}
+        without = worth.forecasts_float
         console.print_json(
             {
                 **verdict.as_dict(),
-                "right": plain,
-                "right_float": float_right and float_right._asdict(),
-                "forecasts": more,
-                "forecasts_float": float_worth and plain_figures(float_worth),
+                "right": {name: found._asdict() for name, found in worth.right.items()},
+                "right_float": worth.right_float and worth.right_float._asdict(),
+                "forecasts": {name: found.as_dict() for name, found in worth.forecasts.items()},
+                "forecasts_float": without and forecasts.plain(without),
             }
         )
     else:
         console.OUT.print(str(verdict), markup=False)
-        if float_right is not None:
-            console.OUT.print(f"right without rounding: {float_right.right}/{float_right.total}")
-        if right:
-            counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in right.items())
+        if worth.right_float is not None:
+            console.OUT.print(f"right without rounding: {worth.right_float.right}/{worth.right_float.total}")
+        if worth.right:
+            counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in worth.right.items())
             console.OUT.print(f"right on these samples: {counts}")
-        for line in lines(worth, float_worth):
+        for line in forecasts.lines(worth.forecasts, worth.forecasts_float):
             console.OUT.print(line, markup=False)
         if report is not None:
             console.OUT.print(f"report: {report}", markup=False)

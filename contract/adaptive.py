@@ -17,7 +17,9 @@ forward of lava-dl 0.6.0, whose registers are 64 bits wide; here they saturate a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from .fixed import (
     ACCUMULATOR_SHIFT,
@@ -89,6 +91,28 @@ class AdaptiveResonator(Resonator):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set(**checked(type(self).__name__, self.num_neurons, self))
+
+
+class AdaptiveResonatorState(NamedTuple):
+    """Registers of an adaptive resonate-and-fire layer, each an int64 array of shape (..., n)."""
+
+    real: IntArray
+    """Real part; 24 bits."""
+    imag: IntArray
+    """Imaginary part; 24 bits."""
+    theta: IntArray
+    """Threshold of this step's comparison; 24 bits."""
+    r: IntArray
+    """Refractory of this step's comparison; 24 bits."""
+    s: IntArray
+    """Whether the neuron fired in this step, 0 or 1."""
+
+
+def reset(params: AdaptiveResonator, batch: tuple[int, ...] = ()) -> AdaptiveResonatorState:
+    """Return the state before a sample's first step, of shape ``(*batch, n)``: all zero, the threshold at rest."""
+    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
+    theta = zeros + (params.v_th_mant << ACCUMULATOR_SHIFT)
+    return AdaptiveResonatorState(real=zeros, imag=zeros, theta=theta, r=zeros, s=zeros)
 
 
 def relax(params: Adaptive, theta: IntArray, r: IntArray, s: IntArray) -> tuple[IntArray, IntArray]:

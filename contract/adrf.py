@@ -24,14 +24,15 @@ lava-dl 0.6.0, whose registers are 64 bits wide; here they saturate at 24.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import adaptive, resonator
-from .adaptive import AdaptiveResonator
-from .fixed import ACCUMULATOR_SHIFT, IntArray
+from .adaptive import AdaptiveResonator, AdaptiveResonatorState, reset
+from .fixed import IntArray
+
+__all__ = ["ADRF", "reset", "step"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,36 +40,14 @@ class ADRF(AdaptiveResonator):
     """Integer parameters of an ADRF layer; a graded spike carries ``real``."""
 
 
-class ADRFState(NamedTuple):
-    """Registers of an ADRF layer, each an int64 array of shape (..., n)."""
-
-    real: IntArray
-    """Real part; 24 bits."""
-    imag: IntArray
-    """Imaginary part; 24 bits."""
-    theta: IntArray
-    """Threshold that `real` was compared with; 24 bits."""
-    r: IntArray
-    """Refractory that `real` was compared with; 24 bits."""
-    s: IntArray
-    """Whether the neuron fired in this step, 0 or 1."""
-
-
-def reset(params: ADRF, batch: tuple[int, ...] = ()) -> ADRFState:
-    """Return the state before a sample's first step, of shape ``(*batch, n)``: all zero, the threshold at rest."""
-    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
-    theta = zeros + (params.v_th_mant << ACCUMULATOR_SHIFT)
-    return ADRFState(real=zeros, imag=zeros, theta=theta, r=zeros, s=zeros)
-
-
-def step(params: ADRF, state: ADRFState, x: npt.ArrayLike) -> tuple[IntArray, ADRFState]:
+def step(params: ADRF, state: AdaptiveResonatorState, x: npt.ArrayLike) -> tuple[IntArray, AdaptiveResonatorState]:
     """Advance an ADRF layer by one time step; the rule stands at the head of this module.
 
     Parameters
     ----------
     params : ADRF
         Parameters of the layer of n neurons.
-    state : ADRFState
+    state : AdaptiveResonatorState
         Registers after the previous step, or `reset`.
     x : array_like of int, shape (..., 2 * n)
         Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
@@ -77,10 +56,10 @@ def step(params: ADRF, state: ADRFState, x: npt.ArrayLike) -> tuple[IntArray, AD
     -------
     spikes : ndarray of int64, shape (..., n)
         What a neuron that fired sends, 1 or its real part; else 0.
-    state : ADRFState
+    state : AdaptiveResonatorState
         Registers after this step.
     """
     real, imag = resonator.rotate(params, state.real, state.imag, x)
     theta, r = adaptive.relax(params, state.theta, state.r, state.s)
     s = ((real >= theta + r) & (imag >= 0) & (state.imag < 0)).astype(np.int64)
-    return s * real if params.graded else s, ADRFState(real=real, imag=imag, theta=theta, r=r, s=s)
+    return s * real if params.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)

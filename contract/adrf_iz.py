@@ -24,14 +24,15 @@ registers are 64 bits wide; here they saturate at 24.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import adaptive, resonator
-from .adaptive import AdaptiveResonator
-from .fixed import ACCUMULATOR_SHIFT, IntArray
+from .adaptive import AdaptiveResonator, AdaptiveResonatorState, reset
+from .fixed import IntArray
+
+__all__ = ["ADRFIZ", "reset", "step"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,36 +40,14 @@ class ADRFIZ(AdaptiveResonator):
     """Integer parameters of an ADRF-IZ layer; a graded spike carries ``imag``."""
 
 
-class ADRFIZState(NamedTuple):
-    """Registers of an ADRF-IZ layer, each an int64 array of shape (..., n)."""
-
-    real: IntArray
-    """Real part; 24 bits."""
-    imag: IntArray
-    """Imaginary part; 24 bits."""
-    theta: IntArray
-    """Threshold that `imag` was compared with; 24 bits."""
-    r: IntArray
-    """Refractory that `imag` was compared with; 24 bits."""
-    s: IntArray
-    """Whether the neuron fired in this step, 0 or 1."""
-
-
-def reset(params: ADRFIZ, batch: tuple[int, ...] = ()) -> ADRFIZState:
-    """Return the state before a sample's first step, of shape ``(*batch, n)``: all zero, the threshold at rest."""
-    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
-    theta = zeros + (params.v_th_mant << ACCUMULATOR_SHIFT)
-    return ADRFIZState(real=zeros, imag=zeros, theta=theta, r=zeros, s=zeros)
-
-
-def step(params: ADRFIZ, state: ADRFIZState, x: npt.ArrayLike) -> tuple[IntArray, ADRFIZState]:
+def step(params: ADRFIZ, state: AdaptiveResonatorState, x: npt.ArrayLike) -> tuple[IntArray, AdaptiveResonatorState]:
     """Advance an ADRF-IZ layer by one time step; the rule stands at the head of this module.
 
     Parameters
     ----------
     params : ADRFIZ
         Parameters of the layer of n neurons.
-    state : ADRFIZState
+    state : AdaptiveResonatorState
         Registers after the previous step, or `reset`.
     x : array_like of int, shape (..., 2 * n)
         Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
@@ -77,10 +56,10 @@ def step(params: ADRFIZ, state: ADRFIZState, x: npt.ArrayLike) -> tuple[IntArray
     -------
     spikes : ndarray of int64, shape (..., n)
         What a neuron that fired sends, 1 or its imaginary part; else 0.
-    state : ADRFIZState
+    state : AdaptiveResonatorState
         Registers after this step.
     """
     real, imag = resonator.rotate(params, state.real, state.imag, x)
     theta, r = adaptive.relax(params, state.theta, state.r, state.s)
     s = (imag >= theta + r).astype(np.int64)
-    return s * imag if params.graded else s, ADRFIZState(real=real, imag=imag, theta=theta, r=r, s=s)
+    return s * imag if params.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)

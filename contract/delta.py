@@ -27,8 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .fixed import ACCUMULATOR_SHIFT, IntArray, as_whole, per_neuron, shift, wrap32
+from .fixed import ACCUMULATOR_SHIFT, IntArray, as_whole, per_neuron
 from .record import Record
+from .sigma_delta import send
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +99,5 @@ def step(params: Delta, state: DeltaState, x: npt.ArrayLike) -> tuple[IntArray, 
         Registers after this step.
     """
     act = np.asarray(x, dtype=np.int64)
-    delta = wrap32(act - state.act + state.residue)
-    sent = np.where(wrap32(np.abs(delta)) >= params.v_th, delta, 0)
-    payload = sent >> params.state_exp if params.state_exp >= 0 else wrap32(shift(sent, -params.state_exp))
-    return payload, DeltaState(act=act, residue=delta - sent)
+    payload, residue = send(params, act - state.act + state.residue)
+    return payload, DeltaState(act=act, residue=residue)

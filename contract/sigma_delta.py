@@ -25,12 +25,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .fixed import ACCUMULATOR_SHIFT, IntArray, as_whole, per_neuron, wrap32
+from .fixed import ACCUMULATOR_SHIFT, IntArray, as_whole, per_neuron, shift, wrap32
 from .record import Record
 
 _REGISTER_MAX = 2**31 - 1
@@ -110,9 +110,38 @@ def step(params: SigmaDelta, state: SigmaDeltaState, x: npt.ArrayLike) -> tuple[
     """
     sigma = wrap32(state.sigma + np.asarray(x, dtype=np.int64))
     act = np.maximum(wrap32(sigma + params.bias), 0)
-    delta = wrap32(act - state.act + state.residue)
+    payload, residue = send(params, act - state.act + state.residue)
+    return payload, SigmaDeltaState(sigma=sigma, act=act, residue=residue)
+
+
+class Sender(Protocol):
+    """What `send` takes of a neuron's parameters."""
+
+    @property
+    def v_th(self) -> Any:
+        """Threshold of a change, 0..2**31 - 1."""
+
+    @property
+    def state_exp(self) -> int:
+        """Bits that a payload is coarser than the registers."""
+
+
+def send(params: Sender, change: IntArray) -> tuple[IntArray, IntArray]:
+    """Return what is sent of a change, and what is held back; the rule stands at the head of this module.
+
+    Parameters
+    ----------
+    params : Sender
+        Threshold and exponent of the layer of n neurons.
+    change : ndarray of int64, shape (..., n)
+        Change of the activation, with what was held back; it wraps at 32 bits.
+
+    Returns
+    -------
+    payloads, residue : ndarray of int64, shape (..., n)
+        Payloads, 0 where nothing is sent, and the rest of the change in the registers' units.
+    """
+    delta = wrap32(change)
     sent = np.where(wrap32(np.abs(delta)) >= params.v_th, delta, 0)
-    after = SigmaDeltaState(sigma=sigma, act=act, residue=delta - sent)
-    if params.state_exp >= 0:
-        return sent >> params.state_exp, after
-    return wrap32(sent << -params.state_exp), after
+    payload = sent >> params.state_exp if params.state_exp >= 0 else wrap32(shift(sent, -params.state_exp))
+    return payload, delta - sent

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..contract.net import Net
 from .gaps import FloatGap
-from .verify import Verdict
+from .verdict import Verdict
 
 Judge = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int64]], Mapping[str, float]]
 """Figures, such as R², of outputs (samples, outputs) in SLAYER's units, given which of the samples they are of."""

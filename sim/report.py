@@ -24,7 +24,7 @@ from .forecasts import plain as plain_figures
 from .gaps import FLOAT, FloatGap
 from .parity import compare
 from .trace import without_registers
-from .verify import Verdict
+from .verdict import Verdict
 
 _MAX_CLASSES = 40
 """A confusion matrix of more classes is left to the JSON file."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,134 +15,20 @@ from ..contract.errors import InputError, UnsupportedError
 from ..contract.net import Input, Net
 from ..contract.record import differences
 from ..export import formats
-from . import gaps
 from . import headroom as room
-from .diagnose import Diagnosis
-from .gaps import FloatGap, LavaGap
-from .headroom import Headroom
 from .pairing import Paired, Run, Side, pair
-from .parity import Comparison
 from .simulate import BACKENDS, Backend, encode, simulate
 from .sweep import Sweep, Swept
 from .trace import SPIKES, VARIABLES, Trace, without_registers
+from .verdict import Answers, Verdict
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .float_twin import FloatTwin
 
-
-class Answers(NamedTuple):
-    """What a backend answered to the samples that it ran."""
-
-    samples: npt.NDArray[np.int64]
-    """Which of the samples they are."""
-    output: npt.NDArray[np.int32]
-    """Read-out registers or spike counts, shape (samples, outputs)."""
-
-    @property
-    def predictions(self) -> npt.NDArray[np.int64]:
-        """The first of the largest outputs of each sample."""
-        return np.asarray(self.output.argmax(-1), dtype=np.int64)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """The outcome of `verify`.
-
-    Parameters
-    ----------
-    net : Net
-        The record that was simulated.
-    comparisons : tuple of Comparison
-        Each later backend against the first.
-    answers : mapping of backend to Answers
-        In the order in which they were compared.
-    traces : tuple of Trace
-        Two backends on the same samples, for pictures: those among which they differ first, or else the last ones.
-    altered : tuple of (path, value in the trained module, value in the file)
-        Where the file's record is not the trained module's; empty if it is, or if only one of them was given.
-    """
-
-    net: Net
-    comparisons: tuple[Comparison, ...]
-    answers: Mapping[str, Answers]
-    traces: tuple[Trace, ...]
-    altered: tuple[tuple[str, Any, Any], ...] = ()
-    diagnoses: tuple[Diagnosis | None, ...] = ()
-    """For each comparison, why the two sides differ; None if they do not."""
-    headroom: tuple[Headroom, ...] = ()
-    """How near every register came to its limit, over the compared samples; empty if registers were not compared."""
-    float_gap: FloatGap | str = "no trained module was given"
-    """What quantisation costs, over the samples of the first comparison; or why that was not measured."""
-    traced: npt.NDArray[np.int64] = field(default_factory=lambda: np.arange(0))
-    """Which samples `traces` are of."""
-    input_sha256: str = ""
-    """Digest of the input's integer payloads, all samples."""
-
-    @property
-    def exact(self) -> bool:
-        """Whether every comparison is exact and the file holds the trained network."""
-        return not self.altered and all(comparison.exact for comparison in self.comparisons)
-
-    @property
-    def lava_gap(self) -> LavaGap | None:
-        """What differs between the integer network and Lava, which must be nothing; None if Lava was not run."""
-        return gaps.lava_gap(self.comparisons)
-
-    def __str__(self) -> str:
-        return "\n".join(["EXACT" if self.exact else "NOT EXACT", *self.sentences(diagnoses=True)])
-
-    def sentences(self, *, diagnoses: bool = False) -> list[str]:
-        """Return what was found, a line each, with or without the registers around mismatches and their causes."""
-        lines = []
-        if self.altered:
-            path, trained, stored = self.altered[0]
-            more = f" (and {len(self.altered) - 1} more)" if len(self.altered) > 1 else ""
-            lines.append(
-                f"the file is not the trained network: {self._place(path)}: trained {trained}, file {stored}{more}"
-            )
-        for i, comparison in enumerate(self.comparisons):
-            lines.append(str(comparison))
-            diagnosis = self.diagnoses[i] if i < len(self.diagnoses) else None
-            if diagnoses and diagnosis is not None:
-                lines += str(diagnosis).splitlines()
-        lines += room.sentences(self.headroom)
-        if isinstance(self.float_gap, FloatGap):
-            lines.append(str(self.float_gap))
-        if self.lava_gap is not None:
-            lines.append(str(self.lava_gap))
-        return lines
-
-    def _place(self, path: str) -> str:
-        """Say in words where in the record a path such as ``layers[1].synapse.weight[3, 5]`` is."""
-        head, _, rest = path.partition("].")
-        if not head.startswith("layers[") or not rest:
-            return path
-        layer = self.net.layers[int(head.removeprefix("layers["))]
-        _, _, index = rest.partition("[")
-        neuron = f", neuron {index.rstrip(']').split(',')[0]}" if index else ""
-        return f"layer {layer.name!r}{neuron}, {rest}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain values for JSON."""
-        return {
-            "exact": self.exact,
-            "input_sha256": self.input_sha256,
-            "altered": [
-                {"where": self._place(path), "trained": _plain(trained), "file": _plain(stored)}
-                for path, trained, stored in self.altered
-            ],
-            "comparisons": [comparison.as_dict() for comparison in self.comparisons],
-            "diagnoses": [None if diagnosis is None else diagnosis.as_dict() for diagnosis in self.diagnoses],
-            "headroom": [one.as_dict() for one in self.headroom],
-            "gaps": {
-                "float_to_fixed": {"measured": False, "why": self.float_gap}
-                if isinstance(self.float_gap, str)
-                else self.float_gap.as_dict(),
-                "fixed_to_lava": None if self.lava_gap is None else vars(self.lava_gap) | {"zero": self.lava_gap.zero},
-            },
-        }
+Tell = Callable[[str, int, int], None]
+"""Called with (what runs, done, in all)."""
 
 
 def verify(
@@ -158,7 +43,7 @@ def verify(
     registers: bool = True,
     deadline: float | None = None,
     sweep: Sweep | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Tell | None = None,
 ) -> Verdict:
     """Compare every spike and register of a network between torch, the batch engine and Lava.
 
@@ -214,39 +99,13 @@ def verify(
     if unknown:
         raise InputError(f"Unknown backend {unknown[0]!r}; known are {', '.join(BACKENDS)}.")
     x = np.asarray(x)
-    altered: list[tuple[str, Any, Any]] = []
-    trained: Net | None = None
-    twin: FloatTwin | str = "no trained module was given"
-    sides: list[Side] = []
-    if isinstance(network, Net | str | os.PathLike):
-        net = network if isinstance(network, Net) else formats.load(network, steps=x.shape[-1] if x.ndim else None)
-    else:
-        from ..export.slayer import record
-        from . import torch_backend
-
-        module = network
-        if hasattr(module, "deployed"):
-            raise UnsupportedError(
-                f"{type(module).__name__}: it is floating-point, and another network than its record. Give "
-                "spikeproof.record(module), and for input the spikes of train.sequence.deploy.inputs(module, x)."
-            )
-        stored = None if file is None else formats.load(file)
-        sample = x[:1] if x.ndim >= 3 and len(x) else None
-        steps = stored.steps if stored else x.shape[-1] if x.ndim else None
-        trained = record(module, steps=steps, sample=sample, input=input or (stored.input if stored else None))
-        net = stored or trained
-        altered = differences(trained, net)
-        if not _same_layers(trained, net):
-            return Verdict(net=net, comparisons=(), answers={}, traces=(), altered=tuple(altered))
-        whole = partial(torch_backend.run, module, trained)
-        sides.append(Side("torch", whole, partial(whole, registers=False)))
-        twin = _float_twin(module, trained)
-
-    def tell(what: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(what, done, total)
-
+    subject = _subject(network, x, file, input)
+    net = subject.net
+    if subject.trained is not None and not _same_layers(subject.trained, net):
+        return Verdict(net=net, comparisons=(), answers={}, traces=(), altered=subject.altered)
+    sides = [*subject.sides]
     for backend in backends:
-        run = partial(simulate, net, backend=backend, deadline=deadline, progress=tell("Lava steps"))
+        run = partial(simulate, net, backend=backend, deadline=deadline, progress=_part(progress, "Lava steps"))
         sides.append(Side(backend, run, partial(_without_registers, net, backend, run)))
     if len(sides) < 2:
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
@@ -260,8 +119,8 @@ def verify(
         chosen = _chosen(len(x), lava_samples if with_lava else None, seed)
         names: tuple[str, str] = (first.name, other.name)
         if sweep is not None and swept_pair is not None and other.name == "lava":
-            names = swept_pair
-            found.append(sweep.run(net, x, chosen, swept_pair, deadline=deadline, progress=tell("Lava samples")))
+            names, told = swept_pair, _part(progress, "Lava samples")
+            found.append(sweep.run(net, x, chosen, swept_pair, deadline=deadline, progress=told))
         else:
             found.append(
                 pair(
@@ -272,29 +131,82 @@ def verify(
                     chosen,
                     registers=registers or with_lava,
                     at_once=with_lava,
-                    trained=trained if altered else None,
-                    twin=None if found or isinstance(twin, str) else twin,
+                    trained=subject.trained if subject.altered else None,
+                    twin=None if found or isinstance(subject.twin, str) else subject.twin,
                     progress=progress,
                 )
             )
         for name, output in zip(names, found[-1].output, strict=True):
             if name not in answers or len(answers[name].samples) < len(chosen):
                 answers[name] = Answers(chosen, output)
+    return _verdict(subject, found, answers, hashlib.sha256(payload.tobytes()).hexdigest())
+
+
+class _Subject(NamedTuple):
+    """What is verified."""
+
+    net: Net
+    """The record that is simulated."""
+    trained: Net | None = None
+    """That of the trained module, if one was given."""
+    altered: tuple[tuple[str, Any, Any], ...] = ()
+    """What differs between the two."""
+    sides: tuple[Side, ...] = ()
+    """Torch, if a module was given."""
+    twin: FloatTwin | str = "no trained module was given"
+    """The module without rounding, or why there is none."""
+
+
+def _subject(
+    network: nn.Module | Net | str | os.PathLike[str],
+    x: npt.NDArray[Any],
+    file: str | os.PathLike[str] | None,
+    input: Input | None,
+) -> _Subject:
+    steps = x.shape[-1] if x.ndim else None
+    if isinstance(network, Net):
+        return _Subject(network)
+    if isinstance(network, str | os.PathLike):
+        return _Subject(formats.load(network, steps=steps))
+    from ..export.slayer import record
+    from . import torch_backend
+
+    if hasattr(network, "deployed"):
+        raise UnsupportedError(
+            f"{type(network).__name__}: it is floating-point, and another network than its record. Give "
+            "spikeproof.record(module), and for input the spikes of train.sequence.deploy.inputs(module, x)."
+        )
+    stored = None if file is None else formats.load(file)
+    if stored is not None:
+        steps, input = stored.steps, input or stored.input
+    trained = record(network, steps=steps, sample=x[:1] if x.ndim >= 3 and len(x) else None, input=input)
+    net = stored or trained
+    whole = partial(torch_backend.run, network, trained)
+    torch = Side("torch", whole, partial(whole, registers=False))
+    return _Subject(net, trained, tuple(differences(trained, net)), (torch,), _float_twin(network, trained))
+
+
+def _verdict(subject: _Subject, found: Sequence[Paired | Swept], answers: dict[str, Answers], digest: str) -> Verdict:
     paired = [one for one in found if isinstance(one, Paired)]
     pictured = next((one for one in paired if one.diagnosis is not None), paired[-1] if paired else None)
     float_gap = next((one.float_gap for one in paired if one.float_gap is not None), None)
     return Verdict(
-        net=net,
+        net=subject.net,
         comparisons=tuple(one.comparison for one in found),
         answers=answers,
         traces=pictured.traces if pictured else (),
         traced=pictured.traced if pictured else np.arange(0),
-        altered=tuple(altered),
+        altered=subject.altered,
         diagnoses=tuple(one.diagnosis for one in found),
         headroom=room.fullest([one.headroom for one in paired if one.headroom]),
-        float_gap=float_gap or (twin if isinstance(twin, str) else "all samples ran in a sweep"),
-        input_sha256=hashlib.sha256(payload.tobytes()).hexdigest(),
+        float_gap=float_gap or (subject.twin if isinstance(subject.twin, str) else "all samples ran in a sweep"),
+        input_sha256=digest,
     )
+
+
+def _part(tell: Tell | None, what: str) -> Callable[[int, int], None] | None:
+    """Return what tells how much of one thing is done."""
+    return None if tell is None else partial(tell, what)
 
 
 def _swept_pair(sides: Sequence[str]) -> tuple[Backend, Backend]:
@@ -339,7 +251,3 @@ def _same_layers(a: Net, b: Net) -> bool:
     """Whether two networks have layers of the same names, kinds and widths, so that traces can be compared."""
     shapes = [[(layer.name, type(layer.neuron), layer.num_neurons) for layer in net.layers] for net in (a, b)]
     return shapes[0] == shapes[1]
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | float | str | bool | None) else repr(value)

@@ -158,8 +158,8 @@ def test_doctor_runs_a_trial(run, tmp_path):
 def test_export_and_inspect(run, trained, tmp_path):
     path = tmp_path / "a.net"
 
-    code, out, _ = run("export", trained, "-o", path)
-    assert code == 0 and path.read_bytes() == (trained / "net.net").read_bytes()
+    code, out, err = run("export", trained, "-o", path)
+    assert (code, err) == (0, "") and path.read_bytes() == (trained / "net.net").read_bytes()
     assert run("export", trained, "-o", path)[0] == 2
     assert run("export", trained, "-o", path, "--force")[0] == 0
     code, out, _ = run("inspect", path)
@@ -182,8 +182,9 @@ def test_inspect_lints_files_of_stock_lava_dl(run, tmp_path):
     second = DENSE | {"weight": [[2.0, -4.0]] * 2, "bias": [2.0, 0.0]}
     deep = write(tmp_path / "deep.net", [INPUT, DENSE, second])
     for option in ((), ("--delay-shift",)):
-        code, out, _ = run("export", deep, "-o", tmp_path / "ours.net", "--steps", 12, "--force", *option)
+        code, out, err = run("export", deep, "-o", tmp_path / "ours.net", "--steps", 12, "--force", *option)
         assert code == 0 and "imported network" in out
+        assert "warning bias-offset: " in err and "    dense2: a bias on 1 of 2 neurons" in err
         ours = netx.load(tmp_path / "ours.net")
         assert (ours.steps, ours.layers[0].lead) == (12, len(option))
 

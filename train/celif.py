@@ -9,7 +9,7 @@ whole number of state units, and equal to the register of `spikeproof.contract.c
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -27,6 +27,9 @@ from .kernels import select
 from .kernels.reference import Registers
 from .kernels.reference import celif_scan as scan
 from .rounding import levels, quantize
+
+if TYPE_CHECKING:
+    from .cpg import DrivenEncoding  # which imports this module
 
 
 class TemporalEncoding(nn.Module):
@@ -141,7 +144,7 @@ class Neuron(nn.Module):
 
     Parameters
     ----------
-    temporal_encoding : TemporalEncoding
+    temporal_encoding : TemporalEncoding or DrivenEncoding
         The network's shared encoding.
     threshold : float
         Resting threshold theta0, kept as ``round(threshold * scale)``.
@@ -165,7 +168,7 @@ class Neuron(nn.Module):
 
     def __init__(
         self,
-        temporal_encoding: TemporalEncoding,
+        temporal_encoding: TemporalEncoding | DrivenEncoding,
         *,
         threshold: float = 0.3,
         voltage_decay: float = 0.5,
@@ -226,11 +229,11 @@ class Neuron(nn.Module):
         Tensor, shape (N, C, T)
             0 or 1.
         """
-        return _Fire.apply(z, *self._operands(*z.shape[1:], z.device), self.half_width, self.scale_grad)
+        return _Fire.apply(z, *self._operands(z.shape[1], z.shape[2], z.device), self.half_width, self.scale_grad)
 
     def registers(self, z: torch.Tensor) -> Registers:
         """Return spikes, membrane, adaptation and threshold at every step, without gradient."""
-        return scan(z, *self._operands(*z.shape[1:], z.device))
+        return scan(z, *self._operands(z.shape[1], z.shape[2], z.device))
 
     def fire(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """Return the spikes for currents of ``weight @ x + bias`` by kernels that do both in one call.
@@ -287,7 +290,7 @@ class Dense(nn.Module):
         Keywords of `Neuron`; not modified.
     in_neurons, out_neurons : int
         Number of inputs and of neurons.
-    temporal_encoding : TemporalEncoding
+    temporal_encoding : TemporalEncoding or DrivenEncoding
         The network's shared encoding, the same object for every layer.
     bias : bool
         Whether neurons have a bias current.
@@ -313,7 +316,7 @@ class Dense(nn.Module):
         in_neurons: int,
         out_neurons: int,
         *,
-        temporal_encoding: TemporalEncoding,
+        temporal_encoding: TemporalEncoding | DrivenEncoding,
         bias: bool = True,
         bias_exp: int = 3,
         input_exp: int | None = None,

@@ -65,7 +65,8 @@ class Encoding(nn.Module):
         params: Oscillators | None = None,
     ) -> None:
         super().__init__()
-        kinds = {"phase": Phase, "coupled": Coupled}
+        self._spikes: torch.Tensor
+        kinds: dict[str, type[Oscillators]] = {"phase": Phase, "coupled": Coupled}
         if mode not in kinds:
             raise UnsupportedError(f"mode = {mode!r} is unknown; known are {', '.join(kinds)}.")
         self.params: Oscillators = params or kinds[mode].from_paper(num_neurons, w_max, threshold)

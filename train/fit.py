@@ -144,7 +144,7 @@ def fit(
 
 def leads() -> bool:
     """Whether this process is the first of those that train together: the one that writes and speaks."""
-    return rank_zero_only.rank == 0
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 class _Trainee(lightning.LightningModule):
@@ -163,7 +163,8 @@ class _Trainee(lightning.LightningModule):
         self.log(name, value, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        with watched(self.module) if self._recipe.rate_penalty else contextlib.nullcontext([]) as rates:
+        nothing = contextlib.nullcontext[list[torch.Tensor]]([])
+        with watched(self.module) if self._recipe.rate_penalty else nothing as rates:
             loss, score = self._evaluate(batch)
         self._note("loss", loss.detach(), len(batch[1]))
         self._note("train_score", score, len(batch[1]))
@@ -181,10 +182,11 @@ class _Trainee(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self._recipe
-        encoding, others = [], []
+        encoding: list[torch.nn.Parameter] = []
+        others: list[torch.nn.Parameter] = []
         for name, parameter in self.module.named_parameters():
             (encoding if "encoding" in name else others).append(parameter)
-        groups = [{"params": others, "lr": recipe.learning_rate}]
+        groups: list[dict[str, Any]] = [{"params": others, "lr": recipe.learning_rate}]
         if encoding:
             groups.append({"params": encoding, "lr": recipe.learning_rate * recipe.te_rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)

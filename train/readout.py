@@ -155,7 +155,8 @@ class Readout(nn.Module):
         if self.read != "mean":
             return self._instant(x[..., -1:])[..., 0]
         steps = x.shape[-1]
-        weight, bias = (None if w is None else w.to(torch.float64) for w in self.synapse.quantized())
+        weight, bias = self.synapse.quantized()
+        weight, bias = weight.to(torch.float64), None if bias is None else bias.to(torch.float64)
         count, lowest = _Count.apply(x)  # the sum over time first: then the product is a T-th of the work
         register = functional.linear(count, weight, None if bias is None else steps * bias)
         if lowest < 0 or not self._fits(steps, count.detach(), weight.detach(), bias):

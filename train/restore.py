@@ -47,7 +47,15 @@ def restore(module: Classifier, net: Net) -> Classifier:
         pairs.append((synapse.weight, layer.synapse.weight / layer.scale))
         if synapse.bias is not None:
             unit = 2.0 ** (synapse.bias_exp - synapse.state_shift) / layer.scale
-            pairs.append((synapse.bias, neuron.bias_mant * unit))
+            mantissa = getattr(neuron, "bias_mant", None)
+            if mantissa is None:
+                raise FileFormatError(
+                    f"The file's {layer.name} has {type(neuron).__name__} neurons, whose bias is not that of the "
+                    "recipe's network."
+                )
+            pairs.append((synapse.bias, mantissa * unit))
+    if net.te is None:
+        raise FileFormatError("The file has no temporal encoding, and the recipe's network has one.")
     te = net.te.matrix if isinstance(net.te, Driven) else np.asarray(net.te).T
     pairs.append((module.encoding.weight, te * 2.0**-module.encoding.te_exp))
     with torch.no_grad():

@@ -22,9 +22,9 @@ class _Quantize(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:
         ctx.small = x.device.type == "cpu" and x.numel() <= _SMALL and x.dtype in (torch.float32, torch.float64)
         if ctx.small:
-            k = np.rint(x.detach().numpy() / step)
-            ctx.inside = (k >= low) & (k <= high)
-            return torch.from_numpy(np.asarray(k.clip(low, high) * step))
+            whole = np.rint(x.detach().numpy() / step)
+            ctx.inside = (whole >= low) & (whole <= high)
+            return torch.from_numpy(np.asarray(whole.clip(low, high) * step))
         k = torch.round(x / step)
         ctx.save_for_backward((k >= low) & (k <= high))
         return k.clamp(low, high) * step

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ..contract import adrf, adrf_iz, alif, resonator, rf
+from ..contract.adaptive import AdaptiveResonatorState
 from ..contract.errors import UnsupportedError
 from ..contract.fixed import ACCUMULATOR_SHIFT, STATE_MAX
 from ..contract.integrator import integrate
@@ -164,14 +165,16 @@ def _saturating(kind: type[Any]) -> type[Any]:
 
 
 def _cuba(params: Any, state: State, x: npt.NDArray[np.int64]) -> tuple[State, State]:
-    u, v = integrate(params, *state, x)
+    u, v = state
+    u, v = integrate(params, u, v, x)
     fired = v > params.v_th_mant << ACCUMULATOR_SHIFT
     return (u, v), (u, np.where(fired, 0, v))
 
 
 def _rf_iz(params: Any, state: State, x: npt.NDArray[np.int64]) -> tuple[State, State]:
     threshold = params.v_th_mant << ACCUMULATOR_SHIFT
-    real, imag = resonator.rotate(params, *state, x)
+    real, imag = state
+    real, imag = resonator.rotate(params, real, imag, x)
     fired = imag >= threshold
     return (real, imag), (np.where(fired, 0, real), np.where(fired, threshold - 1, imag))
 
@@ -196,6 +199,6 @@ _FAMILIES: dict[str, _Registers] = {
     "alif": _Registers(_INTEGRATING + _ADAPTING, _without_reset(alif, alif.ALIFState)),
     "rf": _Registers(_ROTATING, _without_reset(rf, rf.RFState)),
     "rf_iz": _Registers(_ROTATING, _rf_iz),
-    "adrf": _Registers(_ROTATING + _ADAPTING, _without_reset(adrf, adrf.ADRFState)),
-    "adrf_iz": _Registers(_ROTATING + _ADAPTING, _without_reset(adrf_iz, adrf_iz.ADRFIZState)),
+    "adrf": _Registers(_ROTATING + _ADAPTING, _without_reset(adrf, AdaptiveResonatorState)),
+    "adrf_iz": _Registers(_ROTATING + _ADAPTING, _without_reset(adrf_iz, AdaptiveResonatorState)),
 }

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.adrf import ADRF
-from ...contract.adrf_iz import ADRFIZ
+from ...contract.adaptive import AdaptiveResonator
 from ...contract.celif import CELIF
 from ...contract.conv import Conv
 from ...contract.cuba import CUBA
@@ -22,6 +21,7 @@ from ...contract.fixed import DECAY_ONE, DECAY_SHIFT
 from ...contract.membrane import Membrane
 from ...contract.net import Layer, Net
 from ...contract.neurons import RULES as NEURONS
+from ...contract.resonator import Resonator
 from ...contract.rf import RF
 from ...contract.rf_iz import RFIZ
 from ...contract.sigma_delta import SigmaDelta
@@ -83,7 +83,7 @@ def recurrent_bias(net: Net) -> Iterator[Found]:
 def norm_dropped(net: Net) -> Iterator[Found]:
     """Find resonators with a constant beside what arrives."""
     for layer in net.layers:
-        if isinstance(layer.neuron, RF | RFIZ | ADRF | ADRFIZ) and layer.cpg is not None:
+        if isinstance(layer.neuron, Resonator) and layer.cpg is not None:
             yield Found(
                 layer.name,
                 "a norm's mean on complex sums",
@@ -96,7 +96,7 @@ def norm_dropped(net: Net) -> Iterator[Found]:
 def delay_dropped(net: Net) -> Iterator[Found]:
     """Find delays that stock NetX never reads."""
     for layer in net.layers:
-        resonates = isinstance(layer.neuron, RF | RFIZ | ADRF | ADRFIZ)
+        resonates = isinstance(layer.neuron, Resonator)
         if layer.axon is not None and _delayed(layer) and (isinstance(layer.synapse, Conv) or resonates):
             kind = "resonators" if resonates else "convolutions"
             longest = layer.axon.longest - layer.lead
@@ -136,7 +136,7 @@ def resonator_decay(net: Net) -> Iterator[Found]:
 def adaptive_resonator(net: Net) -> Iterator[Found]:
     """Find adaptive resonators."""
     for layer in net.layers:
-        if isinstance(layer.neuron, ADRF | ADRFIZ):
+        if isinstance(layer.neuron, AdaptiveResonator):
             yield Found(
                 layer.name,
                 "neurons of type ADRF",

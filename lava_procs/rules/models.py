@@ -12,8 +12,7 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from spikeproof.contract.adrf import ADRFState
-from spikeproof.contract.adrf_iz import ADRFIZState
+from spikeproof.contract.adaptive import AdaptiveResonatorState
 from spikeproof.contract.alif import ALIFState
 from spikeproof.contract.cuba import CUBAState
 from spikeproof.contract.delta import DeltaState
@@ -75,8 +74,8 @@ def _model(process: Any, state: Any, *, fires: bool = True) -> Any:
 
 
 PyALIFModelFixed = _model(ALIF, ALIFState)
-PyADRFModelFixed = _model(ADRF, ADRFState)
-PyADRFIZModelFixed = _model(ADRFIZ, ADRFIZState)
+PyADRFModelFixed = _model(ADRF, AdaptiveResonatorState)
+PyADRFIZModelFixed = _model(ADRFIZ, AdaptiveResonatorState)
 PyRFModelFixed = _model(RF, RFState)
 PyRFIZModelFixed = _model(RFIZ, RFIZState)
 PyCUBAModelFixed = _model(CUBA, CUBAState)

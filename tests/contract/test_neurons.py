@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeproof.contract import adrf, adrf_iz, alif, celif, cuba, delta, membrane, readout, real, rf, rf_iz, sigma_delta
+from spikeproof.contract.adaptive import AdaptiveResonatorState
 
 N = 3
 
@@ -117,7 +118,7 @@ def test_adrf_step_is_its_equations(data):
     real, imag, theta, r = (data.draw(some.arrays(some.states, N)) for _ in range(4))
     s, x = data.draw(some.arrays(some.spikes, N)), data.draw(some.arrays(some.sums, 2 * N))
 
-    sent, state = adrf.step(params, adrf.ADRFState(real=real, imag=imag, theta=theta, r=r, s=s), x)
+    sent, state = adrf.step(params, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s), x)
 
     for i in range(N):
         new_real, new_imag = turned(params, i, int(real[i]), int(imag[i]), int(x[i]), int(x[N + i]))
@@ -133,7 +134,7 @@ def test_adrf_iz_step_is_its_equations(data):
     real, imag, theta, r = (data.draw(some.arrays(some.states, N)) for _ in range(4))
     s, x = data.draw(some.arrays(some.spikes, N)), data.draw(some.arrays(some.sums, 2 * N))
 
-    sent, state = adrf_iz.step(params, adrf_iz.ADRFIZState(real=real, imag=imag, theta=theta, r=r, s=s), x)
+    sent, state = adrf_iz.step(params, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s), x)
 
     for i in range(N):
         new_real, new_imag = turned(params, i, int(real[i]), int(imag[i]), int(x[i]), int(x[N + i]))

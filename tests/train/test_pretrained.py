@@ -1,14 +1,20 @@
 """The trained networks that come with the repository are small, whole, and what their results say."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spikeproof.contract.errors import InputError
+from spikeproof.contract.alif import ALIF
+from spikeproof.contract.cuba import CUBA
+from spikeproof.contract.errors import FileFormatError, InputError
+from spikeproof.export.slayer import record
 from spikeproof.sim import engine
 from spikeproof.sim.forecasts import numbers
+from spikeproof.train.models import Classifier
+from spikeproof.train.restore import restore
 from spikeproof.train.run import Run
 
 FOLDERS = sorted((Path(__file__).resolve().parents[2] / "examples" / "pretrained").iterdir())
@@ -46,3 +52,24 @@ def test_a_pretrained_network_answers_as_its_result_says(folder):
     right = (trace.predictions(net) == task.test.y[:count]).mean()
     # The whole test set takes minutes; of 200 samples the share lies within four standard deviations.
     assert abs(right - expected) < 4 * np.sqrt(expected * (1 - expected) / count)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "message"),
+    [
+        (
+            ALIF(num_neurons=3, u_decay=1, v_decay=1, th_decay=1, ref_decay=1, v_th_mant=1, v_th_step=1),
+            "has ALIF neurons",
+        ),
+        (CUBA(num_neurons=3, u_decay=1, v_decay=1, v_th_mant=1, bias_mant=0), "has no temporal encoding"),
+    ],
+    ids=["no bias", "no encoding"],
+)
+def test_parameters_of_another_network_are_refused(neuron, message):
+    module = Classifier(2, (3,), 2, 4)
+    net = record(module, steps=4)
+    assert np.array_equal(record(restore(module, net), steps=4).te, net.te)
+
+    other = replace(net, layers=(replace(net.layers[0], neuron=neuron), net.layers[1]), te=None)
+    with pytest.raises(FileFormatError, match=message):
+        restore(module, other)

@@ -64,6 +64,6 @@ def lif_backward(
 ) -> torch.Tensor:
     """Return the gradient of the currents, given that of the spikes and what `lif_forward` returned."""
     grad_x = torch.empty_like(u)
-    constants = (np.float32(value) for value in (decay, threshold, half_width))
+    constants = np.float32(decay), np.float32(threshold), np.float32(half_width)
     _backward_loop(grad.contiguous().numpy(), u.numpy(), *constants, grad_x.numpy())
     return grad_x

@@ -7,6 +7,7 @@ through relays, neurons that fire when they hear one, and whoever takes ``x + y`
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -107,12 +108,12 @@ def deploy(module: SequenceModel) -> Net:
             groups = 1
             continue
         assert isinstance(part, TCNLevel)
-        taps = {"kernel": part.kernel, "causal": True}
+        causal = functools.partial(_fold, kernel=part.kernel, causal=True)
         handed_on = range(groups * width)
-        new = _tiled(_fold(part.first, **taps), groups)
+        new = _tiled(causal(part.first), groups)
         made.append(_layer(f"tcn{i}.first", new, groups * width, length, part.dilation, handed_on))
         handed_on = range(width, (1 + groups) * width)
-        new = _fold(part.second, **taps)
+        new = causal(part.second)
         made.append(_layer(f"tcn{i}.second", new, (1 + groups) * width, length, part.dilation, handed_on))
         groups += 1
     made.append(_readout(module, groups))
@@ -148,9 +149,11 @@ def _is_spikes(rows: torch.Tensor) -> bool:
 def _fold(one: layers.Layer, kernel: int = 1, *, causal: bool = False) -> Folded:
     """Return a layer's map with its norm folded in, as a convolution centred on its position."""
     norm, cell = one.norm, one.neuron.cell
-    gain = (norm.weight / (norm.running_var + norm.eps).sqrt()).double()
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None  # a norm of ours tracks them
+    gain = (norm.weight / (variance + norm.eps).sqrt()).double()
     weight = (one.synapse.weight * gain[:, None]).detach().numpy()
-    bias = ((one.synapse.bias - norm.running_mean) * gain + norm.bias).detach().numpy()
+    bias = ((one.synapse.bias - mean) * gain + norm.bias).detach().numpy()
     weight = weight.reshape(len(weight), kernel, -1).transpose(0, 2, 1)
     if causal:  # taps behind the position that are zero put the others before it
         weight = np.pad(weight, ((0, 0), (0, 0), (0, kernel - 1)))

@@ -71,7 +71,7 @@ def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
     """
     rows = spike_steps * length
     if options.kind == "random":
-        return np.random.default_rng(options.seed).choice(np.float32([-1, 1]), (rows, options.channels))
+        return np.random.default_rng(options.seed).choice(np.array([-1, 1], np.float32), (rows, options.channels))
     if options.kind == "sinusoid":
         i = np.arange(options.channels)
         angle = np.arange(rows)[:, None] * options.w_max ** (-2 * (i // 2) / options.channels)

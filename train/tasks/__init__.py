@@ -53,8 +53,11 @@ def load(options: Options) -> Task:
         Its files are not to be had, or damaged.
     """
     task: Task = importlib.import_module(f".{TASKS[options.name]}", __package__).load(options)
-    return task._replace(train=_thinned(task.train, options), validation=_thinned(task.validation, options))
+    return task._replace(
+        train=_thinned(task.train, options.stride),
+        validation=task.validation and _thinned(task.validation, options.stride),
+    )
 
 
-def _thinned(part: Split | None, options: Options) -> Split | None:
-    return part and Split(part.x[:: options.stride], part.y[:: options.stride])
+def _thinned(part: Split, stride: int) -> Split:
+    return Split(part.x[::stride], part.y[::stride])

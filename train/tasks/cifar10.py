@@ -69,7 +69,7 @@ def patches(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     count, colours, height, width = images.shape
     tiles = images.reshape(count, colours, height // PATCH, PATCH, width // PATCH, PATCH)
     sequences = tiles.transpose(0, 1, 3, 5, 2, 4).reshape(count, colours * PATCH**2, -1)
-    return np.ascontiguousarray(sequences) / np.float32(255)
+    return np.ascontiguousarray(sequences, np.float32) / np.float32(255)
 
 
 def _decoded(delta: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

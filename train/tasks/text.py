@@ -66,16 +66,16 @@ def load(options: Options) -> Task:
     """
     paths = [DataFile(f"text/{name}", sha256).find() for name, sha256 in _FILES[options.name].items()]
     if options.name.startswith("sst"):
-        train, validation, test = (_labelled(path) for path in paths)
+        train, held_out, test = (_labelled(path) for path in paths)
+        validation: Split | None = held_out
     else:
         whole, test = _every_tenth(paths)
         train, validation = hold_out(whole, options.validation)
     texts = [[words(sentence) for sentence in part.x] if part else [] for part in (train, validation, test)]
     known = vocabulary(texts[0])
-    train, validation, test = (
-        part and Split(indices(text, known), part.y)
-        for part, text in zip((train, validation, test), texts, strict=True)
-    )
+    train = Split(indices(texts[0], known), train.y)
+    validation = validation and Split(indices(texts[1], known), validation.y)
+    test = Split(indices(texts[2], known), test.y)
     stored = {"words": np.array(known)}
     return Task(options.name, int(test.y.max()) + 1, train, validation, test, vocabulary=len(known) + 2, stored=stored)
 

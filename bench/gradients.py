@@ -1,0 +1,69 @@
+"""Draw how far back in time the answer of trained copy networks depends on their spikes, a panel a run.
+
+The loss is that of the ten steps of the answer alone: what it says of earlier steps came through the neurons' memory.
+
+    python bench/gradients.py runs/grid/memory/copy-*length100* --figure docs/gradients.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from spikeproof.train import analyses, analysis_figures
+from spikeproof.train.objectives import UNLABELLED
+from spikeproof.train.run import Run
+from spikeproof.train.tasks.task import Split
+
+Norms = dict[str, "np.ndarray[tuple[int], np.dtype[np.float64]]"]
+
+
+def norms(run: Run, samples: int) -> Norms:
+    """Return the gradient norms of each hidden layer by step, over the first test samples."""
+    task = run.recipe().load_task()
+    module = run.load_into(run.recipe().module(task))
+    some = task.test.take(np.arange(samples))
+    answer = Split(some.x, np.where(some.y == 0, UNLABELLED, some.y))
+    return analyses.gradients_over_time(module, answer, task.objective)
+
+
+def reach(found: Norms, steps: int, share: float = 0.01) -> dict[str, str]:
+    """Return for each layer how many steps before the answer have a gradient of a share of the largest, in words."""
+    return {name: f"{int((values[:-steps] >= share).sum())} of {len(values) - steps}" for name, values in found.items()}
+
+
+def figure(panels: dict[str, Norms]) -> Figure:
+    """Draw the norms, a panel a network."""
+    drawn = Figure(figsize=(4 * len(panels), 3.4), layout="constrained")
+    axes = drawn.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axis, (name, found) in zip(axes, panels.items(), strict=True):
+        for layer, values in found.items():
+            axis.plot(np.where(values > 0, values, np.nan), label=layer, linewidth=1)
+        axis.set(title=name, xlabel="step", yscale="log", ylim=(1e-7, 2))
+        axis.legend(frameon=False, fontsize="small")
+    axes[0].set_ylabel("gradient of the answer's loss, largest = 1")
+    return drawn
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs of the copy problem")
+    parser.add_argument("--figure", type=Path, required=True, help="picture to write")
+    parser.add_argument("--samples", type=int, default=64)
+    asked = parser.parse_args()
+    panels = {}
+    for folder in asked.runs:
+        run = Run.open(folder)
+        recipe = run.recipe()
+        title = f"{recipe.neuron}{', recurrent' if recipe.recurrent else ''}, T = {recipe.length}"
+        panels[title] = norms(run, asked.samples)
+        print(title, reach(panels[title], steps=10))
+    analysis_figures.save(figure(panels), asked.figure)
+
+
+if __name__ == "__main__":
+    main()
