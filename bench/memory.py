@@ -15,6 +15,7 @@ from typing import Any
 
 import grid
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from spikeproof.train import analysis_figures
 
@@ -30,16 +31,20 @@ def figure(lines: Sequence[dict[str, Any]]) -> Figure:
     for axis, (name, runs) in zip(
         drawn.subplots(1, len(panels), squeeze=False)[0], sorted(panels.items()), strict=True
     ):
+        longest = max(int(_settings(run)["epochs"]) for run in runs)
         for run in runs:
             settings = _settings(run)
             epochs, loss = zip(*((row["epoch"], row["loss"]) for row in run["curve"]), strict=True)
-            label = f"{settings['neuron']}, {settings['epochs']} epochs"
-            axis.plot(epochs, loss, "o-", markersize=3, color=_COLOURS[settings["neuron"]], label=label)
+            style = "-" if int(settings["epochs"]) == longest else ":"
+            axis.plot(epochs, loss, f"o{style}", markersize=2, linewidth=1, color=_COLOURS[settings["neuron"]])
         baseline = runs[0]["result"]["baseline_loss"]
-        axis.axhline(baseline, color="k", linestyle="--", linewidth=1, label="remembers nothing")
+        axis.axhline(baseline, color="k", linestyle="--", linewidth=1)
         # The first epoch begins far above.
         axis.set(title=f"{name[0]}, T = {name[1]}", xlabel="epoch", ylabel="training loss", ylim=(0, 1.6 * baseline))
-        axis.legend(frameon=False, fontsize="small")
+    lines = {name: (colour, "-") for name, colour in _COLOURS.items()}
+    lines |= {"fewer epochs": ("gray", ":"), "remembers nothing": ("k", "--")}
+    handles = [Line2D([], [], color=colour, linestyle=style, label=name) for name, (colour, style) in lines.items()]
+    drawn.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     return drawn
 
 
