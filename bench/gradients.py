@@ -2,7 +2,7 @@
 
 The loss is that of the ten steps of the answer alone: what it says of earlier steps came through the neurons' memory.
 
-    python bench/gradients.py runs/grid/memory/copy-*length100* --figure docs/gradients.png
+    python bench/gradients.py runs/grid/memory/copy-*length100*epochs10 --figure docs/gradients.png
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spikeproof.train.objectives import UNLABELLED
 from spikeproof.train.run import Run
 from spikeproof.train.tasks.task import Split
 
-Norms = dict[str, "np.ndarray[tuple[int], np.dtype[np.float64]]"]
+Norms = dict[str, analysis_figures.Array]
 
 
 def norms(run: Run, samples: int) -> Norms:
@@ -30,20 +30,13 @@ def norms(run: Run, samples: int) -> Norms:
     return analyses.gradients_over_time(module, answer, task.objective)
 
 
-def reach(found: Norms, steps: int, share: float = 0.01) -> dict[str, str]:
-    """Return for each layer how many steps before the answer have a gradient of a share of the largest, in words."""
-    return {name: f"{int((values[:-steps] >= share).sum())} of {len(values) - steps}" for name, values in found.items()}
-
-
 def figure(panels: dict[str, Norms]) -> Figure:
     """Draw the norms, a panel a network."""
     drawn = Figure(figsize=(4 * len(panels), 3.4), layout="constrained")
     axes = drawn.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axis, (name, found) in zip(axes, panels.items(), strict=True):
-        for layer, values in found.items():
-            axis.plot(np.where(values > 0, values, np.nan), label=layer, linewidth=1)
-        axis.set(title=name, xlabel="step", yscale="log", ylim=(1e-7, 2))
-        axis.legend(frameon=False, fontsize="small")
+        analysis_figures.gradient_lines(axis, found)
+        axis.set(title=name, ylim=(1e-7, 2))
     axes[0].set_ylabel("gradient of the answer's loss, largest = 1")
     return drawn
 
@@ -59,9 +52,8 @@ def main() -> None:
     for folder in asked.runs:
         run = Run.open(folder)
         recipe = run.recipe()
-        title = f"{recipe.neuron}{', recurrent' if recipe.recurrent else ''}, T = {recipe.length}"
-        panels[title] = norms(run, asked.samples)
-        print(title, reach(panels[title], steps=10))
+        kind = f"{recipe.neuron}{', recurrent' if recipe.recurrent else ''}"
+        panels[f"{kind}, T = {recipe.length}, {recipe.epochs} epochs"] = norms(run, asked.samples)
     analysis_figures.save(figure(panels), asked.figure)
 
 

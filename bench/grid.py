@@ -84,8 +84,8 @@ def _neurons() -> list[Point]:
     kinds: list[tuple[str, ...]] = [*((f"neuron={name}",) for name in _NEURONS), ("neuron=lstm", _SMALL_LSTM)]
     slow = ("learning_rate=3e-3", "gradient_clip=1.0")
     points: list[Point] = [("digits-plain", (*kind, "epochs=30", *rate)) for rate in ((), slow) for kind in kinds]
-    more = ("neuron=glif", "neuron=lstm")
-    longer: list[Point] = [("digits-plain", (*kind, "epochs=150", *slow)) for kind in kinds if kind[0] in more]
+    slowest = (("neuron=glif",), ("neuron=lstm", _SMALL_LSTM))
+    longer: list[Point] = [("digits-plain", (*kind, "epochs=150", *slow)) for kind in slowest]
     return [*_seeds(points), *_seeds(longer, 1)]
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..export.files import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = npt.NDArray[np.float64]
@@ -45,12 +46,17 @@ def encoding_similarity(similarity: Array) -> Figure:
 def gradients_over_time(norms: Mapping[str, Array]) -> Figure:
     """Draw the gradient norms of each layer by step."""
     figure, (axis,) = _axes(1)
-    for name, values in norms.items():
-        shown = np.where(values > 0, values, np.nan)
-        axis.plot(shown, label=name, linewidth=1)
-    axis.set(xlabel="step", ylabel="gradient by spikes, largest = 1", yscale="log")
-    axis.legend(frameon=False)
+    gradient_lines(axis, norms)
+    axis.set_ylabel("gradient by spikes, largest = 1")
     return figure
+
+
+def gradient_lines(axis: Axes, norms: Mapping[str, Array]) -> None:
+    """Draw a line for each layer's gradient norms; a norm of 0 has no place on the logarithmic scale."""
+    for name, values in norms.items():
+        axis.plot(np.where(values > 0, values, np.nan), label=name, linewidth=1)
+    axis.set(xlabel="step", yscale="log")
+    axis.legend(frameon=False)
 
 
 def loss_landscape(places: Array, loss: Array) -> Figure:
