@@ -38,7 +38,7 @@ def export(
         what = _convert(source, output, dt, steps, delay_shift)
     else:
         opened, module, task = inputs.open_run(source)
-        formats.write(record(module, steps=task.test.x.shape[-1]), output)
+        formats.write(record(module, sample=task.test.x[:2]), output)
         what = opened.recipe().task
     console.OUT.print(f"{output}: {what} network, {output.stat().st_size:,} bytes")
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)

@@ -49,3 +49,6 @@ def _print_network(found: dict[str, Any], title: str) -> None:
             f"temporal encoding: {te['kind']}, {te['steps']} steps, {te['neurons']} neurons, "
             f"{te['bytes_a_neuron']} bytes a neuron"
         )
+    for where, note in (("before", found["host"]["before"]), ("after", found["host"]["after"])):
+        if note:
+            console.OUT.print(f"on the host {where} the network, and not in this file: {note}", markup=False)

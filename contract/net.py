@@ -38,6 +38,9 @@ from .synapse import Dense, Synapse
 SCHEMA_VERSION = 1
 """Raised whenever the meaning of a record, or of a file that holds one, changes."""
 
+_NOTE = 2000
+"""Longest note of what runs on the host."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -108,7 +111,9 @@ class Input(Record):
                 f"payload round(x * 2**{-self.exp}) must lie in {low}..{self.max_payload}; rescale the input, or "
                 "build the first layer with more input_bits"
                 if self.bits
-                else "unary spikes must be 0 or 1; give the first layer input_exp to send graded values"
+                else "unary spikes must be 0 or 1. For graded values give the first layer input_exp, or a stock SLAYER "
+                "block input=Input(num_channels=..., bits=..., exp=...); multiply what Event.fill_tensor made by its "
+                "sampling_time"
             )
             raise InputError(f"Input{list(index)} = {values[index]}: {allowed}.")
         return payload.astype(np.int32)
@@ -228,6 +233,9 @@ class Net(Record):
         Temporal encoding. A table, -128..127, kept as int8: row t serves the t-th step of a sample, and past the last
         row it wraps. Or an encoding that oscillators drive. A CE-LIF layer of n neurons uses the first n columns. None
         if there is no CE-LIF layer.
+    host_before, host_after : str
+        Notes of what the trained module does in front of the network and behind it, which is no part of it. Nothing
+        reads them but people.
 
     Raises
     ------
@@ -240,8 +248,15 @@ class Net(Record):
     layers: tuple[Layer, ...]
     steps: int
     te: Any = None
+    host_before: str = ""
+    host_after: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("host_before", "host_after"):
+            note = getattr(self, name)
+            if not isinstance(note, str) or not note.isprintable():
+                raise RecordError(f"{name} is no line of printable text.")
+            self._set(**{name: note if len(note) <= _NOTE else note[: _NOTE - 4] + " ..."})
         self._set(layers=tuple(self.layers), steps=as_whole("Net steps", self.steps, 1, 2**31 - 1))
         if not self.layers:
             raise RecordError("A network needs at least one layer.")

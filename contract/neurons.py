@@ -27,6 +27,9 @@ from .sigma_delta import SigmaDelta
 Neuron = CELIF | CUBA | Membrane | Readout | ALIF | ADRF | ADRFIZ | RF | RFIZ | SigmaDelta | Delta
 """What a layer's neurons can be."""
 
+SPIKES = "s"
+"""What a layer's spikes are called among its variables."""
+
 
 class Rule(NamedTuple):
     """What there is to know about a kind of neuron."""

@@ -26,7 +26,8 @@ def describe(net: Net) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``input``, ``steps``, ``layers`` (a dict each) and ``te``. What to mind, `spikeproof.lint` says.
+        ``input``, ``steps``, ``layers`` (a dict each), ``te``, and ``host``: notes of what the trained module does
+        around the network. What to mind, `spikeproof.lint` says.
     """
     graded = f"graded, {net.input.bits} bits, unit 2**{net.input.exp}" if net.input.bits else "unary spikes"
     return {
@@ -34,6 +35,7 @@ def describe(net: Net) -> dict[str, Any]:
         "steps": net.steps,
         "layers": [_layer(net, i) for i in range(len(net.layers))],
         "te": _encoding(net),
+        "host": {"before": net.host_before, "after": net.host_after},
     }
 
 

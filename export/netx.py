@@ -29,6 +29,7 @@ from .members import member, numbers, refuse_unknown, text
 T = TypeVar("T")
 
 _SCHEMA, _WRITER, _STEPS = "spikeproof_schema", "spikeproof_version", "steps"
+_NOTES = ("host_before", "host_after")
 
 
 def write(net: Net, path: str | os.PathLike[str]) -> None:
@@ -50,6 +51,9 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         file.attrs[_SCHEMA] = SCHEMA_VERSION
         file.attrs[_WRITER] = __version__
         file.attrs[_STEPS] = net.steps
+        for name in _NOTES:
+            if getattr(net, name):
+                file.attrs[name] = getattr(net, name)
         layers.write_input(file.create_group("layer/0"), net.input, net.layers[0].synapse)
         group, before = file["layer"], None
         for layer in net.layers:
@@ -124,6 +128,7 @@ def _read(file: h5py.File) -> Net:
         layers=tuple(layer for _, layer in read if layer is not None),
         steps=_attribute(file, _STEPS),
         te=_read_encoding(file),
+        **{name: _note(file, name) for name in _NOTES},
     )
 
 
@@ -165,6 +170,13 @@ def _located(group: h5py.Group, name: str, read: Callable[[h5py.Group], T]) -> T
         raise FileFormatError(f"{where}/{error}") from None
     except RecordError as error:
         raise FileFormatError(f"{where}: {error}") from None
+
+
+def _note(file: h5py.File, name: str) -> str:
+    note = file.attrs.get(name, "")
+    if not isinstance(note, str):
+        raise FileFormatError(f"the attribute {name} is no text.")
+    return note
 
 
 def _attribute(file: h5py.File, name: str) -> int:

@@ -26,7 +26,7 @@ from ..contract.synapse import Dense, Synapse
 from . import stock_neurons
 from .members import MAX_ELEMENTS, member, numbers, refuse_unknown, text
 from .refusal import refuse
-from .slayer_constants import ALWAYS, with_constant
+from .slayer.constants import ALWAYS, with_constant
 from .stock_neurons import Shape, per_neuron, whole
 
 _UNIT = 64

@@ -9,6 +9,7 @@ twin is no network that was trained by itself: it says what the rounding does to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from ..contract import celif, real
 from ..contract.celif import CELIF
 from ..contract.encoding import Driven
 from ..contract.errors import UnsupportedError
-from ..contract.fixed import DECAY_ONE
 from ..contract.net import Net
 from ..contract.oscillators import raster
 from ..contract.readout import Readout
@@ -29,7 +29,7 @@ from .gaps import FloatGap, LayerGap
 from .trace import SPIKES, Trace
 
 if TYPE_CHECKING:
-    from ..export.slayer import Block
+    from ..export.slayer.blocks import Block
 
 
 _TWINS = (CELIF, Readout)
@@ -41,8 +41,8 @@ class FloatTwin:
 
     Parameters
     ----------
-    module : Module
-        The trained network.
+    blocks : sequence of Block
+        The trained network's layers, in the order in which they run.
     net : Net
         Its record.
 
@@ -52,54 +52,91 @@ class FloatTwin:
         A layer has no float twin; the message says which.
     """
 
-    def __init__(self, module: Any, net: Net) -> None:
-        from ..export.slayer import blocks  # which loads torch
-
-        self._net, self._blocks = net, blocks(module)
-        for layer, block in zip(net.layers, self._blocks, strict=True):
+    def __init__(self, blocks: Sequence[Block], net: Net) -> None:
+        self._net, self._blocks = net, blocks
+        for layer, block in zip(net.layers, blocks, strict=True):
             ours = isinstance(layer.neuron, _TWINS) and hasattr(block.module, "synapse")
-            if not ours or not isinstance(layer.synapse, Dense):
+            if not ours or not isinstance(layer.synapse, Dense) or block.edge is not None:
+                moved = ", behind elements that are moved," if block.edge is not None else ""
                 raise UnsupportedError(
-                    f"layer {layer.name!r} is {type(layer.synapse).__name__} {type(layer.neuron).__name__}; dense "
-                    "CE-LIF layers and read-outs have a float twin so far"
+                    f"layer {layer.name!r} is {type(layer.synapse).__name__} {type(layer.neuron).__name__}{moved}; "
+                    "dense CE-LIF layers and read-outs have a float twin so far"
                 )
 
-    def compare(self, x: npt.NDArray[Any], fixed: Trace) -> FloatGap:
-        """Run samples through the twin and compare its spikes and classes with those of the integer network.
+    def run(self, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float64]]:
+        """Run samples through the twin.
 
         Parameters
         ----------
         x : ndarray, shape (samples, channels, steps)
-            Input in SLAYER's units.
+            Input of the network in SLAYER's units.
+
+        Returns
+        -------
+        list of ndarray of float64, shape (samples, neurons, steps)
+            For each layer its spikes, or the read-out's register in SLAYER's units.
+        """
+        arriving: npt.NDArray[Any] = np.asarray(x, np.float64) * 2.0**-self._net.input.exp
+        found = []
+        for index, (layer, block) in enumerate(zip(self._net.layers, self._blocks, strict=True)):
+            sums = self._sums(index, block, arriving)
+            if isinstance(layer.neuron, Readout):
+                register = sums.cumsum(0) if layer.neuron.v_decay == 0 else sums
+                found.append(register.transpose(1, 2, 0) / layer.scale)
+                break
+            arriving = self._spikes(index, block, sums)
+            found.append(arriving.astype(np.float64))
+        return found
+
+    def outputs(self, found: Sequence[npt.NDArray[np.float64]]) -> list[Any]:
+        """Return what the blocks of the module put out if their neurons did what `run` says, as tensors."""
+        import torch
+
+        tensors = [torch.as_tensor(each) for each in found]
+        last = self._blocks[len(found) - 1].module
+        if isinstance(self._net.layers[-1].neuron, Readout):
+            tensors[-1] = last.answers(tensors[-1])
+        return tensors
+
+    def compare(
+        self, found: Sequence[npt.NDArray[np.float64]], fixed: Trace, same: tuple[Any, Any] | None = None
+    ) -> FloatGap:
+        """Compare the twin's spikes and classes with those of the integer network.
+
+        Parameters
+        ----------
+        found : sequence of ndarray
+            What `run` returned.
         fixed : Trace
-            What the integer network did with it.
+            What the integer network did with the same samples.
+        same : (ndarray, ndarray), optional
+            What the user's module returned with the twin's spikes and with the integer network's, shape
+            (samples, classes); default: the read-outs, or counts of spikes.
 
         Returns
         -------
         FloatGap
         """
-        arriving: npt.NDArray[Any] = np.asarray(x, np.float64) * 2.0**-self._net.input.exp
         gaps = []
-        for index, (layer, block) in enumerate(zip(self._net.layers, self._blocks, strict=True)):
-            sums = self._sums(index, block, arriving)
+        for layer, spikes in zip(self._net.layers, found, strict=True):
             if isinstance(layer.neuron, Readout):
-                keep = 1 - layer.neuron.v_decay / DECAY_ONE
-                output = np.einsum("t,tsn->sn", keep ** np.arange(len(sums))[::-1], sums) / layer.scale
-                break
-            arriving = self._spikes(index, block, sums)
+                continue
             raster_fixed = fixed.layers[layer.name][SPIKES]
             gaps.append(
                 LayerGap(
                     name=layer.name,
-                    spikes_float=int(arriving.sum()),
+                    spikes_float=int(spikes.sum()),
                     spikes_fixed=int(raster_fixed.sum()),
-                    differ=int(np.count_nonzero(arriving != raster_fixed)),
+                    differ=int(np.count_nonzero(spikes != raster_fixed)),
                     entries=raster_fixed.size,
                 )
             )
-            output = arriving.sum(-1, dtype=np.float64)
-        same = output.argmax(-1) == fixed.predictions(self._net)
-        return FloatGap(output=output, same_class=int(same.sum()), layers=tuple(gaps))
+        reads = isinstance(self._net.layers[-1].neuron, Readout)
+        output = found[-1][..., -1] if reads else found[-1].sum(-1)
+        classes = output.argmax(-1), fixed.predictions(self._net)
+        if same is not None:
+            classes = same[0].argmax(-1), same[1].argmax(-1)
+        return FloatGap(output=output, same_class=int((classes[0] == classes[1]).sum()), layers=tuple(gaps))
 
     def _sums(self, index: int, block: Block, arriving: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return what reaches the neurons, bias included, in units of the record's weights: (steps, samples, n)."""

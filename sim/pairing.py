@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..contract.net import Net
-from . import gaps, headroom
+from . import gaps, headroom, whole
 from .diagnose import Diagnosis, diagnose
 from .gaps import FloatGap
 from .headroom import Headroom
 from .parity import Comparison, compare, merge
-from .simulate import encode
 from .trace import VARIABLES, Trace
-
-if TYPE_CHECKING:
-    from .float_twin import FloatTwin
+from .whole import Whole
 
 _CHUNK_BYTES = 2**27
 """Size of a trace of the samples that are compared at once; more samples take their turn."""
 _PICTURED = 4
 """Samples whose registers are run again for pictures when the comparison did without."""
 
-Run = Callable[[npt.NDArray[Any]], Trace]
+Samples = npt.NDArray[np.int64]
+"""Which of the samples."""
+Run = Callable[[Samples], Trace]
 
 
 class Side(NamedTuple):
@@ -36,6 +35,15 @@ class Side(NamedTuple):
     """Give every spike and register of samples."""
     spikes: Run
     """Give their spikes, and what a read-out holds after the last step."""
+
+
+class Ends(NamedTuple):
+    """What is asked of the trained module beside the comparison."""
+
+    replay: Callable[[Samples, Trace], Any]
+    """Give what the module returns if its blocks put out what a trace says."""
+    twin: Callable[[Samples, Trace], FloatGap] | None
+    """Give what quantisation costs on samples, given a trace of them; None if there is no such twin."""
 
 
 class Paired(NamedTuple):
@@ -50,6 +58,10 @@ class Paired(NamedTuple):
     """How near the registers came to their limits; empty if they were not compared."""
     float_gap: FloatGap | None
     """What quantisation costs, if that was asked."""
+    whole: Whole | None
+    """Whether the module returns the same with the second backend's spikes; None if there is no module."""
+    answers: tuple[npt.NDArray[Any] | None, npt.NDArray[Any] | None]
+    """What the module returned with each side's spikes, where that is a row of numbers a sample."""
     traces: tuple[Trace, Trace]
     """Both on some samples, registers included: those among which they differ first, or else the last ones."""
     traced: npt.NDArray[np.int64]
@@ -58,7 +70,7 @@ class Paired(NamedTuple):
 
 def pair(
     net: Net,
-    x: npt.NDArray[Any],
+    payload: npt.NDArray[np.int32],
     a: Side,
     b: Side,
     samples: npt.NDArray[np.int64],
@@ -66,7 +78,7 @@ def pair(
     registers: bool = True,
     at_once: bool = False,
     trained: Net | None = None,
-    twin: FloatTwin | None = None,
+    ends: Ends | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Paired:
     """Compare two backends.
@@ -75,8 +87,8 @@ def pair(
     ----------
     net : Net
         The record that is simulated.
-    x : ndarray, shape (all samples, channels, steps)
-        Input in SLAYER's units.
+    payload : ndarray of int32, shape (all samples, channels, steps)
+        Input of the network, encoded.
     a, b : Side
         The backends.
     samples : ndarray of int64
@@ -87,8 +99,8 @@ def pair(
         Whether all samples are one part, as Lava's are, which run in one stream.
     trained : Net, optional
         The record that `a` runs, if it is not `net`.
-    twin : FloatTwin, optional
-        Is run on the samples too.
+    ends : Ends, optional
+        What the trained module is asked; the first side is then its own run.
     progress : callable, optional
         Called with (what runs, done, in all).
 
@@ -101,16 +113,22 @@ def pair(
     order = [layer.name for layer in net.layers]
     run_a, run_b = (side.run if registers else side.spikes for side in (a, b))
     comparisons, outputs, rounding, headrooms = [], [], [], []
+    answered: list[list[npt.NDArray[Any] | None]] = []
+    differs = ""
     earliest: tuple[Comparison, npt.NDArray[np.int64], tuple[Trace, Trace]] | None = None
     for done, part in enumerate(parts, start=1):
-        traces = run_a(x[part]), run_b(x[part])
+        traces = run_a(part), run_b(part)
         comparison = compare(*traces)
         comparisons.append(comparison)
         outputs.append([trace.output(net) for trace in traces])
         if registers:
-            headrooms.append(headroom.measure(net, encode(net, x[part]), traces))
-        if twin is not None:
-            rounding.append(twin.compare(x[part], traces[0]))
+            headrooms.append(headroom.measure(net, payload[part], traces))
+        if ends is not None:
+            replayed = ends.replay(part, traces[1])
+            differs = differs or whole.difference(traces[0].answer, replayed)
+            answered.append([whole.scores(each, len(part)) for each in (traces[0].answer, replayed)])
+            if ends.twin is not None:
+                rounding.append(ends.twin(part, traces[0]))
         before = earliest[0].first if earliest else None
         if comparison.first and (not before or order.index(comparison.first.layer) < order.index(before.layer)):
             earliest = comparison, part, traces
@@ -119,11 +137,11 @@ def pair(
     comparison, traced, shown = earliest or (comparisons[-1], parts[-1], traces)
     if not registers:  # pictures and diagnoses show them
         traced = traced[[comparison.first.sample]] if comparison.first else traced[-_PICTURED:]
-        shown = a.run(x[traced]), b.run(x[traced])
+        shown = a.run(traced), b.run(traced)
         comparison = compare(*shown)
     why: Diagnosis | None = None
     if comparison.first is not None:
-        why = diagnose(net, encode(net, x[traced]), *shown, comparison.first, trained=trained, progress=progress)
+        why = diagnose(net, payload[traced], *shown, comparison.first, trained=trained, progress=progress)
         why = why.renamed(int(traced[comparison.first.sample]))
     return Paired(
         comparison=merge(comparisons, parts),
@@ -131,6 +149,8 @@ def pair(
         output=(np.concatenate([one for one, _ in outputs]), np.concatenate([one for _, one in outputs])),
         headroom=headroom.merge(headrooms, parts) if headrooms else (),
         float_gap=gaps.merge(rounding) if rounding else None,
+        whole=None if ends is None else Whole(backend=b.name, samples=len(samples), differs=differs),
+        answers=(whole.joined([one for one, _ in answered]), whole.joined([one for _, one in answered])),
         traces=shown,
         traced=traced,
     )

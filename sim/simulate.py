@@ -57,7 +57,18 @@ def simulate(
     """
     if not isinstance(net, Net):
         net = formats.load(net, steps=np.shape(x)[-1] if np.ndim(x) else None)
-    payload = encode(net, x)
+    return run_payload(net, encode(net, x), backend, deadline=deadline, progress=progress)
+
+
+def run_payload(
+    net: Net,
+    payload: npt.NDArray[np.int32],
+    backend: Backend,
+    *,
+    deadline: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Trace:
+    """Run samples whose input is encoded already, int32 of shape (samples, channels, steps); see `simulate`."""
     if backend == "engine":
         from . import engine
 

@@ -9,17 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ..contract.axon import arrivals
-from ..contract.celif import CELIF
-from ..contract.errors import BackendError, InputError
-from ..contract.net import Layer, Net
-from ..contract.readout import Readout
-from ..export import slayer_synapses
-from ..export.slayer import blocks, rounds_input
-from ..export.slayer_state import at_reset
-from . import torch_neurons
-from .simulate import encode
-from .torch_neurons import integers
+from ..contract.errors import InputError, UnsupportedError
+from ..contract.net import Net
+from ..export.capture import guard
+from ..export.parts.protocol import is_own_block
+from ..export.slayer import network, traced
+from ..export.slayer.blocks import rounds_input
+from ..export.slayer.network import Network
 from .trace import SPIKES, Trace, without_registers
 
 
@@ -29,7 +25,7 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     Parameters
     ----------
     module : Module
-        The trained network; used in evaluation mode, its mode is restored.
+        The trained network; used in evaluation mode, and left as it was.
     net : Net
         Its record.
     x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
@@ -49,39 +45,89 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     BackendError
         A block's registers do not belong to the spikes that it put out in the forward pass.
     """
-    x = np.asarray(x)
-    listed = [block.module for block in blocks(module, x[:1])]
-    if not hasattr(listed[0], "record") and not rounds_input(listed[0]):
-        _check_units(net, x)
-    seen: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+    x = guard.plain(x)
+    found = network.of_capture(network.captured(module, x), steps=net.steps, input=net.input)
+    return Torch(found, net, x).run(np.arange(len(x)), registers=registers)
 
-    def keep(block: nn.Module, args: tuple[torch.Tensor], output: torch.Tensor) -> None:
-        seen[id(block)] = (args[0], output)
 
-    device = next(module.parameters()).device
-    hooks = [block.register_forward_hook(keep) for block in listed]
-    training = module.training
-    module.eval()
-    try:
-        with torch.no_grad(), at_reset(module):
-            _forward(module, torch.as_tensor(x, dtype=torch.float32, device=device))
-            layers = {}
-            for i, (layer, block) in enumerate(zip(net.layers, listed, strict=True)):
-                if not hasattr(block, "record"):
-                    layers[layer.name] = _stock(layer, block, net.payload_exp(i), *seen[id(block)])
-                else:
-                    read = _registers if registers else _spikes
-                    layers[layer.name] = read(layer, block, *seen[id(block)])
-    finally:
-        module.train(training)
-        for hook in hooks:
-            hook.remove()
-    trace = Trace(backend="torch", layers=layers)
-    return trace if registers else without_registers(trace, net)
+class Torch:
+    """A trained module, ready to run on samples, and to be replayed with the spikes of others.
+
+    Parameters
+    ----------
+    found : Network
+        The module's record and how it was found.
+    net : Net
+        The record whose layers' names traces use.
+    x : ndarray, shape (samples, ...)
+        The module's input.
+
+    Attributes
+    ----------
+    given : ndarray of float32, shape (samples, channels, steps)
+        What arrives at the network behind the module's front end.
+
+    Raises
+    ------
+    InputError
+        A stock SLAYER block comes first, and what arrives is not made of whole payloads.
+    """
+
+    def __init__(self, found: Network, net: Net, x: npt.NDArray[Any]) -> None:
+        assert found.capture is not None
+        self._found, self._net, self._x, self._capture = found, net, x, found.capture
+        given = self._capture.front(x).detach().cpu().numpy()
+        self.given = given.reshape(len(given), -1, given.shape[-1])
+        first = found.blocks[0].module
+        if not is_own_block(first) and not rounds_input(first):
+            _check_units(net, self.given)
+
+    def run(self, samples: npt.NDArray[np.int64], *, registers: bool = True) -> Trace:
+        """Run samples through the module and return what its neurons did, and its answer."""
+        seen = self._capture.watch(self._x[samples])
+        self._check_arrivals(seen.received, samples)
+        layers = {}
+        with guard.undisturbed(self._capture.module):
+            for i, (layer, named, block, place) in enumerate(self._layers()):
+                exp = self._found.net.payload_exp(i)
+                received, output = seen.received[place], seen.outputs[place]
+                layers[named] = traced.variables(layer, block.module, exp, received, output, every=registers)
+        trace = Trace(backend="torch", layers=layers, answer=seen.answer)
+        return trace if registers else without_registers(trace, self._net)
+
+    def replay(self, samples: npt.NDArray[np.int64], trace: Trace) -> Any:
+        """Return what the module returns if its blocks put out what a trace of the same samples says."""
+        outputs: list[torch.Tensor | None] = [None] * len(self._capture.layers)
+        for i, (layer, named, block, place) in enumerate(self._layers()):
+            exp, like = self._found.net.payload_exp(i), self._capture.layers[place].output
+            found = trace.layers[named]
+            outputs[place] = traced.played(layer, block.module, exp, found, like, self._net.steps)
+        return self._capture.replay(self._x[samples], outputs)
+
+    def replay_real(self, samples: npt.NDArray[np.int64], outputs: list[torch.Tensor]) -> Any:
+        """Return what the module returns if its blocks put out `outputs`, one tensor a layer of the record."""
+        played: list[torch.Tensor | None] = [None] * len(self._capture.layers)
+        for place, output in zip(self._found.places, outputs, strict=True):
+            like = self._capture.layers[place].output
+            played[place] = output.reshape(len(output), *like.shape[1:]).to(like)
+        return self._capture.replay(self._x[samples], played)
+
+    def _layers(self) -> Any:
+        names = [layer.name for layer in self._net.layers]
+        return list(zip(self._found.net.layers, names, self._found.blocks, self._found.places, strict=True))
+
+    def _check_arrivals(self, received: list[torch.Tensor], samples: npt.NDArray[np.int64]) -> None:
+        """Refuse a run in which the network's input was not what the simulations are given."""
+        first = received[0].detach().cpu().numpy()
+        if not np.array_equal(first.reshape(len(first), -1, first.shape[-1]), self.given[samples]):
+            raise UnsupportedError(
+                "What arrives at the first block changes from run to run, or with the samples beside it: forward "
+                "draws random numbers, keeps state, or normalises over the batch. Fix that in front of the module."
+            )
 
 
 def _check_units(net: Net, x: npt.NDArray[Any]) -> None:
-    whole = encode(net, x).reshape(x.shape) * 2.0**net.input.exp
+    whole = net.input.encode(x) * 2.0**net.input.exp
     if not np.array_equal(whole, x):
         index = tuple(int(i) for i in np.argwhere(whole != x)[0])
         exp = net.input.exp
@@ -91,71 +137,4 @@ def _check_units(net: Net, x: npt.NDArray[Any]) -> None:
         )
 
 
-def _forward(module: nn.Module, x: torch.Tensor) -> None:
-    try:
-        module(x)
-    except RuntimeError as error:
-        raise InputError(f"The module does not take input of shape {tuple(x.shape)}: {error}") from None
-
-
-def _spikes(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
-    if isinstance(layer.neuron, CELIF):
-        spikes = output.to(torch.int32)
-        _refuse_unless(torch.equal(spikes.to(output.dtype), output), layer)
-        return {SPIKES: spikes.cpu().numpy()}
-    if block.read != "mean":
-        return _registers(layer, block, x, output)
-    v = block.final(x)
-    _refuse_unless(torch.equal((v / x.shape[-1]).to(output.dtype), output), layer)
-    return {"v": integers(v[..., None], block.unit)}
-
-
-def _registers(layer: Layer, block: Any, x: torch.Tensor, output: torch.Tensor) -> dict[str, npt.NDArray[np.int32]]:
-    if isinstance(layer.neuron, Readout):
-        v = block.registers(x)
-        same = torch.equal(block.answers(v), output)
-        found = {"v": integers(v, block.unit)}
-    else:
-        registers = block.registers(x)
-        same = torch.equal(registers.s, output)
-        found = {SPIKES: integers(output, 1.0)} | {
-            name: integers(getattr(registers, name), block.neuron.unit) for name in ("v", "h", "theta")
-        }
-    _refuse_unless(same, layer)
-    return found
-
-
-def _stock(
-    layer: Layer, block: Any, exp: int, x: torch.Tensor, output: torch.Tensor
-) -> dict[str, npt.NDArray[np.int32]]:
-    """Return the variables of a stock SLAYER block."""
-    if not hasattr(block, "neuron"):
-        _refuse_unless(torch.equal(block.forward(x), output), layer)
-        return {"v": torch_neurons.averaged(block, output, layer.num_inputs, exp)}
-    if layer.feedback is not None:
-        found = torch_neurons.recurrent_variables(type(layer.neuron), block, x)
-    else:
-        dendrites = slayer_synapses.forward(block)(x)
-        found = torch_neurons.variables(type(layer.neuron), block.neuron, dendrites, exp)
-    found = {name: _flat(values) for name, values in found.items()}
-    if SPIKES in found:
-        came_out, put_out = arrivals(layer.axon, found[SPIKES]), torch_neurons.payload_unit(block.neuron)
-    else:
-        came_out, put_out = found["v"], torch_neurons.register_unit(type(layer.neuron), block.neuron, exp)
-    sent = integers(output, put_out)
-    whole = np.array_equal(sent * put_out, output.to(torch.float64).cpu().numpy())
-    _refuse_unless(whole and np.array_equal(came_out, _flat(sent)), layer)
-    return found
-
-
-def _refuse_unless(same: bool, layer: Layer) -> None:
-    if not same:
-        raise BackendError(
-            f"layer {layer.name!r}: the module's forward pass and its registers disagree. A hook, dropout or state "
-            "kept between calls changes the block's output; remove it before verifying."
-        )
-
-
-def _flat(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Return values of shape (samples, ..., steps) with all neurons in one axis."""
-    return values.reshape(len(values), -1, values.shape[-1])
+__all__ = ["SPIKES", "Torch", "run"]

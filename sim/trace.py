@@ -12,13 +12,12 @@ import numpy.typing as npt
 from ..contract.axon import arrivals
 from ..contract.fixed import DECAY_ONE
 from ..contract.net import Net
-from ..contract.neurons import RULES
+from ..contract.neurons import RULES, SPIKES
 from ..contract.readout import Readout
 
-IntArray = npt.NDArray[np.int32]
+__all__ = ["SPIKES", "VARIABLES", "IntArray", "Trace", "without_registers"]
 
-SPIKES = "s"
-"""Key of a layer's spikes among its variables."""
+IntArray = npt.NDArray[np.int32]
 
 VARIABLES: dict[type[Any], tuple[str, ...]] = {
     kind: ((SPIKES,) if rule.fires else ()) + rule.registers for kind, rule in RULES.items()
@@ -41,6 +40,8 @@ class Trace:
 
     backend: str
     layers: Mapping[str, Mapping[str, IntArray]]
+    answer: Any = None
+    """What ``module(x)`` returned in this run, of torch; else None."""
 
     @property
     def num_samples(self) -> int:
@@ -77,4 +78,4 @@ def without_registers(trace: Trace, net: Net) -> Trace:
         else:
             adds_up = isinstance(layer.neuron, Readout) and layer.neuron.v_decay != DECAY_ONE
             layers[layer.name] = {"v": of["v"][..., -1:] if adds_up else of["v"]}
-    return Trace(backend=trace.backend, layers=layers)
+    return Trace(backend=trace.backend, layers=layers, answer=trace.answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ from .gaps import FloatGap, LavaGap
 from .headroom import Headroom
 from .parity import Comparison
 from .trace import Trace
+from .whole import Whole
+
+if TYPE_CHECKING:
+    from ..export.capture.host import Host
 
 
 class Answers(NamedTuple):
@@ -26,11 +30,14 @@ class Answers(NamedTuple):
     """Which of the samples they are."""
     output: npt.NDArray[np.int32]
     """Read-out registers or spike counts, shape (samples, outputs)."""
+    scores: npt.NDArray[Any] | None = None
+    """What the user's module returned with this backend's spikes, where that is a row of numbers a sample."""
 
     @property
     def predictions(self) -> npt.NDArray[np.int64]:
-        """The first of the largest outputs of each sample."""
-        return np.asarray(self.output.argmax(-1), dtype=np.int64)
+        """The first of the largest scores of each sample; of the outputs, where the module returns something else."""
+        of = self.output if self.scores is None else self.scores
+        return np.asarray(of.argmax(-1), dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,12 @@ class Verdict:
     answers: Mapping[str, Answers]
     traces: tuple[Trace, ...]
     altered: tuple[tuple[str, Any, Any], ...] = ()
+    host: Host | None = None
+    """What runs on the host in front of the network and behind it; None if no trained module was given."""
+    ends: tuple[Whole, ...] = ()
+    """For each backend whose spikes were played back in the module: whether ``module(x)`` was the same."""
+    notes: tuple[str, ...] = ()
+    """What is worth knowing of the module or the file, and no fault."""
     diagnoses: tuple[Diagnosis | None, ...] = ()
     """For each comparison, why the two sides differ; None if they do not."""
     headroom: tuple[Headroom, ...] = ()
@@ -69,8 +82,18 @@ class Verdict:
 
     @property
     def exact(self) -> bool:
-        """Whether every comparison is exact and the file holds the trained network."""
-        return not self.altered and all(comparison.exact for comparison in self.comparisons)
+        """Whether every comparison is exact, the file holds the trained network, and ``module(x)`` is reproduced."""
+        compared = bool(self.comparisons) and all(comparison.exact for comparison in self.comparisons)
+        return not self.altered and compared and all(end.equal for end in self.ends)
+
+    @property
+    def whole(self) -> bool:
+        """Whether this says of the user's module, from its input to its output, that it is exact.
+
+        False where no trained module was compared: a file's record can be exact on every backend, and nothing is known
+        of the module that it came from.
+        """
+        return self.exact and bool(self.ends)
 
     @property
     def lava_gap(self) -> LavaGap | None:
@@ -89,17 +112,31 @@ class Verdict:
             lines.append(
                 f"the file is not the trained network: {self._place(path)}: trained {trained}, file {stored}{more}"
             )
+        if self.host is not None:
+            lines.append(str(self.host))
+        lines += self._end_sentences()
         for i, comparison in enumerate(self.comparisons):
             lines.append(str(comparison))
             diagnosis = self.diagnoses[i] if i < len(self.diagnoses) else None
             if diagnoses and diagnosis is not None:
                 lines += str(diagnosis).splitlines()
-        lines += room.sentences(self.headroom)
         if isinstance(self.float_gap, FloatGap):
             lines.append(str(self.float_gap))
         if self.lava_gap is not None:
             lines.append(str(self.lava_gap))
+        lines += room.sentences(self.headroom)
+        lines += (f"note: {note}" for note in self.notes)
         return lines
+
+    def _end_sentences(self) -> list[str]:
+        """Return what became of ``module(x)``, in words."""
+        wrong = [end for end in self.ends if not end.equal]
+        if wrong:
+            return [f"module(x) is NOT the same with the spikes of {end.backend}: {end.differs}" for end in wrong]
+        if self.ends:
+            of = " and ".join(f"{end.backend} ({_samples(end.samples)})" for end in self.ends)
+            return [f"module(x) is the same to the last bit with the spikes of {of} in place of its own"]
+        return []
 
     def _place(self, path: str) -> str:
         """Say in words where in the record a path such as ``layers[1].synapse.weight[3, 5]`` is."""
@@ -115,6 +152,10 @@ class Verdict:
         """Return the verdict as plain values for JSON."""
         return {
             "exact": self.exact,
+            "whole": self.whole,
+            "host": None if self.host is None else self.host.as_dict(),
+            "module": [end.as_dict() for end in self.ends],
+            "notes": list(self.notes),
             "input_sha256": self.input_sha256,
             "altered": [
                 {"where": self._place(path), "trained": _plain(trained), "file": _plain(stored)}
@@ -130,6 +171,10 @@ class Verdict:
                 "fixed_to_lava": None if self.lava_gap is None else vars(self.lava_gap) | {"zero": self.lava_gap.zero},
             },
         }
+
+
+def _samples(count: int) -> str:
+    return "1 sample" if count == 1 else f"{count:,} samples"
 
 
 def _plain(value: Any) -> Any:

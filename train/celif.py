@@ -9,6 +9,7 @@ whole number of state units, and equal to the register of `spikeproof.contract.c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -20,81 +21,21 @@ from torch.autograd.function import once_differentiable
 from ..contract import celif as contract
 from ..contract import net
 from ..contract.errors import UnsupportedError
-from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, TE_MAX, TE_MIN
+from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ..export import layers
+from ..export.slayer.registers import integers
 from . import synapse
 from .kernels import select
 from .kernels.reference import Registers
 from .kernels.reference import celif_scan as scan
-from .rounding import levels, quantize
+from .temporal_encoding import TemporalEncoding as TemporalEncoding
 
 if TYPE_CHECKING:
     from .cpg import DrivenEncoding  # which imports this module
 
 
-class TemporalEncoding(nn.Module):
-    """The matrix TE that modulates thresholds, shared by all CE-LIF layers of a network.
-
-    A layer of n neurons uses the first n rows. Step t of a sample uses column t; past the last column it wraps.
-
-    Parameters
-    ----------
-    num_neurons : int
-        Rows, the width of the widest CE-LIF layer.
-    steps : int
-        Columns, usually the length of a sample.
-    te_exp : int
-        Entries are stored in 8 bits as ``te * 2**-te_exp``; 9 spans -0.25..0.248.
-    mean, std : float
-        Mean and standard deviation of the normal initial values.
-
-    References
-    ----------
-    arXiv 2308.15150, "temporal encoding"; initial values N(0.01, 0.01) as in the authors' code.
-    """
-
-    def __init__(self, num_neurons: int, steps: int, *, te_exp: int = 9, mean: float = 0.01, std: float = 0.01) -> None:
-        super().__init__()
-        self.te_exp = te_exp
-        self.weight = nn.Parameter(torch.empty(num_neurons, steps).normal_(mean, std))
-
-    @property
-    def num_neurons(self) -> int:
-        """Number of rows."""
-        return self.weight.shape[0]
-
-    @property
-    def steps(self) -> int:
-        """Number of columns."""
-        return self.weight.shape[1]
-
-    @property
-    def _levels(self) -> tuple[float, int, int]:
-        return 2.0**-self.te_exp, TE_MIN, TE_MAX
-
-    def forward(self, num_neurons: int, steps: int) -> torch.Tensor:
-        """Return the quantised encoding of a layer.
-
-        Parameters
-        ----------
-        num_neurons : int
-            Width of the layer, at most the number of rows.
-        steps : int
-            Number of time steps T.
-
-        Returns
-        -------
-        Tensor, shape (num_neurons, T)
-            Real values, each a whole number of ``2**-te_exp``.
-        """
-        rows = quantize(self.weight[:num_neurons, :steps], *self._levels)
-        if steps <= self.steps:
-            return rows
-        return rows[:, torch.arange(steps, device=rows.device) % self.steps]
-
-    def record(self) -> np.ndarray:
-        """Return the integer encoding as the contract wants it, int8 array of shape (steps, num_neurons)."""
-        return np.ascontiguousarray(levels(self.weight, *self._levels).to(torch.int8).cpu().numpy().T)
+Variables = Mapping[str, np.ndarray]
+"""Spikes and registers as the contract's integers."""
 
 
 class _Fire(torch.autograd.Function):
@@ -166,6 +107,8 @@ class Neuron(nn.Module):
         A parameter does not fit its register.
     """
 
+    leaf = "neuron"
+
     def __init__(
         self,
         temporal_encoding: TemporalEncoding | DrivenEncoding,
@@ -230,6 +173,13 @@ class Neuron(nn.Module):
             0 or 1.
         """
         return _Fire.apply(z, *self._operands(z.shape[1], z.shape[2], z.device), self.half_width, self.scale_grad)
+
+    def with_synapses(self, synapses: synapse.Dense) -> Dense:
+        """Return the block that these neurons make with synapses in front of them; it shares both."""
+        block = Dense.__new__(Dense)
+        nn.Module.__init__(block)
+        block.synapse, block.neuron, block.input = synapses, self, None
+        return block
 
     def registers(self, z: torch.Tensor) -> Registers:
         """Return spikes, membrane, adaptation and threshold at every step, without gradient."""
@@ -310,6 +260,8 @@ class Dense(nn.Module):
         A parameter does not fit its register.
     """
 
+    leaf = "block"
+
     def __init__(
         self,
         neuron_params: dict[str, Any],
@@ -366,6 +318,18 @@ class Dense(nn.Module):
         """Return every register at every step for an input of shape (N, I, T), without gradient."""
         with torch.no_grad():
             return self.neuron.registers(self.current(x))
+
+    def variables(self, x: torch.Tensor, output: torch.Tensor, *, registers: bool = True) -> Variables:
+        """Return the block's spikes and registers as integers, see `spikeproof.export.parts.protocol.OwnBlock`."""
+        if not registers:
+            return {"s": integers(output, 1.0)}
+        found = self.registers(x)
+        states = {name: integers(getattr(found, name), self.neuron.unit) for name in ("v", "h", "theta")}
+        return {"s": integers(found.s, 1.0), **states}
+
+    def played(self, variables: Variables, steps: int) -> torch.Tensor:
+        """Return the spikes that the forward pass returns if its neurons did `variables`."""
+        return torch.as_tensor(variables["s"]).to(torch.float32)
 
     def record(self, name: str) -> net.Layer:
         """Return the layer's integers as a contract record."""

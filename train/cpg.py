@@ -117,6 +117,8 @@ class Concat(nn.Module):
         The oscillators, n channels; the block that follows has n more inputs than the one before has neurons.
     """
 
+    leaf = "block"
+
     def __init__(self, encoding: Encoding) -> None:
         super().__init__()
         self.encoding = encoding

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import h5py
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
@@ -14,6 +17,7 @@ from ..contract import readout as contract
 from ..contract.errors import UnsupportedError
 from ..contract.fixed import DECAY_ONE, STATE_MAX
 from ..export import layers
+from ..export.slayer.registers import integers
 from . import synapse
 from .kernels import select
 
@@ -59,6 +63,8 @@ class Readout(nn.Module):
     UnsupportedError
         A parameter does not fit its register, or `read` is unknown.
     """
+
+    leaf = "block"
 
     def __init__(
         self,
@@ -107,11 +113,35 @@ class Readout(nn.Module):
         with torch.no_grad():
             return self._accumulate(self.synapse(x).to(torch.float64)) if self.read == "mean" else self._instant(x)
 
+    def variables(
+        self, x: torch.Tensor, output: torch.Tensor, *, registers: bool = True
+    ) -> Mapping[str, npt.NDArray[np.int32]]:
+        """Return the register as integers, see `spikeproof.export.parts.protocol.OwnBlock`."""
+        if registers or self.read != "mean":
+            return {"v": integers(self.registers(x), self.unit)}
+        return {"v": integers(self.final(x)[..., None], self.unit)}
+
+    def played(self, variables: Mapping[str, npt.NDArray[np.int32]], steps: int) -> torch.Tensor:
+        """Return what `forward` makes of the register's values in `steps` steps, or of the last one."""
+        found = torch.as_tensor(variables["v"]).to(torch.float64) * self.unit
+        if self.read != "every":
+            found = found[..., -1]
+        return (found / steps if self.read == "mean" else found).to(self.synapse.weight.dtype)
+
     def answers(self, registers: torch.Tensor) -> torch.Tensor:
         """Return what `forward` makes of the register's values in every step, float64 of shape (N, C, T)."""
         found = registers if self.read == "every" else registers[..., -1]
         found = found / registers.shape[-1] if self.read == "mean" else found
         return found.to(self.synapse.weight.dtype)
+
+    @property
+    def on_host(self) -> str:
+        """What `forward` does that no register does, in words."""
+        return "divide the read-out's sum by the steps" if self.read == "mean" else ""
+
+    def input_record(self) -> net.Input:
+        """Return what the read-out takes as a network's only layer."""
+        return net.Input(num_channels=self.synapse.in_neurons)
 
     def _instant(self, x: torch.Tensor) -> torch.Tensor:
         """Return the register that remembers nothing; gradients pass straight through a saturation."""

@@ -157,6 +157,6 @@ class Run:
             with replacing(self.task_path) as path, open(path, "wb") as file:
                 np.savez(file, **task.stored)  # type: ignore[arg-type]  # numpy types the names too narrowly
         if self.recipe().deployable:
-            slayer.export_netx(module, self.net_path, steps=task.test.x.shape[-1])
+            slayer.export_netx(module, self.net_path, sample=task.test.x[:2])
         with replacing(self.result_path) as path:
             path.write_text(json.dumps(result, indent=2))

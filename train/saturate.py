@@ -20,8 +20,8 @@ from ..contract.adaptive import AdaptiveResonatorState
 from ..contract.errors import UnsupportedError
 from ..contract.fixed import ACCUMULATOR_SHIFT, STATE_MAX
 from ..contract.integrator import integrate
-from ..export.slayer_constants import norms
-from ..export.slayer_neurons import READERS
+from ..export.slayer.constants import norms
+from ..export.slayer.neurons import READERS
 
 _STOCK = "lava.lib.dl.slayer.neuron."
 _NEAR = (STATE_MAX + 1) // 4

@@ -47,6 +47,8 @@ class Dense(nn.Module):
         Real biases, likewise.
     """
 
+    leaf = "synapse"
+
     def __init__(
         self,
         in_neurons: int,

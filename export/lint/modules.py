@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ..slayer_order import STOCK, is_block
+from ..parts.kinds import STOCK, is_block
 from .finding import Finding, Found, Rules
 
 RULES = Rules("module")

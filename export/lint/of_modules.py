@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from torch import nn
 
 from ...contract.errors import SpikeproofError
 from ...contract.net import Input, sent_exp
-from .. import slayer, slayer_order
+from ..parts import kinds
+from ..slayer import chain, network
+from ..slayer.blocks import Block, name_of, read_layer, source_of
 from . import modules
 from .finding import Finding
 from .of_records import of_record
@@ -26,49 +27,59 @@ _FOLLOWS = ("size of its images is unknown", "number of its inputs is unknown")
 def findings(
     module: nn.Module, *, steps: int | None, sample: npt.ArrayLike | None, input: Input | None
 ) -> list[Finding]:
-    """Return what `spikeproof.export.slayer.record` would refuse, layer by layer, and what the rules find."""
+    """Return what `spikeproof.record` would refuse, layer by layer, and what the rules find."""
     if hasattr(module, "deployed"):  # no stack of blocks: it says itself what no record can hold
         whole: Any = module
         refused = [Finding(rule=REFUSED, severity="error", **part._asdict()) for part in whole.refusals()]
-        return refused or of_record(slayer.record(module))
+        return refused or of_record(network.record(module))
     try:
-        listed = slayer.blocks(module, sample)
+        listed = _listed(module, sample)
     except SpikeproofError as error:
         return [refusal(str(error)), *modules.of_blocks(module, [])]
-    known = [found for found in listed if slayer_order.is_block(found.module)]
+    known = [found for found in listed if kinds.is_block(found.module)]
     found = modules.of_blocks(module, [each.module for each in listed])
-    refused = _refused(listed, sample, input)
-    foreign = len(known) < len(listed)
-    if refused or foreign:
+    refused = _refused(listed, input)
+    if refused or len(known) < len(listed):
         return refused + found
     encoded = any(hasattr(getattr(each.module, "neuron", None), "temporal_encoding") for each in listed)
     if steps is None and sample is None and not encoded:
         steps = _STEPS
     try:
-        net = slayer.record(module, steps=steps, sample=sample, input=input)
+        net = network.record(module, steps=steps, sample=sample, input=input)
     except SpikeproofError as error:
         return [refusal(str(error)), *found]
     return found + of_record(net)
 
 
-def _refused(listed: list[slayer.Block], sample: npt.ArrayLike | None, input: Input | None) -> list[Finding]:
+def _listed(module: nn.Module, sample: npt.ArrayLike | None) -> list[Block]:
+    """Return a module's blocks; without a sample, of a Sequential also what is none, wherever it stands."""
+    if sample is not None:
+        return [each.block for each in chain.captured(network.captured(module, sample))]
+    if type(module) is nn.Sequential and not kinds.is_plain(module):
+        listed, _ = chain.grouped(kinds.plain_members(module))
+        if any(kinds.is_block(each.module) for each in listed):
+            return listed
+    return chain.listed(module)
+
+
+def _refused(listed: list[Block], input: Input | None) -> list[Finding]:
     """Return the refusals of all blocks."""
-    shape = None if sample is None else np.shape(sample)[1:-1]
-    exp = slayer.source_of(listed[0].module, input).exp if slayer_order.is_block(listed[0].module) else 0
+    shape: tuple[int, ...] | None = None
+    exp = source_of(listed[0].module, input).exp if kinds.is_block(listed[0].module) else 0
     refused: list[Finding] = []
     for i, block in enumerate(listed, start=1):
-        if not slayer_order.is_block(block.module):
-            name = slayer.name_of(block.module, i)
+        if not kinds.is_block(block.module):
+            name = name_of(block.module, i)
             why, mend = modules.reason(block.module)
             what = f"a {type(block.module).__name__} between the blocks"
             refused.append(Finding(rule=REFUSED, severity="error", where=name, what=what, why=why, mend=mend))
             shape, exp = None, 0
             continue
         try:
-            layer, shape = slayer.read_layer(block, i, shape, exp)
+            layer, shape = read_layer(block, i, shape, exp)
             exp = sent_exp(layer)
         except SpikeproofError as error:
             if not refused or not any(words in str(error) for words in _FOLLOWS):
-                refused.append(refusal(str(error), slayer.name_of(block.module, i)))
+                refused.append(refusal(str(error), name_of(block.module, i)))
             shape, exp = None, 0
     return refused

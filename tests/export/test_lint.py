@@ -21,7 +21,7 @@ from spikeproof.contract.synapse import Dense
 from spikeproof.export import netx
 from spikeproof.export.lint.check import lint, rules
 from spikeproof.export.lint.stock_netx import round_trip, shift_bits
-from spikeproof.export.slayer_constants import ALWAYS
+from spikeproof.export.slayer.constants import ALWAYS
 
 WEIGHT = [[2, -4, 6], [8, 10, -12]]
 LIF = {"num_neurons": 2, "u_decay": 1024, "v_decay": 128, "v_th_mant": 80}
@@ -320,9 +320,16 @@ def with_head():
         def __init__(self):
             super().__init__()
             self.blocks = torch.nn.ModuleList([dense()])
-            self.attention = torch.nn.MultiheadAttention(4, 2)
+            self.attention = torch.nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, x):
+            spikes = self.blocks[0](x).transpose(1, 2)
+            return self.attention(spikes, spikes, spikes)[0].mean(1)
 
     return Net().eval()
+
+
+SAMPLE = np.random.default_rng(0).integers(0, 2, (2, 3, 10))
 
 
 def pushed(module, value):
@@ -352,7 +359,12 @@ def masked():
 
 MODULES = {
     # rule: (module, where, all rules that find something, words)
-    "training-only": (with_head, "attention", {"training-only"}, "a MultiheadAttention with 80 parameters is no part"),
+    "training-only": (
+        lambda: (with_head(), {"sample": SAMPLE}),
+        "attention",
+        {"training-only"},
+        "a MultiheadAttention with 80 parameters is no part",
+    ),
     "kept-state": (
         lambda: row(slayer_block().Recurrent(dict(CUBA_PARAMS), 3, 4, weight_scale=2)),
         "cuba1",
@@ -392,7 +404,9 @@ MODULES = {
 def test_a_rule_about_modules_finds_its_example_and_says_so(rule):
     make, where, names, words = MODULES[rule]
 
-    findings = lint(make())
+    made = make()
+    subject, options = made if isinstance(made, tuple) else (made, {})
+    findings = lint(subject, **options)
 
     assert {found.rule for found in findings} == names
     (found,) = (found for found in findings if found.rule == rule)
@@ -411,7 +425,7 @@ def test_what_a_file_will_not_hold_is_said_when_it_is_exported(tmp_path):
     from spikeproof.export.slayer import export_netx
 
     with pytest.warns(LintWarning, match="training-only: attention: a MultiheadAttention with 80 parameters"):
-        export_netx(with_head(), tmp_path / "net.net", steps=10)
+        export_netx(with_head(), tmp_path / "net.net", sample=SAMPLE)
 
 
 def test_parts_that_no_reader_knows_are_named_with_their_reason():
@@ -440,7 +454,7 @@ def test_parts_around_and_beside_blocks_are_named_by_their_paths():
     module.position = torch.nn.Parameter(torch.zeros(5))
     module.more = torch.nn.Sequential(torch.nn.GRU(4, 4), torch.nn.ReLU(), torch.nn.Embedding(3, 2))
 
-    findings = lint(module)
+    findings = lint(module, sample=SAMPLE)
 
     assert {(found.where, found.what) for found in findings} == {
         ("network", "a Net with 5 parameters of its own is no part of the record"),

@@ -14,9 +14,9 @@ from spikeproof.contract.fixed import STATE_MAX
 from spikeproof.contract.neurons import RULES
 from spikeproof.contract.rf import RF
 from spikeproof.contract.rf_iz import RFIZ
+from spikeproof.export.slayer.registers import variables
 from spikeproof.lava_procs import compat
 from spikeproof.sim import reference
-from spikeproof.sim.torch_neurons import variables
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")

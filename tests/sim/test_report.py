@@ -32,7 +32,7 @@ def module():
 @pytest.fixture(scope="module")
 def altered(module, tmp_path_factory):
     """A file of the network with another weight in its second layer."""
-    net = record(module)
+    net = record(module, sample=X)
     weight = net.layers[1].synapse.weight.copy()
     weight[4] = -weight[4]
     layers = (net.layers[0], dataclasses.replace(net.layers[1], synapse=Dense(weight=weight)), net.layers[2])
@@ -71,7 +71,13 @@ def test_an_exact_report(pages):
     path, plain, verdict = pages["exact"]
     read = words(path)
 
-    assert "Digits <1> & more EXACT torch and engine are exact: 2,640 raster entries" in read
+    assert "Digits <1> & more EXACT on the host, not on the chip: after it: divide the read-out's sum by the st" in read
+    assert "module(x) is the same to the last bit with the spikes of engine (6 samples)" in read
+    assert "torch and engine are exact: 2,640 raster entries" in read
+    assert plain["whole"] is True and plain["host"] == {
+        "before": [],
+        "after": ["divide the read-out's sum by the steps"],
+    }
     assert "<b>EXACT</b>" in path.read_text() and "Digits &lt;1&gt; &amp; more" in path.read_text()
     assert "no place differs" in read and "into celif1 4 oscillators" in read
     assert f"{verdict.float_gap.same_class} of 6 samples keep their class" in read and "Lava was not run" in read
@@ -123,7 +129,7 @@ def test_the_same_verdict_gives_the_same_bytes(module, tmp_path):
 
 def test_a_verdict_without_traces_has_a_report_too(module, tmp_path):
     other = tmp_path / "other.net"
-    netx.write(record(Classifier(1, (10, 11), 3, 20).eval()), other)
+    netx.write(record(Classifier(1, (10, 11), 3, 20).eval(), sample=X), other)
     verdict = verify(module, X, file=other)
 
     report.write(verdict, tmp_path / "a.html", title="t", labels=report.Labels(Y), net_path=other)

@@ -28,7 +28,7 @@ def test_an_encoding_with_a_period_is_like_itself_a_period_later(trained):
     module, _, _ = trained
     with torch.no_grad():
         module.encoding.weight.copy_(module.encoding.weight[:, :8].repeat(1, 8) * 5)
-    similarity = analyses.encoding_similarity(record(module, steps=64).encoding(64))
+    similarity = analyses.encoding_similarity(record(module.blocks, steps=64).encoding(64))
     assert similarity.shape == (64, 64)
     assert np.allclose(similarity.diagonal(), 1) and np.allclose(similarity.diagonal(8), 1)
     assert similarity.diagonal(3).mean() < 0.99

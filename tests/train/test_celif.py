@@ -330,4 +330,4 @@ def test_training_moves_weights_biases_and_encoding():
     assert losses[-1] < losses[0]
     unchanged = [name for name, value in module.state_dict().items() if torch.equal(value, before[name])]
     assert unchanged == []
-    assert record(module).steps == 16
+    assert record(module.blocks).steps == 16

@@ -198,7 +198,7 @@ def test_a_run_without_its_parameters_gives_those_of_its_network(tmp_path, name)
     module = Run.open(tmp_path).load_into(recipe.module(task))
 
     assert torch.equal(module(x), trained)
-    assert slayer.record(module, steps=64) == netx.load(run.net_path)
+    assert slayer.record(module.blocks, steps=64) == netx.load(run.net_path)
     with pytest.raises(FileFormatError, match=r"net\.net: .*where the recipe's has"):
         run.load_into(recipe.replace(["hidden=8,8"]).module(task))
     with pytest.raises(FileFormatError, match=r"net\.net: The file has 3 layers"):

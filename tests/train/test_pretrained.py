@@ -67,8 +67,8 @@ def test_a_pretrained_network_answers_as_its_result_says(folder):
 )
 def test_parameters_of_another_network_are_refused(neuron, message):
     module = Classifier(2, (3,), 2, 4)
-    net = record(module, steps=4)
-    assert np.array_equal(record(restore(module, net), steps=4).te, net.te)
+    net = record(module.blocks, steps=4)
+    assert np.array_equal(record(restore(module, net).blocks, steps=4).te, net.te)
 
     other = replace(net, layers=(replace(net.layers[0], neuron=neuron), net.layers[1]), te=None)
     with pytest.raises(FileFormatError, match=message):

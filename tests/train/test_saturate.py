@@ -12,11 +12,11 @@ import spikeproof
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.fixed import STATE_MAX
 from spikeproof.contract.neurons import RULES
-from spikeproof.export.slayer_neurons import READERS
-from spikeproof.export.slayer_synapses import forward
+from spikeproof.export.slayer.neurons import READERS
+from spikeproof.export.slayer.registers import variables
+from spikeproof.export.slayer.synapses import forward
 from spikeproof.lava_procs import compat
 from spikeproof.sim import reference
-from spikeproof.sim.torch_neurons import variables
 from spikeproof.sim.verify import verify
 
 compat.apply()

@@ -13,20 +13,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..contract.adrf import ADRF
-from ..contract.adrf_iz import ADRFIZ
-from ..contract.alif import ALIF
-from ..contract.cuba import CUBA
-from ..contract.delta import Delta
-from ..contract.fixed import WEIGHT_STEP
-from ..contract.membrane import Membrane
-from ..contract.readout import Readout
-from ..contract.rf import RF
-from ..contract.rf_iz import RFIZ
-from ..contract.sigma_delta import SigmaDelta
-from ..export import slayer_synapses
-from ..export.slayer_state import at_reset
-from .trace import SPIKES
+from ...contract.adrf import ADRF
+from ...contract.adrf_iz import ADRFIZ
+from ...contract.alif import ALIF
+from ...contract.cuba import CUBA
+from ...contract.delta import Delta
+from ...contract.fixed import WEIGHT_STEP
+from ...contract.membrane import Membrane
+from ...contract.neurons import SPIKES
+from ...contract.readout import Readout
+from ...contract.rf import RF
+from ...contract.rf_iz import RFIZ
+from ...contract.sigma_delta import SigmaDelta
+from ..parts.state import at_reset
+from . import synapses
 
 Variables = dict[str, torch.Tensor]
 
@@ -72,7 +72,7 @@ def recurrent_variables(kind: type[Any], block: Any, x: torch.Tensor) -> dict[st
     -------
     dict of variable to ndarray of int32, shape (samples, neurons, steps)
     """
-    dendrites, weight = slayer_synapses.forward(block)(x), slayer_synapses.feedback_weight(block)
+    dendrites, weight = synapses.forward(block)(x), synapses.feedback_weight(block)
     assert weight is not None
     spikes = torch.zeros_like(dendrites[..., 0])
     found: list[dict[str, npt.NDArray[np.int32]]] = []

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.conv import Conv
-from ..contract.cpg import TURN, Phase
-from ..contract.fixed import WEIGHT_MAX
-from ..contract.synapse import Dense, Synapse
-from .refusal import refuse
+from ...contract.conv import Conv
+from ...contract.cpg import TURN, Phase
+from ...contract.fixed import WEIGHT_MAX
+from ...contract.synapse import Dense, Synapse
+from ..refusal import refuse
 
 _MOST_WEIGHTS = 2**22
 

@@ -16,20 +16,20 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ..contract.adrf import ADRF
-from ..contract.adrf_iz import ADRFIZ
-from ..contract.alif import ALIF
-from ..contract.cuba import CUBA
-from ..contract.delta import Delta
-from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
-from ..contract.membrane import Membrane
-from ..contract.neurons import Neuron
-from ..contract.readout import Readout
-from ..contract.rf import RF
-from ..contract.rf_iz import RFIZ
-from ..contract.sigma_delta import SigmaDelta
-from .refusal import refuse
-from .slayer_constants import NORMS, exponent, holds_bias, mean, norms
+from ...contract.adrf import ADRF
+from ...contract.adrf_iz import ADRFIZ
+from ...contract.alif import ALIF
+from ...contract.cuba import CUBA
+from ...contract.delta import Delta
+from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
+from ...contract.membrane import Membrane
+from ...contract.neurons import Neuron
+from ...contract.readout import Readout
+from ...contract.rf import RF
+from ...contract.rf_iz import RFIZ
+from ...contract.sigma_delta import SigmaDelta
+from ..refusal import refuse
+from .constants import NORMS, exponent, holds_bias, mean, norms
 
 _TIE_SAFE_THRESHOLD = 4096
 """From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""

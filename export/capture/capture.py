@@ -1,0 +1,235 @@
+"""What a module is: host front end, network of blocks, host tail, found by running it once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ...contract.errors import InputError, UnsupportedError
+from . import guard, probes
+from .graph import Found, Layer, layers_of
+from .host import Host, Operation, operations
+from .playback import Cue, OtherCallsError, Player, Watcher, until_enough
+from .provenance import INPUT, Recorder, tensors_in
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Capture:
+    """A module's network, and what runs around it on the host.
+
+    Parameters
+    ----------
+    module : Module
+        The user's module.
+    layers : tuple of Layer
+        Blocks, and pairs of synapses and neurons, in the order in which they run, with what each receives.
+    host : Host
+        What stands in front of the network and behind it.
+    notes : tuple of str
+        What is worth knowing and no fault: random numbers, blocks that nothing uses.
+    takes_input : bool
+        Whether the first layer receives the module's input as it is, images flattened or not.
+    cues : tuple of Cue
+        Every call of a leaf in a forward pass.
+    """
+
+    module: nn.Module
+    layers: tuple[Layer, ...]
+    host: Host
+    notes: tuple[str, ...]
+    takes_input: bool
+    cues: tuple[Cue, ...]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of what arrives at the first layer, without samples and steps."""
+        return tuple(self.layers[0].received.shape[1:-1])
+
+    def watch(self, x: npt.NDArray[Any]) -> Watched:
+        """Run the module and return what its layers received and put out, and what it returned.
+
+        Parameters
+        ----------
+        x : ndarray, shape (samples, ...)
+            The module's input.
+
+        Raises
+        ------
+        UnsupportedError
+            It calls other blocks than for the sample with which it was captured.
+        InputError
+            It does not take the input.
+        """
+        watcher = Watcher(self.cues)
+        with guard.undisturbed(self.module):
+            answer = self._run(x, watcher)
+            self._expect_all(len(watcher.outputs), x)
+        received = [_joined([watcher.received[i] for i in layer.receives]) for layer in self.layers]
+        outputs = [_joined([watcher.outputs[i] for i in layer.calls]) for layer in self.layers]
+        return Watched(received, outputs, answer)
+
+    def replay(self, x: npt.NDArray[Any], outputs: Sequence[torch.Tensor | None]) -> Any:
+        """Return what the module returns if its layers put out `outputs`, a tensor over all steps or None to run it."""
+        player = self._player(outputs)
+        with guard.undisturbed(self.module):
+            return self._run(x, player)
+
+    def front(self, x: npt.NDArray[Any]) -> torch.Tensor:
+        """Return what the first layer receives for an input; no block runs for it."""
+        if self.takes_input:
+            return guard.tensor(self.module, x)
+        silent = [_blank(layer.output, len(x)) for layer in self.layers]
+        player = self._player(silent, until=self.layers[0].receives[-1])
+        with guard.undisturbed(self.module):
+            until_enough(lambda: self._run(x, player))
+        return _joined([player.received[i] for i in self.layers[0].receives])
+
+    def _player(self, outputs: Sequence[torch.Tensor | None], until: int | None = None) -> Player:
+        played: list[Any] = [None] * len(self.cues)
+        for layer, output in zip(self.layers, outputs, strict=True):
+            if output is not None:
+                for call, part in zip(layer.calls, layer.split(output.to(layer.output.device)), strict=True):
+                    played[call] = part
+        return Player(self.cues, played, until)
+
+    def _run(self, x: npt.NDArray[Any], listener: Watcher | Player) -> Any:
+        try:
+            return guard.run(self.module, guard.tensor(self.module, x), listener)
+        except OtherCallsError:
+            self._expect_all(-1, x)
+
+    def _expect_all(self, calls: int, x: npt.NDArray[Any]) -> None:
+        if calls != len(self.cues):
+            raise UnsupportedError(
+                f"{type(self.module).__name__}: for input of shape {x.shape} its forward pass calls other blocks than "
+                "for the sample it was captured with. On a chip every layer runs for every input: let forward always "
+                "call the same blocks."
+            )
+
+
+class CaptureError(InputError):
+    """The module does not take its sample.
+
+    Parameters
+    ----------
+    error : InputError
+        What it says.
+    failed : (Module, shape) or None
+        The block that raised, and the shape of what it received, if a block did.
+    """
+
+    def __init__(self, error: InputError, failed: tuple[Any, tuple[int, ...]] | None) -> None:
+        super().__init__(str(error))
+        self.failed = failed
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a run of a module showed, one entry a layer."""
+
+    received: list[torch.Tensor]
+    outputs: list[torch.Tensor]
+    answer: Any
+    """What the module returned."""
+
+
+def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
+    """Find a module's network by running it on a sample, in evaluation mode and without gradients.
+
+    The module is left as it was. That a capture succeeds proves nothing yet; `spikeproof.verify` does.
+
+    Parameters
+    ----------
+    module : Module
+        Any module that calls blocks of SLAYER's or ours.
+    sample : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
+        Input, as the module takes it. Two samples are used.
+
+    Returns
+    -------
+    Capture
+
+    Raises
+    ------
+    UnsupportedError
+        What the module does cannot be a network and a host around it; the message names the operation, its line and
+        what to do.
+    InputError
+        The module does not take the sample.
+    """
+    x = guard.plain(sample)
+    if x.ndim < 2 or not len(x):
+        raise InputError(f"sample has shape {x.shape}; expected (samples, channels, steps) and at least one sample.")
+    x = x[:2] if len(x) > 1 else np.concatenate([x, x])
+    guard.refuse_autocast()
+    names = {id(part): name for name, part in module.named_modules()}
+    recorder = Recorder(names)
+    with guard.undisturbed(module), _eagerly(module):
+        taken = guard.tensor(module, x)
+        recorder.enter(taken)
+        try:
+            with recorder.functions(), recorder:
+                answer = guard.run(module, taken, recorder)
+        except InputError as error:
+            raise CaptureError(error, recorder.failed) from error.__cause__
+        answers = [recorder.value(tensor) for tensor in tensors_in(answer)]
+        parts = dict(module.named_modules())
+        found = layers_of(recorder, names, None if None in answers else answers, type(module).__name__, x.shape[-1])
+        cues = tuple(Cue(call.part, call.role) for call in recorder.calls)
+        captured = Capture(
+            module=module,
+            layers=found.layers,
+            host=_host(recorder, found, parts),
+            notes=found.notes,
+            takes_input=found.takes_input,
+            cues=cues,
+        )
+        # The input once more: what was given before may have been written into.
+        notes = probes.run(captured, guard.tensor(module, x), found, recorder)
+    return replace(captured, notes=(*found.notes, *notes))
+
+
+def _host(recorder: Recorder, found: Found, parts: Mapping[str, nn.Module]) -> Host:
+    """Return what runs on the host: the events behind the network's input, and those behind its outputs."""
+    before = list(operations((event for event in recorder.events if event.serial in found.front), parts))
+    if not found.takes_input and not before:  # values left torch, and came back
+        places = [Operation(read.name.strip("_"), read.place) for read in recorder.reads if read.roots == INPUT]
+        before = places or [Operation("values that no torch operation makes of the input", found.layers[0].place)]
+    of_layers = {call for layer in found.layers for call in (*layer.calls, *layer.receives)}
+    after: dict[Operation, None] = {}
+    for event in recorder.events:
+        if event.call is not None and event.call not in of_layers:
+            call = recorder.calls[event.call]
+            after[Operation(f"{type(call.part).__name__} {call.role}s", call.place._replace(module=""))] = None
+        elif event.roots > INPUT and event.serial not in found.inner:
+            after.update(dict.fromkeys(operations([event], parts)))
+    return Host(tuple(before), tuple(after))
+
+
+def _joined(chunks: list[Any]) -> torch.Tensor:
+    """Return the parts of a run, one or one a step, as one tensor over all steps."""
+    tensors = [next(tensors_in(chunk)) for chunk in chunks]
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=-1)
+
+
+def _blank(output: torch.Tensor, samples: int) -> torch.Tensor:
+    return output.new_zeros((samples, *output.shape[1:]))
+
+
+@contextlib.contextmanager
+def _eagerly(module: nn.Module) -> Any:
+    """Run compiled modules as they are written, where there are any: what is compiled shows no operations."""
+    if not any(type(part).__name__ == "OptimizedModule" for part in module.modules()):
+        yield
+        return
+    if not hasattr(torch.compiler, "set_stance"):
+        raise UnsupportedError("The module holds compiled parts. Give the module as it was before torch.compile.")
+    with torch.compiler.set_stance("force_eager"):
+        yield

@@ -1,0 +1,313 @@
+"""The layers of a forward pass and what each receives, from the record of its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ...contract.errors import UnsupportedError
+from . import loops
+from .edges import Arrival, Edge, Ranges, arrival, edge_of, last_move, matches, refuse_opaque
+from .entries import Entry, call_name, entries_of, refuse_branches, used_calls
+from .host import plain_word
+from .place import Place
+from .provenance import INPUT, Event, LeafCall, Recorder, Value, tensors_in
+from .shadow import Opaque, ancestors, shadows
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """A block, or a pair of synapses and neurons, of a forward pass."""
+
+    part: Any
+    """The block, or a `Pair`."""
+    name: str
+    """What it is called in the user's module."""
+    place: Place
+    """Where it is called."""
+    calls: tuple[int, ...]
+    """The calls of leaves that return its output: one, or one a step of a loop over time."""
+    receives: tuple[int, ...]
+    """The calls that receive its input: the same, or those of its synapses."""
+    edges: tuple[Edge, ...]
+    """What it receives, one edge a source; sources are places in the list of layers."""
+    joins: Place | None
+    """The last operation in front of it."""
+    joined_by: str
+    """What that does."""
+    received: torch.Tensor
+    """Its input in the recorded run, over all steps."""
+    output: torch.Tensor
+    """Its output in the recorded run, over all steps."""
+    chunks: tuple[int, ...]
+    """Steps of each call's output."""
+    run: Callable[[torch.Tensor], Any]
+    """Computes what it puts out of what it receives."""
+
+    def split(self, output: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Return an output over all steps as what each call returns."""
+        return (output,) if len(self.calls) == 1 else torch.split(output, list(self.chunks), dim=-1)  # type: ignore[no-untyped-call]
+
+    @property
+    def looped(self) -> bool:
+        """Whether a loop over time calls it."""
+        return len(self.calls) > 1
+
+
+class Found(NamedTuple):
+    """What `layers_of` found."""
+
+    layers: tuple[Layer, ...]
+    arrivals: Mapping[int, Arrival | None]
+    """For every call that receives a layer's input, what arrives; None for the network's input."""
+    front: set[int]
+    """Serial numbers of the events behind the network's input."""
+    inner: set[int]
+    """Those of the events behind all layers' inputs."""
+    takes_input: bool
+    notes: tuple[str, ...]
+
+
+def layers_of(
+    recorder: Recorder, names: Mapping[int, str], answers: Sequence[Value | None] | None, title: str, steps: int
+) -> Found:
+    """Return the layers that a recorded forward pass calls.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        The record of the pass.
+    names : mapping of id of a module to its name
+        What the modules are called.
+    answers : sequence of Value or None
+        What the module returned; None if part of it is not known.
+    title : str
+        What the module is called.
+    steps : int
+        Length of the module's input in time.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming the operation, its place and what to do.
+    """
+    entries = entries_of(recorder, names)
+    if not entries:
+        raise UnsupportedError(f"{title} calls no block of SLAYER's or of ours in its forward pass.")
+    refuse_branches(recorder, entries)
+    used = used_calls(recorder, entries, answers)
+    notes = tuple(
+        f"{call_name(recorder.calls[entry.returns], names)} is called at {recorder.calls[entry.returns].place}, and "
+        "nothing uses what it puts out: it is not part of the network."
+        for entry in entries
+        if entry.returns not in used
+    )
+    entries = [entry for entry in entries if entry.returns in used]
+    if not entries:
+        raise UnsupportedError(f"{title}: what it returns does not depend on its blocks. Return what they put out.")
+    return _Reading(recorder, names, entries, steps).found(tuple(dict.fromkeys(notes)))
+
+
+class _Reading:
+    """Makes layers of the calls of a recorded run."""
+
+    def __init__(self, recorder: Recorder, names: Mapping[int, str], entries: Sequence[Entry], steps: int) -> None:
+        self.recorder, self.names = recorder, names
+        self.groups = loops.groups([entry.key for entry in entries], entries)
+        self.steps = steps
+        unary = sum(2 << entry.returns for entry in entries if _is_unary(entry.part, recorder.calls[entry.returns]))
+        wanted = [value for entry in entries for value in recorder.calls[entry.receives].arrived if value is not None]
+        self.shadows, self.elements = shadows(wanted, recorder.roots, unary)
+        events = list(recorder.roots)
+        sizes = [sum(tensor.numel() for tensor in recorder.roots[event]) for event in events]
+        self.ranges = Ranges(
+            starts=np.concatenate([[1], 1 + np.cumsum(sizes)[:-1]]).astype(np.int64),
+            roots=tuple(event.call for event in events),
+            shapes=tuple(tuple(recorder.roots[event][0].shape) if recorder.roots[event] else () for event in events),
+        )
+        self.layer_of = {entry.returns: (i, k) for i, group in enumerate(self.groups) for k, entry in enumerate(group)}
+        self.arrivals: dict[int, Arrival | None] = {}
+
+    def found(self, notes: tuple[str, ...]) -> Found:
+        """Return all layers."""
+        layers = tuple(self._layer(i, group) for i, group in enumerate(self.groups))
+        for layer in layers:
+            if layer.looped:
+                loops.check(layer)
+        receiving = [value for group in self.groups for entry in group for value in self._arrived(entry)]
+        front = [value for value in receiving if value.roots <= INPUT]
+        return Found(
+            layers=layers,
+            arrivals=self.arrivals,
+            front={event.serial for event in ancestors(front)},
+            inner={event.serial for event in ancestors(receiving)},
+            takes_input=self._takes_input(),
+            notes=notes,
+        )
+
+    def _arrived(self, entry: Entry) -> list[Value]:
+        return [value for value in self.recorder.calls[entry.receives].arrived if value is not None]
+
+    def _layer(self, index: int, group: Sequence[Entry]) -> Layer:
+        calls = self.recorder.calls
+        self._refuse_repeats(group)
+        edges = [self._edges(entry, k) for k, entry in enumerate(group)]
+        first = calls[group[0].returns]
+        name = self.names.get(id(first.part)) or type(first.part).__name__
+        for k, other in enumerate(edges):
+            if not _equal(edges[0], other):
+                raise UnsupportedError(
+                    f"{first.place}: in step {k} of the loop over time {name!r} receives something else than in the "
+                    "first step. Synapses are the same in every step."
+                )
+        behind = ancestors(self._arrived(group[0]))
+        moves = [event for event in behind if not event.is_root]
+        outputs = [next(tensors_in(calls[entry.returns].output)) for entry in group]
+        return Layer(
+            part=group[0].part,
+            name=name,
+            place=first.place,
+            calls=tuple(entry.returns for entry in group),
+            receives=tuple(entry.receives for entry in group),
+            edges=edges[0],
+            joins=moves[-1].place if moves else first.place,
+            joined_by=plain_word(moves[-1]) if moves else "the call",
+            received=_over_time([calls[entry.receives].received[0] for entry in group]),
+            output=_over_time(outputs),
+            chunks=tuple(output.shape[-1] for output in outputs),
+            run=self._run(group[0]),
+        )
+
+    def _refuse_repeats(self, group: Sequence[Entry]) -> None:
+        """Refuse a layer that is called several times, but for loops over time."""
+        lengths = [self.recorder.calls[entry.receives].received[0].shape[-1] for entry in group]
+        if len(group) > 1 and sum(lengths) != self.steps and set(lengths) != {1}:
+            call = self.recorder.calls[group[1].returns]
+            raise UnsupportedError(
+                f"{call.place}: {call_name(call, self.names)} runs {len(group)} times in a forward pass. That is a "
+                "graph with shared weights, and a record is a chain of layers so far: call every block once."
+            )
+
+    def _run(self, entry: Entry) -> Callable[[torch.Tensor], Any]:
+        calls = self.recorder.calls
+        run = calls[entry.returns].run
+        if entry.receives == entry.returns:
+            return run
+        sums = calls[entry.receives].run
+        return lambda x: run(sums(x))
+
+    def _edges(self, entry: Entry, k: int) -> tuple[Edge, ...]:
+        """Return what arrives at one call of a layer."""
+        call = self.recorder.calls[entry.receives]
+        value, received = call.arrived[0], call.received[0]
+        inputs = int(np.prod(received.shape[1:-1]))
+        host = Edge(None, np.arange(inputs)[None], np.ones((1, inputs), np.int64))
+        where = f"in front of {call_name(call, self.names)}"
+        if value is None:
+            self._refuse_outside(call)
+        if value is None or value.roots <= INPUT:
+            self.arrivals[entry.receives] = None
+            return (host,)
+        shadow = self.shadows[value]
+        if isinstance(shadow, Opaque):
+            raise refuse_opaque(shadow, self._between(shadow.event, call), self._spikes_of(shadow.event))
+        found = arrival(shadow)
+        if not matches(found, self.elements, received):
+            raise UnsupportedError(
+                f"{call.place}: what stands {where} does something that cannot be followed, such as a write through "
+                "NumPy. Use torch operations that return new tensors."
+            )
+        self.arrivals[entry.receives] = found
+        edges = tuple(self._edge(found, owner, k, call) for owner in self._owners(found))
+        if not edges:
+            raise UnsupportedError(
+                f"{call.place}: nothing but zeros arrives at {call_name(call, self.names)}: what stands in front of "
+                "it multiplies all spikes by 0. Leave the block out, or the factor."
+            )
+        return edges
+
+    def _owners(self, found: Arrival) -> list[int]:
+        return [int(owner) for owner in np.unique(self.ranges.owner(found.numbers)) if owner >= 0]
+
+    def _edge(self, found: Arrival, owner: int, k: int, call: LeafCall) -> Edge:
+        root = self.ranges.roots[owner]
+        mine = self.ranges.owner(found.numbers) == owner
+        share = Arrival(np.where(mine, found.numbers, 0), np.where(mine, found.factors, 1.0))
+        name = call_name(call, self.names)
+        source: int | None = None
+        where = f"between the input and {name}"
+        if root is not None:
+            if root not in self.layer_of:
+                other = self.recorder.calls[root]
+                raise UnsupportedError(
+                    f"{other.place}: the synapses {call_name(other, self.names)} stand in front of {name} without "
+                    "neurons. Put neurons behind them: spikes are what travels between layers."
+                )
+            source, then = self.layer_of[root]
+            before = call_name(self.recorder.calls[root], self.names)
+            where = f"between {before} and {name}"
+            if then != k:
+                raise UnsupportedError(
+                    f"{call.place}: the loop over time feeds back to {name} what {before} put out {k - then} steps "
+                    "before. Use a Recurrent block."
+                )
+        events = ancestors([value for value in call.arrived if value is not None])
+        return edge_of(share, owner, self.ranges, source, where, last_move(events))
+
+    def _refuse_outside(self, call: LeafCall) -> None:
+        spikes = [read for read in self.recorder.reads[: call.reads_before] if read.roots > INPUT]
+        if spikes:
+            raise UnsupportedError(
+                f"{spikes[-1].place}: {spikes[-1].name.strip('_')}() takes spikes out of torch, and "
+                f"{call_name(call, self.names)} receives what comes back. Use torch operations."
+            )
+
+    def _between(self, event: Event, call: LeafCall) -> str:
+        return f"between {self._spikes_of(event)} and {call_name(call, self.names)}"
+
+    def _spikes_of(self, event: Event) -> str:
+        behind = [i for i in self.layer_of if event.roots >> (i + 1) & 1]
+        names = [call_name(self.recorder.calls[i], self.names) for i in behind]
+        return " and ".join(dict.fromkeys(names)) or "the input"
+
+    def _takes_input(self) -> bool:
+        """Whether the first layer receives the module's input itself."""
+        chunks = []
+        for entry in self.groups[0]:
+            value = self.recorder.calls[entry.receives].arrived[0]
+            shadow = None if value is None else self.shadows[value]
+            if shadow is None or isinstance(shadow, Opaque):
+                return False
+            found = arrival(shadow)
+            if len(found.numbers) != 1 or not (found.factors == 1).all():
+                return False
+            chunks.append(found.numbers[0])
+        numbers = np.concatenate(chunks, axis=-1)
+        shape = self.ranges.shapes[0]
+        if numbers.ndim < 3 or numbers.shape[0] != shape[0] or numbers.shape[-1] != shape[-1]:
+            return False
+        return np.array_equal(numbers.reshape(-1), np.arange(1, 1 + numbers.size))
+
+
+def _equal(a: tuple[Edge, ...], b: tuple[Edge, ...]) -> bool:
+    same = len(a) == len(b) and all(x.source == y.source for x, y in zip(a, b, strict=True))
+    return same and all(
+        np.array_equal(x.elements, y.elements) and np.array_equal(x.factors, y.factors)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def _over_time(chunks: Sequence[torch.Tensor]) -> torch.Tensor:
+    return chunks[0] if len(chunks) == 1 else torch.cat(list(chunks), dim=-1)
+
+
+def _is_unary(part: Any, call: LeafCall) -> bool:
+    """Whether a layer only ever puts out 0 and 1."""
+    neuron = getattr(part, "neuron", None)
+    graded = getattr(neuron, "graded_spike", False) or type(neuron).__module__.endswith("sigma_delta")
+    output = next(tensors_in(call.output))
+    return not graded and bool(((output == 0) | (output == 1)).all())

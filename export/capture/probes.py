@@ -1,0 +1,141 @@
+"""Runs that show whether a module does what its maps say: other spikes are played back in place of its blocks'.
+
+The blocks do not run, and a run ends with the last input of a block, so probes cost little.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...contract.errors import UnsupportedError
+from . import guard
+from .playback import OtherCallsError, Player, until_enough
+from .provenance import INPUT, Recorder, tensors_in
+
+if TYPE_CHECKING:
+    from .capture import Capture
+    from .graph import Found
+
+
+def run(captured: Capture, x: torch.Tensor, found: Found, recorder: Recorder) -> list[str]:
+    """Check a module's maps with other spikes, other random numbers and another number of samples.
+
+    Parameters
+    ----------
+    captured : Capture
+        What is checked.
+    x : Tensor, shape (2, ...)
+        The input of the recorded run.
+    found : Found
+        What arrives where.
+    recorder : Recorder
+        The recorded run.
+
+    Returns
+    -------
+    list of str
+        What is worth knowing and no fault.
+
+    Raises
+    ------
+    UnsupportedError
+        A run contradicts a map.
+    """
+    notes: dict[str, None] = {}
+    for read in recorder.reads:
+        if read.name == "__bool__" and read.roots == INPUT:
+            notes[f"forward branches on its input at {read.place}; every sample that is verified must go one way."] = (
+                None
+            )
+    last = max(call for layer in captured.layers for call in layer.receives)
+    generator = torch.Generator().manual_seed(1)
+    for samples, seed, plays in ((2, 0, ("random", "ones")), (1, 1, ("random",)), (1, 0, ("zeros",))):
+        played = _played(captured, recorder, plays, generator)
+        player = Player(captured.cues, played, until=last)
+        try:
+            until_enough(partial(guard.run, captured.module, x[:samples].clone(), player, seed=seed))
+        except OtherCallsError:
+            player.received.clear()
+        if len(player.received) != last + 1:
+            raise UnsupportedError(_other_calls(captured, samples))
+        notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed)))
+    return list(notes)
+
+
+def _other_calls(captured: Capture, samples: int) -> str:
+    name = type(captured.module).__name__
+    if samples == 1:
+        return (
+            f"{name}: for one sample, or other spikes, forward calls other blocks than for two. On a chip every layer "
+            "runs for every input: let forward always call the same blocks."
+        )
+    return (
+        f"{name}: forward calls other blocks when they put out other spikes. On a chip every layer runs for every "
+        "input: leave the condition out."
+    )
+
+
+def _played(captured: Capture, recorder: Recorder, plays: tuple[str, ...], generator: torch.Generator) -> list[Any]:
+    """Return what every call returns in a probe, a sample for each of `plays`; None for synapses, which run."""
+    played: list[Any] = [None] * len(captured.cues)
+    for layer in captured.layers:
+        for call in layer.calls:
+            output = next(tensors_in(recorder.calls[call].output))
+            most = 2 if _seems_unary(layer.output) else 4
+            samples = {
+                "random": torch.randint(0, most, output.shape[1:], generator=generator),
+                "ones": torch.ones(output.shape[1:]),
+                "zeros": torch.zeros(output.shape[1:]),
+            }
+            played[call] = torch.stack([samples[play] for play in plays]).to(output.dtype).to(output.device)
+    return played
+
+
+def _seems_unary(output: torch.Tensor) -> bool:
+    return bool(((output == 0) | (output == 1)).all())
+
+
+def _compare(captured: Capture, found: Found, recorder: Recorder, player: Player, samples: int, seed: int) -> list[str]:
+    """Compare what the layers received with what their maps make of what was played."""
+    notes = []
+    values = [torch.zeros(1, dtype=torch.float64)]
+    for event, tensors in recorder.roots.items():
+        for tensor in tensors:
+            value = tensor.detach().cpu().to(torch.float64)
+            output = None if event.call is None or event.call >= len(player.outputs) else player.outputs[event.call]
+            if output is not None:
+                value = torch.zeros_like(value)
+                value[:samples] = output.cpu().to(torch.float64)
+            values.append(value.reshape(-1))
+    played = torch.cat(values)
+    for layer in captured.layers:
+        for call in layer.receives:
+            received = player.received[call].cpu().to(torch.float64)
+            arrival = found.arrivals[call]
+            if arrival is not None:
+                expected = arrival.apply(played)[:samples]
+            else:
+                expected = recorder.calls[call].received[0][:samples].cpu().to(torch.float64)
+            if torch.equal(received, expected):
+                continue
+            if arrival is None:
+                if seed or samples == 1:
+                    notes.append(
+                        "what arrives at the network is another in other runs: forward draws random numbers, keeps "
+                        "state, or lets samples see each other. Every run here starts with the same seed."
+                    )
+                    continue
+                raise UnsupportedError(
+                    f"{layer.place}: {layer.name!r} receives something that depends on spikes, on a way that cannot be "
+                    "followed, or forward keeps state. Use torch operations between blocks, and keep nothing between "
+                    "calls."
+                )
+            raise UnsupportedError(
+                f"{layer.place}: with other spikes {layer.name!r} receives something else than its map says: forward "
+                "decides by their values, keeps state between calls, or leaves torch (TorchScript, NumPy). Let forward "
+                "do the same whatever the spikes are."
+            )
+    return notes

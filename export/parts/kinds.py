@@ -1,0 +1,95 @@
+"""What SLAYER's classes are, and the blocks of a module that only calls them in the order in which it holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from torch.nn.modules import module as _torch_module
+
+from ...contract.errors import UnsupportedError
+from .pair import Pair
+from .protocol import is_own_block
+
+STOCK = "lava.lib.dl.slayer.block."
+"""Where SLAYER's blocks live."""
+
+
+def kind(module: Any) -> tuple[str, str]:
+    """Return the family and the kind of a stock block, ("cuba", "Dense") say; of other modules two empty strings.
+
+    A class of the user's that inherits from a stock block is of that block's kind.
+    """
+    if isinstance(module, Pair):
+        return module.family, module.kind
+    for one in type(module).__mro__:
+        family, _, name = f"{one.__module__}.{one.__name__}".removeprefix(STOCK).partition(".")
+        if one.__module__.startswith(STOCK) and family != "base":
+            return family, name
+    return "", ""
+
+
+def is_block(module: Any) -> bool:
+    """Whether a module is a block of ours or of SLAYER's, or stands between blocks as a CPG Concat does."""
+    return is_own_block(module) or bool(kind(module)[0])
+
+
+def label(module: Any) -> str:
+    """Return what layers of a block are called, "cuba" say, without their number."""
+    family, _ = kind(module)
+    return family or type(module).__module__.rsplit(".", 1)[-1]
+
+
+def passes_on(module: Any) -> bool:
+    """Whether a module is an Input block without a neuron, which passes on what it receives.
+
+    Raises
+    ------
+    UnsupportedError
+        Its options make SLAYER's own forward pass raise.
+    """
+    family, name = kind(module)
+    if name != "Input" or module.neuron is not None:
+        return False
+    if module.delay_shift or family == "sigma_delta":
+        hint = "Leave" if family == "sigma_delta" else "Build it with delay_shift=False, or leave"
+        raise UnsupportedError(f"Input: without a neuron SLAYER's own forward pass raises. {hint} it out.")
+    return True
+
+
+def is_plain(module: Any) -> bool:
+    """Whether a module calls blocks, and nothing else, in the order in which it holds them: then no sample is needed.
+
+    That is a block as its class left it, or a Sequential of such. Nobody may listen: a hook can change what is passed.
+    """
+    if _listened_to(module):
+        return False
+    if type(module) is nn.Sequential:
+        return all(is_plain(member) for member in module)
+    return is_block(module) and _runs_its_class(module)
+
+
+def plain_members(module: Any) -> list[Any]:
+    """Return the blocks of a plain module in order."""
+    return list(_flat(module))
+
+
+def _flat(module: Any) -> Iterator[Any]:
+    if isinstance(module, nn.Sequential) and not is_block(module):
+        for member in module:
+            yield from _flat(member)
+    else:
+        yield module
+
+
+def _listened_to(module: Any) -> bool:
+    hooks = ("_forward_hooks", "_forward_pre_hooks")
+    everywhere = _torch_module._global_forward_hooks or _torch_module._global_forward_pre_hooks
+    return bool(everywhere) or any(getattr(module, name, None) for name in hooks)
+
+
+def _runs_its_class(module: Any) -> bool:
+    """Whether a block's forward pass is that of SLAYER's class or ours, and no subclass or object changes it."""
+    known = type(module).forward.__module__.startswith(("lava.lib.dl.slayer.", __package__.partition(".")[0] + "."))
+    return known and "forward" not in vars(module) and type(module).__call__ is nn.Module.__call__

@@ -1,0 +1,49 @@
+"""Synapses and neurons of SLAYER's that a forward pass calls one after the other, without a block around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_KINDS = {"Dense": "Dense", "Conv": "Conv", "Pool": "Pool", "ConvTranspose": "ConvT", "Unpool": "Unpool"}
+"""Class of synapses -> kind of the block that has such."""
+
+
+class Pair:
+    """What a block of the same synapses and neurons is to the readers, without mask, delays or a step of its own.
+
+    Parameters
+    ----------
+    synapse : lava.lib.dl.slayer.synapse.<kind>
+        The synapses.
+    neuron : lava.lib.dl.slayer.neuron.<family>.Neuron
+        The neurons.
+    """
+
+    delay = None
+    delay_shift = False
+    count_log = False
+    mask = None
+
+    def __init__(self, synapse: Any, neuron: Any) -> None:
+        self.synapse, self.neuron = synapse, neuron
+        self.family = _stock_module(neuron)
+        self.kind = _KINDS.get(type(synapse).__name__, type(synapse).__name__)
+
+    def parameters(self) -> Any:
+        """Yield the parameters of both."""
+        yield from self.synapse.parameters()
+        yield from self.neuron.parameters()
+
+    def named_parameters(self) -> Any:
+        """Yield (name, parameter) of both."""
+        for name in ("synapse", "neuron"):
+            for inner, parameter in getattr(self, name).named_parameters():
+                yield f"{name}.{inner}", parameter
+
+
+def _stock_module(neuron: Any) -> str:
+    for one in type(neuron).__mro__:
+        package, _, name = one.__module__.rpartition(".")
+        if package == "lava.lib.dl.slayer.neuron" and name != "base":
+            return name
+    return ""
