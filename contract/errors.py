@@ -46,5 +46,11 @@ class InterruptedRunError(SpikeproofError):
     exit_code = 1
 
 
+class DivergedError(SpikeproofError, ArithmeticError):
+    """Training has left the numbers: its loss or a parameter is nan or infinite."""
+
+    exit_code = 1
+
+
 class LintWarning(UserWarning):
     """Something of a network would be lost, or compute another thing than was trained, unless someone acts."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import logging
+import math
 import os
 import platform
 import time
@@ -27,7 +28,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.utilities.warnings import PossibleUserWarning
 
 from .. import __version__
-from ..contract.errors import InputError, InterruptedRunError, MissingDependencyError
+from ..contract.errors import DivergedError, InputError, InterruptedRunError, MissingDependencyError
 from . import checkpoint as checkpoints
 from .batches import loader
 from .objectives import Objective
@@ -237,6 +238,7 @@ class _Keep(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, trainee: lightning.LightningModule) -> None:
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        _refuse_divergence(trainee, found["loss"], trainer.current_epoch + 1)
         self.seconds = time.monotonic() - self._started
         epoch = Epoch(
             trainer.current_epoch + 1,
@@ -255,6 +257,25 @@ class _Keep(Callback):
         trainer.save_checkpoint(self._run.last_path)
         if self._on_epoch is not None and trainer.is_global_zero:
             self._on_epoch(epoch)
+
+
+def _refuse_divergence(module: torch.nn.Module, loss: float, epoch: int) -> None:
+    """Stop before anything of an epoch is kept whose loss or parameters are no numbers."""
+    largest = {name: value.detach().abs().max().item() for name, value in module.named_parameters() if value.numel()}
+    lost = {name: most for name, most in largest.items() if not most < _LOST}  # written so that nan is lost too
+    if math.isfinite(loss) and not lost:
+        return
+    name, most = next(iter(lost.items()), ("", 0.0))
+    what = f"its loss is {loss:g}" if not lost else f"{name.removeprefix('module.')} reaches {most:g}"
+    raise DivergedError(
+        f"Training diverged in epoch {epoch}: {what}. Train with a smaller learning_rate, or clip gradients "
+        "(gradient_clip)."
+    )
+
+
+_LOST = 2.0**16
+"""No parameter comes back from here: 8-bit weights end at 4 in SLAYER's units, where the forward pass clips them, so the
+loss may stay finite."""
 
 
 class _SafeFiles(CheckpointIO):

@@ -119,7 +119,7 @@ def _compare(captured: Capture, found: Found, recorder: Recorder, player: Player
                 expected = arrival.apply(played)[:samples]
             else:
                 expected = recorder.calls[call].received[0][:samples].cpu().to(torch.float64)
-            if torch.equal(received, expected):
+            if received.shape == expected.shape and torch.equal(received.nan_to_num(), expected.nan_to_num()):
                 continue
             if arrival is None:
                 if seed or samples == 1:

@@ -117,8 +117,8 @@ def _integrator(neuron: Any, shape: tuple[int, ...], exp: int) -> dict[str, Any]
     """Read current and membrane of a CUBA neuron; a normalisation acts on the current that charges the membrane."""
     found = {
         "num_neurons": math.prod(shape),
-        "u_decay": per_channel(neuron.cx_current_decay, shape),
-        "v_decay": per_channel(neuron.cx_voltage_decay, shape),
+        "u_decay": per_channel(_decay(neuron, "current_decay"), shape),
+        "v_decay": per_channel(_decay(neuron, "voltage_decay"), shape),
         "a_shift": ACCUMULATOR_SHIFT + exp,
     }
     norm = neuron.norm
@@ -136,10 +136,10 @@ def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
     refuse_common(neuron, shape)
     return ALIF(
         num_neurons=math.prod(shape),
-        u_decay=per_channel(neuron.cx_current_decay, shape),
-        v_decay=per_channel(neuron.cx_voltage_decay, shape),
-        th_decay=per_channel(neuron.cx_threshold_decay, shape),
-        ref_decay=per_channel(neuron.cx_refractory_decay, shape),
+        u_decay=per_channel(_decay(neuron, "current_decay"), shape),
+        v_decay=per_channel(_decay(neuron, "voltage_decay"), shape),
+        th_decay=per_channel(_decay(neuron, "threshold_decay"), shape),
+        ref_decay=per_channel(_decay(neuron, "refractory_decay"), shape),
         v_th_mant=neuron.v_th_mant,
         v_th_step=neuron.v_th_step,
         **_ends(neuron, exp),
@@ -245,9 +245,12 @@ def _ends(neuron: Any, exp: int) -> dict[str, int]:
     return {"a_shift": ACCUMULATOR_SHIFT + exp - divided.pop(), "graded": int(neuron.graded_spike)}
 
 
-def _rounded(decay: Any) -> npt.NDArray[Any]:
-    """Return a decay as SLAYER's forward pass quantises it, half to even."""
-    rounded: npt.NDArray[Any] = np.round(decay.detach().cpu().numpy())
+def _decay(neuron: Any, name: str) -> npt.NDArray[Any]:
+    """Return a decay as SLAYER's forward pass quantises it, half to even; ``cx_...`` would clamp the live parameter."""
+    decay = getattr(neuron, name).detach().cpu().numpy()
+    if neuron.requires_grad:  # then its forward pass clamps it first
+        decay = decay.clip(0, neuron.p_scale)
+    rounded: npt.NDArray[Any] = np.round(decay)
     return rounded
 
 
@@ -264,8 +267,8 @@ def _rotation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
 def _adaptive_rotation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """Read the parameters that ADRF and ADRF-IZ have in common."""
     return {
-        "th_decay": per_channel(_rounded(neuron.threshold_decay), shape),
-        "ref_decay": per_channel(_rounded(neuron.refractory_decay), shape),
+        "th_decay": per_channel(_decay(neuron, "threshold_decay"), shape),
+        "ref_decay": per_channel(_decay(neuron, "refractory_decay"), shape),
         "v_th_mant": neuron.v_th_mant,
         "v_th_step": neuron.v_th_step,
         **_rotation(neuron, shape),

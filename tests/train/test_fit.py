@@ -229,3 +229,14 @@ def test_rates_are_means_over_all_samples_and_steps():
         if hasattr(block, "neuron"):
             expected.append(spikes.mean().item())
     assert rates == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("rate", ["1e30", "1e5"])
+def test_training_that_diverges_ends_with_1_and_exports_nothing(rate, tmp_path, run):
+    settings = ["hidden=8,8", "epochs=2", f"learning_rate={rate}", "schedule=constant", "gradient_clip=0"]
+    options = [part for setting in settings for part in ("--set", setting)]
+
+    code, _, err = run("train", "digits", "--folder", tmp_path / "run", *options)
+
+    assert code == 1 and "Training diverged in epoch " in err and "Train with a smaller learning_rate" in err
+    assert not (tmp_path / "run" / "net.net").exists() and not (tmp_path / "run" / "model.safetensors").exists()
