@@ -145,10 +145,11 @@ def fullest(comparisons: Sequence[Sequence[Headroom]]) -> tuple[Headroom, ...]:
 
 def _of(layer: str, register: str, limit: int, values: Sequence[Any], num_neurons: int) -> Headroom:
     """Return the headroom of a register from arrays of shape (samples, n or 2 * n, steps)."""
-    wide = np.stack([array.astype(np.int64).transpose(0, 2, 1) for array in values], axis=-1)
-    magnitude = np.abs(wide)
-    largest = int(magnitude.max(initial=0))
-    sample, step, row, side = (int(i) for i in np.argwhere(magnitude >= min(limit, largest))[0])
+    arrays = [np.asarray(array) for array in values]
+    largest = max((max(int(array.max()), -int(array.min())) for array in arrays if array.size), default=0)
+    reached = min(limit, largest)
+    places = [(*_first(array, reached), side) for side, array in enumerate(arrays)]
+    sample, step, row, side = min(place for place in places if place[0] >= 0)
     return Headroom(
         layer=layer,
         register=register,
@@ -157,5 +158,16 @@ def _of(layer: str, register: str, limit: int, values: Sequence[Any], num_neuron
         sample=sample,
         step=step,
         neuron=row % num_neurons,
-        value=int(wide[sample, step, row, side]),
+        value=int(arrays[side][sample, row, step]),
     )
+
+
+def _first(array: npt.NDArray[Any], reached: int) -> tuple[int, int, int]:
+    """Return the first (sample, step, row) in which a magnitude is at least `reached`; -1 for none."""
+    there = (array >= reached) | (array <= -reached)
+    samples = there.any((1, 2))
+    if not samples.any():
+        return -1, -1, -1
+    sample = int(samples.argmax())
+    step, row = (int(i) for i in np.argwhere(there[sample].T)[0])
+    return sample, step, row

@@ -45,3 +45,51 @@ def test_the_commands_exist():
     assert shown == verbs
     makefile = (ROOT / "Makefile").read_text()
     assert all(re.search(rf"^{target}:", makefile, re.M) for target in re.findall(r"`?make ([\w-]+)", README))
+
+
+def forward_passes():
+    """The table of docs/modules.md: forward pass -> what becomes of it."""
+    rows = re.findall(r"^\| `(.*?)` \| (.*?) \|$", (ROOT / "docs" / "modules.md").read_text(), re.M)
+    return {code: said for code, said in rows}
+
+
+@pytest.mark.parametrize("code", forward_passes())
+def test_the_table_of_what_may_stand_where_is_true(code):
+    import torch
+    import user_modules as users
+
+    from spikeproof.contract.errors import UnsupportedError
+    from spikeproof.sim.verify import verify
+
+    given = {
+        "mask": torch.tensor([1.0, 0.0] * 4).reshape(8, 1),
+        "cat": torch.cat,
+        "relu": torch.relu,
+        "dropout": torch.nn.functional.dropout,
+        "encode": lambda x: (x + x.roll(1, -1)).clamp(max=1),
+    }
+
+    def forward(self, x):
+        return eval(code, given | {"a": self.a, "b": self.b, "c": self.c, "fc": self.fc, "x": x})
+
+    said = forward_passes()[code]
+    torch.manual_seed(1)
+    kept = {"params": {"persistent_state": True}} if ".split(1, -1)" in code else {}
+    parts = {
+        "a": users.dense(users.CHANNELS, 8, **kept),
+        "b": users.dense(8, 8, **kept),
+        "c": users.dense(8, 4, **kept),
+    }
+    module = users.lively(users.Model(forward, **parts, fc=torch.nn.Linear(4 if code.startswith("fc(c") else 8, 8)))
+    if said.startswith("refused"):
+        words = {"graph": "That is a graph", "numbers": "Its numbers are no spikes", "factor": "arrive times 0.5"} | {
+            "linear": "rsub stands between", "steps": "steps are mixed", "samples": "samples are mixed"
+        } | {"branch": "runs 2 times|branches on spikes"}  # fmt: skip
+        (word,) = (words for key, words in words.items() if key in said.replace("runs twice", ""))
+        with pytest.raises(UnsupportedError, match=word):
+            verify(module, users.x_of(), backends=("engine",))
+        return
+    verdict = verify(module, users.x_of(), backends=("engine",))
+    assert verdict.whole, str(verdict)
+    assert bool(verdict.host.before) == ("front end" in said), str(verdict)
+    assert bool(verdict.host.after) == ("tail" in said), str(verdict)

@@ -274,8 +274,8 @@ def _refuse_divergence(module: torch.nn.Module, loss: float, epoch: int) -> None
 
 
 _LOST = 2.0**16
-"""No parameter comes back from here: 8-bit weights end at 4 in SLAYER's units, where the forward pass clips them, so the
-loss may stay finite."""
+"""No parameter comes back from here: 8-bit weights end at 4 in SLAYER's units, where the forward pass clips them. So
+the loss may stay finite."""
 
 
 class _SafeFiles(CheckpointIO):

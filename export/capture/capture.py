@@ -198,13 +198,15 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
 
 def _host(recorder: Recorder, found: Found, parts: Mapping[str, nn.Module]) -> Host:
     """Return what runs on the host: the events behind the network's input, and those behind its outputs."""
-    before = list(operations((event for event in recorder.events if event.serial in found.front), parts))
+    before: list[Operation] = []
+    if not found.takes_input:
+        before += operations((event for event in recorder.events if event.serial in found.front), parts)
     if not found.takes_input and not before:  # values left torch, and came back
         places = [Operation(read.name.strip("_"), read.place) for read in recorder.reads if read.roots == INPUT]
         before = places or [Operation("values that no torch operation makes of the input", found.layers[0].place)]
     of_layers = {call for layer in found.layers for call in (*layer.calls, *layer.receives)}
     after: dict[Operation, None] = {}
-    for event in recorder.events:
+    for event in () if found.joins_steps else recorder.events:
         if event.call is not None and event.call not in of_layers:
             call = recorder.calls[event.call]
             after[Operation(f"{type(call.part).__name__} {call.role}s", call.place._replace(module=""))] = None

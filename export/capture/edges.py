@@ -58,11 +58,15 @@ class Arrival(NamedTuple):
     numbers: IntArray
     """Shape (terms, *shape)."""
     factors: npt.NDArray[np.float64]
+    moves_only: bool = False
+    """Whether all factors are known to be 1."""
 
     def apply(self, values: torch.Tensor) -> torch.Tensor:
         """Return what arrives, float64, if the elements have these values; ``values[0]`` is 0."""
-        numbers, factors = torch.as_tensor(self.numbers), torch.as_tensor(self.factors)
-        return (values[numbers] * factors).sum(0)
+        found = values[torch.as_tensor(self.numbers)]
+        if not self.moves_only:
+            found = found * torch.as_tensor(self.factors)
+        return found[0] if len(found) == 1 else found.sum(0)
 
 
 def arrival(terms: Terms) -> Arrival:
@@ -72,7 +76,8 @@ def arrival(terms: Terms) -> Arrival:
     numbers = np.where(factors == 0, 0, numbers)
     some = [bool(each.any()) for each in numbers]
     some[0] |= not any(some)
-    return Arrival(numbers[some], np.where(numbers == 0, 1.0, factors)[some])
+    numbers, factors = numbers[some], np.where(numbers == 0, 1.0, factors)[some]
+    return Arrival(numbers, factors, bool((factors == 1).all()))
 
 
 def matches(found: Arrival, elements: Elements, received: torch.Tensor) -> bool:

@@ -16,6 +16,7 @@ from .entries import Entry, call_name, entries_of, refuse_branches, used_calls
 from .host import plain_word
 from .place import Place
 from .provenance import INPUT, Event, LeafCall, Recorder, Value, tensors_in
+from .rules import Terms
 from .shadow import Opaque, ancestors, shadows
 
 
@@ -69,6 +70,9 @@ class Found(NamedTuple):
     inner: set[int]
     """Those of the events behind all layers' inputs."""
     takes_input: bool
+    """Whether the first layer receives the module's input as it is."""
+    joins_steps: bool
+    """Whether the module loops over time and returns the last layer's steps one after the other, and nothing else."""
     notes: tuple[str, ...]
 
 
@@ -109,19 +113,29 @@ def layers_of(
     entries = [entry for entry in entries if entry.returns in used]
     if not entries:
         raise UnsupportedError(f"{title}: what it returns does not depend on its blocks. Return what they put out.")
-    return _Reading(recorder, names, entries, steps).found(tuple(dict.fromkeys(notes)))
+    return _Reading(recorder, names, entries, steps, answers or ()).found(tuple(dict.fromkeys(notes)))
 
 
 class _Reading:
     """Makes layers of the calls of a recorded run."""
 
-    def __init__(self, recorder: Recorder, names: Mapping[int, str], entries: Sequence[Entry], steps: int) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        names: Mapping[int, str],
+        entries: Sequence[Entry],
+        steps: int,
+        answers: Sequence[Value | None],
+    ) -> None:
         self.recorder, self.names = recorder, names
         self.groups = loops.groups([entry.key for entry in entries], entries)
-        self.steps = steps
+        self.steps, self.answers = steps, [value for value in answers if value is not None]
         unary = sum(2 << entry.returns for entry in entries if _is_unary(entry.part, recorder.calls[entry.returns]))
         wanted = [value for entry in entries for value in recorder.calls[entry.receives].arrived if value is not None]
-        self.shadows, self.elements = shadows(wanted, recorder.roots, unary)
+        loops_over_time = len(self.groups[-1]) > 1 and len(self.answers) == 1
+        self.shadows, self.elements = shadows(
+            [*wanted, *(self.answers if loops_over_time else ())], recorder.roots, unary
+        )
         events = list(recorder.roots)
         sizes = [sum(tensor.numel() for tensor in recorder.roots[event]) for event in events]
         self.ranges = Ranges(
@@ -146,6 +160,7 @@ class _Reading:
             front={event.serial for event in ancestors(front)},
             inner={event.serial for event in ancestors(receiving)},
             takes_input=self._takes_input(),
+            joins_steps=self._joins_steps(),
             notes=notes,
         )
 
@@ -273,6 +288,20 @@ class _Reading:
         behind = [i for i in self.layer_of if event.roots >> (i + 1) & 1]
         names = [call_name(self.recorder.calls[i], self.names) for i in behind]
         return " and ".join(dict.fromkeys(names)) or "the input"
+
+    def _joins_steps(self) -> bool:
+        """Whether the module returns the steps of its last layer, one after the other, and nothing else."""
+        shadow = self.shadows.get(self.answers[0]) if len(self.answers) == 1 else None
+        if len(self.groups[-1]) < 2 or not isinstance(shadow, Terms):
+            return False
+        starts = {root: int(start) for root, start in zip(self.ranges.roots, self.ranges.starts, strict=True)}
+        chunks = []
+        for entry in self.groups[-1]:
+            shape = self.recorder.calls[entry.returns].output.shape
+            chunks.append(starts[entry.returns] + np.arange(int(np.prod(shape))).reshape(tuple(shape)))
+        found, whole = arrival(shadow), np.concatenate(chunks, axis=-1)
+        same = len(found.numbers) == 1 and found.numbers[0].size == whole.size
+        return same and np.array_equal(found.numbers[0].reshape(-1), whole.reshape(-1)) and found.moves_only
 
     def _takes_input(self) -> bool:
         """Whether the first layer receives the module's input itself."""
