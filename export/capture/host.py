@@ -53,7 +53,8 @@ class Host(NamedTuple):
     def __str__(self) -> str:
         if not self.before and not self.after:
             return "on the host: nothing; the network is all of module(x)"
-        sides = (("before the network", self.before), ("after it", self.after))
+        behind = "after it" if self.before else "after the network"
+        sides = (("before the network", self.before), (behind, self.after))
         told = "; ".join(f"{where}: {listed(side)}" for where, side in sides if side)
         return f"on the host, not on the chip: {told}"
 

@@ -121,7 +121,7 @@ def test_an_average_that_something_changes_is_not_read_as_what_it_should_be():
     verdict = verify(blocks, x, backends=("engine",))
 
     assert verdict.whole and str(verdict.host).startswith(
-        "on the host, not on the chip: after it: add (test_slayer_maps"
+        "on the host, not on the chip: after the network: add (test_slayer_maps"
     )
 
 

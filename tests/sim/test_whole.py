@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import real_modules as real
 import torch
 import user_modules as users
 
@@ -178,3 +179,25 @@ def test_a_block_that_nothing_uses_is_noted():
     assert len(verdict.net.layers) == 2 and any(
         "'c' is called at user_modules.py" in note or "'c' is called at" in note for note in verdict.notes
     )
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
+@pytest.mark.parametrize("kind", real.REAL, ids=lambda kind: kind.__name__)
+def test_modules_as_they_are_in_public_repositories_are_proven_unchanged(kind):
+    module, x = real.made(kind)
+
+    verdict = verify(module, x, backends=("engine",))
+
+    assert verdict.whole, str(verdict)
+    assert verdict.comparisons[0].spikes_fired > 20
+
+
+@pytest.mark.lava
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("kind", [real.NMNIST, real.PilotNetSDNN, real.Recurrent], ids=lambda kind: kind.__name__)
+def test_modules_as_they_are_in_public_repositories_are_proven_on_lava(kind):
+    module, x = real.made(kind)
+
+    verdict = verify(module, x)
+
+    assert verdict.whole and len(verdict.ends) == 2, str(verdict)
