@@ -71,7 +71,10 @@ def test_an_exact_report(pages):
     path, plain, verdict = pages["exact"]
     read = words(path)
 
-    assert "Digits <1> & more EXACT on the host, not on the chip: after the network: divide the read-out's sum by the st" in read
+    assert (
+        "Digits <1> & more EXACT on the host, not on the chip: after the network: divide the read-out's sum by the st"
+        in read
+    )
     assert "module(x) is the same to the last bit with the spikes of engine (6 samples)" in read
     assert "torch and engine are exact: 2,640 raster entries" in read
     assert plain["whole"] is True and plain["host"] == {
