@@ -1,11 +1,15 @@
 """The command line: one file a verb.
 
 Results go to stdout, progress and errors to stderr. Exit codes: 0 done or exact, 1 a mismatch or a failed run, 2 bad
-input or usage. A user's mistake is one message without a traceback.
+input or usage, 70 a fault of ours. A user's mistake is one message without a traceback.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import signal
 import sys
 from typing import Annotated
 
@@ -35,9 +39,17 @@ for verb in (demo, train, analyse, export, inspect, simulate, verify, map_, doct
     app.command(verb.__name__.rstrip("_"))(verb)
 
 
+_FAULT = 70
+"""Exit code of a fault of ours, as sysexits.h calls it."""
+_ISSUES = "the project's issue tracker"
+
+
 @app.callback(invoke_without_command=True)
-def _version(
+def _common(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in spikeproof an unexpected error comes from; any place.")
+    ] = False,
 ) -> None:
     if version:
         OUT.print(__version__)
@@ -46,11 +58,46 @@ def _version(
 
 def main() -> None:
     """Run the command line and exit."""
+    wanted = "--traceback" in sys.argv[1:]
+    sys.argv = [sys.argv[0], *(part for part in sys.argv[1:] if part != "--traceback")]
+    with contextlib.suppress(ValueError):  # where this is no main thread, nothing ends it by a signal
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except SpikeproofError as error:
-        ERR.print(f"error: {error}", markup=False)
+        ERR.print(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         ERR.print("interrupted")
         sys.exit(130)
+    except BrokenPipeError:  # who read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if wanted:
+            raise
+        ERR.print(_told(error))
+        sys.exit(1 if isinstance(error, MemoryError) or _disk_is_full(error) else _FAULT)
+
+
+def _told(error: Exception) -> str:
+    """Return what is said of an error that is none of ours."""
+    if isinstance(error, MemoryError):
+        return "error: there is not enough memory for this. Use fewer samples, fewer steps or a smaller network."
+    if _disk_is_full(error):
+        return "error: the disk is full. Free some space, or write to another folder."
+    first = str(error).strip().splitlines()[:1]
+    words = f"{type(error).__name__}: {first[0][:300] if first else 'no words'}"
+    return (
+        f"error: this is a fault of spikeproof {__version__}, and not of yours: {words}. The same command with "
+        f"--traceback shows where. Please report both to {_ISSUES}."
+    )
+
+
+def _disk_is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _terminated(*_: object) -> None:
+    """End at SIGTERM as at the end of the program, so that temporary folders and child processes are cleared away."""
+    sys.exit(143)

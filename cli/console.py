@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -24,13 +25,22 @@ from rich.text import Text
 if TYPE_CHECKING:
     from ..export.lint.finding import Finding
 
-OUT = Console(highlight=False, soft_wrap=True)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+OUT = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+"""Names of files and layers are printed as they are: brackets in them are no markup."""
 
 
-def print_json(value: Any) -> None:
-    """Print a result as JSON to stdout."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+def print_json(value: Any, to: Console = OUT) -> None:
+    """Print a result as JSON, to stdout if nothing else goes there."""
+    stream = sys.stderr if to is ERR else sys.stdout
+    stream.write(json.dumps(value, indent=2) + "\n")
+
+
+def destination(output: Path | None) -> tuple[Path | None, Console]:
+    """Return where ``-o`` leads, "-" being stdout, and where words go then: to stderr, if a file goes to stdout."""
+    if output is not None and str(output) == "-":
+        return Path("/dev/stdout"), ERR
+    return output, OUT
 
 
 def print_findings(findings: list[Finding], to: Console) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..contract.errors import InputError
 from . import console, inputs
 from .options import Force
 
@@ -28,19 +27,25 @@ def export(
 
     Warnings of the linter about the file, on what another tool would make of it, go to stderr.
     """
-    from ..export import formats
+    from ..export import files, formats
     from ..export.lint.check import lint
     from ..export.slayer import record
 
-    if output.exists() and not force:
-        raise InputError(f"{output} exists. Name another -o file, or replace it with --force.")
+    named = output
+    there, to = console.destination(output)
+    assert there is not None
+    output = there
+    files.check(output, force=force)
     if not source.is_dir():
         what = _convert(source, output, dt, steps, delay_shift)
     else:
         opened, module, task = inputs.open_run(source)
         formats.write(record(module, sample=task.test.x[:2]), output)
         what = opened.recipe().task
-    console.OUT.print(f"{output}: {what} network, {output.stat().st_size:,} bytes")
+    if to is console.ERR or not output.is_file():
+        to.print(f"{what} network written to {'stdout' if to is console.ERR else named}")
+        return
+    to.print(f"{named}: {what} network, {output.stat().st_size:,} bytes")
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
 
 

@@ -38,6 +38,7 @@ def prove_run(
     from ..sim.forecasts import forecasts, without_rounding
     from ..sim.verify import verify as run_verify
 
+    _check_report(report)
     run, module, task = inputs.open_run(folder)
     count = inputs.count(samples, len(task.test.y))
     x, stored = task.test.x[:count], run.net_path if run.net_path.exists() else None
@@ -60,6 +61,7 @@ def prove_run(
             worth = Worth(
                 right=reports.accuracies(verdict, labels), right_float=reports.float_accuracy(verdict, labels)
             )
+    _tell(verdict, worth, as_json=as_json)
     if report is not None:
         reports.write(
             verdict,
@@ -75,7 +77,7 @@ def prove_run(
                 **result["versions"],
             },
         )
-    _finish(verdict, worth, report, as_json=as_json)
+    _finish(verdict, report, as_json=as_json)
 
 
 def _prove_folded(module: Any, x: Any, options: dict[str, Any]) -> Any:
@@ -123,6 +125,7 @@ def prove_file(
     from ..sim import report as reports
     from ..sim.verify import verify as run_verify
 
+    _check_report(report)
     x = None if input_file is None else inputs.read_array(input_file)
     net, imported = inputs.read_net(path, x)
     if x is not None:
@@ -140,13 +143,23 @@ def prove_file(
         from ..sim.simulate import simulate as run
 
         verdict = replace(verdict, float_gap=gap(imported, x, run(net, x, backend="engine")))
+    _tell(verdict, Worth(), as_json=as_json)
     if report is not None:
         reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path)
-    _finish(verdict, Worth(), report, as_json=as_json)
+    _finish(verdict, report, as_json=as_json)
 
 
-def _finish(verdict: Verdict, worth: Worth, report: Path | None, *, as_json: bool) -> None:
-    """Print what was found, and exit with 1 if it is not exact."""
+def _check_report(report: Path | None) -> None:
+    """Refuse a report that cannot be written before anything long is done."""
+    from ..export import files
+
+    if report is not None:
+        files.check(report)
+        files.check(report.with_suffix(".json"))
+
+
+def _tell(verdict: Verdict, worth: Worth, *, as_json: bool) -> None:
+    """Print what was found; a report that cannot be written after that takes nothing of it."""
     from ..sim import forecasts
 
     if as_json:
@@ -160,16 +173,20 @@ def _finish(verdict: Verdict, worth: Worth, report: Path | None, *, as_json: boo
                 "forecasts_float": without and forecasts.plain(without),
             }
         )
-    else:
-        console.OUT.print(str(verdict), markup=False)
-        if worth.right_float is not None:
-            console.OUT.print(f"right without rounding: {worth.right_float.right}/{worth.right_float.total}")
-        if worth.right:
-            counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in worth.right.items())
-            console.OUT.print(f"right on these samples: {counts}")
-        for line in forecasts.lines(worth.forecasts, worth.forecasts_float):
-            console.OUT.print(line, markup=False)
-        if report is not None:
-            console.OUT.print(f"report: {report}", markup=False)
+        return
+    console.OUT.print(str(verdict))
+    if worth.right_float is not None:
+        console.OUT.print(f"right without rounding: {worth.right_float.right}/{worth.right_float.total}")
+    if worth.right:
+        counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in worth.right.items())
+        console.OUT.print(f"right on these samples: {counts}")
+    for line in forecasts.lines(worth.forecasts, worth.forecasts_float):
+        console.OUT.print(line)
+
+
+def _finish(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
+    """Say where the report is, and exit with 1 if the verdict is not exact."""
+    if report is not None and not as_json:
+        console.OUT.print(f"report: {report}")
     if not verdict.exact:
         raise typer.Exit(1)

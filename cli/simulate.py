@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from . import console, inputs
-from .options import AsJson, Deadline
+from .options import AsJson, Deadline, Force
 
 
 def simulate(
@@ -21,13 +21,17 @@ def simulate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help=".npz for all spikes and registers.")] = None,
     backend: Annotated[str, typer.Option(help="lava, engine or reference.")] = "lava",
     deadline: Deadline = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Run samples through a network file."""
-    from ..export.files import replacing
+    from ..export import files
     from ..export.formats import load
     from ..sim.simulate import simulate as run
 
+    output, to = console.destination(output)
+    if output is not None:
+        files.check(output, force=force)
     x = inputs.read_array(input_file)
     record = load(net, steps=x.shape[-1] if x.ndim else None)
     with console.progress() as show:
@@ -35,15 +39,18 @@ def simulate(
         trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]
     if output is not None:
         arrays = {f"{layer}.{name}": array for layer, of in trace.layers.items() for name, array in of.items()}
-        with replacing(output) as temporary, open(temporary, "wb") as stream:
+        with files.replacing(output) as temporary, open(temporary, "wb") as stream:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # numpy types the names too narrowly
-    spikes = {layer: int(of["s"].sum()) for layer, of in trace.layers.items() if "s" in of}
+    sent = {layer: of["s"] for layer, of in trace.layers.items() if "s" in of}
+    spikes = {layer: int(np.count_nonzero(raster)) for layer, raster in sent.items()}
+    graded = {layer: int(raster.sum()) for layer, raster in sent.items() if raster.size and np.abs(raster).max() > 1}
     outputs = trace.output(record)
     if as_json:
-        console.print_json({"backend": backend, "samples": len(outputs), "spikes": spikes, "output": outputs.tolist()})
+        found = {"backend": backend, "samples": len(outputs), "spikes": spikes, "payloads": graded}
+        console.print_json(found | {"output": outputs.tolist()}, to)
         return
-    console.OUT.print(
-        f"{len(outputs)} samples on {backend}; spikes: " + ", ".join(f"{k} {v:,}" for k, v in spikes.items())
-    )
+    told = (f"{k} {v:,}" + (f" with payloads of {graded[k]:,}" if k in graded else "") for k, v in spikes.items())
+    to.print(f"{len(outputs)} samples on {backend}; spikes: " + ", ".join(told))
     for i, row in enumerate(outputs):
-        console.OUT.print(f"sample {i}: output {row.tolist()}, largest at {int(row.argmax())}")
+        largest = f", largest at {int(row.argmax())}" if len(row) > 1 else ""
+        to.print(f"sample {i}: output {row.tolist()}{largest}")

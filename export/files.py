@@ -1,19 +1,30 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what stands where they are to go."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import shutil
+import socket
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..contract.errors import InputError
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, *_FULL}
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file beside `path` that takes its place when the block ends without an error.
+    """Give a temporary file that takes the place of `path` when the block ends without an error.
+
+    A link stays, and what it leads to is replaced; a file keeps its mode and owner. A device or a pipe is no file that
+    could be replaced: what was written goes through it.
 
     Parameters
     ----------
@@ -28,21 +39,127 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The folder does not exist or cannot be written to.
+        The folder does not exist or cannot be written to, `path` is a folder, or the disk is full.
     """
-    path = Path(path)
+    named = Path(path)
+    before = _status(named)
+    through = _goes_through(named, before)
+    path = named if through else Path(os.path.realpath(named))
+    if not through:
+        _remove_abandoned(path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        folder = None if through else path.parent
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name[:100]}.{_writer()}.")
     except OSError as error:
-        raise InputError(f"{path}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
+        raise InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's are private to the user
-        os.replace(temporary, path)
+        if through:
+            with open(temporary, "rb") as written, open(path, "wb") as to:
+                shutil.copyfileobj(written, to)
+        else:
+            _take_after(temporary, before)
+            os.replace(temporary, path)
+    except OSError as error:
+        if _number(error) not in _DENIED:
+            raise
+        full = _number(error) in _FULL
+        hint = "Free some space, or choose another folder" if full else "Choose another place"
+        raise InputError(f"{named}: cannot be written ({os.strerror(_number(error))}). {hint}.") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check(path: str | os.PathLike[str], *, force: bool = True) -> None:
+    """Refuse a place for a file before the work for it is done.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the file shall be.
+    force : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or cannot be written to, `path` is a folder, or it exists and may not be replaced.
+    """
+    named, path = Path(path), Path(os.path.realpath(path))
+    before = _status(named)
+    if _goes_through(named, before):
+        return
+    if before is not None and not force:
+        raise InputError(f"{named} exists. Name another file, or replace it with --force.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.{_writer()}.")
+    except OSError as error:
+        raise InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
+    os.close(handle)
+    os.unlink(name)
+
+
+def _goes_through(named: Path, found: os.stat_result | None) -> bool:
+    """Whether what is written goes through a device or a pipe, also one that leads to a file, as /dev/stdout can."""
+    return found is not None and (not stat.S_ISREG(found.st_mode) or str(named).startswith(("/dev/", "/proc/")))
+
+
+def _status(named: Path) -> os.stat_result | None:
+    """Return what stands at a place, None for nothing."""
+    try:
+        found = named.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{named} is a folder. Name a file in it.")
+    if stat.S_ISSOCK(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        raise InputError(f"{named} is a socket or a disk. Name a file.")
+    return found
+
+
+def _take_after(temporary: Path, before: os.stat_result | None) -> None:
+    """Give a new file the mode and the owner of the one that it replaces, or those of a file that a user makes."""
+    os.chmod(temporary, 0o666 & ~_umask() if before is None else stat.S_IMODE(before.st_mode))
+    if before is not None:
+        with contextlib.suppress(OSError):  # only root may give files away
+            os.chown(temporary, before.st_uid, before.st_gid)
+
+
+def _writer() -> str:
+    """Return who writes a temporary file: machine and process."""
+    return f"{re.sub('[^A-Za-z0-9]', '', socket.gethostname())[:32]}-{os.getpid()}"
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files for the same place whose processes, of this machine, were killed."""
+    host, _ = _writer().split("-")
+    pattern = re.compile(rf"\.{re.escape(path.name[:100])}\.{host}-(\d+)\.[a-z0-9_]+")
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(path.parent):
+            found = pattern.fullmatch(entry.name)
+            if found and int(found[1]) != os.getpid() and not _runs(int(found[1])):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _number(error: OSError) -> int:
+    """Return an error's number; HDF5 has it in its words only."""
+    found = re.search(r"errno = (\d+)", str(error))
+    return error.errno or (int(found[1]) if found else 0)
 
 
 def _umask() -> int:

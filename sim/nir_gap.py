@@ -28,7 +28,7 @@ def real_spikes(imported: Imported, x: npt.ArrayLike) -> tuple[dict[str, npt.NDA
     ----------
     imported : Imported
         The graph.
-    x : array_like, shape (samples, channels, steps)
+    x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
         Input spikes.
 
     Returns
@@ -39,6 +39,8 @@ def real_spikes(imported: Imported, x: npt.ArrayLike) -> tuple[dict[str, npt.NDA
         The read-out summed over time, or spike counts.
     """
     arriving: npt.NDArray[Any] = np.asarray(x)
+    if arriving.ndim == 5:  # images, which a record's layers take flattened
+        arriving = arriving.reshape(len(arriving), -1, arriving.shape[-1])
     spikes: dict[str, npt.NDArray[np.int8]] = {}
     output = np.zeros((len(arriving), 0))
     for record, layer in zip(imported.net.layers, imported.layers, strict=True):

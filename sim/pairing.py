@@ -70,7 +70,7 @@ class Paired(NamedTuple):
 
 def pair(
     net: Net,
-    payload: npt.NDArray[np.int32],
+    payload: Callable[[Samples], npt.NDArray[np.int32]],
     a: Side,
     b: Side,
     samples: npt.NDArray[np.int64],
@@ -87,8 +87,8 @@ def pair(
     ----------
     net : Net
         The record that is simulated.
-    payload : ndarray of int32, shape (all samples, channels, steps)
-        Input of the network, encoded.
+    payload : callable
+        Gives the encoded input of the network for samples, int32 of shape (samples, channels, steps).
     a, b : Side
         The backends.
     samples : ndarray of int64
@@ -122,7 +122,7 @@ def pair(
         comparisons.append(comparison)
         outputs.append([trace.output(net) for trace in traces])
         if registers:
-            headrooms.append(headroom.measure(net, payload[part], traces))
+            headrooms.append(headroom.measure(net, payload(part), traces))
         if ends is not None:
             replayed = ends.replay(part, traces[1])
             differs = differs or whole.difference(traces[0].answer, replayed)
@@ -141,7 +141,7 @@ def pair(
         comparison = compare(*shown)
     why: Diagnosis | None = None
     if comparison.first is not None:
-        why = diagnose(net, payload[traced], *shown, comparison.first, trained=trained, progress=progress)
+        why = diagnose(net, payload(traced), *shown, comparison.first, trained=trained, progress=progress)
         why = why.renamed(int(traced[comparison.first.sample]))
     return Paired(
         comparison=merge(comparisons, parts),

@@ -65,7 +65,7 @@ class Torch:
     Attributes
     ----------
     given : ndarray of float32, shape (samples, channels, steps)
-        What arrives at the network behind the module's front end.
+        What arrives at the network behind the module's front end, if all samples run at once.
 
     Raises
     ------
@@ -76,11 +76,27 @@ class Torch:
     def __init__(self, found: Network, net: Net, x: npt.NDArray[Any]) -> None:
         assert found.capture is not None
         self._found, self._net, self._x, self._capture = found, net, x, found.capture
-        given = self._capture.front(x).detach().cpu().numpy()
-        self.given = given.reshape(len(given), -1, given.shape[-1])
+        self.given = self._front(np.arange(len(x)))
+        self._last: tuple[bytes, npt.NDArray[Any]] | None = None
         first = found.blocks[0].module
         if not is_own_block(first) and not rounds_input(first):
             _check_units(net, self.given)
+
+    def arriving(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Return what arrives at the network when the module runs on just these samples.
+
+        A front end may round otherwise for another batch, as torch's convolutions do, or see the whole batch.
+        """
+        if self._capture.takes_input:
+            return self.given[samples]
+        key = samples.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._front(samples)
+        return self._last[1]
+
+    def _front(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        given = self._capture.front(self._x[samples]).detach().cpu().numpy()
+        return given.reshape(len(given), -1, given.shape[-1])
 
     def run(self, samples: npt.NDArray[np.int64], *, registers: bool = True) -> Trace:
         """Run samples through the module and return what its neurons did, and its answer."""
@@ -119,10 +135,10 @@ class Torch:
     def _check_arrivals(self, received: list[torch.Tensor], samples: npt.NDArray[np.int64]) -> None:
         """Refuse a run in which the network's input was not what the simulations are given."""
         first = received[0].detach().cpu().numpy()
-        if not np.array_equal(first.reshape(len(first), -1, first.shape[-1]), self.given[samples]):
+        if not np.array_equal(first.reshape(len(first), -1, first.shape[-1]), self.arriving(samples)):
             raise UnsupportedError(
-                "What arrives at the first block changes from run to run, or with the samples beside it: forward "
-                "draws random numbers, keeps state, or normalises over the batch. Fix that in front of the module."
+                "What arrives at the first block changes from run to run: forward draws random numbers of its own "
+                "generator, or keeps state. Give it a fixed seed, or do that in front of the module."
             )
 
 

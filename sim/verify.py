@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .float_twin import FloatTwin
     from .gaps import FloatGap
 
+Payload = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int32]]
+"""Gives the encoded input of samples."""
 Tell = Callable[[str, int, int], None]
 """Called with (what runs, done, in all)."""
 
@@ -121,7 +123,11 @@ def verify(
             host=subject.host,
             notes=subject.notes,
         )
-    payload = encode(net, subject.given)  # refuses what does not fit before anything runs
+    every = encode(net, subject.given)  # refuses what does not fit before anything runs
+
+    def payload(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        return every[samples] if subject.arriving is None else encode(net, subject.arriving(samples))
+
     sides = [*subject.sides]
     for backend in backends:
         run = _runner(net, payload, backend, deadline, _part(progress, "Lava steps"))
@@ -134,7 +140,7 @@ def verify(
     first, *others = sides
     for other in others:
         with_lava = "lava" in (first.name, other.name)
-        chosen = _chosen(len(payload), lava_samples if with_lava else None, seed)
+        chosen = _chosen(len(every), lava_samples if with_lava else None, seed)
         names: tuple[str, str] = (first.name, other.name)
         scores: tuple[Any, Any] = (None, None)
         if sweep is not None and swept_pair is not None and other.name == "lava":
@@ -159,7 +165,7 @@ def verify(
         for name, output, rows in zip(names, found[-1].output, scores, strict=True):
             if name not in answers or len(answers[name].samples) < len(chosen):
                 answers[name] = Answers(chosen, output, rows)
-    return _verdict(subject, found, answers, hashlib.sha256(payload.tobytes()).hexdigest())
+    return _verdict(subject, found, answers, hashlib.sha256(every.tobytes()).hexdigest())
 
 
 def _refuse_backends(backends: Sequence[str]) -> None:
@@ -179,6 +185,8 @@ class _Subject(NamedTuple):
     """The record that is simulated."""
     given: npt.NDArray[Any]
     """Its input in SLAYER's units."""
+    arriving: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]] | None = None
+    """The same for some samples that run by themselves; None if that is no other."""
     trained: Net | None = None
     """That of the trained module, if one was given."""
     altered: tuple[tuple[str, Any, Any], ...] = ()
@@ -226,6 +234,7 @@ def _subject(network: Any, x: npt.ArrayLike, file: str | os.PathLike[str] | None
     return _Subject(
         net=net,
         given=torch.given,
+        arriving=None if captured.takes_input else torch.arriving,
         trained=trained,
         altered=altered,
         sides=(Side("torch", torch.run, partial(torch.run, registers=False)),),
@@ -278,7 +287,7 @@ def _named_as(trained: Net, stored: Net) -> Net:
 
 def _twinned(torch: Any, twin: FloatTwin, has_tail: bool, samples: npt.NDArray[np.int64], fixed: Trace) -> FloatGap:
     """Return what quantisation costs on samples; in the module's own classes, if it makes them on the host."""
-    found = twin.run(torch.given[samples])
+    found = twin.run(torch.arriving(samples))
     if not has_tail:
         return twin.compare(found, fixed)
     without = whole.scores(torch.replay_real(samples, twin.outputs(found)), len(samples))
@@ -288,13 +297,13 @@ def _twinned(torch: Any, twin: FloatTwin, has_tail: bool, samples: npt.NDArray[n
 
 def _runner(
     net: Net,
-    payload: npt.NDArray[np.int32],
+    payload: Payload,
     backend: Backend,
     deadline: float | None,
     progress: Callable[[int, int], None] | None,
 ) -> Run:
     def run(samples: npt.NDArray[np.int64]) -> Trace:
-        return run_payload(net, payload[samples], backend, deadline=deadline, progress=progress)
+        return run_payload(net, payload(samples), backend, deadline=deadline, progress=progress)
 
     return run
 
@@ -350,16 +359,14 @@ def _chosen(available: int, wanted: int | None, seed: int) -> npt.NDArray[np.int
     return np.sort(np.random.default_rng(seed).choice(available, wanted, replace=False))
 
 
-def _without_registers(
-    net: Net, payload: npt.NDArray[np.int32], backend: str, run: Run, samples: npt.NDArray[np.int64]
-) -> Trace:
+def _without_registers(net: Net, payload: Payload, backend: str, run: Run, samples: npt.NDArray[np.int64]) -> Trace:
     """Run samples and return every spike and what a read-out holds after the last step."""
     if backend == "engine":
         from . import engine
 
         output = [(net.readout.name, "v")] if net.readout else []
         spikes = [(layer.name, SPIKES) for layer in net.layers if SPIKES in VARIABLES[type(layer.neuron)]]
-        trace = engine.run(net, payload[samples], record=[*spikes, *output])
+        trace = engine.run(net, payload(samples), record=[*spikes, *output])
     else:
         trace = run(samples)
     return without_registers(trace, net)

@@ -40,27 +40,58 @@ def difference(a: Any, b: Any, where: str = "its output") -> str:
     where : str
         What they are called.
     """
-    if hasattr(a, "detach"):
-        a, b = (each.detach().cpu().numpy() if hasattr(each, "detach") else each for each in (a, b))
+    try:
+        return _difference(a, b, where)
+    except RecursionError:
+        return f"{where} contains itself, and cannot be compared"
+
+
+def _difference(a: Any, b: Any, where: str) -> str:
     if type(a) is not type(b):
         return f"{where} is a {type(a).__name__} in one run and a {type(b).__name__} in the other"
+    if hasattr(a, "detach"):
+        arrays = [_array(each) for each in (a, b)]
+        if arrays[0] is None or arrays[1] is None:
+            return f"{where} is a tensor of {a.layout}, {a.dtype}, which cannot be compared. Return a dense one"
+        if a.dtype != b.dtype:
+            return f"{where} is of {a.dtype} in one run and of {b.dtype} in the other"
+        return _of_numbers(arrays[0], arrays[1], where)
+    if isinstance(a, np.ndarray) and a.dtype == object:
+        return f"{where} is an array of objects, which cannot be compared. Return tensors or numbers"
     if isinstance(a, np.ndarray | np.generic | int | float | complex | bool):
         return _of_numbers(np.asarray(a), np.asarray(b), where)
     if hasattr(a, "__dataclass_fields__"):
         a, b = ({name: getattr(each, name) for name in a.__dataclass_fields__} for each in (a, b))
     if isinstance(a, Mapping):
-        if list(a) != list(b):
-            return f"{where} has the entries {list(a)} in one run and {list(b)} in the other"
-        found = (difference(a[key], b[key], f"{where}[{key!r}]") for key in a)
-        return next(filter(None, found), "")
+        return _of_mappings(a, b, where)
     if isinstance(a, tuple | list):
         if len(a) != len(b):
             return f"{where} has {len(a)} parts in one run and {len(b)} in the other"
-        found = (difference(x, y, f"{where}[{i}]") for i, (x, y) in enumerate(zip(a, b, strict=True)))
+        found = (_difference(x, y, f"{where}[{i}]") for i, (x, y) in enumerate(zip(a, b, strict=True)))
         return next(filter(None, found), "")
     if a is None or isinstance(a, str | bytes):
-        return "" if a == b else f"{where} is {a!r} in one run and {b!r} in the other"
+        return "" if a == b else f"{where} is {a!r:.100} in one run and {b!r:.100} in the other"
     return f"{where} is a {type(a).__name__}, which cannot be compared. Return tensors, numbers, tuples or dictionaries"
+
+
+def _of_mappings(a: Mapping[Any, Any], b: Mapping[Any, Any], where: str) -> str:
+    if not all(isinstance(key, str | int | float | tuple | None) for key in a):
+        return f"{where} has keys of another kind than texts and numbers, and cannot be compared"
+    if list(a) != list(b):
+        return f"{where} has the entries {list(a)} in one run and {list(b)} in the other"
+    found = (_difference(a[key], b[key], f"{where}[{key!r}]") for key in a)
+    return next(filter(None, found), "")
+
+
+def _array(tensor: Any) -> npt.NDArray[Any] | None:
+    """Return a tensor's values, None if it is of a kind that has no such: quantized or nested."""
+    try:
+        dense = tensor.detach().to_dense() if str(tensor.layout) != "torch.strided" else tensor.detach()
+        dense = dense.cpu().resolve_conj().resolve_neg()
+        narrow = str(dense.dtype) in ("torch.bfloat16", "torch.float16") or "float8" in str(dense.dtype)
+        return np.asarray((dense.float() if narrow else dense).numpy())
+    except (RuntimeError, TypeError, NotImplementedError):
+        return None
 
 
 def _of_numbers(a: npt.NDArray[Any], b: npt.NDArray[Any], where: str) -> str:
@@ -81,7 +112,9 @@ def scores(answer: Any, samples: int) -> npt.NDArray[Any] | None:
     """Return what a module returned as one row of numbers a sample, if it is that: float, shape (samples, outputs)."""
     if not hasattr(answer, "detach"):
         return None
-    found: npt.NDArray[Any] = answer.detach().cpu().float().numpy() if answer.is_floating_point() else np.zeros(0)
+    found = _array(answer) if answer.is_floating_point() else None
+    if found is None:
+        return None
     return found if found.ndim == 2 and len(found) == samples and found.shape[1] > 1 else None
 
 

@@ -201,7 +201,7 @@ TAILS = {
     "softmax": (lambda: chain(lambda self, x: self.b(self.a(x)).sum(-1).softmax(-1)), ["sum over time", "softmax"]),
     "classes": (lambda: chain(lambda self, x: self.b(self.a(x)).sum(-1).argmax(-1)), ["sum over time", "argmax"]),
     "lstm": (lambda: chain(after_lstm, lstm=nn.LSTM(8, 4, batch_first=True)), None),
-    "numpy": (lambda: chain(through_numpy), ["mean over time"][:0]),
+    "numpy": (lambda: chain(through_numpy), ["numpy", "what no torch operation shows"]),
     "doubled": (lambda: chain(lambda self, x: self.b(self.a(x)) * 2), ["multiply"]),
     "negated": (lambda: chain(lambda self, x: -self.b(self.a(x))), ["negate"]),
     "channels flipped": (lambda: chain(lambda self, x: self.b(self.a(x)).flip(1)), ["flip"]),

@@ -17,7 +17,8 @@ from . import guard, probes
 from .graph import Found, Layer, layers_of
 from .host import Host, Operation, operations
 from .playback import Cue, OtherCallsError, Player, Watcher, until_enough
-from .provenance import INPUT, Recorder, tensors_in
+from .provenance import INPUT, Recorder, Value, snapshot, tensors_in
+from .shadow import ancestors
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +70,7 @@ class Capture:
         """
         watcher = Watcher(self.cues)
         with guard.undisturbed(self.module):
-            answer = self._run(x, watcher)
+            answer = snapshot(self._run(x, watcher))
             self._expect_all(len(watcher.outputs), x)
         received = [_joined([watcher.received[i] for i in layer.receives]) for layer in self.layers]
         outputs = [_joined([watcher.outputs[i] for i in layer.calls]) for layer in self.layers]
@@ -79,7 +80,9 @@ class Capture:
         """Return what the module returns if its layers put out `outputs`, a tensor over all steps or None to run it."""
         player = self._player(outputs)
         with guard.undisturbed(self.module):
-            return self._run(x, player)
+            answer = snapshot(self._run(x, player))
+            self._expect_all(len(player.received), x)
+            return answer
 
     def front(self, x: npt.NDArray[Any]) -> torch.Tensor:
         """Return what the first layer receives for an input; no block runs for it."""
@@ -164,6 +167,13 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
     InputError
         The module does not take the sample.
     """
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{module!r:.100} is no torch module. Give the module that was trained.")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UnsupportedError(
+            f"{type(module).__name__}: inside TorchScript nobody sees which blocks are called. Give the module that "
+            "was scripted."
+        )
     x = guard.plain(sample)
     if x.ndim < 2 or not len(x):
         raise InputError(f"sample has shape {x.shape}; expected (samples, channels, steps) and at least one sample.")
@@ -175,28 +185,72 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
         taken = guard.tensor(module, x)
         recorder.enter(taken)
         try:
-            with recorder.functions(), recorder:
+            with guard.undisturbed(module), recorder.functions(), recorder:
                 answer = guard.run(module, taken, recorder)
+                returned = _tensors(answer)
+                answers = [recorder.value(tensor) for tensor in returned]
+                answer = snapshot(answer)
         except InputError as error:
             raise CaptureError(error, recorder.failed) from error.__cause__
-        answers = [recorder.value(tensor) for tensor in tensors_in(answer)]
         parts = dict(module.named_modules())
-        found = layers_of(recorder, names, None if None in answers else answers, type(module).__name__, x.shape[-1])
+        known = None if None in answers else answers
+        found = layers_of(recorder, names, known, type(module).__name__, x.shape[-1])
         cues = tuple(Cue(call.part, call.role) for call in recorder.calls)
         captured = Capture(
             module=module,
             layers=found.layers,
-            host=_host(recorder, found, parts),
+            host=_host(recorder, found, answers, answer, parts),
             notes=found.notes,
             takes_input=found.takes_input,
             cues=cues,
         )
         # The input once more: what was given before may have been written into.
         notes = probes.run(captured, guard.tensor(module, x), found, recorder)
+        if not any(value is not None and value.roots > INPUT for value in answers):
+            _refuse_vacuous(captured, x, answer)
     return replace(captured, notes=(*found.notes, *notes))
 
 
-def _host(recorder: Recorder, found: Found, parts: Mapping[str, nn.Module]) -> Host:
+def _tensors(answer: Any) -> list[torch.Tensor]:
+    try:
+        return list(tensors_in(answer))
+    except RecursionError:
+        raise UnsupportedError(
+            "What the module returns contains itself. Return tensors, tuples or dictionaries."
+        ) from None
+
+
+def _refuse_vacuous(captured: Capture, x: npt.NDArray[Any], answer: Any) -> None:
+    """Refuse a module whose answer shows nothing of its blocks, by no torch operation and by no other way either."""
+    others = [1 - layer.output if layer.output.numel() else layer.output for layer in captured.layers]
+    again = captured.replay(x, others)
+    if not _changed(answer, again):
+        raise UnsupportedError(
+            f"{type(captured.module).__name__}: what it returns does not depend on its blocks. Return what they put "
+            "out."
+        )
+
+
+def _changed(a: Any, b: Any) -> bool:
+    """Whether two answers of a module differ anywhere."""
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return a.shape != b.shape or not torch.equal(a, b)
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) != len(b) or any(map(_changed, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) != list(b) or any(_changed(a[key], b[key]) for key in a)
+    if hasattr(a, "__dataclass_fields__") and hasattr(b, "__dataclass_fields__"):
+        return _changed(vars(a), vars(b))
+    return not np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
+
+
+def _host(
+    recorder: Recorder,
+    found: Found,
+    answers: Sequence[Value | None],
+    answer: Any,
+    parts: Mapping[str, nn.Module],
+) -> Host:
     """Return what runs on the host: the events behind the network's input, and those behind its outputs."""
     before: list[Operation] = []
     if not found.takes_input:
@@ -204,15 +258,43 @@ def _host(recorder: Recorder, found: Found, parts: Mapping[str, nn.Module]) -> H
     if not found.takes_input and not before:  # values left torch, and came back
         places = [Operation(read.name.strip("_"), read.place) for read in recorder.reads if read.roots == INPUT]
         before = places or [Operation("values that no torch operation makes of the input", found.layers[0].place)]
+    if found.joins_steps:
+        return Host(tuple(before), ())
+    return Host(tuple(before), tuple(_behind(recorder, found, answers, answer, parts)))
+
+
+def _behind(
+    recorder: Recorder,
+    found: Found,
+    answers: Sequence[Value | None],
+    answer: Any,
+    parts: Mapping[str, nn.Module],
+) -> list[Operation]:
+    """Return what makes the module's answer: of what the network puts out, and of the input beside it."""
+    made = {event.serial for event in ancestors([value for value in answers if value is not None])}
+    made |= {event.serial for event in recorder.events if event.roots > INPUT and event.serial not in found.inner}
     of_layers = {call for layer in found.layers for call in (*layer.calls, *layer.receives)}
     after: dict[Operation, None] = {}
-    for event in () if found.joins_steps else recorder.events:
+    for event in recorder.events:
         if event.call is not None and event.call not in of_layers:
             call = recorder.calls[event.call]
             after[Operation(f"{type(call.part).__name__} {call.role}s", call.place._replace(module=""))] = None
-        elif event.roots > INPUT and event.serial not in found.inner:
+        elif event.serial in made - found.front:
             after.update(dict.fromkeys(operations([event], parts)))
-    return Host(tuple(before), tuple(after))
+    reads = [read for read in recorder.reads if read.roots > INPUT and read.name not in ("item", "__bool__")]
+    after.update((Operation(read.name.strip("_"), read.place), None) for read in reads)
+    if None in answers or _holds_more(answer):
+        after[Operation("what no torch operation shows", None)] = None
+    return list(after)
+
+
+def _holds_more(answer: Any) -> bool:
+    """Whether an answer holds arrays or texts, which torch does not see being made."""
+    if isinstance(answer, np.ndarray | str | bytes):
+        return True
+    if isinstance(answer, tuple | list):
+        return any(map(_holds_more, answer))
+    return isinstance(answer, dict) and any(map(_holds_more, answer.values()))
 
 
 def _joined(chunks: list[Any]) -> torch.Tensor:
@@ -228,7 +310,8 @@ def _blank(output: torch.Tensor, samples: int) -> torch.Tensor:
 @contextlib.contextmanager
 def _eagerly(module: nn.Module) -> Any:
     """Run compiled modules as they are written, where there are any: what is compiled shows no operations."""
-    if not any(type(part).__name__ == "OptimizedModule" for part in module.modules()):
+    compiled = (getattr(part, "_compiled_call_impl", None) is not None for part in module.modules())
+    if not any(type(part).__name__ == "OptimizedModule" for part in module.modules()) and not any(compiled):
         yield
         return
     if not hasattr(torch.compiler, "set_stance"):

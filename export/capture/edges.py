@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,6 @@ import torch
 from ...contract.errors import UnsupportedError
 from .host import plain_word
 from .place import Place
-from .provenance import Event
 from .rules import Elements, Terms
 from .shadow import Opaque
 
@@ -37,19 +37,46 @@ class Edge(NamedTuple):
         return same and bool((self.factors == 1).all())
 
 
+class Located(NamedTuple):
+    """Where elements come from: arrays of one shape; what is number 0 has source `NOTHING`."""
+
+    source: IntArray
+    """The layer, or `INPUT_SOURCE` or `OTHER`."""
+    sample: IntArray
+    element: IntArray
+    step: IntArray
+    """Counted over all calls of the layer."""
+
+
+NOTHING, OTHER, INPUT_SOURCE = -3, -2, -1
+
+
 class Ranges(NamedTuple):
-    """Whose elements the numbers of `spikeproof.export.capture.shadow` are."""
+    """Whose elements the numbers of `spikeproof.export.capture.shadow` are, one entry a root."""
 
-    starts: npt.NDArray[np.int64]
-    """The first number of each root."""
-    roots: tuple[int | None, ...]
-    """Call whose output it is; None for the module's input."""
-    shapes: tuple[tuple[int, ...], ...]
+    starts: IntArray
+    """The first number."""
+    calls: tuple[int | None, ...]
+    """The call whose output it is; None for the module's input."""
+    sources: IntArray
+    """The layer whose call that is, or `INPUT_SOURCE`, or `OTHER` for synapses by themselves."""
+    elements: IntArray
+    """Elements a sample and step."""
+    steps: IntArray
+    offsets: IntArray
+    """Steps of the calls of the same layer before."""
 
-    def owner(self, numbers: IntArray) -> IntArray:
-        """Return which of the roots each number belongs to, -1 for number 0."""
-        found = np.searchsorted(self.starts, numbers, side="right") - 1
-        return np.where(numbers == 0, -1, found)
+    def locate(self, numbers: IntArray) -> Located:
+        """Return where numbered elements come from."""
+        root = np.searchsorted(self.starts, numbers, side="right") - 1
+        offset = numbers - self.starts[root]
+        elements, steps = self.elements[root], self.steps[root]
+        return Located(
+            np.where(numbers == 0, NOTHING, self.sources[root]),
+            offset // (elements * steps),
+            offset // steps % elements,
+            offset % steps + self.offsets[root],
+        )
 
 
 class Arrival(NamedTuple):
@@ -85,50 +112,87 @@ def matches(found: Arrival, elements: Elements, received: torch.Tensor) -> bool:
     return torch.equal(found.apply(elements.values), received.detach().cpu().to(torch.float64))
 
 
-def edge_of(found: Arrival, owner: int, ranges: Ranges, source: int | None, where: str, moves: Place | None) -> Edge:
-    """Return the map of an arrival all of whose elements are of one root.
+def joined(arrivals: Sequence[Arrival]) -> Arrival:
+    """Return what arrives in several calls of a layer as one arrival over all steps."""
+    if len(arrivals) == 1:
+        return arrivals[0]
+    terms = max(len(each.numbers) for each in arrivals)
+
+    def filled(array: npt.NDArray[Any], value: float) -> npt.NDArray[Any]:
+        return np.pad(array, [(0, terms - len(array)), *[(0, 0)] * (array.ndim - 1)], constant_values=value)
+
+    numbers = np.concatenate([filled(each.numbers, 0) for each in arrivals], axis=-1)
+    factors = np.concatenate([filled(each.factors, 1) for each in arrivals], axis=-1)
+    return Arrival(numbers, factors)
+
+
+class Way(NamedTuple):
+    """Between which layers a map stands, for messages."""
+
+    names: Sequence[str]
+    """What layers are called."""
+    target: str
+    place: Place
+    """Where the layer is called."""
+    moves: Place | None
+    """The last operation in front of it."""
+    looped: bool
+    """Whether a loop over time calls it."""
+
+    def between(self, source: int) -> str:
+        """Return the words for where a map from `source` stands."""
+        return f"between {'the input' if source < 0 else self.names[source]} and {self.target}"
+
+
+def edges_of(found: Arrival, ranges: Ranges, way: Way) -> tuple[Edge, ...]:
+    """Return the maps that an arrival is made of, one a source.
 
     Parameters
     ----------
     found : Arrival
-        Shape (terms, samples, ..., steps).
-    owner : int
-        The root, among `ranges`.
+        Shape (terms, samples, ..., steps), over all calls of the layer.
     ranges : Ranges
         Whose elements the numbers are.
-    source : int or None
-        What the edge calls it.
-    where : str
-        Between which blocks, for messages.
-    moves : Place or None
-        The last operation that moves data, for messages.
+    way : Way
+        For messages.
 
     Raises
     ------
     UnsupportedError
-        The map is not the same for all samples and steps, or multiplies by fractions.
+        A map is not the same for all samples and steps, or multiplies by fractions.
     """
-    place = "" if moves is None else f"{moves}: "
-    shape, start = ranges.shapes[owner], int(ranges.starts[owner])
-    terms, samples, steps = len(found.numbers), found.numbers.shape[1], found.numbers.shape[-1]
-    if len(shape) < 3 or found.numbers.ndim < 4:
+    if found.numbers.ndim < 4:
         raise UnsupportedError(
-            f"{place}what {where} is passed has no axis of steps. Blocks take tensors of (samples, ..., steps)."
+            f"{way.moves or way.place}: what {way.target} is passed has no axis of steps. Blocks take tensors of "
+            "(samples, ..., steps)."
         )
-    numbers = found.numbers.reshape(terms, samples, -1, steps)
-    factors = found.factors.reshape(numbers.shape)
-    n, element, t = _split(numbers - start, (shape[0], int(np.prod(shape[1:-1])), shape[-1]))
-    some = numbers > 0
-    if not (np.where(some, t, np.arange(steps)) == np.arange(steps)).all() or steps != shape[-1]:
+    shape = found.numbers.shape
+    numbers = found.numbers.reshape(shape[0], shape[1], -1, shape[-1])
+    at = ranges.locate(numbers)
+    sources = [int(source) for source in np.unique(at.source) if source > NOTHING]
+    return tuple(_edge(at, found.factors.reshape(numbers.shape), source, way) for source in sources)
+
+
+def _edge(at: Located, factors: npt.NDArray[np.float64], source: int, way: Way) -> Edge:
+    some = at.source == source
+    place, where = f"{way.moves or way.place}: ", way.between(source)
+    own_step, own_sample = np.arange(some.shape[-1]), np.arange(some.shape[1])[:, None, None]
+    late = np.where(some, own_step - at.step, 0)
+    if late.any():
+        if way.looped and (late >= 0).all() and source >= 0:
+            raise UnsupportedError(
+                f"{way.place}: the loop over time feeds back to {way.target} what {way.names[source]} put out "
+                f"{late.max()} steps before. Use a Recurrent block."
+            )
         raise UnsupportedError(
             f"{place}steps are mixed {where}. A layer receives in a step what was sent in that step; for a delay, "
             "use delay=True or delay_shift=True of the block before."
         )
-    if not (np.where(some, n, np.arange(samples)[:, None, None]) == np.arange(samples)[:, None, None]).all():
+    if (np.where(some, at.sample, own_sample) != own_sample).any():
         raise UnsupportedError(f"{place}samples are mixed {where}. Every sample runs by itself on a chip.")
-    element = np.where(some, element, -1)
-    same = (element == element[:, :1, :, :1]).all() and (factors == factors[:, :1, :, :1]).all()
-    if not same:
+    element = np.where(some, at.element, -1)
+    factors = np.where(some, factors, 1.0)
+    if not ((element == element[:, :1, :, :1]).all() and (factors == factors[:, :1, :, :1]).all()):
         raise UnsupportedError(
             f"{place}another map for other samples or steps stands {where}. Synapses are the same in every step."
         )
@@ -139,12 +203,8 @@ def edge_of(found: Arrival, owner: int, ranges: Ranges, source: int | None, wher
             f"{place}spikes arrive times {factors[broken][0]:g} {where}. Put the factor into the weights of the "
             "second; between blocks only whole factors belong to synapses."
         )
-    return Edge(source, element, factors.astype(np.int64))
-
-
-def _split(offsets: IntArray, shape: tuple[int, int, int]) -> tuple[IntArray, IntArray, IntArray]:
-    _, elements, steps = shape
-    return offsets // (elements * steps), offsets // steps % elements, offsets % steps
+    used = (element >= 0).any(-1)
+    return Edge(None if source < 0 else source, element[used], factors[used].astype(np.int64))
 
 
 def refuse_opaque(opaque: Opaque, where: str, spikes: str) -> UnsupportedError:
@@ -169,8 +229,3 @@ def refuse_opaque(opaque: Opaque, where: str, spikes: str) -> UnsupportedError:
         f"{place}{name} stands {where}, and of {spikes} it makes something that no synapse delivers. Leave it out, "
         "make it a block, or move it behind the last block, where it runs on the host."
     )
-
-
-def last_move(events: list[Event]) -> Place | None:
-    """Return where the last operation of events stands."""
-    return next((event.place for event in reversed(events) if not event.is_root), None)

@@ -82,6 +82,7 @@ def refuse_branches(recorder: Recorder, entries: Sequence[Entry]) -> None:
 def used_calls(recorder: Recorder, entries: Sequence[Entry], answers: Sequence[Value | None] | None) -> set[int]:
     """Return the calls of layers on whose outputs another layer's input or the module's answer depends."""
     if answers is None or any(value is None for value in answers) or not answers:
+        # Part of the answer is not known, or it is no tensor: whether it depends on the blocks, a replay shows.
         return {entry.returns for entry in entries}
     bits = 0
     for value in answers:

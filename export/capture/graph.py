@@ -11,7 +11,7 @@ import torch
 
 from ...contract.errors import UnsupportedError
 from . import loops
-from .edges import Arrival, Edge, Ranges, arrival, edge_of, last_move, matches, refuse_opaque
+from .edges import INPUT_SOURCE, OTHER, Arrival, Edge, Ranges, Way, arrival, edges_of, joined, matches, refuse_opaque
 from .entries import Entry, call_name, entries_of, refuse_branches, used_calls
 from .host import plain_word
 from .place import Place
@@ -136,15 +136,24 @@ class _Reading:
         self.shadows, self.elements = shadows(
             [*wanted, *(self.answers if loops_over_time else ())], recorder.roots, unary
         )
-        events = list(recorder.roots)
-        sizes = [sum(tensor.numel() for tensor in recorder.roots[event]) for event in events]
-        self.ranges = Ranges(
-            starts=np.concatenate([[1], 1 + np.cumsum(sizes)[:-1]]).astype(np.int64),
-            roots=tuple(event.call for event in events),
-            shapes=tuple(tuple(recorder.roots[event][0].shape) if recorder.roots[event] else () for event in events),
-        )
         self.layer_of = {entry.returns: (i, k) for i, group in enumerate(self.groups) for k, entry in enumerate(group)}
+        self.ranges = self._ranges()
         self.arrivals: dict[int, Arrival | None] = {}
+
+    def _ranges(self) -> Ranges:
+        """Return whose elements the numbers are, root by root."""
+        start, rows = 1, []
+        steps_before: dict[int, int] = {}
+        for event, tensors in self.recorder.roots.items():
+            source = INPUT_SOURCE if event.call is None else self.layer_of.get(event.call, (OTHER, 0))[0]
+            shape = tensors[0].shape if tensors else (1,)
+            steps = max(1, shape[-1])
+            rows.append((start, source, max(1, int(np.prod(shape[1:-1]))), steps, steps_before.get(source, 0)))
+            steps_before[source] = steps_before.get(source, 0) + steps if source >= 0 else 0
+            start += sum(tensor.numel() for tensor in tensors)
+        starts, sources, elements, steps_of, offsets = (np.asarray(each, np.int64) for each in zip(*rows, strict=True))
+        calls = tuple(event.call for event in self.recorder.roots)
+        return Ranges(starts, calls, sources, elements, steps_of, offsets)
 
     def found(self, notes: tuple[str, ...]) -> Found:
         """Return all layers."""
@@ -170,15 +179,17 @@ class _Reading:
     def _layer(self, index: int, group: Sequence[Entry]) -> Layer:
         calls = self.recorder.calls
         self._refuse_repeats(group)
-        edges = [self._edges(entry, k) for k, entry in enumerate(group)]
         first = calls[group[0].returns]
+        given, arrived = (
+            next(iter(self.recorder.roots.values()))[0].shape[0],
+            calls[group[0].receives].received[0].shape,
+        )
+        if arrived[:1] != (given,):
+            raise UnsupportedError(
+                f"{first.place}: {call_name(first, self.names)} receives a tensor of shape {tuple(arrived)} where the "
+                f"module was given {given} samples. Give samples along the first axis, and keep them there."
+            )
         name = self.names.get(id(first.part)) or type(first.part).__name__
-        for k, other in enumerate(edges):
-            if not _equal(edges[0], other):
-                raise UnsupportedError(
-                    f"{first.place}: in step {k} of the loop over time {name!r} receives something else than in the "
-                    "first step. Synapses are the same in every step."
-                )
         behind = ancestors(self._arrived(group[0]))
         moves = [event for event in behind if not event.is_root]
         outputs = [next(tensors_in(calls[entry.returns].output)) for entry in group]
@@ -188,7 +199,7 @@ class _Reading:
             place=first.place,
             calls=tuple(entry.returns for entry in group),
             receives=tuple(entry.receives for entry in group),
-            edges=edges[0],
+            edges=self._edges(group, moves[-1].place if moves else None),
             joins=moves[-1].place if moves else first.place,
             joined_by=plain_word(moves[-1]) if moves else "the call",
             received=_over_time([calls[entry.receives].received[0] for entry in group]),
@@ -200,7 +211,9 @@ class _Reading:
     def _refuse_repeats(self, group: Sequence[Entry]) -> None:
         """Refuse a layer that is called several times, but for loops over time."""
         lengths = [self.recorder.calls[entry.receives].received[0].shape[-1] for entry in group]
-        if len(group) > 1 and sum(lengths) != self.steps and set(lengths) != {1}:
+        axes = next(iter(self.recorder.roots.values()))[0].shape[1:]
+        over_time = sum(lengths) == self.steps or (set(lengths) == {1} and sum(lengths) in axes)
+        if len(group) > 1 and not over_time:
             call = self.recorder.calls[group[1].returns]
             raise UnsupportedError(
                 f"{call.place}: {call_name(call, self.names)} runs {len(group)} times in a forward pass. That is a "
@@ -215,63 +228,63 @@ class _Reading:
         sums = calls[entry.receives].run
         return lambda x: run(sums(x))
 
-    def _edges(self, entry: Entry, k: int) -> tuple[Edge, ...]:
-        """Return what arrives at one call of a layer."""
+    def _edges(self, group: Sequence[Entry], moves: Place | None) -> tuple[Edge, ...]:
+        """Return what arrives at a layer."""
+        found = [self._arrival(entry) for entry in group]
+        call = self.recorder.calls[group[0].receives]
+        known = [each for each in found if each is not None]
+        if not known:
+            inputs = int(np.prod(call.received[0].shape[1:-1]))
+            return (Edge(None, np.arange(inputs)[None], np.ones((1, inputs), np.int64)),)
+        target = call_name(self.recorder.calls[group[0].returns], self.names)
+        if len(known) < len(found):
+            raise UnsupportedError(
+                f"{call.place}: in some steps of the loop over time {target} receives spikes, and in others what the "
+                "host makes. Synapses are the same in every step."
+            )
+        names = [call_name(self.recorder.calls[other[0].returns], self.names) for other in self.groups]
+        edges = edges_of(joined(known), self.ranges, Way(names, target, call.place, moves, len(group) > 1))
+        if not edges:
+            raise UnsupportedError(
+                f"{call.place}: nothing but zeros arrives at {target}: what stands in front of it multiplies all "
+                "spikes by 0. Leave the block out, or the factor."
+            )
+        return edges
+
+    def _arrival(self, entry: Entry) -> Arrival | None:
+        """Return what arrives in one call of a layer; None for the network's input."""
         call = self.recorder.calls[entry.receives]
-        value, received = call.arrived[0], call.received[0]
-        inputs = int(np.prod(received.shape[1:-1]))
-        host = Edge(None, np.arange(inputs)[None], np.ones((1, inputs), np.int64))
-        where = f"in front of {call_name(call, self.names)}"
+        value = call.arrived[0]
+        self.arrivals[entry.receives] = None
         if value is None:
             self._refuse_outside(call)
         if value is None or value.roots <= INPUT:
-            self.arrivals[entry.receives] = None
-            return (host,)
+            return None
         shadow = self.shadows[value]
         if isinstance(shadow, Opaque):
             raise refuse_opaque(shadow, self._between(shadow.event, call), self._spikes_of(shadow.event))
         found = arrival(shadow)
-        if not matches(found, self.elements, received):
+        if not matches(found, self.elements, call.received[0]):
             raise UnsupportedError(
-                f"{call.place}: what stands {where} does something that cannot be followed, such as a write through "
-                "NumPy. Use torch operations that return new tensors."
+                f"{call.place}: what stands in front of {call_name(call, self.names)} does something that cannot be "
+                "followed, such as a write through NumPy. Use torch operations that return new tensors."
             )
         self.arrivals[entry.receives] = found
-        edges = tuple(self._edge(found, owner, k, call) for owner in self._owners(found))
-        if not edges:
-            raise UnsupportedError(
-                f"{call.place}: nothing but zeros arrives at {call_name(call, self.names)}: what stands in front of "
-                "it multiplies all spikes by 0. Leave the block out, or the factor."
-            )
-        return edges
+        self._refuse_sums(found, call)
+        return found
 
-    def _owners(self, found: Arrival) -> list[int]:
-        return [int(owner) for owner in np.unique(self.ranges.owner(found.numbers)) if owner >= 0]
-
-    def _edge(self, found: Arrival, owner: int, k: int, call: LeafCall) -> Edge:
-        root = self.ranges.roots[owner]
-        mine = self.ranges.owner(found.numbers) == owner
-        share = Arrival(np.where(mine, found.numbers, 0), np.where(mine, found.factors, 1.0))
-        name = call_name(call, self.names)
-        source: int | None = None
-        where = f"between the input and {name}"
-        if root is not None:
-            if root not in self.layer_of:
-                other = self.recorder.calls[root]
+    def _refuse_sums(self, found: Arrival, call: LeafCall) -> None:
+        """Refuse what arrives from synapses without neurons."""
+        roots = np.unique(np.searchsorted(self.ranges.starts, found.numbers[found.numbers > 0], side="right") - 1)
+        for root in roots:
+            number = self.ranges.calls[root]
+            if number is not None and number not in self.layer_of:
+                other = self.recorder.calls[number]
                 raise UnsupportedError(
-                    f"{other.place}: the synapses {call_name(other, self.names)} stand in front of {name} without "
-                    "neurons. Put neurons behind them: spikes are what travels between layers."
+                    f"{other.place}: the synapses {call_name(other, self.names)} stand in front of "
+                    f"{call_name(call, self.names)} without neurons. Put neurons behind them: spikes are what travels "
+                    "between layers."
                 )
-            source, then = self.layer_of[root]
-            before = call_name(self.recorder.calls[root], self.names)
-            where = f"between {before} and {name}"
-            if then != k:
-                raise UnsupportedError(
-                    f"{call.place}: the loop over time feeds back to {name} what {before} put out {k - then} steps "
-                    "before. Use a Recurrent block."
-                )
-        events = ancestors([value for value in call.arrived if value is not None])
-        return edge_of(share, owner, self.ranges, source, where, last_move(events))
 
     def _refuse_outside(self, call: LeafCall) -> None:
         spikes = [read for read in self.recorder.reads[: call.reads_before] if read.roots > INPUT]
@@ -294,7 +307,7 @@ class _Reading:
         shadow = self.shadows.get(self.answers[0]) if len(self.answers) == 1 else None
         if len(self.groups[-1]) < 2 or not isinstance(shadow, Terms):
             return False
-        starts = {root: int(start) for root, start in zip(self.ranges.roots, self.ranges.starts, strict=True)}
+        starts = {call: int(start) for call, start in zip(self.ranges.calls, self.ranges.starts, strict=True)}
         chunks = []
         for entry in self.groups[-1]:
             shape = self.recorder.calls[entry.returns].output.shape
@@ -316,18 +329,10 @@ class _Reading:
                 return False
             chunks.append(found.numbers[0])
         numbers = np.concatenate(chunks, axis=-1)
-        shape = self.ranges.shapes[0]
+        shape = next(iter(self.recorder.roots.values()))[0].shape
         if numbers.ndim < 3 or numbers.shape[0] != shape[0] or numbers.shape[-1] != shape[-1]:
             return False
         return np.array_equal(numbers.reshape(-1), np.arange(1, 1 + numbers.size))
-
-
-def _equal(a: tuple[Edge, ...], b: tuple[Edge, ...]) -> bool:
-    same = len(a) == len(b) and all(x.source == y.source for x, y in zip(a, b, strict=True))
-    return same and all(
-        np.array_equal(x.elements, y.elements) and np.array_equal(x.factors, y.factors)
-        for x, y in zip(a, b, strict=True)
-    )
 
 
 def _over_time(chunks: Sequence[torch.Tensor]) -> torch.Tensor:

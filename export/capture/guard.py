@@ -15,6 +15,7 @@ from torch import nn
 from ...contract.errors import InputError, SpikeproofError, UnsupportedError
 from ..parts.state import at_reset, reset_state
 from .leaves import Listener, listening
+from .place import last_place
 
 
 def plain(x: Any) -> npt.NDArray[Any]:
@@ -25,14 +26,14 @@ def plain(x: Any) -> npt.NDArray[Any]:
     InputError
         It holds no numbers.
     """
-    if isinstance(x, torch.Tensor):
-        x = x.detach().to_dense() if x.layout != torch.strided else x.detach()
-        x = x.cpu().resolve_conj().resolve_neg()
-        x = (x.float() if x.dtype in (torch.bfloat16, torch.float16) else x).numpy()
     try:
+        if isinstance(x, torch.Tensor):
+            x = x.detach().to_dense() if x.layout != torch.strided else x.detach()
+            x = x.cpu().resolve_conj().resolve_neg()
+            x = (x.float() if x.dtype in (torch.bfloat16, torch.float16) else x).numpy()
         array = np.asarray(x)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"Input is no array of numbers: {error}") from None
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        raise InputError(f"Input is no array of numbers: {str(error).splitlines()[0][:200]}") from None
     if array.dtype.kind not in "iufb":
         raise InputError(f"Input has dtype {array.dtype}; expected numbers.")
     return array
@@ -50,30 +51,89 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     """Put a module in evaluation mode at reset in a ``with`` block, and everything back afterwards.
 
     That is the mode of every submodule, parameters and buffers, what SLAYER's neurons keep, and the state of the random
-    generators. What a first forward pass sets up for good, such as the shapes of neurons and delays that are drawn,
-    stays.
+    generators. What a first forward pass of SLAYER's parts sets up for good, such as the shapes of neurons and delays
+    that are drawn, stays; and so does what forward changes in attributes that are no buffers.
+
+    Raises
+    ------
+    InputError
+        It has parameters without values.
     """
+    _refuse_lazy(module)
     modes = [(part, part.training) for part in module.modules()]
-    kept = [(value, value.detach().clone()) for value in (*module.parameters(), *module.buffers())]
-    drawn = {
-        id(part.delay) for part in module.modules() if getattr(part, "init", None) is False and hasattr(part, "delay")
-    }
-    generators = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002 - the user may use it
+    kept = [_Kept(part) for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
+    generators = _generators()
     try:
         with at_reset(module):
-            module.eval()
+            _evaluate(module)
             with torch.no_grad():
                 yield
     finally:
         for part, mode in modes:
             part.training = mode
-        for value, before in kept:
-            stays = id(value) in drawn or value.shape != before.shape
-            if not stays and not torch.equal(value.detach(), before):
+        for each in kept:
+            each.restore()
+        _set_generators(generators)
+
+
+class _Kept:
+    """The parameters and buffers of one part of a module, with their values."""
+
+    def __init__(self, part: nn.Module) -> None:
+        self._part = part
+        self._held = {kind: dict(getattr(part, kind)) for kind in ("_parameters", "_buffers")}
+        self._stays = type(part).__module__.startswith("lava.lib.dl.slayer.")
+        self._undrawn = getattr(part, "init", None) is False and hasattr(part, "delay")
+        tensors = [value for held in self._held.values() for value in held.values() if value is not None]
+        self._values = [(value, value.detach().clone()) for value in tensors]
+
+    def restore(self) -> None:
+        """Put everything back, but for what SLAYER set up in a first forward pass."""
+        if self._undrawn:  # delays that are drawn now
+            return
+        for kind, held in self._held.items():
+            now = getattr(self._part, kind)
+            for name, value in held.items():
+                grown = self._stays and value is not None and name in now and _shape(now[name]) != value.shape
+                if not grown:
+                    now[name] = value
+            for name in [name for name in now if name not in held and not self._stays]:
+                del now[name]
+        for value, before in self._values:
+            if value.shape == before.shape and not torch.equal(value.detach(), before):
                 value.data.copy_(before)
-        torch.set_rng_state(generators[0])
-        np.random.set_state(generators[1])  # noqa: NPY002 - the user may use it
-        random.setstate(generators[2])
+            elif not self._stays and value.shape != before.shape:
+                value.data = before
+
+
+def _shape(value: torch.Tensor | None) -> torch.Size | None:
+    return None if value is None else value.shape
+
+
+def _refuse_lazy(module: nn.Module) -> None:
+    lazy = [name for name, value in module.named_parameters() if isinstance(value, nn.UninitializedParameter)]
+    if lazy:
+        raise InputError(f"{type(module).__name__}: {lazy[0]} has no values yet. Run the module once before.")
+
+
+def _evaluate(module: nn.Module) -> None:
+    try:
+        module.eval()
+    except Exception as error:
+        raise InputError(f"{type(module).__name__}.eval() raised {type(error).__name__}: {error}") from error
+
+
+def _generators() -> tuple[Any, ...]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    return torch.get_rng_state(), cuda, np.random.get_state(), random.getstate()  # noqa: NPY002 - the user may use it
+
+
+def _set_generators(state: tuple[Any, ...]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state_all(state[1])
+    np.random.set_state(state[2])  # noqa: NPY002 - the user may use it
+    random.setstate(state[3])
 
 
 def run(module: nn.Module, x: torch.Tensor, listener: Listener, *, seed: int = 0) -> Any:
@@ -99,25 +159,28 @@ def run(module: nn.Module, x: torch.Tensor, listener: Listener, *, seed: int = 0
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the user may use it
     random.seed(seed)
-    if isinstance(module, torch.jit.ScriptModule):
-        raise UnsupportedError(
-            f"{type(module).__name__}: inside TorchScript nobody sees which blocks are called. Give the module that "
-            "was scripted."
-        )
     try:
         with listening(listener, module):
             return module(x)
     except SpikeproofError:
         raise
     except Exception as error:
-        shape = tuple(x.shape)
-        if isinstance(error, TypeError) and "required positional argument" in str(error):
-            raise InputError(
-                f"{type(module).__name__} takes more than its input: {error}. Wrap it in a module whose forward pass "
-                "takes the input alone and holds the rest."
-            ) from error
-        what = f"{error}" if isinstance(error, RuntimeError | AssertionError) else f"{type(error).__name__}: {error}"
-        raise InputError(f"The module does not take input of shape {shape}: {what}") from error
+        raise _refused(module, x, error) from error
+
+
+def _refused(module: nn.Module, x: torch.Tensor, error: Exception) -> InputError:
+    """Return what is said of a forward pass that raised."""
+    name, shape = type(module).__name__, tuple(x.shape)
+    where = last_place(error)
+    at = "" if where is None else f" ({where})"
+    if isinstance(error, TypeError) and "required positional argument" in str(error):
+        return InputError(
+            f"{name} takes more than its input: {error}. Wrap it in a module whose forward pass takes the input alone "
+            "and holds the rest."
+        )
+    if isinstance(error, RuntimeError | AssertionError):
+        return InputError(f"The module does not take input of shape {shape}: {error}{at}")
+    return InputError(f"{name}'s forward pass raised {type(error).__name__}: {error}{at}, for input of shape {shape}.")
 
 
 def refuse_autocast() -> None:

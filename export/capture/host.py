@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from .place import Place
-from .provenance import Event
+from .provenance import Event, values_in
 
 _WORDS = {
     "sub": "subtract",
@@ -80,10 +81,16 @@ def operations(events: Iterable[Event], modules: Mapping[str, nn.Module]) -> tup
     """
     found: dict[Operation, None] = {}
     for event in events:
-        if event.is_root or event.name in _SILENT:
+        if event.is_root or (event.name in _SILENT and not _rounds(event)):
             continue
         found[Operation(word(event, modules), event.place._replace(module="", kind=""))] = None
     return tuple(found)
+
+
+def _rounds(event: Event) -> bool:
+    """Whether numbers are kept in a type that does not hold all that they were."""
+    before = next((value.dtype for value in values_in((event.arguments, event.keywords))), None)
+    return event.dtype != before and event.dtype not in (torch.float32, torch.float64)
 
 
 def word(event: Event, modules: Mapping[str, nn.Module]) -> str:
@@ -102,6 +109,8 @@ def plain_word(event: Event) -> str:
     over = event.keywords.get("dim", event.arguments[1] if len(event.arguments) > 1 else None)
     if bare in ("mean", "sum", "cumsum") and isinstance(over, int) and over == -1:
         return f"{bare} over time"
+    if event.name in _SILENT and _rounds(event):
+        return f"to {str(event.dtype).removeprefix('torch.')}"
     return bare
 
 

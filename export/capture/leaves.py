@@ -66,25 +66,34 @@ def listening(listener: Listener, module: nn.Module) -> Iterator[None]:
         The user's module; classes of its blocks that are neither SLAYER's nor this package's are leaves too.
     """
     originals: list[tuple[type[nn.Module], Any]] = []
+    thread, parts = threading.get_ident(), {id(part) for part in module.modules()}
+
+    def heard(part: nn.Module) -> bool:
+        # Another thread may run another network at the same time; what it runs of this module is the module's.
+        return threading.get_ident() == thread or id(part) in parts
+
     try:
         for kind, role in {**slayer_classes(), **_own_classes(module.modules())}.items():
             originals.append((kind, kind.__dict__["forward"]))
-            kind.forward = _told(kind.__dict__["forward"], role, listener)  # type: ignore[method-assign]
+            kind.forward = _told(kind.__dict__["forward"], role, listener, heard)  # type: ignore[method-assign]
         yield
     finally:
         for kind, original in originals:
             kind.forward = original  # type: ignore[method-assign]
 
 
-def _told(original: Callable[..., Any], role: Role, listener: Listener) -> Callable[..., Any]:
+def _told(
+    original: Callable[..., Any], role: Role, listener: Listener, heard: Callable[[nn.Module], bool]
+) -> Callable[..., Any]:
     @wraps(original)
     def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if inside() or passes_on(self):
+        if inside() or passes_on(self) or not heard(self):
             return original(self, *args, **kwargs)
 
         def run(*given: Any) -> Any:
+            keywords = dict(zip(kwargs, given[len(args) :], strict=False))
             with quietly():
-                return original(self, *given)
+                return original(self, *given[: len(args) if kwargs else None], **keywords)
 
         return listener.call(self, role, run, (*args, *kwargs.values()))
 

@@ -51,6 +51,11 @@ def check(layer: Layer) -> None:
     with at_reset(torch.nn.ModuleList(modules)):
         whole = layer.run(layer.received)
     if isinstance(whole, tuple) or not torch.equal(whole, layer.output):
+        if hasattr(part, "recurrent_synapse") or hasattr(part, "self_excitation"):
+            raise UnsupportedError(
+                f"{layer.place}: {layer.name!r} is called step by step, and SLAYER's recurrent blocks feed nothing "
+                "back from call to call. Call it once with all steps."
+            )
         raise UnsupportedError(
             f"{layer.place}: {layer.name!r} is called step by step, and in one call with all steps it puts out "
             "something else: it does not carry its state from call to call. Call it once with all steps (SLAYER's "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import nn
 _PACKAGE = Path(__file__).resolve().parents[2]
 _OURS = tuple(str(_PACKAGE / folder) + os.sep for folder in ("contract", "export", "sim", "train", "lava_procs", "cli"))
 _TORCH = str(Path(torch.__file__).parent) + os.sep
+_STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
 _LAVA = os.sep + os.path.join("lava", "lib", "dl") + os.sep
 
 
@@ -34,10 +36,22 @@ class Place(NamedTuple):
         return f"{where} (in {self.module})" if self.module else where
 
 
+def last_place(error: BaseException) -> Place | None:
+    """Return the last line of the user's code that an error passed through, None if there is none."""
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if _is_foreign(file):
+            found = Place(os.path.basename(file), trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
 @cache
 def _is_foreign(file: str) -> bool:
-    """Whether a file is the user's: none of torch's, lava-dl's or this package's, and no code without a file."""
-    return not (file.startswith((_TORCH, *_OURS, "<")) or _LAVA in file)
+    """Whether a file is the user's: none of torch's, lava-dl's, Python's or ours, and no code without a file."""
+    library = file.startswith(_STANDARD) and "site-packages" not in file
+    return not (file.startswith((_TORCH, *_OURS, "<")) or _LAVA in file or library)
 
 
 def here(names: Mapping[int, str], but: nn.Module | None = None) -> Place:

@@ -55,14 +55,41 @@ def run(captured: Capture, x: torch.Tensor, found: Found, recorder: Recorder) ->
     for samples, seed, plays in ((2, 0, ("random", "ones")), (1, 1, ("random",)), (1, 0, ("zeros",))):
         played = _played(captured, recorder, plays, generator)
         player = Player(captured.cues, played, until=last)
-        try:
-            until_enough(partial(guard.run, captured.module, x[:samples].clone(), player, seed=seed))
-        except OtherCallsError:
-            player.received.clear()
+        _run(captured, x[:samples], player, seed)
         if len(player.received) != last + 1:
             raise UnsupportedError(_other_calls(captured, samples))
-        notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed)))
+        reference = _Reference(captured, x, recorder, last)
+        notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed, reference)))
     return list(notes)
+
+
+def _run(captured: Capture, x: torch.Tensor, player: Player, seed: int) -> None:
+    """Run the module once, from the state in which it is; after other calls than expected nothing is received."""
+    try:
+        with guard.undisturbed(captured.module):
+            until_enough(partial(guard.run, captured.module, x.clone(), player, seed=seed))
+    except OtherCallsError:
+        player.received.clear()
+
+
+class _Reference:
+    """What the front end gives where nobody listens: some of torch's functions round otherwise then."""
+
+    def __init__(self, captured: Capture, x: torch.Tensor, recorder: Recorder, last: int) -> None:
+        self._captured, self._x, self._recorder, self._last = captured, x, recorder, last
+        self._received: list[torch.Tensor] | None = None
+
+    def received(self, call: int) -> torch.Tensor | None:
+        """Return what a call receives while what the recorded run put out is played back; None if it is not called."""
+        if self._received is None:
+            outputs: list[Any] = [None] * len(self._captured.cues)
+            for layer in self._captured.layers:
+                for each in layer.calls:
+                    outputs[each] = next(tensors_in(self._recorder.calls[each].output))
+            player = Player(self._captured.cues, outputs, until=self._last)
+            _run(self._captured, self._x, player, seed=0)
+            self._received = player.received
+        return self._received[call] if call < len(self._received) else None
 
 
 def _other_calls(captured: Capture, samples: int) -> str:
@@ -99,7 +126,15 @@ def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     return torch.equal(a, b) or torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
-def _compare(captured: Capture, found: Found, recorder: Recorder, player: Player, samples: int, seed: int) -> list[str]:
+def _compare(
+    captured: Capture,
+    found: Found,
+    recorder: Recorder,
+    player: Player,
+    samples: int,
+    seed: int,
+    reference: _Reference,
+) -> list[str]:
     """Compare what the layers received with what their maps make of what was played."""
     notes = []
     values = [torch.zeros(1, dtype=torch.float64)]
@@ -123,6 +158,12 @@ def _compare(captured: Capture, found: Found, recorder: Recorder, player: Player
             if received.shape == expected.shape and _equal(received, expected):
                 continue
             if arrival is None:
+                plain = reference.received(call)
+                expected = expected if plain is None else plain[:samples].cpu().to(torch.float64)
+                if received.shape == expected.shape and _equal(received, expected):
+                    continue
+                if samples == 1 and received.shape == expected.shape and torch.allclose(received, expected, rtol=1e-4):
+                    continue  # sums of another batch round otherwise; each part of a proof gets its own
                 if seed or samples == 1:
                     notes.append(
                         "what arrives at the network is another in other runs: forward draws random numbers, keeps "

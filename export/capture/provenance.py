@@ -7,16 +7,19 @@ only for what reaches a leaf.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from ...contract.errors import UnsupportedError
 from .guard import refuse_autocast
 from .leaves import Role, inside
 from .place import Place, here
@@ -76,8 +79,8 @@ class Event:
     """Position among the tensors in the arguments of the one that was written into."""
     call: int | None = None
     """For a root: the call whose output it is; None for the module's input."""
-    boolean: bool = False
-    """Whether what it made is of bool."""
+    dtype: torch.dtype | None = None
+    """Type of what it made."""
 
     @property
     def is_root(self) -> bool:
@@ -115,6 +118,8 @@ class Read:
     name: str
     place: Place
     roots: int
+    events: tuple[Event, ...]
+    """What made the values."""
 
 
 def values_in(tree: Any) -> Iterator[Value]:
@@ -154,6 +159,21 @@ def swapped(tree: Any, swap: Callable[[Any], Any], kind: type[Any]) -> Any:
     if isinstance(tree, dict):
         return {key: swapped(each, swap, kind) for key, each in tree.items()}
     return tree
+
+
+def snapshot(tree: Any) -> Any:
+    """Return a copy of what a module returned, which later runs cannot change: tensors, arrays and what holds them."""
+    if isinstance(tree, torch.Tensor):
+        return tree.detach().clone()
+    if isinstance(tree, np.ndarray):
+        return tree.copy()
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*map(snapshot, tree))
+    if isinstance(tree, tuple | list):
+        return type(tree)(map(snapshot, tree)) if type(tree) in (tuple, list) else tree
+    if type(tree) is dict:
+        return {key: snapshot(each) for key, each in tree.items()}
+    return copy.copy(tree) if hasattr(tree, "__dataclass_fields__") else tree
 
 
 def version(tensor: torch.Tensor) -> int:
@@ -227,15 +247,20 @@ class Recorder(TorchFunctionMode):
         before = [version(tensor) for tensor in tensors]
         # A value is taken now: the operation may write into its argument.
         arguments = swapped((args, kwargs), lambda tensor: self.value(tensor) or tensor, torch.Tensor)
+        calls_before = len(self.calls)
         result = func(*args, **kwargs)
         roots = 0
         for value in tracked:
             roots |= value.roots
         if name in _READS:
-            self.reads.append(Read(name, here(self.names), roots))
+            self.reads.append(Read(name, here(self.names), roots, tuple(value.event for value in tracked)))
             return result
+        if len(self.calls) > calls_before and any(self.value(tensor) for tensor in tensors_in(result)):
+            return result  # a function around leaves, a checkpoint say: what ran in it is noted already
         made = list(tensors_in(result))
         written = [i for i, tensor in enumerate(tensors) if version(tensor) != before[i]]
+        if not written and tensors and before[0] < 0 and _writes(name):  # an inference tensor does not count
+            written = [0]
         if not made and not written:
             return result
         event = self._event(
@@ -253,7 +278,7 @@ class Recorder(TorchFunctionMode):
         for i, tensor in enumerate(made):
             if not any(tensor is tensors[j] for j in written):
                 self._track(tensor, event, i)
-        event.boolean = bool(made) and made[0].dtype == torch.bool
+        event.dtype = made[0].dtype if made else tensors[written[0]].dtype
         return result
 
     def leave(self, call: LeafCall, result: Any) -> None:
@@ -272,6 +297,11 @@ class Recorder(TorchFunctionMode):
         kept = tuple(tensor.detach().clone() for tensor in received)
         reads = len(self.reads)
         refuse_autocast()
+        if id(part) not in self.names and getattr(getattr(part, "neuron", part), "persistent_state", False):
+            raise UnsupportedError(
+                f"{here(self.names, but=part)}: a {type(part).__name__} that keeps its state is called, and no module "
+                "holds it, so its state cannot be reset. Keep blocks in an nn.ModuleList."
+            )
         try:
             result = run(*args)
         except Exception:
@@ -291,7 +321,14 @@ class Recorder(TorchFunctionMode):
         self._by_storage.setdefault(_storage(tensor), []).append(id(tensor))
 
     def _spoil(self, tensor: torch.Tensor, event: Event) -> None:
-        """Forget what other views of a tensor are that was written into."""
+        """Forget what other views of a tensor are that was written into, and what it is a view of."""
+        base = tensor._base
+        if base is not None and id(base) not in self._known:
+            made = self._event(
+                name="a write into a view", place=event.place, roots=event.roots, function=_unknown, arguments=()
+            )
+            made.arguments = (Value(event, -1, tuple(tensor.shape), tensor.dtype),)
+            self._track(base, made, 0)
         for other in self._by_storage.get(_storage(tensor), ()):
             if other != id(tensor):
                 view, value = self._known[other]
@@ -300,6 +337,10 @@ class Recorder(TorchFunctionMode):
                     name="a write into a view", place=event.place, roots=roots, function=_unknown, arguments=(value,)
                 )
                 self._known[other] = (view, Value(spoilt, 0, value.shape, value.dtype))
+
+
+def _writes(name: str) -> bool:
+    return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
 
 
 def _unknown(*_: Any) -> None:

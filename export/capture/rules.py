@@ -11,8 +11,8 @@ import torch
 
 from .provenance import Event, Value, swapped, tensors_in, values_in
 
-MOST_TERMS = 64
-"""An element that is the sum of more elements than this is not followed."""
+MOST_TERMS, MOST_ENTRIES = 1024, 2**24
+"""Sums of more elements than this, or that take more memory than so many entries, are not followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ _SAME = {
     *("cpu", "cuda", "resolve_conj", "resolve_neg", "conj"),
 }
 """Functions that change how numbers are kept, if at all."""
+_NARROW = 127
+"""What every type of numbers holds, those of 8 bits among them."""
 _JOINS = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack"}
 _ALIASES = {"__add__": "add", "__radd__": "add", "__iadd__": "add", "__sub__": "sub", "__isub__": "sub"} | {
     **{"subtract": "sub", "__rsub__": "rsub", "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul"},
@@ -116,9 +118,19 @@ def _shaped_as(operation: Operation) -> list[Terms] | None:
 
 
 def _same(operation: Operation) -> list[Terms] | None:
-    if operation.event.boolean:
+    """Return what is kept as it is: whole in float32 and float64, and in other types if it is few spikes."""
+    kept, before = operation.event.dtype, operation.donors[0].dtype
+    if kept == torch.bool:
         return elementwise(operation)
-    return [operation.terms[0]]
+    terms = operation.terms[0]
+    if kept in (torch.float32, torch.float64) or kept == before:
+        return [terms]
+    most = sum(factor.abs() * (numbers > 0) for numbers, factor in zip(terms.numbers, terms.factors, strict=True))
+    whole = all(bool((factor == factor.round()).all()) for factor in terms.factors)
+    unary = all(bool(operation.elements.unary[numbers.long()].all()) for numbers in terms.numbers)
+    negative = any(bool((factor < 0).any()) for factor in terms.factors) and kept == torch.uint8
+    fits = isinstance(most, torch.Tensor) and bool((most <= _NARROW).all())
+    return [terms] if whole and unary and fits and not negative else None
 
 
 def _padded(operation: Operation) -> list[Terms] | None:
@@ -214,7 +226,8 @@ def _summed(operation: Operation) -> list[Terms] | None:
     count = 1
     for dim in over:
         count *= terms.numbers[0].shape[dim]
-    if not 0 < count * len(terms.numbers) <= MOST_TERMS:
+    entries = len(terms.numbers) * terms.numbers[0].numel()
+    if not 0 < count * len(terms.numbers) <= MOST_TERMS or entries > MOST_ENTRIES:
         return None
     made: list[list[torch.Tensor]] = [[], []]
     for out, parts in zip(made, (terms.numbers, terms.factors), strict=True):
@@ -261,7 +274,9 @@ def _flat(tree: Any) -> list[Any]:
 
 def _chosen(operation: Operation) -> list[Terms] | None:
     """``torch.where`` and ``masked_fill`` by a condition that is a constant."""
-    if operation.name == "where":
+    if operation.name == "where" and isinstance(operation.args[0], Terms):  # as a method of what is chosen from
+        left, condition, right = operation.args
+    elif operation.name == "where":
         condition, left, right = operation.args
     else:
         (right, condition, left) = (operation.args[0], operation.argument(1, "mask"), operation.argument(2, "value"))
@@ -291,7 +306,7 @@ def elementwise(operation: Operation) -> list[Terms] | None:
     truth = torch.tensor([0.0, 1.0])
     if any(tensor.numel() != 1 for tensor in tensors_in((operation.args, operation.keywords))):
         return None
-    args, keywords = swapped((operation.args, operation.keywords), lambda _: truth, Terms)
+    args, keywords = swapped((operation.args, operation.keywords), lambda _: truth.clone(), Terms)
     made = operation.event.function(*args, **keywords)  # type: ignore[misc]
     same = isinstance(made, torch.Tensor) and made.shape == (2,) and torch.equal(made.to(torch.float32), truth)
     return [terms] if same else None

@@ -148,7 +148,8 @@ def of_capture(found: Capture, *, steps: int | None = None, input: Input | None 
             f"What arrives at the first block has shape {tuple(first.shape)}; expected (samples, channels, steps)."
         )
     made = Network(None, tuple(blocks), found, places)  # type: ignore[arg-type]
-    net = _record(blocks, steps or int(first.shape[-1]), input, made.host)
+    with guard.undisturbed(found.module):  # read as it was run, in evaluation mode
+        net = _record(blocks, steps or int(first.shape[-1]), input, made.host)
     made = made._replace(net=net)
     _check_registers(made)
     return made

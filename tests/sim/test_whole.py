@@ -1,10 +1,13 @@
 """The proof of ``module(x)``: what stands around the blocks, what is folded between them, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 import real_modules as real
 import torch
 import user_modules as users
+from slayer_nets import slayer
 
 from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.export.capture.capture import capture
@@ -149,26 +152,36 @@ def test_random_numbers_in_front_are_noted_and_those_behind_are_the_same_in_ever
     assert any("draws random numbers" in note for note in verdict.notes) and "note: " in str(verdict)
 
 
-def test_a_front_end_that_looks_at_the_whole_batch_is_refused():
+def test_a_front_end_that_looks_at_the_whole_batch_is_proven_batch_by_batch(monkeypatch):
     module = users.graded(lambda self, x: self.c(self.b(self.a(x - x.mean(0)))))
     x = np.random.default_rng(0).random((5, users.CHANNELS, users.STEPS), dtype=np.float32)
 
-    verdict = verify(module, x, backends=("engine",))  # all samples run at once, as they do for the user
+    verdict = verify(module, x, backends=("engine",))
 
     assert verdict.whole and any("lets samples see each other" in note for note in verdict.notes)
-    with pytest.raises(UnsupportedError, match="changes from run to run, or with the samples beside it"):
-        verify(module, x, backends=("engine", "reference"), lava_samples=2, registers=False) and split(module, x)
+    monkeypatch.setattr("spikeproof.sim.pairing._CHUNK_BYTES", 1)
+    assert verify(module, x, backends=("engine",)).whole
 
 
-def split(module, x):
-    """Verify in parts."""
-    import spikeproof.sim.pairing as pairing
+@pytest.mark.parametrize("kind", ["convolution", "transformer"])
+def test_a_front_end_may_round_otherwise_for_another_batch(kind, monkeypatch):
+    """A convolution of another number of samples, and attention on its fast path, differ in their last bits."""
+    torch.manual_seed(0)
+    if kind == "convolution":
+        front = torch.nn.Conv1d(users.CHANNELS, users.CHANNELS, 5, padding=2)
+    else:
+        front = torch.nn.TransformerEncoderLayer(users.CHANNELS, 2, 16, batch_first=True)
 
-    before, pairing._CHUNK_BYTES = pairing._CHUNK_BYTES, 1
-    try:
-        return verify(module, x, backends=("engine",))
-    finally:
-        pairing._CHUNK_BYTES = before
+    def forward(self, x):
+        seen = self.front(x) if kind == "convolution" else self.front(x.transpose(1, 2)).transpose(1, 2)
+        return self.c(self.b(self.a(torch.tanh(seen))))
+
+    monkeypatch.setattr("spikeproof.sim.pairing._CHUNK_BYTES", 1)
+    x = np.random.default_rng(0).random((6, users.CHANNELS, users.STEPS), dtype=np.float32)
+
+    verdict = proven(users.graded(forward, front=front), x)
+
+    assert verdict.notes == ()
 
 
 def test_a_block_that_nothing_uses_is_noted():
@@ -201,3 +214,243 @@ def test_modules_as_they_are_in_public_repositories_are_proven_on_lava(kind):
     verdict = verify(module, x)
 
     assert verdict.whole and len(verdict.ends) == 2, str(verdict)
+
+
+def kept_answer(self, x):
+    self.out[: len(x)].copy_(self.b(self.a(x)).mean(-1) + next(self.count))
+    return self.out
+
+
+def kept_list(self, x):
+    self.log.append(float(self.b(self.a(x)).sum()) + next(self.count))
+    return self.log
+
+
+def test_an_answer_that_the_module_keeps_is_not_compared_with_itself():
+    for forward, held in ((kept_answer, {"out": torch.zeros(5, 8)}), (kept_list, {"log": []})):
+        module = users.chain(forward, count=iter(range(1000)), **held)
+        assert not verify(module, users.x_of(), backends=("engine",)).whole
+    module = users.chain(lambda self, x: self.out.copy_(self.b(self.a(x)).mean(-1)[:1]))
+    module.register_buffer("out", torch.zeros(1, 8))
+
+    verdict = proven(module, users.x_of())
+
+    with torch.no_grad():
+        own = verify_free(module)(torch.as_tensor(users.x_of()))
+    assert torch.equal(verdict.traces[0].answer, own) and own.any()
+
+
+def verify_free(module):
+    import copy
+
+    return copy.deepcopy(module)
+
+
+def test_a_remembered_answer_is_refused():
+    def forward(self, x):
+        key = x.numpy().tobytes()
+        if key not in self.cache or len(x) < 3:
+            self.cache[key] = self.b(self.a(x)).mean(-1)
+        return self.cache[key]
+
+    with pytest.raises(UnsupportedError, match="calls other blocks than for the sample"):
+        verify(users.chain(forward, cache={}), users.x_of(), backends=("engine",))
+
+
+@pytest.mark.parametrize("answer", [None, (), torch.ones(3), "done", 3.0], ids=str)
+def test_an_answer_that_shows_nothing_of_the_blocks_is_refused(answer):
+    module = users.chain(lambda self, x: (self.b(self.a(x)), answer)[1])
+
+    with pytest.raises(UnsupportedError, match="does not depend on its blocks"):
+        verify(module, users.x_of(), backends=("engine",))
+
+
+def test_a_keyword_that_a_block_does_not_take_is_the_modules_error():
+    module = users.chain(lambda self, x: self.b(self.a(spike=x)))
+
+    with pytest.raises(InputError, match="TypeError: .*unexpected keyword argument 'spike'"):
+        verify(module, users.x_of(), backends=("engine",))
+    proven(users.chain(lambda self, x: self.b(x=self.a(x=x))), users.x_of())
+
+
+HOSTS = {
+    "a script": (lambda self, x: self.head(self.b(self.a(x)).mean(-1)), "what no torch operation shows"),
+    "rounded": (lambda self, x: (self.b(self.a(x)).mean(-1) * 9).to(torch.int32), "to int32"),
+    "an ANN beside it": (lambda self, x: (self.b(self.a(x)), self.fc(x.mean(-1)).exp()), "Linear 6 → 2"),
+    "moved twice": (lambda self, x: ((h := self.a(x).flip(1)), self.b(h)), "flip"),
+    "written into a view": (lambda self, x: written_view(self, x) * 3, "multiply"),
+    "in inference mode": (lambda self, x: set_in_inference(self, x), "write into a tensor"),
+    "of another thread": (lambda self, x: elsewhere(self.b(self.a(x))), "what no torch operation shows"),
+}
+
+
+def written_view(self, x):
+    out = torch.zeros(len(x), 8, x.shape[-1])
+    out[:, :].copy_(self.b(self.a(x)))
+    return out
+
+
+def set_in_inference(self, x):
+    with torch.inference_mode():
+        y = self.b(self.a(x))
+        y[:, 0] = 5
+        return y
+
+
+def elsewhere(y):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: y.mean(-1) * 2).result()
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_nothing_that_the_host_does_goes_unnamed(name):
+    forward, words = HOSTS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        head = torch.jit.trace(torch.nn.Linear(8, 3), torch.zeros(2, 8))
+    module = users.chain(forward, head=head, fc=torch.nn.Linear(users.CHANNELS, 2))
+
+    verdict = proven(module, users.x_of())
+
+    assert words in [one.words for one in verdict.host.after], str(verdict)
+
+
+def test_state_that_forward_rebinds_is_as_it_was_in_every_run():
+    def forward(self, x):
+        rates = []
+        for y in self.b(self.a(x)).unbind(-1):
+            self.memory = 0.9 * self.memory + y.sum(0)
+            rates.append(self.memory)
+        return torch.stack(rates)
+
+    module = users.chain(forward)
+    module.register_buffer("memory", torch.zeros(8))
+    before = module.memory
+
+    proven(module, users.x_of())
+
+    assert module.memory is before and not before.any()
+
+
+def test_only_the_second_block_may_loop_over_time():
+    def first(self, x):
+        return self.b(torch.cat([self.a(step) for step in x.split(1, -1)], -1))
+
+    def second(self, x):
+        h = self.a(x)
+        return torch.cat([self.b(h[..., t : t + 1]) for t in range(h.shape[-1])], -1)
+
+    for forward, whole in ((first, "b"), (second, "a")):
+        module = users.loop(forward)
+        getattr(module, whole).neuron.persistent_state = False
+        proven(module, users.x_of())
+
+
+@pytest.mark.parametrize("cast", [torch.half, torch.bfloat16, torch.int16])
+def test_graded_spikes_are_not_taken_for_themselves_in_a_narrower_type(cast):
+    torch.manual_seed(0)
+    sdnn = slayer.block.sigma_delta
+    first = sdnn.Dense(dict(real.SIGMA_DELTA), users.CHANNELS, 8, weight_scale=4)
+    last = sdnn.Dense(dict(real.SIGMA_DELTA), 8, 4, weight_scale=4)
+    module = users.lively(users.Model(lambda self, x: self.b(self.a(x).to(cast).float()), a=first, b=last))
+    x = np.round(np.random.default_rng(0).random((3, users.CHANNELS, 9)) * 64) / 64
+
+    with pytest.raises(UnsupportedError, match="stands between 'a' and 'b'"):
+        verify(module, x, backends=("engine",))
+    proven(users.chain(lambda self, x: self.b(self.a(x).to(cast).float())), users.x_of())
+
+
+def test_another_network_in_another_thread_is_none_of_the_modules():
+    import threading
+
+    other, stop = users.chain(lambda self, x: self.b(self.a(x))), threading.Event()
+
+    def run():
+        while not stop.is_set():
+            other(torch.as_tensor(users.x_of()))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for _ in range(3):
+            proven(users.TAILS["linear head"][0](), users.x_of())
+    finally:
+        stop.set()
+        thread.join()
+
+
+ODD = {
+    "bfloat16": lambda self, x: self.b(self.a(x)).mean(-1).bfloat16(),
+    "sparse": lambda self, x: self.b(self.a(x)).to_sparse(),
+    "complex": lambda self, x: torch.fft.fft(self.b(self.a(x))),
+    "reentrant checkpoint": lambda self, x: torch.utils.checkpoint.checkpoint(
+        lambda y: self.b(self.a(y)), x, use_reentrant=True
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of the checkpoint
+@pytest.mark.parametrize("name", ODD)
+def test_answers_of_any_kind_are_compared(name):
+    proven(users.chain(ODD[name]), users.x_of())
+
+
+def test_answers_that_cannot_be_compared_are_said():
+    def circle(self, x):
+        found = {"y": self.b(self.a(x))}
+        found["self"] = found
+        return found
+
+    with pytest.raises(UnsupportedError, match="contains itself"):
+        verify(users.chain(circle), users.x_of(), backends=("engine",))
+    keyed = users.chain(lambda self, x: {(y := self.b(self.a(x))): y})
+    assert "has keys of another kind" in str(verify(keyed, users.x_of(), backends=("engine",)))
+
+
+@pytest.mark.parametrize(
+    "subject", [None, 3, [], torch.nn.Linear, len], ids=["None", "number", "list", "class", "function"]
+)
+def test_what_is_no_module_is_refused(subject):
+    with pytest.raises(InputError, match="no torch module"):
+        verify(subject, users.x_of(), backends=("engine",))
+
+
+def test_parameters_without_values_are_refused():
+    module = users.chain(lambda self, x: self.fc(self.b(self.a(x)).mean(-1)), fc=torch.nn.LazyLinear(3))
+
+    with pytest.raises(InputError, match="fc.weight has no values yet. Run the module once before"):
+        verify(module, users.x_of(), backends=("engine",))
+
+
+def test_samples_that_are_made_more_or_fewer_are_refused():
+    module = users.chain(lambda self, x: self.b(self.a(x.reshape(1, users.CHANNELS, -1))))
+
+    with pytest.raises(UnsupportedError, match="receives a tensor of shape .* where the module was given 2 samples"):
+        verify(module, users.x_of(), backends=("engine",))
+
+
+def test_dropout_of_a_module_in_training_mode_is_that_of_evaluation():
+    module = users.chain(lambda self, x: self.b(self.a(x)))
+    module.a = users.dense(users.CHANNELS, 16, params={"dropout": slayer.neuron.Dropout(p=0.5)})
+    users.lively(module).train()
+
+    proven(module, users.x_of())
+
+    assert all(part.training for part in module.modules())
+
+
+def test_recurrent_blocks_are_refused_by_their_reason_where_they_cannot_be_reset_or_looped():
+    def looped(self, x):
+        return torch.cat([self.r(step) for step in x.split(1, -1)], -1)
+
+    recurrent = slayer.block.cuba.Recurrent(dict(users.CUBA), users.CHANNELS, 6, weight_scale=3)
+    with pytest.raises(UnsupportedError, match="feed nothing back from call to call. Call it once with all steps"):
+        verify(users.lively(users.Model(looped, r=recurrent)), users.x_of(), backends=("engine",))
+    hidden = [recurrent]
+    module = users.Model(lambda self, x: hidden[0](x))
+    with pytest.raises(
+        UnsupportedError, match=r"test_whole.py:\d+: a Recurrent that keeps its state is called, and no"
+    ):
+        verify(module, users.x_of(), backends=("engine",))
