@@ -167,10 +167,27 @@ def edges_of(found: Arrival, ranges: Ranges, way: Way) -> tuple[Edge, ...]:
             "(samples, ..., steps)."
         )
     shape = found.numbers.shape
+    whole = _whole_output(found, ranges)
+    if whole is not None:
+        inputs = int(np.prod(shape[2:-1]))
+        return (Edge(None if whole < 0 else whole, np.arange(inputs)[None], np.ones((1, inputs), np.int64)),)
     numbers = found.numbers.reshape(shape[0], shape[1], -1, shape[-1])
     at = ranges.locate(numbers)
-    sources = [int(source) for source in np.unique(at.source) if source > NOTHING]
+    sources = [source for source in sorted(set(ranges.sources.tolist())) if (at.source == source).any()]
     return tuple(_edge(at, found.factors.reshape(numbers.shape), source, way) for source in sources)
+
+
+def _whole_output(found: Arrival, ranges: Ranges) -> int | None:
+    """Return whose output arrives as it is, if that is so, which needs no closer look; else None."""
+    numbers = found.numbers.reshape(-1)
+    root = int(np.searchsorted(ranges.starts, numbers[0], side="right")) - 1 if numbers.size and numbers[0] else -1
+    if root < 0 or len(found.numbers) > 1 or not found.moves_only or ranges.steps[root] != found.numbers.shape[-1]:
+        return None
+    start, each = int(ranges.starts[root]), int(ranges.elements[root] * ranges.steps[root])
+    whole = numbers.size == each * found.numbers.shape[1] and numbers[0] == start
+    return (
+        int(ranges.sources[root]) if whole and np.array_equal(numbers, np.arange(start, start + numbers.size)) else None
+    )
 
 
 def _edge(at: Located, factors: npt.NDArray[np.float64], source: int, way: Way) -> Edge:

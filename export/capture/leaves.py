@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Literal, Protocol
 
 from torch import nn
@@ -102,6 +102,12 @@ def _told(
 
 def slayer_classes() -> dict[type[nn.Module], Role]:
     """Return SLAYER's classes of blocks, synapses and neurons that have a ``forward`` of their own."""
+    return _slayer_classes(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _slayer_classes(loaded_modules: int) -> dict[type[nn.Module], Role]:
+    """Look for them, once as long as no further module is loaded."""
     found: dict[type[nn.Module], Role] = {}
     for name, loaded in list(sys.modules.items()):
         part, _, rest = name.removeprefix(_SLAYER).partition(".")
@@ -117,15 +123,20 @@ def slayer_classes() -> dict[type[nn.Module], Role]:
     return found
 
 
-def _own_classes(modules: Iterable[nn.Module]) -> dict[type[nn.Module], Role]:
-    """Return this package's classes that are leaves, and those of the user's blocks with a record of their own."""
+@lru_cache(maxsize=1)
+def _train_classes(loaded_modules: int) -> dict[type[nn.Module], Role]:
     found: dict[type[nn.Module], Role] = {}
     for name, loaded in list(sys.modules.items()):
-        if not name.startswith(_TRAIN):
-            continue
-        for kind in vars(loaded).values():
-            if isinstance(kind, type) and kind.__module__ == name and "forward" in vars(kind) and leaf_role(kind):
-                found[kind] = leaf_role(kind)  # type: ignore[assignment]
+        if name.startswith(_TRAIN):
+            for kind in vars(loaded).values():
+                if isinstance(kind, type) and kind.__module__ == name and "forward" in vars(kind) and leaf_role(kind):
+                    found[kind] = leaf_role(kind)  # type: ignore[assignment]
+    return found
+
+
+def _own_classes(modules: Iterable[nn.Module]) -> dict[type[nn.Module], Role]:
+    """Return this package's classes that are leaves, and those of the user's blocks with a record of their own."""
+    found = dict(_train_classes(len(sys.modules)))
     known = {**slayer_classes(), **found}
     for module in modules:
         if is_own_block(module) and not any(kind in known for kind in type(module).__mro__):
