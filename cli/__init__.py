@@ -39,6 +39,7 @@ for verb in (demo, train, analyse, export, inspect, simulate, verify, map_, doct
     app.command(verb.__name__.rstrip("_"))(verb)
 
 
+_INTERRUPTED = 130
 _FAULT = 70
 """Exit code of a fault of ours, as sysexits.h calls it."""
 _ISSUES = "the project's issue tracker"
@@ -69,7 +70,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         ERR.print("interrupted")
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
+    except SystemExit as ended:  # Typer ends at Ctrl-C by itself, without a word
+        if ended.code == _INTERRUPTED:
+            ERR.print("interrupted")
+        raise
     except BrokenPipeError:  # who read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

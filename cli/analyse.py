@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from ..contract.errors import InputError
 from . import console, inputs
 
 
@@ -21,6 +22,11 @@ def analyse(
     from ..train import analyses
     from ..train import analysis_figures as figures
 
+    if run.is_file():
+        raise InputError(
+            f"{run} is a file. What is drawn here, how a network learned, is in the folder of its training run. For a "
+            "network file there are spikeproof inspect and spikeproof map."
+        )
     opened, module, task = inputs.open_run(run, to_export=False)
     some = task.test.take(np.arange(min(samples, len(task.test.y))))
     steps, result = some.x.shape[-1], opened.result()

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..contract.errors import InputError
 from . import console
-from .options import Deadline, Samples, Settings
+from .options import Deadline, Force, Samples, Settings
 from .prove import prove_run
 from .train import score, train_run
 
@@ -20,6 +20,7 @@ def demo(
     samples: Samples = "24",
     settings: Settings = None,
     deadline: Deadline = None,
+    force: Force = False,
     encodings: Annotated[
         bool, typer.Option("--encodings", help="Train a second network whose encoding CPG oscillators drive; compare.")
     ] = False,
@@ -38,11 +39,11 @@ def demo(
         folder.mkdir(parents=True, exist_ok=True)
         prove_run(kept, samples, folder / "report.html", {"deadline": deadline, "registers": False})
         return
-    _demo("digits", folder, samples, settings, deadline)
+    _demo("digits", folder, samples, settings, deadline, force)
     if not encodings:
         return
     driven = folder.with_name(f"{folder.name}-driven")
-    _demo("digits-driven", driven, samples, settings, deadline)
+    _demo("digits-driven", driven, samples, settings, deadline, force)
     table = Table("temporal encoding", "bytes a neuron", "test accuracy", "run", title="Table and CPG-driven encoding")
     for run in (Run(folder), Run(driven)):
         te = describe(load(run.net_path))["te"]
@@ -50,12 +51,22 @@ def demo(
     console.OUT.print(table)
 
 
-def _demo(recipe_name: str, folder: Path, samples: str, settings: list[str] | None, deadline: float | None) -> None:
+def _demo(
+    recipe_name: str,
+    folder: Path,
+    samples: str | None,
+    settings: list[str] | None,
+    deadline: float | None,
+    force: bool,
+) -> None:
     from ..train.recipe import find
     from ..train.run import Run
 
     recipe = find(recipe_name).replace(settings or [])
-    if Run(folder).finished and Run(folder).recipe() == recipe:
+    run = Run(folder)
+    if (run.started or run.finished) and run.recipe() != recipe and not force:
+        raise InputError(f"{folder} holds a run of another recipe. Name another --folder, or replace it with --force.")
+    if run.finished and run.recipe() == recipe:
         console.ERR.print(f"{folder} holds this recipe's trained network already; remove the folder to train it again.")
     else:
         train_run(recipe, folder)

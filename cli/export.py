@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from . import console, inputs
-from .options import Force
+from .options import DelayShift, Force, InputShape, Steps, reading
 
 
 def export(
@@ -18,10 +18,9 @@ def export(
     dt: Annotated[
         float | None, typer.Option(min=0, help="Time step of another tool's .nir, in s; default 1e-4.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Sample period of another tool's file; default 100.")] = None,
-    delay_shift: Annotated[
-        bool, typer.Option("--delay-shift", help="The blocks of a stock lava-dl file had SLAYER's delay_shift.")
-    ] = False,
+    steps: Steps = None,
+    input_shape: InputShape = None,
+    delay_shift: DelayShift = False,
 ) -> None:
     """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised.
 
@@ -37,7 +36,7 @@ def export(
     output = there
     files.check(output, force=force)
     if not source.is_dir():
-        what = _convert(source, output, dt, steps, delay_shift)
+        what = _convert(source, output, dt, reading(steps, input_shape, delay_shift))
     else:
         opened, module, task = inputs.open_run(source)
         formats.write(record(module, sample=task.test.x[:2]), output)
@@ -49,12 +48,12 @@ def export(
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
 
 
-def _convert(source: Path, output: Path, dt: float | None, steps: int | None, delay_shift: bool) -> str:
+def _convert(source: Path, output: Path, dt: float | None, reads: dict[str, Any]) -> str:
     """Write a network file anew in the format of another; return what it was."""
     from ..export import formats, stock
 
     if stock.is_stock(source):
-        formats.write(stock.load(source, steps=steps, delay_shift=delay_shift), output)
+        formats.write(stock.load(source, **reads), output)
         return "imported"
     if not formats.is_nir(source):
         formats.write(formats.load(source), output)
@@ -62,7 +61,7 @@ def _convert(source: Path, output: Path, dt: float | None, steps: int | None, de
     from ..export import nir_file
     from ..export.nir_foreign import Imported
 
-    found = nir_file.read(source, dt=dt, steps=steps)
+    found = nir_file.read(source, dt=dt, steps=reads["steps"])
     if isinstance(found, Imported):
         for note in found.notes:
             console.OUT.print(note, markup=False)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import lzma
+import math
+import os
+import stat
+import struct
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ..contract.errors import InputError, UnsupportedError
+from ..export.quoted import listed, message, plain, quoted
 from . import console
 
 
@@ -27,16 +36,16 @@ def open_run(folder: Path, *, to_export: bool = True) -> tuple[Any, Any, Any]:
     return run, run.load_into(recipe.module(task)), task
 
 
-def read_net(path: Path, x: Any) -> tuple[Any, Any]:
+def read_net(path: Path, x: Any, **reads: Any) -> tuple[Any, Any]:
     """Return the record in a file, and what it was imported from if that is another tool's NIR graph."""
     from ..export import formats
 
     if not formats.is_nir(path):
-        return formats.load(path), None
+        return formats.load(path, **reads), None
     from ..export import nir_file
     from ..export.nir_foreign import Imported
 
-    found = nir_file.read(path, steps=x.shape[-1] if x is not None and x.ndim else None)
+    found = nir_file.read(path, steps=reads.get("steps"))
     if not isinstance(found, Imported):
         return found, None
     for note in found.notes:
@@ -45,28 +54,76 @@ def read_net(path: Path, x: Any) -> tuple[Any, Any]:
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
-    """Read an input array; nothing is unpickled."""
+    """Read an input array: a .npy file, or the array called x, or the only one, of a .npz archive.
+
+    Nothing is unpickled, and what a header claims must be in the file before room is made for it.
+    """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            names = loaded.files
-            if "x" in names:
-                return np.asarray(loaded["x"])
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path}: a folder, a pipe or a device. Name a regular .npy or .npz file.")
+        with open(path, "rb") as file:
+            if file.read(2) != _ZIP:
+                return _array(file, os.fstat(file.fileno()).st_size)
+            with zipfile.ZipFile(file) as archive, archive.open(_chosen(archive)) as held:
+                return _array(held, archive.getinfo(held.name).file_size)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a .npy or .npz file of numbers ({error}).") from None
-    raise InputError(f"{path}: no array called x; it holds {', '.join(names)}.")
+    except InputError as error:
+        raise error if str(error).startswith(f"{path}: ") else InputError(f"{path}: {error}") from None
+    except _DAMAGE as error:
+        words = message(error) or type(error).__name__
+        raise InputError(f"{path}: not a .npy or .npz file of numbers ({words}). Write it again.") from None
 
 
-def count(samples: str, available: int | None) -> int:
-    """Return the number that ``--samples`` asks for, of those available if that is known."""
-    if samples == "all" and available is not None:
-        return available
-    if not samples.isdecimal() or not int(samples):
-        raise InputError(f"--samples {samples}: give a number from 1" + (", or 'all'." if available else "."))
-    if available is not None and int(samples) > available:
-        raise InputError(f"--samples {samples}: there are {available}.")
-    return int(samples)
+_ZIP = b"PK"
+_ROOM, _MOST_PACKED = 2**26, 100
+"""An archive's array may have this many bytes, and beyond them this many for each that is stored."""
+_DAMAGE = (
+    OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError, MemoryError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
+)  # fmt: skip
+"""What zipfile and NumPy raise for damaged files."""
+
+
+def _chosen(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Return the member of an archive that is the input, which must be what it claims to be."""
+    found = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+    if not found:
+        raise InputError("the archive is empty. Write it with np.savez(path, x=array).")
+    if "x" not in found and len(found) > 1:
+        raise InputError(f"no array called x; it holds {listed(found)}. Call the input x.")
+    entry = found.get("x") or next(iter(found.values()))
+    if entry.flag_bits & 1:
+        raise InputError(f"{plain(entry.filename)} is encrypted. Write the archive without a password.")
+    if entry.file_size > _ROOM + _MOST_PACKED * entry.compress_size:
+        raise InputError(
+            f"{plain(entry.filename)} claims {entry.file_size} bytes and stores {entry.compress_size}. If that is "
+            "right, write it with np.savez, without compression."
+        )
+    return entry
+
+
+def _array(file: IO[bytes], size: int) -> np.ndarray[Any, Any]:
+    """Read an array of numbers from the `size` bytes of a .npy file, after a look at its header."""
+    file.seek(0)
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise InputError(f"version {version[0]}.{version[1]} of the .npy format is unknown.")
+    shape, _, dtype = _HEADERS[version](file)
+    if dtype.kind not in "biufc":
+        raise InputError(f"not a .npy or .npz file of numbers: the array holds {plain(dtype)}.")
+    claimed = math.prod(shape) * dtype.itemsize
+    if min(shape, default=1) < 0 or claimed > size - file.tell():
+        raise InputError(
+            f"damaged: the header says shape {quoted(shape)}, {claimed} bytes, and {size - file.tell()} are there. "
+            "Write it again."
+        )
+    file.seek(0)
+    return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+_HEADERS: dict[tuple[int, int], Any] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # of what it may hold more, UTF-8 names of fields, nothing is a number
+}

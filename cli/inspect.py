@@ -10,18 +10,26 @@ import typer
 from rich.table import Table
 
 from . import console
-from .options import AsJson
+from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
 
 
-def inspect(net: Annotated[Path, typer.Argument(help="Network file.")], as_json: AsJson = False) -> None:
+def inspect(
+    net: Annotated[Path, typer.Argument(help="Network file, or folder of a training run.")],
+    steps: Steps = None,
+    input_shape: InputShape = None,
+    delay_shift: DelayShift = False,
+    as_json: AsJson = False,
+) -> None:
     """Show the layers and parameters of a network file, and what the linter finds in it."""
     from ..export.describe import describe
     from ..export.formats import load
     from ..export.lint.check import lint
 
-    findings = lint(net)
+    net = network_of(net)
+    reads = reading(steps, input_shape, delay_shift)
+    findings = lint(net, **reads)
     refused = [finding for finding in findings if finding.severity == "error"]
-    found = {} if refused else describe(load(net))
+    found = {} if refused else describe(load(net, **reads))
     if as_json:
         console.print_json(found | {"findings": [asdict(finding) for finding in findings]})
     elif found:

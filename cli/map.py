@@ -9,16 +9,19 @@ import typer
 from rich.table import Table
 
 from . import console, inputs
-from .options import AsJson
+from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
 
 
 def map_(
-    net: Annotated[Path, typer.Argument(help="Network file.")],
+    net: Annotated[Path, typer.Argument(help="Network file, or folder of a training run.")],
     limits: Annotated[Path | None, typer.Option(help="TOML file of limits, in place of the public ones.")] = None,
     chips: Annotated[int | None, typer.Option(min=1, help="Chips that there are.")] = None,
     input_file: Annotated[
         Path | None, typer.Option("--input", "-i", help="Input to count operations on: .npy, or .npz with an array x.")
     ] = None,
+    steps: Steps = None,
+    input_shape: InputShape = None,
+    delay_shift: DelayShift = False,
     report: Annotated[Path | None, typer.Option(help="Write the map to this HTML file.")] = None,
     sources: Annotated[bool, typer.Option("--sources", help="Say where each figure and limit comes from.")] = False,
     as_json: AsJson = False,
@@ -35,7 +38,7 @@ def map_(
     if chips is not None:
         allowed = allowed.replace({"chips": chips}, "--chips")
     x = None if input_file is None else inputs.read_array(input_file)
-    record = load(net, steps=x.shape[-1] if x is not None and x.ndim else None)
+    record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
     found, cost = chart(record, allowed), None
     if x is not None:
         from ..sim import energy, operations

@@ -1,13 +1,111 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and what is read from them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-Samples = Annotated[str, typer.Option("--samples", "-n", help="Number of samples, or 'all'.")]
-Deadline = Annotated[float | None, typer.Option(help="Seconds that Lava may take.", min=0)]
+from ..contract.errors import InputError
+
+_LONGEST = 1e8
+"""Seconds: three years, below what a clock of the system can wait for."""
+
+
+def _seconds(value: float | None) -> float | None:
+    if value is not None and not 0 <= value <= _LONGEST:
+        raise InputError(f"--deadline {value:g}: give seconds, from 0 to {_LONGEST:g}.")
+    return value
+
+
+def _image(value: str | None) -> str | None:
+    if value is not None and image(value) is None:
+        raise InputError(f"--input-shape {value}: give channels, rows and columns, 2,34,34 say.")
+    return value
+
+
+def _count(value: str | None) -> str | None:
+    if value is not None and value != "all" and not (value.isascii() and value.isdecimal() and 0 < int(value) < 2**31):
+        raise InputError(f"--samples {value}: give a number from 1, or 'all'.")
+    return value
+
+
+Samples = Annotated[
+    str | None,
+    typer.Option("--samples", "-n", help="Number of samples, or 'all'; default 20, or all of fewer.", callback=_count),
+]
+Deadline = Annotated[float | None, typer.Option(help="Seconds that Lava may take.", callback=_seconds)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting of the recipe, key=value.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, max=2**31 - 1, help="Sample period of another tool's file; default that of the input."),
+]
+InputShape = Annotated[
+    str | None,
+    typer.Option(help="C,H,W: images that enter a stock lava-dl file without an input layer.", callback=_image),
+]
+DelayShift = Annotated[bool, typer.Option("--delay-shift", help="The blocks of a stock file had SLAYER's delay_shift.")]
+
+
+def image(text: str | None) -> tuple[int, ...] | None:
+    """Return the three numbers of ``--input-shape``, or None."""
+    parts = (text or "").split(",")
+    whole = all(part.strip().isdecimal() and 0 < int(part) < 2**31 for part in parts)
+    return tuple(map(int, parts)) if len(parts) == 3 and whole else None
+
+
+def samples_of(wanted: str | None, available: int | None, default: int = 20) -> int:
+    """Return the number that ``--samples`` asks for.
+
+    Parameters
+    ----------
+    wanted : str or None
+        A number, "all", or None for the default.
+    available : int or None
+        How many there are; None if they are drawn.
+    default : int
+        What is taken if nothing is asked for, or all if there are fewer.
+
+    Raises
+    ------
+    InputError
+        There are fewer than asked for, or "all" of what is drawn.
+    """
+    if wanted is None:
+        return default if available is None else min(default, available)
+    if wanted == "all":
+        if available is None:
+            raise InputError("--samples all: random input has no end. Give a number, or an --input.")
+        return available
+    if available is not None and int(wanted) > available:
+        raise InputError(f"--samples {wanted}: there are {available}.")
+    return int(wanted)
+
+
+def network_of(path: Path) -> Path:
+    """Return the network file that a path names: itself, or that of a training run's folder.
+
+    Raises
+    ------
+    InputError
+        A folder holds no exported network.
+    """
+    if not path.is_dir():
+        return path
+    inside = path / "net.net"
+    if not inside.is_file():
+        raise InputError(
+            f"{path} is a folder without a network, net.net. Name a network file, or the folder of a finished run "
+            "whose network can be exported."
+        )
+    return inside
+
+
+def reading(steps: int | None, input_shape: str | None, delay_shift: bool, x: Any = None) -> dict[str, Any]:
+    """Return the keywords of `spikeproof.load` that these options stand for; without --steps, those of the input."""
+    period = x.shape[-1] if x is not None and x.ndim and not math.isnan(x.shape[-1]) else None
+    return {"steps": steps or period, "input_shape": image(input_shape), "delay_shift": delay_shift}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,11 +14,16 @@ import numpy as np
 import typer
 
 from . import console, inputs
+from .options import samples_of
 
 if TYPE_CHECKING:
     from ..sim.forecasts import Forecasts
     from ..sim.report import Right
     from ..sim.verdict import Verdict
+
+
+Reads = Callable[[Any], dict[str, Any]]
+"""Gives the keywords with which a network file is read, for an input or None."""
 
 
 class Worth(NamedTuple):
@@ -31,7 +37,7 @@ class Worth(NamedTuple):
 
 
 def prove_run(
-    folder: Path, samples: str, report: Path | None, options: dict[str, Any], *, as_json: bool = False
+    folder: Path, samples: str | None, report: Path | None, options: dict[str, Any], *, as_json: bool = False
 ) -> None:
     """Compare a trained run with the engine and Lava on its test part."""
     from ..sim import report as reports
@@ -40,7 +46,7 @@ def prove_run(
 
     _check_report(report)
     run, module, task = inputs.open_run(folder)
-    count = inputs.count(samples, len(task.test.y))
+    count = samples_of(samples, len(task.test.y))
     x, stored = task.test.x[:count], run.net_path if run.net_path.exists() else None
     with console.progress() as show:
         if run.recipe().floating:
@@ -114,24 +120,27 @@ def judge_of(task: Any) -> Any:
 
 def prove_file(
     path: Path,
-    samples: str,
+    samples: str | None,
     input_file: Path | None,
     report: Path | None,
     options: dict[str, Any],
+    reads: Reads,
     *,
     as_json: bool,
 ) -> None:
     """Compare a network file's record with the engine and Lava, and with the graph that it was imported from."""
+    from ..sim import memory
     from ..sim import report as reports
     from ..sim.verify import verify as run_verify
 
     _check_report(report)
     x = None if input_file is None else inputs.read_array(input_file)
-    net, imported = inputs.read_net(path, x)
+    net, imported = inputs.read_net(path, x, **reads(x))
     if x is not None:
-        x = x[: inputs.count(samples, len(x))] if x.ndim else x
+        x = x[: samples_of(samples, len(x))] if x.ndim else x
     else:
-        shape = (inputs.count(samples, None), net.input.num_channels, net.steps)
+        shape = (samples_of(samples, None), net.input.num_channels, net.steps)
+        memory.refuse_more(8 * math.prod(shape), f"random input of {shape[0]:,} samples", "--samples")
         random = np.random.default_rng(0)
         largest = net.input.max_payload * 2.0**net.input.exp
         x = random.uniform(0, min(1.0, largest), shape) if net.input.bits else random.integers(0, 2, shape)

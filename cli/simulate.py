@@ -10,11 +10,11 @@ import numpy as np
 import typer
 
 from . import console, inputs
-from .options import AsJson, Deadline, Force
+from .options import AsJson, Deadline, DelayShift, Force, InputShape, Steps, network_of, reading
 
 
 def simulate(
-    net: Annotated[Path, typer.Argument(help="Network file.")],
+    net: Annotated[Path, typer.Argument(help="Network file, or folder of a training run.")],
     input_file: Annotated[
         Path, typer.Option("--input", "-i", help=".npy, or .npz with an array x: samples, channels, steps.")
     ],
@@ -22,6 +22,9 @@ def simulate(
     backend: Annotated[str, typer.Option(help="lava, engine or reference.")] = "lava",
     deadline: Deadline = None,
     force: Force = False,
+    steps: Steps = None,
+    input_shape: InputShape = None,
+    delay_shift: DelayShift = False,
     as_json: AsJson = False,
 ) -> None:
     """Run samples through a network file."""
@@ -33,7 +36,7 @@ def simulate(
     if output is not None:
         files.check(output, force=force)
     x = inputs.read_array(input_file)
-    record = load(net, steps=x.shape[-1] if x.ndim else None)
+    record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
     with console.progress() as show:
         lava = partial(show, "Lava steps")
         trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..contract.errors import InputError
-from .options import AsJson, Deadline, Samples
+from .options import AsJson, Deadline, DelayShift, InputShape, Samples, Steps, reading
 from .prove import prove_file, prove_run
 
 _LAVA_SAMPLES = 24
@@ -16,15 +17,16 @@ _LAVA_SAMPLES = 24
 
 def verify(
     target: Annotated[Path, typer.Argument(help="Folder of a training run, or a network file.")],
-    samples: Samples = "20",
+    samples: Samples = None,
     input_file: Annotated[
-        Path | None, typer.Option("--input", "-i", help="Input for a network file; default random.")
+        Path | None,
+        typer.Option("--input", "-i", help="Input for a network file, .npy or .npz; default random."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
     lava_samples: Annotated[
         int | None, typer.Option(min=1, help="Samples that Lava runs too; default all up to 24.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of Lava's samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of Lava's samples.")] = 0,
     registers: Annotated[
         bool,
         typer.Option(
@@ -43,6 +45,9 @@ def verify(
         Path | None, typer.Option(help="File for the results of -j or --scheduler; a run that ended early goes on.")
     ] = None,
     batch: Annotated[int, typer.Option(help="Samples in one Lava run of -j or --scheduler.", min=1)] = 8,
+    steps: Steps = None,
+    input_shape: InputShape = None,
+    delay_shift: DelayShift = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
@@ -64,4 +69,5 @@ def verify(
             raise InputError("--input is for a network file; a training run is verified on its own test part.")
         prove_run(target, samples, report, options, as_json=as_json)
     else:
-        prove_file(target, samples, input_file, report, options, as_json=as_json)
+        reads = partial(reading, steps, input_shape, delay_shift)
+        prove_file(target, samples, input_file, report, options, reads, as_json=as_json)

@@ -44,8 +44,10 @@ class Axon(Record):
 
     def __post_init__(self) -> None:
         delay = as_integers("Axon delay", self.delay, np.int8, 0, MAX_DELAY)
-        if delay.ndim != 1 or not delay.any():
-            raise RecordError(f"Axon delay: {delay.shape} values, of which none delays; leave the axon out.")
+        if delay.ndim != 1 or not delay.size:
+            raise RecordError(f"Axon delay: shape {delay.shape} is not (neurons,). Give one delay for each neuron.")
+        if not delay.any():
+            raise RecordError(f"Axon delay: all {delay.size} are 0, so nothing delays. Leave the axon out.")
         self._set(delay=delay)
 
     @property

@@ -108,7 +108,9 @@ class Input(Record):
         if not ok.all():
             index = tuple(int(i) for i in np.argwhere(~ok)[0])
             allowed = (
-                f"payload round(x * 2**{-self.exp}) must lie in {low}..{self.max_payload}; rescale the input, or "
+                "it is not a number. Fix what made the input, or replace such values: np.nan_to_num(x)"
+                if np.isnan(values[index])
+                else f"payload round(x * 2**{-self.exp}) must lie in {low}..{self.max_payload}; rescale the input, or "
                 "build the first layer with more input_bits"
                 if self.bits
                 else "unary spikes must be 0 or 1. For graded values give the first layer input_exp, or a stock SLAYER "

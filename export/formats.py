@@ -16,7 +16,13 @@ def is_nir(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() == NIR_SUFFIX
 
 
-def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    steps: int | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    delay_shift: bool = False,
+) -> Net:
     """Read a network record from a file.
 
     Parameters
@@ -25,6 +31,10 @@ def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
         A NetX file of ours or of stock lava-dl, or a NIR file of ours or of another tool.
     steps : int, optional
         Sample period, where the file states none, as other tools' and most of stock lava-dl's do not; default 100.
+    input_shape : tuple of int, optional
+        Channels, rows and columns of the images that enter a stock file that has no input layer.
+    delay_shift : bool
+        Whether the blocks of a stock file had SLAYER's ``delay_shift``, which it does not say.
 
     Returns
     -------
@@ -40,7 +50,9 @@ def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
         A NIR file, and the package nir is not installed.
     """
     if not is_nir(path):
-        return stock.load(path, steps=steps) if stock.is_stock(path) else netx.load(path)
+        if not stock.is_stock(path):
+            return netx.load(path)
+        return stock.load(path, steps=steps, input_shape=input_shape, delay_shift=delay_shift)
     from . import nir_file
 
     return nir_file.load(path, steps=steps)

@@ -34,7 +34,8 @@ from ..contract.rf_iz import RFIZ
 from ..contract.sigma_delta import SigmaDelta
 from ..contract.synapse import Dense, Synapse
 from . import synapses
-from .members import member, number, numbers, refuse_unknown, text, write_text
+from .members import member, number, numbers, refuse_unknown, reserve_neurons, text, write_text
+from .quoted import quoted
 
 
 class _Schema(NamedTuple):
@@ -173,7 +174,7 @@ def read(handle: h5py.Group) -> Layer:
     stated = text(group, "type")
     type_name = stated.partition("+")[0]
     if type_name not in NEURONS:
-        raise FileFormatError(f"neuron/type is {type_name!r}; known are {', '.join(sorted(NEURONS))}.")
+        raise FileFormatError(f"neuron/type is {quoted(type_name)}; known are {', '.join(sorted(NEURONS))}.")
     schema = NEURONS[type_name]
     refuse_unknown(group, {"type", *schema.fields.values(), *schema.constants})
     for key, constant in schema.constants.items():
@@ -182,6 +183,7 @@ def read(handle: h5py.Group) -> Layer:
     sums = RULES[schema.kind].sums
     synapse = synapses.read(handle, sums)
     shape = synapses.out_shape(synapse, sums)
+    reserve_neurons(math.prod(shape), "shape")
     values = {field: synapses.per_neuron(numbers(group, key), shape) for field, key in schema.fields.items()}
     if "bias_mant" in _fields(schema.kind) and (isinstance(synapse, Dense) or "bias" in handle.keys()):
         values["bias_mant"] = synapses.per_neuron(numbers(handle, "bias"), shape)
@@ -197,7 +199,7 @@ def read(handle: h5py.Group) -> Layer:
     )
     expected = type_name + _suffix(layer)
     if stated != expected:
-        raise FileFormatError(f"neuron/type is {stated!r}; with what the layer has it is {expected!r}.")
+        raise FileFormatError(f"neuron/type is {quoted(stated)}; with what the layer has it is {expected!r}.")
     return layer
 
 
@@ -257,7 +259,7 @@ def read_oscillators(handle: h5py.Group) -> Oscillators:
     kinds = {name: kind for kind, name in _CPG_TYPES.items()}
     type_name = text(handle, "type")
     if type_name not in kinds:
-        raise FileFormatError(f"{handle.name}: type is {type_name!r}; known are {', '.join(sorted(kinds))}.")
+        raise FileFormatError(f"{handle.name}: type is {quoted(type_name)}; known are {', '.join(sorted(kinds))}.")
     names = [field.name for field in dataclasses.fields(kinds[type_name])]
     refuse_unknown(handle, {"type", *names})
     params: Oscillators = kinds[type_name](**{name: numbers(handle, name) for name in names})
@@ -276,8 +278,8 @@ def read_input(handle: h5py.Group) -> Input:
     """Read the input that `write_input` wrote; raises as `read` does."""
     refuse_unknown(handle, {"type", "shape", "messageBits", "messageExp"})
     if text(handle, "type") != "input":
-        raise FileFormatError(f"type is {text(handle, 'type')!r}; the first layer must be of type 'input'.")
+        raise FileFormatError(f"type is {quoted(text(handle, 'type'))}; the first layer must be of type 'input'.")
     shape = numbers(handle, "shape")
     if shape.shape not in ((1,), (3,)):
-        raise FileFormatError(f"shape is {shape.tolist()}; expected one number, or channels, rows and columns.")
+        raise FileFormatError(f"shape is {quoted(shape)}; expected one number, or channels, rows and columns.")
     return Input(num_channels=np.prod(shape), bits=number(handle, "messageBits"), exp=number(handle, "messageExp"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
@@ -24,7 +23,8 @@ from ..contract.errors import FileFormatError, RecordError
 from ..contract.net import SCHEMA_VERSION, Layer, Net
 from . import layers, synapses
 from .files import replacing
-from .members import member, numbers, refuse_unknown, text
+from .members import attribute, member, names, numbers, opened, refuse_unknown, text
+from .quoted import plain, quoted
 
 T = TypeVar("T")
 
@@ -87,18 +87,8 @@ def load(path: str | os.PathLike[str]) -> Net:
         The file is missing, empty, truncated, not HDF5, of another tool or schema version, or holds a value that
         the contract refuses. The message names the file and the place in it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(f"{path}: no such file.")
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file)
-    except (FileFormatError, RecordError) as error:
-        raise FileFormatError(f"{path}: {error}") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        # What h5py raises for damaged files has no type of its own.
-        reason = "it is empty" if path.stat().st_size == 0 else str(error).strip("'\"")
-        raise FileFormatError(f"{path}: not a readable HDF5 file ({reason}). Export the network again.") from None
+    with opened(path) as file:
+        return _read(file)
 
 
 def _read(file: h5py.File) -> Net:
@@ -110,16 +100,17 @@ def _read(file: h5py.File) -> Net:
     schema = _attribute(file, _SCHEMA)
     if schema != SCHEMA_VERSION:
         raise FileFormatError(
-            f"schema version {schema}, written by spikeproof {file.attrs.get(_WRITER, 'unknown')}; this is spikeproof "
-            f"{__version__}, which reads version {SCHEMA_VERSION}. Export the network again with this version."
+            f"schema version {schema}, written by spikeproof {_writer(file)}; this is spikeproof {__version__}, which "
+            f"reads version {SCHEMA_VERSION}. Export the network again with this version."
         )
-    unknown = sorted(set(file.keys()) - {"layer", "te"})
+    unknown = sorted(set(names(file)) - {"layer", "te"})
     if unknown:
-        raise FileFormatError(f"{unknown[0]} is unknown here; known are layer and te.")
+        raise FileFormatError(f"{plain(unknown[0])} is unknown here; known are layer and te.")
     group = member(file, "layer", h5py.Group)
-    ids = [str(i) for i in range(len(group))]
-    if sorted(group.keys()) != sorted(ids) or len(ids) < 2:
-        raise FileFormatError(f"layer must hold the groups 0 (the input), 1, ...; it holds {sorted(group.keys())}.")
+    held = names(group)
+    ids = [str(i) for i in range(len(held))]
+    if held != sorted(ids) or len(ids) < 2:
+        raise FileFormatError(f"layer must hold the groups 0 (the input), 1, ...; it holds {quoted(held)}.")
     read = [(name, _located(group, name, _read_layer)) for name in ids[1:]]
     for i, (name, layer) in enumerate(read):
         _check_flatten(name, layer, *(read[j][1] if 0 <= j < len(read) else None for j in (i - 1, i + 1)))
@@ -173,14 +164,21 @@ def _located(group: h5py.Group, name: str, read: Callable[[h5py.Group], T]) -> T
 
 
 def _note(file: h5py.File, name: str) -> str:
-    note = file.attrs.get(name, "")
-    if not isinstance(note, str):
+    note = attribute(file, name)
+    if note is not None and not isinstance(note, str):
         raise FileFormatError(f"the attribute {name} is no text.")
-    return note
+    return note or ""
+
+
+def _writer(file: h5py.File) -> str:
+    try:
+        return plain(attribute(file, _WRITER) or "unknown")
+    except FileFormatError:
+        return "unknown"
 
 
 def _attribute(file: h5py.File, name: str) -> int:
-    value = np.asarray(file.attrs.get(name, np.nan))
+    value = np.asarray(attribute(file, name))
     if value.shape != () or value.dtype.kind not in "iu":
         raise FileFormatError(f"the attribute {name} is missing or not a whole number.")
     return int(value)

@@ -15,15 +15,15 @@ import h5py
 import numpy as np
 
 from .. import __version__
-from ..contract.errors import FileFormatError, RecordError, UnsupportedError
+from ..contract.errors import FileFormatError
 from ..contract.net import SCHEMA_VERSION, Net
-from .members import MAX_ELEMENTS, member, numbers
+from .members import content, member, names, opened, regular
 from .nir_foreign import Imported, quantise
 from .nir_graph import OURS, graph, library
 from .packing import unpack
+from .quoted import plain, quoted
 
 _DEPTH = 12
-_MEMBERS = 100_000
 
 Tree = dict[str, Any]
 
@@ -61,34 +61,25 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
     Net or Imported
         The record of a file that `spikeproof.export.nir_graph.write` wrote, or what became of another tool's graph.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(f"{path}: no such file.")
+    regular(Path(path))
     library()
-    try:
-        with h5py.File(path, "r") as file:
-            tree = _tree(member(file, "node", h5py.Group), "node", [_MEMBERS, MAX_ELEMENTS])
-        if OURS in tree.get("metadata", {}):
+    with opened(path, "NIR") as file:
+        tree = _tree(member(file, "node", h5py.Group), "node")
+        metadata = tree.get("metadata")
+        if isinstance(metadata, dict) and OURS in metadata:
             return _own(tree)
         return quantise(tree, dt=dt, steps=steps or 100)
-    except UnsupportedError as error:
-        raise UnsupportedError(f"{path}: {error}") from None
-    except (FileFormatError, RecordError) as error:
-        raise FileFormatError(f"{path}: {error}") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        reason = "it is empty" if path.stat().st_size == 0 else str(error).strip("'\"")
-        raise FileFormatError(f"{path}: not a readable NIR file ({reason}). Export the network again.") from None
 
 
 def _own(tree: Tree) -> Net:
     own = tree["metadata"][OURS]
     if not isinstance(own, dict) or "schema" not in own or "net" not in own:
         raise FileFormatError(f"metadata/{OURS} holds no record.")
-    if own["schema"] != SCHEMA_VERSION:
+    if not np.array_equal(own["schema"], SCHEMA_VERSION):
         raise FileFormatError(
-            f"schema version {own['schema']}, written by spikeproof {own.get('version', 'unknown')}; this is "
-            f"spikeproof {__version__}, which reads version {SCHEMA_VERSION}. Export the network again with this "
-            "version."
+            f"schema version {quoted(own['schema'])}, written by spikeproof {plain(own.get('version', 'unknown'))}; "
+            f"this is spikeproof {__version__}, which reads version {SCHEMA_VERSION}. Export the network again with "
+            "this version."
         )
     net = unpack(own["net"], f"metadata/{OURS}/net")
     if not isinstance(net, Net):
@@ -98,40 +89,24 @@ def _own(tree: Tree) -> Net:
     difference = _difference(_plain(expected), tree, "node")
     if difference:
         raise FileFormatError(
-            f"{difference} is not what the integers in its metadata say. The file was changed after it was written: "
-            f"export the network again, or remove metadata/{OURS} to have the nodes quantised anew."
+            f"{plain(difference)} is not what the integers in its metadata say. The file was changed after it was "
+            f"written: export the network again, or remove metadata/{OURS} to have the nodes quantised anew."
         )
     return net
 
 
-def _tree(group: h5py.Group, where: str, left: list[int], depth: int = 0) -> Tree:
-    """Return a group as a tree; `left` counts the members and the values that may still be read."""
+def _tree(group: h5py.Group, where: str, depth: int = 0) -> Tree:
+    """Return a group as a tree."""
     if depth > _DEPTH:
-        raise FileFormatError(f"{where}: groups are nested more than {_DEPTH} deep.")
+        raise FileFormatError(f"{plain(where)}: groups are nested more than {_DEPTH} deep.")
     found: Tree = {}
-    for name in group.keys():
-        left[0] -= 1
-        held = member(group, name, h5py.HLObject)
-        if isinstance(held, h5py.Group):
-            found[name] = _tree(held, f"{where}/{name}", left, depth + 1)
-            continue
-        left[1] -= int(held.size or 0)
-        if min(left) < 0:
-            raise FileFormatError(f"{where}/{name}: the file claims more values than are read of a network.")
-        found[name] = _value(group, name, held, where)
-    return found
-
-
-def _value(group: h5py.Group, name: str, dataset: h5py.Dataset, where: str) -> Any:
-    if h5py.check_string_dtype(dataset.dtype) is None:
+    for name in names(group):
         try:
-            return numbers(group, name)
+            held = content(group, name)
         except FileFormatError as error:
-            raise FileFormatError(f"{where}/{error}") from None
-    if dataset.external or dataset.is_virtual or dataset.shape is None:
-        raise FileFormatError(f"{where}/{name} keeps its data in another file; links are not followed.")
-    value = np.asarray(dataset.asstr(errors="replace")[()], dtype=object)
-    return value.item() if value.ndim == 0 else value.tolist()
+            raise FileFormatError(f"{plain(where)}/{error}") from None
+        found[name] = _tree(held, f"{where}/{name}", depth + 1) if isinstance(held, h5py.Group) else held
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,8 @@ import numpy as np
 from ..contract import net as _net  # noqa: F401  # which loads every kind of record
 from ..contract.errors import FileFormatError
 from ..contract.record import Record
+from .members import reserve_neurons
+from .quoted import message, plain, quoted
 
 KIND = "kind"
 
@@ -53,21 +55,27 @@ def unpack(tree: Any, where: str = "record") -> Any:
         return tree
     if KIND not in tree:
         if sorted(tree) != sorted(str(i) for i in range(len(tree))):
-            raise FileFormatError(f"{where}: neither a record nor a list of them; it holds {sorted(tree)}.")
+            raise FileFormatError(f"{where}: neither a record nor a list of them; it holds {quoted(sorted(tree))}.")
         return tuple(unpack(tree[str(i)], f"{where}/{i}") for i in range(len(tree)))
     known, kind = _kinds(), tree[KIND]
     if not isinstance(kind, str) or kind not in known:
-        raise FileFormatError(f"{where}: kind {kind!r} is unknown; known are {', '.join(sorted(known))}.")
+        raise FileFormatError(f"{where}: kind {quoted(kind)} is unknown; known are {', '.join(sorted(known))}.")
     fields = {field.name: field for field in dataclasses.fields(known[kind])}
     given = {name: unpack(value, f"{where}/{name}") for name, value in tree.items() if name != KIND}
     unknown = sorted(set(given) - set(fields))
     if unknown:
-        raise FileFormatError(f"{where}: {unknown[0]} is no field of a {kind}; known are {', '.join(fields)}.")
+        raise FileFormatError(f"{where}: {plain(unknown[0])} is no field of a {kind}; known are {', '.join(fields)}.")
     for name, field in fields.items():
         optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if name not in given and not optional:
             raise FileFormatError(f"{where}: a {kind} without {name}.")
-    return known[kind](**given)
+    stated = given.get("num_neurons")
+    if isinstance(stated, np.ndarray) and stated.shape == () and np.isfinite(stated):
+        reserve_neurons(int(stated), f"{where}/num_neurons")  # one value may stand for those of all neurons
+    try:
+        return known[kind](**given)
+    except (AttributeError, TypeError, IndexError, KeyError) as error:  # a text where a record belongs, say
+        raise FileFormatError(f"{where}: a field of a {kind} is of the wrong kind ({message(error)}).") from None
 
 
 def _kinds() -> dict[str, type[Any]]:

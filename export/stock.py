@@ -17,11 +17,8 @@ stock NetX.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
@@ -33,7 +30,8 @@ from ..contract.net import Input, Layer, Net
 from ..contract.neurons import RULES
 from ..contract.synapse import Synapse
 from . import stock_layers
-from .members import member, text
+from .members import member, names, opened, text
+from .quoted import message, quoted
 from .stock_layers import Transform
 from .stock_neurons import Shape
 
@@ -61,9 +59,9 @@ class _Options(NamedTuple):
 def is_stock(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is an HDF5 file of layers that spikeproof did not write."""
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             return "layer" in file.keys() and not any(name.startswith("spikeproof") for name in file.attrs)
-    except (OSError, RuntimeError, ValueError):
+    except FileFormatError:
         return False
 
 
@@ -112,46 +110,36 @@ def read(
         It holds what cannot be run exactly; the message names the layer, the reason and the mend.
     """
     options = _Options(steps, input, input_shape, skip_layers, num_layers, delay_shift)
-    with _opened(path) as file:
+    with opened(path) as file:
         return _read(file, options)
 
 
-def refusals(path: str | os.PathLike[str]) -> list[str]:
+def refusals(
+    path: str | os.PathLike[str],
+    *,
+    steps: int | None = None,
+    input_shape: Shape | None = None,
+    delay_shift: bool = False,
+) -> list[str]:
     """Return the words with which `read` would refuse a file, those of every layer; raises as `read` does."""
     found: list[str] = []
     try:
-        with _opened(path) as file:
-            _layers(file, _Options(None, None, None, 0, None, False), found)
+        with opened(path) as file:
+            _layers(file, _Options(steps, None, input_shape, 0, None, delay_shift), found)
     except FileFormatError:
         if not found:
             raise
     return found
 
 
-@contextlib.contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
-    """Open a file, and name it in what is raised."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(f"{path}: no such file.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except UnsupportedError as error:
-        raise UnsupportedError(f"{path}: {error}") from None
-    except (FileFormatError, RecordError) as error:
-        raise FileFormatError(f"{path}: {error}") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise FileFormatError(f"{path}: not a readable HDF5 file ({str(error).strip(chr(39))}).") from None
-
-
 def groups(file: h5py.File) -> list[tuple[str, h5py.Group]]:
     """Return a file's layers, (name of the group, the group), in their order."""
     group = member(file, "layer", h5py.Group)
-    names = [str(i) for i in range(len(group))]
-    if set(group.keys()) != set(names) or not names:  # damaged names are bytes
-        raise FileFormatError(f"layer must hold the groups 0, 1, ...; it holds {sorted(map(str, group.keys()))}.")
-    return [(name, member(group, name, h5py.Group)) for name in names]
+    held = names(group)
+    ids = [str(i) for i in range(len(held))]
+    if held != sorted(ids) or not held:
+        raise FileFormatError(f"layer must hold the groups 0, 1, ...; it holds {quoted(held)}.")
+    return [(name, member(group, name, h5py.Group)) for name in ids]
 
 
 def _layers(file: h5py.File, options: _Options, refused: list[str] | None = None) -> stock_layers.Before:
@@ -167,7 +155,7 @@ def _layers(file: h5py.File, options: _Options, refused: list[str] | None = None
         except UnsupportedError as error:
             if refused is None:
                 raise UnsupportedError(f"layer/{name}: {error}") from None
-            refused.append(f"layer/{name}: {error}")
+            refused.append(message(f"layer/{name}: {error}"))
             before = before._replace(shape=stock_layers.stated_shape(handle) if "shape" in handle.keys() else None)
         except (FileFormatError, RecordError) as error:
             raise FileFormatError(f"layer/{name}: {error}") from None

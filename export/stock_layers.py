@@ -24,7 +24,8 @@ from ..contract.net import Input, Layer, sent_exp
 from ..contract.readout import Readout
 from ..contract.synapse import Dense, Synapse
 from . import stock_neurons
-from .members import MAX_ELEMENTS, member, numbers, refuse_unknown, text
+from .members import MAX_ELEMENTS, member, numbers, refuse_unknown, reserve_neurons, text
+from .quoted import quoted
 from .refusal import refuse
 from .slayer.constants import ALWAYS, with_constant
 from .stock_neurons import Shape, per_neuron, whole
@@ -87,7 +88,7 @@ def read(handle: h5py.Group, kind: str, name: str, before: Before) -> Before:
         Something is missing, unknown, inconsistent or of the wrong kind.
     """
     if kind not in READERS:
-        raise UnsupportedError(f"type is {kind!r}; {_MENDS.get(kind, _UNKNOWN)}")
+        raise UnsupportedError(f"type is {quoted(kind)}; {_MENDS.get(kind, _UNKNOWN)}")
     return READERS[kind](handle, f"{kind}{name}", before)
 
 
@@ -100,12 +101,13 @@ def _input(handle: h5py.Group, name: str, before: Before) -> Before:
     if "neuron" not in handle.keys():
         return before._replace(shape=shape)
     kind = text(member(handle, "neuron", h5py.Group), "type")
+    reserve_neurons(math.prod(shape), "shape")
     read = stock_neurons.encoder if kind == "SDNN" else stock_neurons.read
     neuron = read(handle, shape, _VALUES.exp)
     if not isinstance(neuron, CUBA | Delta):
         raise UnsupportedError(
-            f"neurons of type {kind} take no input of their own in SLAYER. Pass skip_layers=1, and feed the network "
-            "what they send."
+            f"neurons of type {quoted(kind)} take no input of their own in SLAYER. Pass skip_layers=1, and feed the "
+            "network what they send."
         )
     image = shape if len(shape) == 3 else (math.prod(shape), 1, 1)
     synapse = Conv(weight=np.full((image[0], 1, 1, 1), _UNIT), in_shape=image, groups=image[0])
@@ -221,6 +223,7 @@ def _add(
     stated = stated_shape(handle)
     if math.prod(stated) != math.prod(shape) or (len(stated) == len(shape) and stated != shape):
         raise FileFormatError(f"shape is {stated}, but the weights make it {shape}.")
+    reserve_neurons(math.prod(stated), "shape")
     source = before.source or _default_source(handle)
     if before.shape is not None and math.prod(before.shape) != synapse.num_inputs:
         raise FileFormatError(f"its weights take {synapse.num_inputs} inputs, but {before.shape} arrive.")

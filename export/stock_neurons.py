@@ -31,6 +31,7 @@ from ..contract.rf import RF
 from ..contract.rf_iz import RFIZ
 from ..contract.sigma_delta import SigmaDelta
 from .members import flag, member, numbers, refuse_unknown, text
+from .quoted import quoted
 from .refusal import refuse
 
 Shape = tuple[int, ...]
@@ -72,7 +73,7 @@ def read(handle: h5py.Group, shape: Shape, exp: int) -> Neuron:
     group = member(handle, "neuron", h5py.Group)
     kind = text(group, "type")
     if kind not in READERS:
-        raise UnsupportedError(f"neuron/type is {kind!r}; SLAYER's are {', '.join(READERS)}.")
+        raise UnsupportedError(f"neuron/type is {quoted(kind)}; SLAYER's are {', '.join(READERS)}.")
     try:
         return READERS[kind](group, shape, exp)
     except FileFormatError as error:
@@ -257,7 +258,7 @@ def _sigma_delta(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
         {
             "activation": (
                 activation.lower() != "relu",
-                f"{activation!r}, which stock NetX does not read: Lava's SigmaDelta rectifies. Train with "
+                f"{quoted(activation)}, which stock NetX does not read: Lava's SigmaDelta rectifies. Train with "
                 "torch.nn.functional.relu",
             )
         }

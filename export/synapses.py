@@ -17,6 +17,7 @@ from ..contract.conv import Conv
 from ..contract.errors import FileFormatError
 from ..contract.synapse import Dense, Synapse
 from .members import number, numbers, text, write_text
+from .quoted import quoted
 
 FLATTEN = "flatten"
 """Type of a group between a convolution and a dense layer: it tells stock NetX to put the neurons in our order."""
@@ -53,7 +54,7 @@ def read(handle: h5py.Group, sums: int) -> Synapse:
     stated = tuple(np.atleast_1d(numbers(handle, "shape")).tolist())
     shape = out_shape(synapse, sums)
     if stated != shape:
-        raise FileFormatError(f"shape is {stated}, but the weights make it {shape}.")
+        raise FileFormatError(f"shape is {quoted(stated)}, but the weights make it {quoted(shape)}.")
     return synapse
 
 
@@ -72,7 +73,7 @@ def kind(handle: h5py.Group) -> str:
     """Return the type of a layer group, one of `KINDS`; raises as `read` does."""
     name = text(handle, "type")
     if name not in KINDS:
-        raise FileFormatError(f"type is {name!r}; this version reads layers of type {', '.join(KINDS)}.")
+        raise FileFormatError(f"type is {quoted(name)}; this version reads layers of type {', '.join(KINDS)}.")
     return name
 
 
@@ -104,7 +105,9 @@ def _read_dense(handle: h5py.Group) -> Dense:
     synapse = Dense(weight=numbers(handle, "weight"))
     stated = (number(handle, "outFeatures"), number(handle, "inFeatures"))
     if stated != synapse.weight.shape:
-        raise FileFormatError(f"weight has shape {synapse.weight.shape}, but outFeatures, inFeatures say {stated}.")
+        raise FileFormatError(
+            f"weight has shape {synapse.weight.shape}, but outFeatures, inFeatures say {quoted(stated)}."
+        )
     return synapse
 
 
@@ -130,7 +133,8 @@ def _read_conv(handle: h5py.Group) -> Conv:
     )
     if stated != synapse.weight.shape:
         raise FileFormatError(
-            f"weight has shape {synapse.weight.shape}, but outChannels, inChannels, groups, kernelSize say {stated}."
+            f"weight has shape {synapse.weight.shape}, but outChannels, inChannels, groups, kernelSize say "
+            f"{quoted(stated)}."
         )
     return synapse
 

@@ -18,6 +18,7 @@ _LIBRARIES = {
     # library: what it is needed for, and what installs it
     "torch": ("training and verifying trained modules", "python -m pip install torch"),
     "h5py": ("network files", "python -m pip install h5py"),
+    "numba": ("the batch engine and fast training", "python -m pip install numba"),
     "safetensors": ("training runs", "python -m pip install safetensors"),
     "jinja2": ("reports", "python -m pip install jinja2"),
     "matplotlib": ("SLAYER, which imports it", "python -m pip install matplotlib"),
@@ -52,7 +53,21 @@ def examine(*, deadline: float = 120.0) -> list[Finding]:
             findings.append(Finding(name, True, importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
             findings.append(Finding(name, False, f"not installed; needed for {purpose}. {mend}"))
-    return [*findings, *_lava(), _trial(deadline)]
+    return [*findings, *_kernel_cache(), *_lava(), _trial(deadline)]
+
+
+def _kernel_cache() -> list[Finding]:
+    """Say where numba keeps what it compiles; nothing, if it cannot be imported."""
+    try:
+        from . import engine_kernels
+    except SpikeproofError:
+        return []
+    place = engine_kernels.events.stats.cache_path
+    nowhere = (
+        "none: numba finds no folder that it may write to, so every process compiles its kernels anew, which takes "
+        "some seconds. To fix it, set the environment variable NUMBA_CACHE_DIR to a folder that you may write to"
+    )
+    return [Finding("kernel cache", True, place or nowhere)]
 
 
 def _lava() -> list[Finding]:
@@ -87,4 +102,6 @@ def _trial(deadline: float) -> Finding:
         verdict = verify(net, spikes, deadline=deadline)
     except SpikeproofError as error:
         return Finding("trial run", False, str(error))
+    except Exception as error:  # whatever does not work, the rest of the report is worth having
+        return Finding("trial run", False, f"{type(error).__name__}: {error}. Hint: spikeproof verify shows more.")
     return Finding("trial run", verdict.exact, str(verdict.comparisons[0]))

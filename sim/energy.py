@@ -224,8 +224,11 @@ def _arithmetic(net: Net, operations: Operations) -> Arithmetic | None:
 
 
 def _parameters(net: Net) -> int:
+    """Return what training counts: weights, biases and the temporal encoding."""
     te = 0 if net.te is None else net.te.size if isinstance(net.te, np.ndarray) else net.te.matrix.size
-    return int(te + sum(layer.synapse.weight.size for layer in net.layers))
+    synapses = [each for layer in net.layers for each in (layer.synapse, layer.feedback) if each is not None]
+    biases = [layer.num_neurons for layer in net.layers if np.any(getattr(layer.neuron, "bias_mant", 0))]
+    return int(te + sum(each.weight.size for each in synapses) + sum(biases))
 
 
 def _lstm_like(net: Net, parameters: int) -> LSTM:

@@ -32,7 +32,21 @@ except ImportError as error:
 _LIMIT = float(STATE_MAX)
 _HALF = 2 ** (STATE_BITS - 1)
 _UNARY = float(1 << ACCUMULATOR_SHIFT)
-compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+
+def compiled(function):
+    """Return a function as numba compiles it, with the code kept on disk for the next process.
+
+    Where numba finds no folder that it may write to, the code is compiled in each process anew, which takes some
+    seconds; ``spikeproof doctor`` says so.
+    """
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return njit(**options)(function)
 
 
 @compiled

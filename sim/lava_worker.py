@@ -11,13 +11,16 @@ process's stdin (because its deadline passed, or because it died), it ends this 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import select
 import signal
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +41,9 @@ def main(folder: Path, te_source: str) -> None:
         try:
             _run(folder, te_source, running)
         except BaseException:
-            _report(error=_lava_error(running) or traceback.format_exc())
-        else:
-            _report(done=True)
+            words = traceback.format_exc()
+            time.sleep(_WATCH_SECONDS)  # what Lava stumbled over may be about to die
+            _report(**(_fault(running) or {"error": words}))
     finally:
         _end()
 
@@ -60,8 +63,10 @@ def _run(folder: Path, te_source: str, running: list[Any]) -> None:
         left -= chunk
         done += chunk
         _report(steps=done)
-    built.stop()
-    running.clear()
+    running.clear()  # from here on, Lava's processes may end
+    _report(done=True)
+    with contextlib.suppress(Exception):  # it fails now and then, on pipes that are closed already
+        built.stop()
 
 
 def _watch(running: list[Any]) -> None:
@@ -69,26 +74,55 @@ def _watch(running: list[Any]) -> None:
         readable, _, _ = select.select([sys.stdin], [], [], _WATCH_SECONDS)
         if readable and not os.read(sys.stdin.fileno(), 1):
             _end()
-        error = _lava_error(running)
-        if error:
-            _report(error=error)
+        fault = _fault(running)
+        if fault and running:
+            _report(**fault)
             _end()
 
 
-def _infrastructure(running: list[Any]) -> Any:
-    runtime = getattr(running[0], "_runtime", None) if running else None
-    return getattr(runtime, "_messaging_infrastructure", None)
+def _fault(running: list[Any]) -> dict[str, Any] | None:
+    """Return the report of a process of Lava's that has failed or died, if there is one."""
+    running = running[:]  # the main thread empties it at the end
+    dead = next(_dead(running), None)  # looked for first: a process that raises says why, and ends, which is no death
+    return _lava_error(running) or dead
 
 
-def _lava_error(running: list[Any]) -> str | None:
-    for actor in getattr(_infrastructure(running), "actors", []):
+def _part(running: list[Any], *names: str) -> Any:
+    """Return an attribute of an attribute of Lava's runtime; None where Lava has not made it yet."""
+    start = running[0] if running else None
+    return functools.reduce(lambda whole, name: getattr(whole, name, None), ("_runtime", *names), start)
+
+
+def _actors(running: list[Any]) -> list[Any]:
+    return list(_part(running, "_messaging_infrastructure", "actors") or [])
+
+
+def _lava_error(running: list[Any]) -> dict[str, Any] | None:
+    for actor in _actors(running):
         try:
             failure = actor.exception
         except (OSError, EOFError, ValueError):  # joined and closed meanwhile
             continue
         if failure:
-            return str(failure[1])
+            return {"error": str(failure[1])}
     return None
+
+
+def _dead(running: list[Any]) -> Iterator[dict[str, Any]]:
+    """Give the report of each of Lava's processes that has ended while the network runs."""
+    actors = _actors(running)
+    # Lava starts one process a builder, in this order, and then its runtime's own.
+    processes = list(_part(running, "_executable", "proc_builders") or [])
+    names = [f"process {process.name} ({type(process).__name__})" for process in processes]
+    names += ["runtime service"] * (len(actors) - len(names))
+    manager = _part(running, "_messaging_infrastructure", "smm", "_manager", "_process")
+    for name, process in [*zip(names, actors, strict=False), ("manager of shared memory", manager)]:
+        try:
+            code = process and process.exitcode
+        except ValueError:  # joined and closed meanwhile
+            continue
+        if code is not None:
+            yield {"died": name, "code": code}
 
 
 def _report(**message: Any) -> None:

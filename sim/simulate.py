@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..contract.errors import InputError
 from ..contract.net import Net
 from ..export import formats
+from . import memory
 from .trace import Trace
 
 Backend = Literal["engine", "reference", "lava"]
@@ -69,6 +70,7 @@ def run_payload(
     progress: Callable[[int, int], None] | None = None,
 ) -> Trace:
     """Run samples whose input is encoded already, int32 of shape (samples, channels, steps); see `simulate`."""
+    memory.refuse_more(memory.trace_bytes(net, len(payload)), f"the trace of {len(payload):,} samples")
     if backend == "engine":
         from . import engine
 

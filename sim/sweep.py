@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -213,16 +215,18 @@ class Sweep:
         with ExitStack() as stack:
             target: Any = self.scheduler
             if self.scheduler is None:
-                target = stack.enter_context(
-                    dask.LocalCluster(
-                        n_workers=self.workers,
-                        threads_per_worker=1,
-                        processes=True,
-                        host="127.0.0.1",
-                        dashboard_address=None,
-                        silence_logs=logging.CRITICAL,
+                stack.enter_context(_silent_logs())
+                with _deaf_children():
+                    target = stack.enter_context(
+                        dask.LocalCluster(
+                            n_workers=self.workers,
+                            threads_per_worker=1,
+                            processes=True,
+                            host="127.0.0.1",
+                            dashboard_address="127.0.0.1:0",  # any free port: two sweeps may run at once
+                            silence_logs=logging.CRITICAL,
+                        )
                     )
-                )
             try:
                 client = stack.enter_context(dask.Client(target, timeout=_CONNECT_SECONDS))
                 client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
@@ -232,6 +236,33 @@ class Sweep:
                     "one with: dask scheduler, and workers with: dask worker ADDRESS"
                 ) from None
             yield dask, client
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that start in a ``with`` block not hear Ctrl-C, which a terminal sends to all: we end them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _silent_logs() -> Iterator[None]:
+    """Keep what Dask says of workers that are ended early from a user's sight."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _wanted(client: Any) -> int:

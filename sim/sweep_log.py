@@ -9,14 +9,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..contract.errors import InputError
+from ..export.quoted import quoted
 
 _FORMAT = 1
+_LONGEST = 2**26
+"""Bytes of a log."""
 
 
 class SweepLog:
@@ -43,6 +47,7 @@ class SweepLog:
     def __init__(self, path: Path, asked: Mapping[str, Any]) -> None:
         self.path = path
         first = {"spikeproof_sweep": _FORMAT, **asked}
+        self._refuse_odd()
         try:
             self._stream = open(path, "a+b")
         except OSError as error:
@@ -67,6 +72,19 @@ class SweepLog:
         self._stream.write(json.dumps(result, separators=(",", ":")).encode() + b"\n")
         self._stream.flush()
         os.fsync(self._stream.fileno())
+
+    def _refuse_odd(self) -> None:
+        """Refuse what is no file, which could block, and a file that no sweep can have written."""
+        try:
+            found = self.path.stat()
+        except (OSError, ValueError):
+            return  # it is made, or opening it says why not
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"{self.path}: a folder, a pipe or a device. Name another --results file.")
+        if found.st_size > _LONGEST:
+            raise InputError(
+                f"{self.path}: {found.st_size} bytes; at most {_LONGEST} are read. Name another --results file."
+            )
 
     def _lock(self) -> None:
         """Keep other runs from the file; the lock ends with this process, however it ends."""
@@ -95,18 +113,35 @@ class SweepLog:
         for key, value in first.items():
             if rows[0].get(key) != value:
                 raise InputError(
-                    f"{self.path}: holds results for another {key} ({rows[0].get(key)}, now {value}). Name another "
-                    "--results file, or remove this one."
+                    f"{self.path}: holds results for another {key} ({quoted(rows[0].get(key))}, now {quoted(value)}). "
+                    "Name another --results file, or remove this one."
                 )
+        for number, row in enumerate(rows[1:], start=2):
+            if not _is_result(row):
+                raise self._damaged(number)
         return rows[1:]
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            raise InputError(
-                f"{self.path}: line {number} is damaged. Remove that line, or name another --results file."
-            )
+            raise self._damaged(number)
         return row
+
+    def _damaged(self, number: int) -> InputError:
+        return InputError(f"{self.path}: line {number} is damaged. Remove that line, or name another --results file.")
+
+
+def _is_result(row: Mapping[str, Any]) -> bool:
+    """Whether a line holds the fields of a result, of their types."""
+    samples, output, why = row.get("samples"), row.get("output"), row.get("diagnosis", 0)
+    return (
+        isinstance(samples, list)
+        and all(type(sample) is int for sample in samples)
+        and isinstance(row.get("comparison"), dict)
+        and (why is None or isinstance(why, dict))
+        and isinstance(output, list)
+        and len(output) == 2
+    )

@@ -266,7 +266,7 @@ def _edit(path, what):
         (["simulate", "{run}/net.net", "-i", "absent.npy"], "absent.npy: no such file"),
         (["simulate", "{run}/net.net", "-i", "{run}/log.csv"], "not a .npy or .npz file of numbers"),
         (["simulate", "{run}/net.net", "-i", "{pickle}"], "not a .npy or .npz file of numbers"),
-        (["simulate", "{run}/net.net", "-i", "{named}"], "no array called x; it holds y"),
+        (["simulate", "{run}/net.net", "-i", "{named}"], "no array called x; it holds y, z"),
         (["simulate", "{run}/net.net", "-i", "{short}"], "Input has shape (1, 1, 3)"),
         (["simulate", "{run}/net.net", "-i", "{good}", "--backend", "chip"], "Unknown backend 'chip'"),
     ],
@@ -276,7 +276,7 @@ def test_a_mistake_is_one_message_and_exit_2(run, trained, tmp_path, arguments, 
     np.save(names["pickle"], np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.save(names["short"], np.zeros((1, 1, 3)))
     np.save(names["good"], np.zeros((1, 1, 64)))
-    np.savez(names["named"], y=np.zeros(3))
+    np.savez(names["named"], y=np.zeros(3), z=np.zeros(3))
 
     code, out, err = run(*(argument.format(run=trained, **names) for argument in arguments), cwd=tmp_path)
 

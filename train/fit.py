@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import logging
-import math
 import os
 import platform
 import time
@@ -21,21 +20,23 @@ from typing import Any, NamedTuple
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.utilities.warnings import PossibleUserWarning
 
 from .. import __version__
-from ..contract.errors import DivergedError, InputError, InterruptedRunError, MissingDependencyError
+from ..contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from . import checkpoint as checkpoints
 from .batches import loader
+from .divergence import refuse_divergence
+from .lock import locked
 from .objectives import Objective
 from .rates import evaluate, watched
 from .recipe import Recipe
 from .run import Run
-from .tasks import Task
+from .tasks import Task, memory
 
 _EVALUATION_BATCH = 256
 _VALIDATION = "validation_score"
@@ -79,7 +80,7 @@ def fit(
         Processes on this machine, and machines, that share each batch (Lightning's DDP; torchrun and SLURM start
         the processes of other machines).
     accelerator : str
-        Lightning's: "cpu", "gpu" or "auto".
+        "cpu", "gpu", or "auto" for a GPU if there is one.
     tensorboard : bool
         Whether to write TensorBoard logs too.
     on_epoch : callable, optional
@@ -96,16 +97,37 @@ def fit(
     Raises
     ------
     InputError
-        The batch cannot be shared out evenly, or the task's data are not to be had.
+        The batch cannot be shared out evenly, the accelerator is unknown or not there, the task's data are not to be
+        had, or there is too little memory.
     InterruptedRunError
         SIGTERM or Ctrl-C ended it.
     """
     if recipe.batch_size % (devices * nodes):
         raise InputError(f"batch_size = {recipe.batch_size} does not divide by {devices * nodes} processes.")
+    accelerator = _accelerator(accelerator, devices)
     run = Run(Path(folder))
     run.folder.mkdir(parents=True, exist_ok=True)
-    _discard_another(run, recipe)
+    with locked(run.folder):
+        _train(run, recipe, (accelerator, devices, nodes), on_epoch, on_step, tensorboard=tensorboard)
+    return run
+
+
+def _train(
+    run: Run,
+    recipe: Recipe,
+    where: tuple[str, int, int],
+    on_epoch: Callable[[Epoch], None] | None,
+    on_step: Callable[[int, int], None] | None,
+    *,
+    tensorboard: bool,
+) -> None:
+    """Train in a folder that is locked; `where` is the accelerator, the devices on a machine and the machines."""
+    accelerator, devices, nodes = where
     task = recipe.load_task()
+    gpu = accelerator == "gpu"  # processes on one CPU take of the same memory
+    has = torch.cuda.get_device_properties(0).total_memory if gpu else memory.available()
+    recipe.check_memory(task, has, nodes * (devices if gpu else 1))
+    _discard_another(run, recipe)
     torch.manual_seed(recipe.seed)
     trainee = _Trainee(recipe, recipe.module(task), task)
     keep = _Keep(run, task.objective, on_epoch, on_step, recipe.steps(task))
@@ -114,16 +136,15 @@ def fit(
     with _threads(recipe.threads), _quiet():
         trainer = lightning.Trainer(
             max_epochs=recipe.epochs,
-            accelerator=accelerator if torch.cuda.is_available() else "cpu",
+            accelerator=accelerator,
             devices=devices,
             num_nodes=nodes,
             strategy="ddp" if devices * nodes > 1 else "auto",
             gradient_clip_val=recipe.gradient_clip or None,
-            callbacks=[keep, *stop],  # type: ignore[list-item]
+            callbacks=[*stop, keep],
             logger=_tensorboard(run) if tensorboard else False,
             plugins=[_SafeFiles()],
             use_distributed_sampler=False,  # our batches share themselves out
-            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -140,12 +161,25 @@ def fit(
         if trainer.is_global_zero:
             _finish(run, recipe, trainee.module.cpu(), task, keep)
         trainer.strategy.barrier()
-    return run
 
 
 def leads() -> bool:
     """Whether this process is the first of those that train together: the one that writes and speaks."""
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _accelerator(asked: str, devices: int) -> str:
+    """Return "cpu" or "gpu"; an InputError if it is unknown or this machine has none, or fewer than `devices`."""
+    if asked not in ("cpu", "gpu", "auto"):
+        raise InputError(f"accelerator = {asked!r} is unknown; use cpu, gpu or auto.")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "gpu" and not gpus:
+        raise InputError(
+            "accelerator = 'gpu': PyTorch finds no CUDA device. Use cpu or auto, or install its CUDA build."
+        )
+    if asked != "cpu" and devices > gpus > 0:
+        raise InputError(f"devices = {devices}: this machine has {gpus} of them. Use as many, or accelerator = cpu.")
+    return "cpu" if asked == "cpu" or not gpus else "gpu"
 
 
 class _Trainee(lightning.LightningModule):
@@ -195,7 +229,9 @@ class _Trainee(lightning.LightningModule):
         schedule: Any
         if recipe.schedule == "one-cycle":
             rates = [group["lr"] for group in groups]
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=recipe.warmup)
+            # Torch divides by the steps of the warm-up less one, so a single one is made a hair shorter.
+            warmup = recipe.warmup * (1 - 1e-9 * (recipe.warmup * steps == 1))
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=warmup)
         elif recipe.schedule == "step":
             every = recipe.step_epochs * (steps // recipe.epochs)
             schedule = torch.optim.lr_scheduler.StepLR(optimizer, every, recipe.step_factor)
@@ -204,8 +240,12 @@ class _Trainee(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-class _Keep(Callback):
-    """Writes the log, the last checkpoint and the best parameters, and tells how far training is."""
+class _Keep(Checkpoint):
+    """Writes the log, the last checkpoint and the best parameters, and tells how far training is.
+
+    Lightning calls what is a Checkpoint after all other callbacks, so what is kept has `EarlyStopping`'s count of the
+    epoch in it.
+    """
 
     def __init__(
         self,
@@ -220,17 +260,20 @@ class _Keep(Callback):
         self.best: dict[str, Any] = {"epoch": 0, "score": None}
         self.seconds = 0.0
         self._started = 0.0
+        self._stopped = False
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds}
+        return {"best": self.best, "seconds": self.seconds, "stopped": self._stopped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best, self.seconds = state["best"], state["seconds"]
+        self.best, self.seconds, self._stopped = state["best"], state["seconds"], state.get("stopped", False)
 
     def on_train_start(self, trainer: lightning.Trainer, trainee: lightning.LightningModule) -> None:
         self._started = time.monotonic() - self.seconds
         if trainer.is_global_zero:
             _cut_log(self._run.log_path, trainer.current_epoch)
+        # A run that was ended after its last epoch, before it was finished, has nothing more to train.
+        trainer.should_stop = self._stopped
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if self._on_step is not None and trainer.is_global_zero:
@@ -238,7 +281,7 @@ class _Keep(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, trainee: lightning.LightningModule) -> None:
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        _refuse_divergence(trainee, found["loss"], trainer.current_epoch + 1)
+        refuse_divergence(trainee, found["loss"], trainer.current_epoch + 1)
         self.seconds = time.monotonic() - self._started
         epoch = Epoch(
             trainer.current_epoch + 1,
@@ -254,28 +297,10 @@ class _Keep(Callback):
                 self._run.write_model(trainee.module)  # type: ignore[arg-type]
         if trainer.is_global_zero:
             _append_log(self._run.log_path, epoch)
+        self._stopped = trainer.should_stop
         trainer.save_checkpoint(self._run.last_path)
         if self._on_epoch is not None and trainer.is_global_zero:
             self._on_epoch(epoch)
-
-
-def _refuse_divergence(module: torch.nn.Module, loss: float, epoch: int) -> None:
-    """Stop before anything of an epoch is kept whose loss or parameters are no numbers."""
-    largest = {name: value.detach().abs().max().item() for name, value in module.named_parameters() if value.numel()}
-    lost = {name: most for name, most in largest.items() if not most < _LOST}  # written so that nan is lost too
-    if math.isfinite(loss) and not lost:
-        return
-    name, most = next(iter(lost.items()), ("", 0.0))
-    what = f"its loss is {loss:g}" if not lost else f"{name.removeprefix('module.')} reaches {most:g}"
-    raise DivergedError(
-        f"Training diverged in epoch {epoch}: {what}. Train with a smaller learning_rate, or clip gradients "
-        "(gradient_clip)."
-    )
-
-
-_LOST = 2.0**16
-"""No parameter comes back from here: 8-bit weights end at 4 in SLAYER's units, where the forward pass clips them. So
-the loss may stay finite."""
 
 
 class _SafeFiles(CheckpointIO):

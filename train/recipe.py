@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from ..contract.errors import InputError
@@ -19,6 +20,7 @@ from .build import build
 from .sequence import BODIES
 from .sequence.position import TABLES
 from .tasks import Normalise, Task
+from .tasks.memory import refuse_more
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,6 +29,14 @@ else:
 
 _FOLDER = resources.files(__package__) / "recipes"
 
+
+Count = Annotated[int, Field(gt=0, le=10**6)]
+Layers = Annotated[int, Field(gt=0, le=64)]
+Width = Annotated[int, Field(gt=0, le=2**16)]
+Channels = Annotated[int, Field(gt=0, le=4096)]
+"""Bounds that no network worth training reaches: a slip of the pen is told of, and does not run for days."""
+_LARGEST = 1e30
+"""A rate beyond leaves float32 in the first step, whatever is trained."""
 
 _SEQUENCE_NAMES = "model = spike-rnn, spike-gru, spike-tcn or spikformer"
 
@@ -143,43 +153,47 @@ class Recipe(BaseModel):
     task: str
     model: Literal["stack", "spike-rnn", "spike-gru", "spike-tcn", "spikformer"] = "stack"
     neuron: Literal["ce-lif", "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd", "lstm"] = "ce-lif"
-    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1), pydantic.BeforeValidator(_widths)] = (64, 88, 88)
-    depth: PositiveInt = 2
-    heads: PositiveInt = 8
-    kernel: int = Field(3, ge=2)
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=64), pydantic.BeforeValidator(_widths)] = (
+        64,
+        88,
+        88,
+    )
+    depth: Layers = 2
+    heads: Channels = 8
+    kernel: int = Field(3, ge=2, le=4096)
     encoder: Literal["repeat", "delta", "conv"] = "conv"
-    spike_steps: PositiveInt = 4
+    spike_steps: Channels = 4
     position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed"] = "none"
-    position_channels: PositiveInt = 40
-    position_w_max: float = Field(10000.0, gt=1)
+    position_channels: Channels = 40
+    position_w_max: float = Field(10000.0, gt=1, le=1e12)
     recurrent: bool = False
     embedding: Literal["s", "u", "te", "s+te", "u+te", "s*te", "u*te"] = "u*te"
-    scale: PositiveInt = 256
+    scale: Width = 256
     threshold_decay: float = Field(0.01, ge=0, le=1)
     te_exp: int = 9
     input_exp: int = -6
-    cpg: int = Field(0, ge=0)
-    cpg_te: int = Field(0, ge=0)
-    length: PositiveInt = 100
-    window: PositiveInt = 12
-    horizon: PositiveInt = 6
+    cpg: int = Field(0, ge=0, le=4096)
+    cpg_te: int = Field(0, ge=0, le=4096)
+    length: Count = 100
+    window: Count = 12
+    horizon: Count = 6
     normalise: Normalise = "train"
-    stride: PositiveInt = 1
+    stride: Count = 1
     validation: float = Field(0.0, ge=0, lt=1)
-    epochs: PositiveInt = 50
-    batch_size: PositiveInt = 128
-    learning_rate: float = Field(1e-2, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    epochs: Count = 50
+    batch_size: Count = 128
+    learning_rate: float = Field(1e-2, gt=0, le=_LARGEST)
+    weight_decay: float = Field(0.0, ge=0, le=1000)
     schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
     warmup: float = Field(0.1, gt=0, lt=1)
-    step_epochs: PositiveInt = 10
+    step_epochs: Count = 10
     step_factor: float = Field(0.8, gt=0, le=1)
-    gradient_clip: float = Field(0.0, ge=0)
-    rate_penalty: float = Field(0.0, ge=0)
-    patience: int = Field(0, ge=0)
-    te_rate: float = Field(1.0, ge=0)
+    gradient_clip: float = Field(0.0, ge=0, le=_LARGEST)
+    rate_penalty: float = Field(0.0, ge=0, le=_LARGEST)
+    patience: int = Field(0, ge=0, le=10**6)
+    te_rate: float = Field(1.0, ge=0, le=1000)
     seed: int = Field(0, ge=0, lt=2**32)
-    threads: PositiveInt = 1
+    threads: int = Field(1, gt=0, le=256)
 
     @pydantic.field_validator("task")
     @classmethod
@@ -258,6 +272,52 @@ class Recipe(BaseModel):
     def module(self, task: Task) -> nn.Module:
         """Return an untrained network for the task; an InputError if the model cannot answer it."""
         return build(self, task)
+
+    def check_memory(self, task: Task, has: int | None, devices: int = 1) -> None:
+        """Refuse to train what cannot fit, before a network is made.
+
+        The estimate is low: a weight with its gradient and AdamW's two moments, and of each neuron in each step of a
+        batch its current and its output, which the backward pass looks at. So what is refused would not have fitted.
+
+        Parameters
+        ----------
+        task : Task
+            The task.
+        has : int or None
+            Bytes of memory where the network is trained; None if that is not known, and nothing is refused.
+        devices : int
+            How many share a batch.
+
+        Raises
+        ------
+        InputError
+            It would take more memory than there is.
+        """
+        steps = task.train.x.shape[2]
+        kept = min(self.batch_size // devices, len(task.train.y)) * steps * self._neurons()
+        weights = self._weights(task)
+        larger = (
+            ["hidden", "depth", "kernel"] if 2 * weights > kept else ["batch_size", "hidden", "depth", "spike_steps"]
+        )
+        larger += ["length"] * (self.task in ("adding", "copy")) + ["window"] * (self.task in tasks.FORECASTS)
+        what = f"Training {weights:,} weights on {self.task} in batches of {self.batch_size:,}"
+        refuse_more(16 * weights + 8 * kept, has, what, f"{', '.join(larger[:-1])} or {larger[-1]}")
+
+    def _layers(self) -> tuple[int, ...]:
+        return self.hidden if self.model == "stack" else self.hidden * (1 + self.depth)
+
+    def _neurons(self) -> int:
+        return sum(self._layers()) * (self.spike_steps if self.floating else 1)
+
+    def _weights(self, task: Task) -> int:
+        """Return the number of the weights between layers, and those of tables along a sample."""
+        _, channels, steps = task.train.x.shape
+        layers, factor = self._layers(), {"spike-gru": 6, "spike-tcn": 2 * self.kernel, "spikformer": 4}
+        beside = self.position_channels if self.position in TABLES else self.cpg
+        first = ((layers[0] if task.vocabulary else channels) + beside) * layers[0] + task.vocabulary * layers[0]
+        between = sum(a * b for a, b in itertools.pairwise(layers)) * factor.get(self.model, 1)
+        table = max(layers) * (self.cpg_te or steps) if self.neuron in ("ce-lif", "ce-lif-float") else 0
+        return first + between + layers[-1] * task.outputs + table
 
     def replace(self, settings: Iterable[str]) -> Recipe:
         """Return the recipe with changes such as ``"epochs=20"`` or ``"hidden=64,64"``.

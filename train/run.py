@@ -22,13 +22,24 @@ from ..contract.errors import FileFormatError, InputError
 from ..contract.net import Net
 from ..export import netx, slayer
 from ..export.files import replacing
+from ..export.members import regular
+from ..export.quoted import message
 from .models import Classifier
 from .recipe import Recipe
 from .restore import restore
 from .tasks import Task
 
-_RESULT = {"metric", "test_score", "test_samples", "parameters", "seconds", "versions"}
-"""What a result holds at least."""
+_RESULT = {
+    "metric": str,
+    "test_score": int | float,
+    "test_samples": int,
+    "parameters": int,
+    "seconds": int | float,
+    "versions": dict,
+}
+"""What a result holds at least, and of what types."""
+_LONGEST = 2**22
+"""Bytes of a recipe or a result; real ones have some thousands."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +112,21 @@ class Run:
 
     def recipe(self) -> Recipe:
         """Return the recipe."""
+        text = _text(self.recipe_path)
         try:
-            return Recipe.from_json(self.recipe_path.read_text())
-        except InputError as error:
-            raise FileFormatError(f"{self.recipe_path}: {error}") from None
+            return Recipe.from_json(text)
+        except (InputError, RecursionError) as error:
+            raise FileFormatError(f"{self.recipe_path}: {message(error)}") from None
 
     def result(self) -> dict[str, Any]:
         """Return the result."""
+        text = _text(self.result_path)
         try:
-            found = json.loads(self.result_path.read_text())
-        except ValueError as error:
-            raise FileFormatError(f"{self.result_path}: not JSON ({error}).") from None
-        if not isinstance(found, dict) or not _RESULT <= set(found):
+            found = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise FileFormatError(f"{self.result_path}: not JSON ({message(error)}). Train the run again.") from None
+        fits = isinstance(found, dict) and all(isinstance(found.get(key), kind) for key, kind in _RESULT.items())
+        if not fits:
             raise FileFormatError(f"{self.result_path}: not a result of this version. Train the run again.")
         return found
 
@@ -135,10 +149,13 @@ class Run:
                 return restore(module, self.net())
             except FileFormatError as error:
                 raise FileFormatError(f"{self.net_path}: {error}") from None
+        regular(self.model_path)
         try:
             safetensors.torch.load_model(module, self.model_path)
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-            raise FileFormatError(f"{self.model_path}: cannot be read ({error}). Train the run again.") from None
+            raise FileFormatError(
+                f"{self.model_path}: cannot be read ({message(error)}). Train the run again."
+            ) from None
         return module.eval()
 
     def write_recipe(self, recipe: Recipe) -> None:
@@ -160,3 +177,15 @@ class Run:
             slayer.export_netx(module, self.net_path, sample=task.test.x[:2])
         with replacing(self.result_path) as path:
             path.write_text(json.dumps(result, indent=2))
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file of a run."""
+    size = regular(path)
+    if size > _LONGEST:
+        raise FileFormatError(f"{path}: {size} bytes; at most {_LONGEST} are read. Train the run again.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        words = f"it is not UTF-8 text ({message(error)})" if isinstance(error, ValueError) else error.strerror
+        raise FileFormatError(f"{path}: cannot be read: {words}. Train the run again.") from None

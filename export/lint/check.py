@@ -23,6 +23,8 @@ def lint(
     steps: int | None = None,
     sample: npt.ArrayLike | None = None,
     input: Input | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    delay_shift: bool = False,
 ) -> list[Finding]:
     """Return what is wrong, or would silently go wrong, with a network.
 
@@ -32,6 +34,8 @@ def lint(
         A network of blocks, a record, or a network file: ours, NIR, or one that stock lava-dl wrote.
     steps, sample, input : optional
         As in `spikeproof.record`, for a module.
+    input_shape, delay_shift : optional
+        As in `spikeproof.load`, for a file that stock lava-dl wrote.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def lint(
 
         return sort(of_modules.findings(subject, steps=steps, sample=sample, input=input))
     if not formats.is_nir(subject) and stock.is_stock(subject):
-        return sort(_of_stock_file(Path(subject)))
+        return sort(_of_stock_file(Path(subject), steps=steps, input_shape=input_shape, delay_shift=delay_shift))
     net = formats.load(subject, steps=steps)
     return sort(of_record(net, "warning" if not formats.is_nir(subject) and loads_in_stock(net) else None))
 
@@ -61,11 +65,11 @@ def loads_in_stock(net: Net) -> bool:
     return all(layers.type_name(layer) in layers.STOCK_TYPES for layer in net.layers)
 
 
-def _of_stock_file(path: Path) -> list[Finding]:
-    refused = stock.refusals(path)
+def _of_stock_file(path: Path, **reads: Any) -> list[Finding]:
+    refused = stock.refusals(path, **reads)
     if refused:
         return [refusal(words) for words in refused]
-    net = stock.load(path)
+    net = stock.load(path, **reads)
     with h5py.File(path, "r") as file:
         found = stock_files.RULES.findings(stock_files.StockFile(stock.groups(file), net))
     return found + of_record(net, "warning")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from spikeproof.contract import axon
 from spikeproof.contract.axon import Axon
+from spikeproof.contract.errors import RecordError
 
 
 @given(st.data(), st.integers(1, 4), st.integers(1, 70))
@@ -41,3 +42,10 @@ def test_slayers_delays_are_these():
 
     expected = axon.arrivals(Axon(delay=[1, 2, 62, 63, 1]), sent.numpy())
     assert np.array_equal(out.numpy(), expected) and expected.sum() > 100
+
+
+def test_the_shape_is_blamed_where_the_shape_is_wrong():
+    with pytest.raises(RecordError, match=r"shape \(2, 2\) is not \(neurons,\). Give one delay for each neuron"):
+        Axon(delay=np.ones((2, 2)))
+    with pytest.raises(RecordError, match="all 3 are 0, so nothing delays"):
+        Axon(delay=np.zeros(3))

@@ -1,21 +1,31 @@
-"""Mutate network files of every kind of layer and load them, and see what memory and time it takes; for test_fuzz.py.
+"""Mutate files of every kind that is read, load them, and see what memory and time it takes; for test_fuzz.py.
 
     python fuzz.py FOLDER COUNT SEED
 
-The last line is JSON: how many files were loaded and refused, and the first of those that ended otherwise.
+The files are networks of every kind of layer in every format, run folders, logs of sweeps and input arrays. The last
+line is JSON: how many files were loaded and refused, what that took at most, and the first that ended otherwise.
 """
 
 import json
+import os
 import resource
 import signal
 import sys
+import time
 import traceback
+import zipfile
+import zlib
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+import torch
 
+from spikeproof.cli.inputs import read_array
 from spikeproof.contract import neurons
 from spikeproof.contract.adrf import ADRF
 from spikeproof.contract.adrf_iz import ADRFIZ
@@ -34,8 +44,11 @@ from spikeproof.contract.rf import RF
 from spikeproof.contract.rf_iz import RFIZ
 from spikeproof.contract.sigma_delta import SigmaDelta
 from spikeproof.contract.synapse import Dense
-from spikeproof.export import formats, netx
+from spikeproof.export import formats, netx, nir_graph
 from spikeproof.export.lint.check import lint
+from spikeproof.sim.sweep_log import SweepLog
+from spikeproof.train.recipe import find
+from spikeproof.train.run import Run
 
 sys.path.append(str(Path(__file__).parents[1]))
 from stock_files import CONV, DENSE, INPUT, write
@@ -120,6 +133,11 @@ def everything(file):
     return names
 
 
+def datasets(file):
+    """The names of all datasets of a file."""
+    return [name for name in everything(file) if isinstance(file[name], h5py.Dataset)]
+
+
 def bytes_changed(path, random):
     """Flip bits, cut the end off, or blank a stretch."""
     content = bytearray(path.read_bytes())
@@ -136,6 +154,7 @@ def bytes_changed(path, random):
     return ("bit flips", "truncation", "noise")[way]
 
 
+LONG = "\x1b[31m\u202e" + "x" * 50_000
 VALUES = (
     lambda random: np.float64(random.choice([np.nan, np.inf, 0.5, -1e300])),
     lambda random: random.integers(-(2**40), 2**40, random.integers(0, 4, random.integers(0, 4))),
@@ -145,12 +164,14 @@ VALUES = (
     lambda random: np.zeros(3, [("a", "i4"), ("b", "f8")]),
     lambda random: np.ones((2, 2), np.complex128),
     lambda random: np.zeros((1,) * int(random.integers(1, 30)), np.int8),
+    lambda random: np.dtype("f4"),
 )
 LINKS = (
     lambda random, names: h5py.SoftLink("/" + str(random.choice(names))),
     lambda random, names: h5py.SoftLink("/nowhere"),
     lambda random, names: h5py.ExternalLink("elsewhere.h5", "/a"),
     lambda random, names: h5py.ExternalLink("/etc/passwd", "/"),
+    lambda random, names: h5py.ExternalLink("/dev/zero", "/"),
 )
 
 
@@ -158,7 +179,7 @@ def structure_changed(path, random):
     """Change a dataset's type and shape, claim a huge one, drop or add one, or make a link of one."""
     with h5py.File(path, "r+") as file:
         names = everything(file)
-        name, way = str(random.choice(names)), random.integers(6)
+        name, way = str(random.choice(names)), random.integers(5)
         if way == 0:
             del file[name]
         elif way == 1:
@@ -168,15 +189,236 @@ def structure_changed(path, random):
             file[name] = VALUES[random.integers(len(VALUES))](random)
         elif way == 3:
             del file[name]
-            shape = (int(2 ** random.integers(20, 45)), int(random.integers(1, 4)))
-            file.create_dataset(name, shape, random.choice(["i1", "i4", "f8"]), chunks=(1024, 1))
-        elif way == 4:
+            shape = (int(2 ** random.integers(10, 45)), int(random.integers(1, 4)))
+            options = {"compression": random.choice([None, "gzip", "lzf"])}
+            file.create_dataset(name, shape, random.choice(["i1", "i4", "f8"]), chunks=(1024, 1), **options)
+        else:
             del file[name]
             file[name] = LINKS[random.integers(len(LINKS))](random, names)
+    return ("missing field", "extra field", "wrong type", "huge size", "link")[way]
+
+
+def _external(file, name, random):
+    target = random.choice(["/etc/passwd", "/dev/zero", str(Path(file.filename).with_name("pipe"))])
+    shape = tuple(int(size) for size in random.integers(1, 4, random.integers(1, 3)))
+    dtype = random.choice(["S9", "i1", "f8"])
+    file.create_dataset(name, shape, dtype, external=[(target, 0, int(np.prod(shape)) * np.dtype(dtype).itemsize)])
+
+
+def _virtual(file, name, random):
+    dtype, shape = random.choice(["S9", "i4"]), (int(random.integers(1, 2**20)),)
+    layout = h5py.VirtualLayout(shape=shape, dtype=dtype)
+    layout[:] = h5py.VirtualSource(random.choice(["/etc/passwd", "elsewhere.h5", "."]), "/a", shape, dtype)
+    file.create_virtual_dataset(name, layout)
+
+
+def storage_changed(path, random):
+    """Let a dataset keep its data elsewhere."""
+    with h5py.File(path, "r+") as file:
+        name, way = str(random.choice(datasets(file))), random.integers(2)
+        del file[name]
+        (_external, _virtual)[way](file, name, random)
+    return ("external storage", "virtual dataset")[way]
+
+
+def strings_changed(path, random):
+    """Make a text, or a name, long, odd, claimed or packed."""
+    with h5py.File(path, "r+") as file:
+        texts = [name for name in datasets(file) if h5py.check_string_dtype(file[name].dtype)]
+        name, way = str(random.choice(texts)), random.integers(6)
+        if way == 5:
+            file.move(name, f"{name.rpartition('/')[0]}/" + LONG[: random.integers(1, 60_000)])
+            return "odd name"
+        del file[name]
+        if way == 0:
+            file[name] = np.array([LONG[: random.integers(50_000)].encode()])
+        elif way == 1:
+            file.create_dataset(name, (1,), f"S{2 ** random.integers(10, 31)}", chunks=(1,), compression="gzip")
+        elif way == 2:
+            file[name] = np.array([random.bytes(random.integers(1, 40))])
+        elif way == 3:
+            file.create_dataset(name, data=[[LONG] * 3] * random.integers(1, 30), dtype=h5py.string_dtype())
         else:
-            attribute = random.choice([*file.attrs.keys(), "other"])
-            file.attrs[attribute] = VALUES[random.integers(5)](random)
-    return ("missing field", "extra field", "wrong type", "huge size", "link", "attribute")[way]
+            file.create_dataset(name, data="claimed", dtype=h5py.string_dtype())
+            offset = file[name].id.get_offset()
+    if way == 4:
+        with open(path, "r+b") as raw:
+            raw.seek(offset)
+            raw.write(int(random.integers(2**32)).to_bytes(4, "little"))
+    return ("long text", "claimed text", "bytes for text", "many texts", "claimed reference")[way]
+
+
+def shared_changed(path, random):
+    """Give one object several names, or its own parent to a group."""
+    with h5py.File(path, "r+") as file:
+        names = everything(file)
+        target = str(random.choice(names))
+        groups = ["/", *(name for name in names if isinstance(file[name], h5py.Group))]
+        group = str(random.choice(groups))
+        taken = len(file[group])
+        if random.integers(2):
+            for i in range(int(random.integers(1, 40))):
+                file[group][str(taken + i)] = file[target]
+        else:
+            file[group][str(taken)] = file[group.rpartition("/")[0] or "/"]
+    return "hard links"
+
+
+def packed_changed(path, random):
+    """Put a chunk into a dataset that unpacks to more than there should be, or to nothing."""
+    with h5py.File(path, "r+") as file:
+        name = str(random.choice(datasets(file)))
+        del file[name]
+        file.create_dataset(name, (4,), "i1", chunks=(4,), compression="gzip")
+        content = zlib.compress(bytes(int(2 ** random.integers(28))), 9)
+        file[name].id.write_direct_chunk((0,), content[: random.integers(1, len(content) + 1)])
+    return "packed chunk"
+
+
+def attributes_changed(path, random):
+    """Change the attributes of a file, or of a member."""
+    with h5py.File(path, "r+") as file:
+        held = file if random.integers(3) else file[str(random.choice(everything(file)))]
+        attribute = random.choice([*held.attrs.keys(), "other", "spikeproof_version", "host_before"])
+        way = random.integers(4)
+        if way == 0:
+            held.attrs[attribute] = VALUES[random.integers(5)](random)
+        elif way == 1:
+            held.attrs[attribute] = LONG[: random.integers(50_000)]
+        elif way == 2:
+            held.attrs[attribute] = np.zeros(random.integers(60_000), "i1")
+        else:
+            held.attrs.create(attribute, [LONG[:900]] * 40, dtype=h5py.string_dtype())
+    return "attribute"
+
+
+def json_changed(path, random):
+    """Change a line of JSON: a value, a key, its depth or its text."""
+    lines = path.read_bytes().splitlines() or [b"{}"]
+    whole = path.suffix == ".json"
+    at = 0 if whole else random.integers(len(lines))
+    values = json.loads(path.read_bytes() if whole else lines[at])
+    key, way = str(random.choice(list(values))), random.integers(6)
+    odd = (None, -1, 1e308, float("nan"), 10**400, "", LONG, [], {}, [[]], True, {"a": LONG}, ["x"] * 9)
+    if way == 0:
+        del values[key]
+    elif way == 1:
+        values[key] = odd[random.integers(len(odd))]
+    elif way == 2:
+        values[LONG[: random.integers(1, 50_000)]] = 1
+    content = json.dumps(values).encode()
+    if way == 3:
+        content = content[:-1] + b',"deep":' + b"[" * int(random.integers(1, 100_000))
+    elif way == 4:
+        content = random.choice([b"[1]", b"null", b"1", b'"x"', b"[" * 99_999, b"{" * 9, b"NaN"])
+    elif way == 5:
+        content = content.replace(b"a", random.choice([b"\xff", b"\\ud800", b"\x00", b"\xef\xbb\xbf"]))
+    path.write_bytes(content if whole else b"\n".join([*lines[:at], content, *lines[at + 1 :]]) + b"\n")
+    return ("missing key", "odd value", "odd key", "deep", "no object", "odd text")[way]
+
+
+def header_changed(path, random):
+    """Claim another shape or type in an array, or in an archive's."""
+    shape = tuple(int(2**size) for size in random.integers(0, 50, random.integers(0, 5)))
+    words = repr(
+        {"descr": str(random.choice(["<f8", "|O", "<U9", "|V0", "i1"])), "fortran_order": False, "shape": shape}
+    )
+    content = b"\x93NUMPY\x01\x00" + (len(words) + 1).to_bytes(2, "little") + words.encode() + b"\n" + bytes(99)
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(
+                str(random.choice(["x.npy", "y.npy", LONG])), content + bytes(int(2 ** random.integers(27)))
+            )
+    else:
+        path.write_bytes(content)
+    return "claimed shape"
+
+
+class Kind(NamedTuple):
+    """A kind of file."""
+
+    path: Path
+    whole: list[bytes]
+    """Good ones."""
+    changes: tuple
+    load: Callable[[], Any]
+
+
+HDF5 = (
+    bytes_changed, structure_changed, strings_changed, shared_changed, storage_changed, packed_changed,
+    attributes_changed,
+)  # fmt: skip
+
+
+def load_net(path):
+    """Load a network file, and lint what loads."""
+    formats.load(path)
+    lint(path)
+
+
+def nets(folder, random):
+    """NetX files of ours and of stock lava-dl, and NIR files of ours and of other tools."""
+    path, whole = folder / "net.net", []
+    for net in good(random):
+        netx.write(net, path)
+        assert formats.load(path) == net
+        whole.append(path.read_bytes())
+    for _ in of_stock(path):
+        assert lint(path) is not None
+        whole.append(path.read_bytes())
+    yield Kind(path, whole, HDF5, partial(load_net, path))
+    graph, graphs = folder / "net.nir", []
+    for net in good(random):
+        nir_graph.write(net, graph)
+        assert formats.load(graph) == net
+        graphs.append(graph.read_bytes())
+    for name in ("snntorch", "spikingjelly"):
+        graphs.append(Path(__file__).with_name("foreign").joinpath(f"{name}.nir").read_bytes())
+    yield Kind(graph, graphs, HDF5, partial(load_net, graph))
+
+
+def load_run(run, module):
+    """Read what a run's folder holds."""
+    run.recipe()
+    run.result()
+    run.load_into(module)
+
+
+def runs(folder):
+    """The files of a run, one at a time."""
+    run, module = Run(folder / "run"), torch.nn.Linear(3, 2)
+    run.folder.mkdir()
+    run.write_recipe(find("digits"))
+    run.write_model(module)
+    values = dict.fromkeys(("test_score", "seconds"), 0.5) | dict.fromkeys(("test_samples", "parameters"), 1)
+    run.result_path.write_text(json.dumps(values | {"metric": "accuracy", "versions": {"torch": "2"}}))
+    load_run(run, module)
+    for path in (run.recipe_path, run.result_path, run.model_path):
+        changes = (bytes_changed,) if path == run.model_path else (bytes_changed, json_changed)
+        yield Kind(path, [path.read_bytes()], changes, partial(load_run, run, module))
+
+
+def logs(folder):
+    """The log of a sweep."""
+    path, asked = folder / "log.jsonl", {"net": "abc", "samples": [0, 1, 2, 3], "batch": 2}
+
+    def load():
+        with SweepLog(path, asked) as log:
+            assert all(tuple(row["samples"]) and row["comparison"] is not None for row in log.found if row["samples"])
+
+    with SweepLog(path, asked) as log:
+        for samples in ([0, 1], [2, 3]):
+            log.append({"samples": samples, "comparison": {"a": 1}, "diagnosis": None, "output": [[1], [2]]})
+    load()
+    yield Kind(path, [path.read_bytes()], (bytes_changed, json_changed), load)
+
+
+def arrays(folder, random):
+    """Input arrays."""
+    for name, save in (("x.npy", np.save), ("x.npz", np.savez), ("x.npz", np.savez_compressed)):
+        path = folder / name
+        save(path, random.random((2, 3, 40)))
+        yield Kind(path, [path.read_bytes()], (bytes_changed, header_changed), partial(read_array, path))
 
 
 def peak():
@@ -191,40 +433,40 @@ def late(*_):
 
 def main(folder, count, seed):
     random = np.random.default_rng(seed)
-    path, whole = folder / "net.net", []
-    for net in good(random):
-        netx.write(net, path)
-        assert formats.load(path) == net
-        whole.append(path.read_bytes())
-    for _ in of_stock(path):
-        assert lint(path) is not None
-        whole.append(path.read_bytes())
-    most = peak() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (most + 2**32, most + 2**32))  # for the machine's sake
+    os.mkfifo(folder / "pipe")
+    kinds = [*nets(folder, random), *runs(folder), *logs(folder), *arrays(folder, random)]
+    shares = np.array([4, 4, *[1] * (len(kinds) - 2)])
+    least = peak()
+    resource.setrlimit(resource.RLIMIT_AS, (least + MEMORY + 2**32,) * 2)  # for the machine's sake
     signal.signal(signal.SIGALRM, late)
-    ended, ways, wrong = Counter(), Counter(), []
+    ended, ways, wrong, slowest = Counter(), Counter(), [], 0.0
     for i in range(count):
-        path.write_bytes(whole[i % len(whole)])
-        change = bytes_changed if random.integers(2) else structure_changed
-        way = change(path, random)
+        kind = kinds[random.choice(len(kinds), p=shares / shares.sum())]
+        kind.path.write_bytes(kind.whole[i % len(kind.whole)])
+        way = kind.changes[random.integers(len(kind.changes))](kind.path, random)
+        where = f"{i}, {kind.path.name}, {way}"
         ways[way] += 1
+        begun = time.monotonic()
         signal.alarm(SECONDS)
         try:
-            formats.load(path)
+            kind.load()
             ended["loaded"] += 1
-            lint(path)
         except SpikeproofError as error:
             ended["refused"] += 1
-            if "net.net" not in str(error):
-                wrong.append(f"{i}, {way}: a refusal that names no file: {error}")
+            words = str(error)
+            if kind.path.name not in words or not words.isprintable() or len(words) > 2000:
+                wrong.append(f"{where}: a refusal that names no file, or is no short line: {words[:300]!r}")
         except BaseException:
-            wrong.append(f"{i}, {way}: {traceback.format_exc()[-600:]}")
+            wrong.append(f"{where}: {traceback.format_exc()[-900:]}")
         finally:
             signal.alarm(0)
-        if peak() > most:
-            wrong.append(f"{i}, {way}: {(peak() - most + MEMORY) // 2**20} MB were allocated")
+        slowest = max(slowest, time.monotonic() - begun)
+        kind.path.write_bytes(kind.whole[0])
+        if peak() > least + MEMORY:
+            wrong.append(f"{where}: {(peak() - least) // 2**20} MB were allocated")
             break
-    print(json.dumps({"ended": ended, "ways": ways, "wrong": wrong[:5], "count": len(wrong)}))
+    most = (peak() - least) / 2**20
+    print(json.dumps({"ended": ended, "ways": ways, "wrong": wrong[:5], "count": len(wrong), "MB": most, "s": slowest}))
 
 
 if __name__ == "__main__":

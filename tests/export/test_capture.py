@@ -188,7 +188,7 @@ def test_inputs_of_any_kind_are_taken(as_given):
         (np.zeros((0, 6, 24)), "at least one sample"),
         (np.full((2, 6, 24), "a"), "expected numbers"),
         (np.zeros(6), "expected .samples, channels, steps."),
-        (np.full((2, 6, 24), np.nan), "unary spikes must be 0 or 1. For graded values"),
+        (np.full((2, 6, 24), np.nan), "it is not a number. Fix what made the input"),
         (np.full((2, 6, 24), 0.25), r"input=Input\(num_channels=..., bits=..., exp=...\); multiply what Event.fill_te"),
         ([[1], [1, 2]], "no array of numbers"),
     ],

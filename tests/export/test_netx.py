@@ -96,7 +96,7 @@ DAMAGE = {
     "unknown layer": (_set("layer/1/type", "pool"), "layer/1/type is 'pool'; this version reads layers of type dense, conv"),
     "extra field": (lambda file: file.__setitem__("layer/1/dilation", 3), "layer/1/dilation is unknown here"),
     "lonely delay": (lambda file: file.__setitem__("layer/1/delay", 3), "layer/1/delay stands without delayShift"),
-    "no delay": (lambda file: file.__setitem__("layer/1/delayShift", 0), "layer/1: Axon delay: .* of which none delays"),
+    "no delay": (lambda file: file.__setitem__("layer/1/delayShift", 0), "layer/1: Axon delay: .*(nothing|none) delays"),
     "late shift": (_delays(0, [1, 2]), "layer/1/delayShift is 0, but the delays begin at 1"),
     "long delay": (_delays(1, [0, 63]), r"layer/1: Axon delay\[1\] = 64 is not a whole number in 0\.\.63"),
     "delays of others": (_delays(1, [0, 1, 2]), "layer/1: layer 'celif1': its axon delays 3 neurons, but 2 fire"),

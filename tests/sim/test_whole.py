@@ -454,3 +454,25 @@ def test_recurrent_blocks_are_refused_by_their_reason_where_they_cannot_be_reset
         UnsupportedError, match=r"test_whole.py:\d+: a Recurrent that keeps its state is called, and no"
     ):
         verify(module, users.x_of(), backends=("engine",))
+
+
+def test_the_answer_is_that_of_the_backends_spikes_and_not_of_the_modules_own(tmp_path):
+    """A file with another weight fires otherwise, and the module's head answers otherwise with its spikes."""
+    import dataclasses
+
+    from spikeproof.contract.synapse import Dense
+    from spikeproof.export import netx
+    from spikeproof.export.slayer import record
+
+    module, x = users.TAILS["linear head"][0](), users.x_of()
+    net = record(module, sample=x)
+    last = net.layers[1]
+    weight = -last.synapse.weight
+    changed = dataclasses.replace(last, synapse=Dense(weight=weight.clip(-256, 254)))
+    netx.write(dataclasses.replace(net, layers=(net.layers[0], changed)), tmp_path / "net.net")
+
+    verdict = verify(module, x, file=tmp_path / "net.net", backends=("engine",))
+
+    (end,) = verdict.ends
+    assert not verdict.exact and not end.equal and "its output[" in end.differs
+    assert not np.array_equal(verdict.answers["engine"].scores, verdict.answers["torch"].scores)

@@ -16,6 +16,7 @@ from spikeproof.export import netx, slayer
 from spikeproof.train import checkpoint
 from spikeproof.train.batches import Batches
 from spikeproof.train.fit import fit
+from spikeproof.train.lock import locked
 from spikeproof.train.rates import evaluate
 from spikeproof.train.recipe import Recipe, find, names
 from spikeproof.train.run import Run
@@ -38,7 +39,7 @@ def assert_same_run(a, b):
         assert torch.equal(found[name], expected[name]), name
     logs = [(folder / "log.csv").read_text().splitlines() for folder in (a, b)]
     rows = [[line.rpartition(",")[0] for line in log] for log in logs]  # but for the time
-    assert rows[0] == rows[1] and len(rows[0]) == 5
+    assert rows[0] == rows[1] and len(rows[0]) > 1
     results = [Run.open(folder).result() for folder in (a, b)]
     assert [result.pop("seconds") >= 0 for result in results] == [True, True]
     assert results[0] == results[1]
@@ -75,6 +76,44 @@ def test_an_interrupted_run_reaches_the_same_weights(undisturbed, tmp_path, afte
     fit(recipe, tmp_path, on_epoch=lambda epoch: epochs.append(epoch.epoch))
     assert epochs == list(range(after + 1, 5))
     assert_same_run(tmp_path, undisturbed)
+
+
+BRIEF = ["hidden=6,5", "epochs=4", "validation=0.1", "stride=4"]
+SCHEDULES = {
+    "patience": [*BRIEF, "epochs=6", "patience=1", "schedule=constant", "learning_rate=0.3"],
+    "patience and one-cycle": [*BRIEF, "patience=2", "learning_rate=0.1"],
+    "one-cycle": BRIEF,
+    "step": [*BRIEF, "schedule=step", "step_epochs=1", "gradient_clip=1"],
+    "last epoch": ["hidden=6,5", "epochs=3", "stride=4", "weight_decay=0.1"],
+}
+
+
+@pytest.mark.parametrize("settings", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_run_that_is_interrupted_after_any_epoch_reaches_the_undisturbed_one(tmp_path, settings):
+    recipe, seen = find("digits-plain").replace(settings), []
+    fit(recipe, tmp_path / "whole", on_epoch=lambda epoch: seen.append(epoch.epoch))
+    assert (len(seen) < recipe.epochs) == bool(recipe.patience)
+
+    def interrupt(epoch):
+        raise Interrupted
+
+    for after in seen:  # once after each epoch, in one run; and in a run of its own
+        with pytest.raises(Interrupted):
+            fit(recipe, tmp_path / "often", on_epoch=interrupt)
+        alone, told = tmp_path / f"after {after}", []
+
+        def count(epoch, told=told, after=after):
+            told.append(epoch.epoch)
+            if epoch.epoch == after:
+                raise Interrupted
+
+        with pytest.raises(Interrupted):
+            fit(recipe, alone, on_epoch=count)
+        fit(recipe, alone, on_epoch=lambda epoch, told=told: told.append(epoch.epoch))
+        assert told == seen
+        assert_same_run(alone, tmp_path / "whole")
+    fit(recipe, tmp_path / "often", on_epoch=interrupt)  # there is none after the last
+    assert_same_run(tmp_path / "often", tmp_path / "whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
@@ -240,3 +279,13 @@ def test_training_that_diverges_ends_with_1_and_exports_nothing(rate, tmp_path, 
 
     assert code == 1 and "Training diverged in epoch " in err and "Train with a smaller learning_rate" in err
     assert not (tmp_path / "run" / "net.net").exists() and not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_one_training_at_a_time_in_a_folder(tmp_path, run):
+    with locked(tmp_path), pytest.raises(InputError, match="another process trains here now"), locked(tmp_path):
+        raise AssertionError("never here")
+    with locked(tmp_path):
+        code, _, err = run("train", "digits", "--folder", tmp_path, "--set", "epochs=1", "--set", "hidden=8,8")
+    assert code == 2 and "another process trains here now" in err and list(tmp_path.iterdir()) == []
+    with locked(tmp_path):
+        pass

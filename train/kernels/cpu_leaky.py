@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 
+from .compiling import compiled
 from .threads import share
 
 _ROWS, _STEPS = 32, 64
@@ -17,10 +17,8 @@ _PARTS = 32
 _EXACT = 2.0**40
 """A state below this times a 12-bit decay is exact in float64."""
 
-_compile = njit(nogil=True, cache=True, error_model="numpy")
 
-
-@_compile
+@compiled
 def _forward_loop(x, keep, state, threshold, scale, y):  # type: ignore[no-untyped-def]
     """Integrate rows; return False, with `y` unfinished, if a value leaves float64's exact range or is not finite."""
     rows, steps = x.shape
@@ -61,7 +59,7 @@ def _forward_loop(x, keep, state, threshold, scale, y):  # type: ignore[no-untyp
     return True
 
 
-@_compile
+@compiled
 def _backward_loop(grad, keep, grad_x):  # type: ignore[no-untyped-def]
     """Go back in time: ``grad_x[t] = keep * grad_x[t+1] + grad[t]``."""
     rows, steps = grad.shape

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 
-_compile = njit(nogil=True, cache=True, error_model="numpy")
+from .compiling import compiled
 
 
-@_compile
+@compiled
 def _forward_loop(x, decay, threshold, u, s):  # type: ignore[no-untyped-def]
     steps, size = x.shape
     zero, one = np.float32(0), np.float32(1)
@@ -31,7 +30,7 @@ def _forward_loop(x, decay, threshold, u, s):  # type: ignore[no-untyped-def]
             s_t[i] = one if new - threshold > zero else zero
 
 
-@_compile
+@compiled
 def _backward_loop(grad, u, decay, threshold, half_width, grad_x):  # type: ignore[no-untyped-def]
     """Go back in time: ``grad_x[t]`` is what reaches the membrane after step t."""
     steps, size = grad.shape

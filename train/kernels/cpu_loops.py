@@ -7,15 +7,14 @@ compiler from it, such as a row chosen by a condition, is avoided on purpose.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ...contract.fixed import STATE_MAX
+from .compiling import compiled
 
 _LIMIT = float(STATE_MAX)
-_compile = njit(nogil=True, cache=True, error_model="numpy")
 
 
-@_compile
+@compiled
 def celif_forward(z, bias, te, keep_v, keep_h, resting, per_unit, half_width, spikes, packed, adaptation):  # type: ignore[no-untyped-def]
     """Run `contract.celif.step`, in float64, which is exact here: see `reference.celif_scan`.
 
@@ -51,7 +50,7 @@ def celif_forward(z, bias, te, keep_v, keep_h, resting, per_unit, half_width, sp
                 adaptation[n, t] = h
 
 
-@_compile
+@compiled
 def celif_backward(grad, te, keep_v, keep_h, unit, height, packed, grad_z, grad_te, grad_bias):  # type: ignore[no-untyped-def]
     """Run `reference.celif_backward`, operation by operation.
 
@@ -88,7 +87,7 @@ def celif_backward(grad, te, keep_v, keep_h, unit, height, packed, grad_z, grad_
             grad_bias[c] += np.float64(total[c])
 
 
-@_compile
+@compiled
 def cuba_forward(z, bias, keep_u, keep_v, limit, per_unit, unit, spikes, membrane, current):  # type: ignore[no-untyped-def]
     """Run `contract.cuba.step`, in float64, which is exact here: see `reference.cuba_scan`.
 
@@ -119,7 +118,7 @@ def cuba_forward(z, bias, keep_u, keep_v, limit, per_unit, unit, spikes, membran
                 current[n, t] = u
 
 
-@_compile
+@compiled
 def cuba_backward(local, keep_u, keep_v, grad_z, grad_bias):  # type: ignore[no-untyped-def]
     """Run `reference.cuba_backward` from the surrogate's gradient on; writes `grad_z`, adds to `grad_bias` (C,)."""
     samples, steps, channels = local.shape
@@ -139,7 +138,7 @@ def cuba_backward(local, keep_u, keep_v, grad_z, grad_bias):  # type: ignore[no-
             grad_bias[c] += np.float64(total[c])
 
 
-@_compile
+@compiled
 def count(x, total):  # type: ignore[no-untyped-def]
     """Add `x` (N, T, C) up over its steps into `total` (N, C) and return its smallest value."""
     samples, steps, channels = x.shape

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..objectives import REGRESS
+from .memory import available, refuse_more
 from .task import Options, Split, Task, hold_out
 
 _TRAIN, _TEST = 20_000, 1_000
+_BYTES = 24
+"""What a step of a sample takes while samples are drawn."""
 
 
 def load(options: Options) -> Task:
@@ -16,10 +19,17 @@ def load(options: Options) -> Task:
     Channel 0 holds numbers drawn evenly from 0..1, channel 1 a 1 at two different places anywhere in the sequence and
     0 elsewhere. Always answering 1 has a mean squared error of 1/6.
 
+    Raises
+    ------
+    InputError
+        The machine has too little memory for so long sequences.
+
     References
     ----------
     S. Hochreiter and J. Schmidhuber, "Long short-term memory", 1997; the two places as S. Bai et al., arXiv 1803.01271.
     """
+    what = f"{options.name}: {_TRAIN:,} sequences of length = {options.length:,}"
+    refuse_more(_TRAIN * options.length * _BYTES, available(), what, "length")
     random = np.random.default_rng(options.seed)
     train, test = (_draw(random, count, options.length) for count in (_TRAIN, _TEST))
     return Task(options.name, 1, *hold_out(train, options.validation), test, REGRESS, 1 / 6)

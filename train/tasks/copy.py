@@ -7,9 +7,12 @@ import math
 import numpy as np
 
 from ..objectives import REPEAT
+from .memory import available, refuse_more
 from .task import Options, Split, Task, hold_out
 
 _TRAIN, _TEST = 20_000, 1_000
+_BYTES = 61
+"""What a step of a sample takes while samples are drawn."""
 _SYMBOLS, _SHOWN, _ASK = 8, 10, 9
 
 
@@ -21,10 +24,17 @@ def load(options: Options) -> Task:
     none for the blank: unary spikes in 9 channels. Remembering nothing costs a mean cross-entropy of
     ``10 ln 8 / (length + 20)``.
 
+    Raises
+    ------
+    InputError
+        The machine has too little memory for so long sequences.
+
     References
     ----------
     M. Arjovsky et al., arXiv 1511.06464; the channels as in the authors' later code for arXiv 2308.15150.
     """
+    what = f"{options.name}: {_TRAIN:,} sequences of length = {options.length:,}"
+    refuse_more(_TRAIN * (options.length + 2 * _SHOWN) * _BYTES, available(), what, "length")
     random = np.random.default_rng(options.seed)
     train, test = (_draw(random, count, options.length) for count in (_TRAIN, _TEST))
     steps = options.length + 2 * _SHOWN

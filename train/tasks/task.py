@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...contract.errors import InputError
 from ..objectives import CLASSIFY, Objective
 
 Normalise = Literal["train", "leaking"]
@@ -72,9 +73,22 @@ _HELD_OUT_SEED = 20240523
 
 
 def hold_out(split: Split, share: float) -> tuple[Split, Split | None]:
-    """Return a training part without its held-out share, and that share; always the same samples."""
-    count = round(share * len(split.y))
-    if not count:
+    """Return a training part without its held-out share, and that share; always the same samples.
+
+    Raises
+    ------
+    InputError
+        One of the two would be empty, though a share is asked for.
+    """
+    if not share:
         return split, None
+    total = len(split.y)
+    count = round(share * total)
+    if not 0 < count < total:
+        missing = "hold out" if not count else "train on"
+        raise InputError(
+            f"validation = {share:g} of {total:,} samples leaves none to {missing}. To fix it, take a share between "
+            f"{1 / total:.2g} and {1 - 1 / total:.6g}: 0.1, say."
+        )
     order = np.random.default_rng(_HELD_OUT_SEED).permutation(len(split.y))
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))

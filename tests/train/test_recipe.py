@@ -1,0 +1,204 @@
+"""What recipes are refused: by the bounds of their settings, and for the memory that they would take."""
+
+import numpy as np
+import pytest
+import torch
+
+from spikeproof.contract.errors import InputError
+from spikeproof.train.fit import fit
+from spikeproof.train.recipe import Recipe, find, names
+from spikeproof.train.tasks import Options, Split, Task, adding, copy, memory
+from spikeproof.train.tasks.task import hold_out
+
+LAYERS = ",".join(["4"] * 65)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "words"),
+    [
+        ("digits", "hidden=1000000000", r"hidden\.0: .* less than or equal to 65536"),
+        ("digits", "hidden=0", r"hidden\.0: .* greater than 0"),
+        pytest.param("digits", f"hidden={LAYERS}", "hidden: .* at most 64 items", id="65 layers"),
+        ("digits", "cpg=1000000", "cpg: .* less than or equal to 4096"),
+        ("digits-driven", "cpg_te=1000000", "cpg_te: .* less than or equal to 4096"),
+        ("digits", "scale=1073741824", "scale: .* less than or equal to 65536"),
+        ("adding", "length=1000000000", "length: .* less than or equal to 1000000"),
+        ("los", "window=1000000000", "window: .* less than or equal to 1000000"),
+        ("los", "horizon=1000000000", "horizon: .* less than or equal to 1000000"),
+        ("los", "depth=1000", "depth: .* less than or equal to 64"),
+        ("los", "spike_steps=1000000", "spike_steps: .* less than or equal to 4096"),
+        ("los", "position_channels=1000000", "position_channels: .* less than or equal to 4096"),
+        ("los", "position_w_max=1e300", "position_w_max: .* less than or equal to"),
+        ("digits", "stride=100000000000000000000000", "stride: .* less than or equal to 1000000"),
+        ("digits", "epochs=10000000000", "epochs: .* less than or equal to 1000000"),
+        ("digits", "batch_size=10000000000", "batch_size: .* less than or equal to 1000000"),
+        ("digits", "learning_rate=1e300", "learning_rate: .* less than or equal to 10000"),
+        ("digits", "te_rate=1e300", "te_rate: .* less than or equal to 1000"),
+        ("digits", "weight_decay=1e300", "weight_decay: .* less than or equal to 1000"),
+        ("digits", "gradient_clip=1e300", "gradient_clip: .* less than or equal to 10000"),
+        ("digits", "rate_penalty=1e300", "rate_penalty: .* less than or equal to 10000"),
+        ("digits", "threads=1000000", "threads: .* less than or equal to 256"),
+    ],
+)
+def test_a_setting_beyond_its_bounds_is_named(recipe, setting, words):
+    with pytest.raises(InputError, match=f"^--set: {words}"):
+        find(recipe).replace([setting])
+
+
+def test_every_number_of_a_recipe_has_bounds():
+    schema = Recipe.model_json_schema()["properties"]
+    numbers = {name: field for name, field in schema.items() if field.get("type") in ("integer", "number")}
+    ours = {name for name, field in numbers.items() if not {"maximum", "exclusiveMaximum"} & set(field)}
+    assert ours == {"te_exp", "input_exp"}  # the contract's records bound these
+
+
+def task_of(samples, channels, steps, name="digits", **more):
+    x = np.broadcast_to(np.float32(0), (samples, channels, steps))  # takes no memory itself
+    part = Split(x, np.zeros(samples, np.int64))
+    return Task(name, 10, part, None, part, **more)
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "task", "words"),
+    [
+        (
+            "digits",
+            ["hidden=65536,65536"],
+            task_of(1000, 1, 64),
+            r"Training 4,30\d,\d{3},\d{3} weights on digits in batches of 128 would take \d\d\.\d GiB of memory at "
+            r"least, and this machine has 8\.0 GiB\. To fix it, make hidden, depth or kernel smaller\.",
+        ),
+        ("digits", ["hidden=64,64"], task_of(1000, 1, 200_000), "make batch_size, hidden, .* smaller"),
+        ("adding", [], task_of(1000, 2, 200_000), "make batch_size, hidden, .* or length smaller"),
+        ("los", ["hidden=4096", "spike_steps=256"], task_of(1000, 207, 12, "los"), "spike_steps or window smaller"),
+        ("cifar10", ["hidden=16384"], task_of(1000, 3, 64, "cifar10"), "make hidden, depth or kernel smaller"),
+        (
+            "mr",
+            ["hidden=16384"],
+            task_of(1000, 1, 48, "mr", vocabulary=100_000),
+            "make hidden, depth or kernel smaller",
+        ),
+    ],
+)
+def test_what_cannot_fit_into_memory_is_refused_with_its_size_and_what_to_make_smaller(recipe, settings, task, words):
+    recipe = find(recipe).replace(settings)
+    with pytest.raises(InputError, match=words):
+        recipe.check_memory(task, 8 * GIB)
+    recipe.check_memory(task, None)
+    recipe.check_memory(task, 100_000 * GIB)
+
+
+def test_devices_share_a_batch():
+    recipe, task = find("digits").replace(["hidden=64,64"]), task_of(1000, 1, 100_000)
+    with pytest.raises(InputError, match="make batch_size"):
+        recipe.check_memory(task, 8 * GIB)
+    recipe.check_memory(task, 8 * GIB, devices=4)
+
+
+# The largest settings of the recipes, on tasks as large as theirs: (channels, steps).
+SIZES = {"s-mnist": (1, 784), "ps-mnist": (1, 784), "electricity": (321, 168), "solar": (137, 168), "copy": (9, 420)}
+
+
+@pytest.mark.parametrize("name", names())
+def test_recipes_that_come_with_the_package_fit(name):
+    recipe = find(name)
+    channels, steps = SIZES.get(recipe.task, (325, 100))
+    words = 20_000 if recipe.task in ("mr", "subj", "sst-2", "sst-5") else 0
+    recipe.check_memory(task_of(50_000, channels, steps, recipe.task, vocabulary=words), 8 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("digits", ["hidden=24,16"]),
+        ("digits-plain", ["neuron=lif", "hidden=24,16"]),
+        ("digits-plain", ["neuron=lstm", "hidden=24,16"]),
+        ("digits-driven", ["hidden=24,16"]),
+        *(
+            ("digits-plain", [f"model={model}", "neuron=lif", "hidden=16", "depth=2"])
+            for model in ("spike-rnn", "spike-gru", "spike-tcn")
+        ),
+        ("digits-plain", ["model=spikformer", "neuron=lif", "hidden=16", "position=cpg"]),
+        ("digits-plain", ["model=spike-rnn", "neuron=ce-lif", "hidden=16", "position=cpg"]),
+    ],
+)
+def test_the_estimate_counts_no_more_weights_than_there_are(name, settings):
+    recipe = find(name).replace(settings)
+    task = recipe.load_task()
+    made = sum(parameter.numel() for parameter in recipe.module(task).parameters())
+    assert 0.1 * made < recipe._weights(task) <= made
+
+
+@pytest.mark.parametrize(("module", "name"), [(adding, "adding"), (copy, "copy")])
+def test_generated_sequences_that_cannot_fit_are_refused_before_they_are_drawn(monkeypatch, module, name):
+    monkeypatch.setattr(module, "available", lambda: GIB)
+    with pytest.raises(
+        InputError, match=rf"^{name}: 20,000 sequences of length = 1,000,000 would take .*make length smaller"
+    ):
+        module.load(Options(name, length=1_000_000))
+    module.load(Options(name, length=20))
+
+
+def test_a_network_that_cannot_fit_is_refused_before_it_is_made(monkeypatch, tmp_path, run):
+    monkeypatch.setattr(memory, "available", lambda: 10_000)
+    monkeypatch.setattr(Recipe, "module", lambda *_: pytest.fail("a network was made"))
+    code, _, err = run("train", "digits", "--folder", tmp_path / "run")
+    assert code == 2 and "error: Training " in err and "To fix it, make " in err
+
+
+def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
+    whole = memory.available()
+    assert whole > 2**28
+    (tmp_path / "limit").write_text("123456\n")
+    (tmp_path / "none").write_text("max\n")
+    monkeypatch.setattr(memory, "_LIMITS", (str(tmp_path / "missing"), str(tmp_path / "none")))
+    assert memory.available() >= whole
+    monkeypatch.setattr(memory, "_LIMITS", (str(tmp_path / "none"), str(tmp_path / "limit")))
+    assert memory.available() == 123456
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.99999, "none to train on"), (1e-5, "none to hold out")])
+def test_a_share_that_leaves_nothing_is_refused(share, words):
+    split = task_of(1000, 1, 2).train
+    with pytest.raises(
+        InputError, match=rf"validation = {share:g} of 1,000 samples leaves {words}\. .*between 0\.001 and 0\.999"
+    ):
+        hold_out(split, share)
+    train, held_out = hold_out(split, 0.001)
+    assert (len(train.y), len(held_out.y)) == (999, 1)
+    assert hold_out(split, 0.0)[1] is None
+
+
+@pytest.mark.parametrize("settings", [["batch_size=17", "warmup=0.1"], ["batch_size=1000", "epochs=2", "warmup=0.5"]])
+def test_a_one_cycle_run_whose_rate_rises_for_one_step_ends(tmp_path, settings):
+    recipe = find("digits-plain").replace(["hidden=4", "epochs=1", "stride=8", *settings])
+    steps = recipe.steps(recipe.load_task())
+    assert recipe.warmup * steps == 1
+    fit(recipe, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--accelerator", "foo"], "accelerator = 'foo' is unknown; use cpu, gpu or auto."),
+        (["--accelerator", "tpu"], "accelerator = 'tpu' is unknown; use cpu, gpu or auto."),
+        (["--accelerator", "gpu"], "accelerator = 'gpu': PyTorch finds no CUDA device. Use cpu or auto"),
+    ],
+)
+def test_an_accelerator_that_is_not_there_is_refused(monkeypatch, tmp_path, run, options, words):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, _, err = run("train", "digits", "--folder", tmp_path / "run", *options)
+    assert code == 2 and words in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_gpus_than_there_are_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(
+        InputError, match=r"devices = 4: this machine has 1 of them\. Use as many, or accelerator = cpu"
+    ):
+        fit(find("digits"), tmp_path, devices=4, accelerator="auto")
