@@ -1,4 +1,4 @@
-"""Batches in an order that depends on the seed and the epoch only, shared out evenly over processes."""
+"""Batches in an order that depends on the seed and the epoch only, shared out evenly over processes and devices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ..contract.errors import InputError
 from .tasks import Split
 
 
@@ -66,3 +67,23 @@ def loader(split: Split, batch_size: int, seed: int | None, trainer: Any) -> Dat
     """Return the batches of a Lightning trainer's process."""
     batches = Batches(len(split.y), batch_size, seed, trainer.global_rank, trainer.world_size)
     return DataLoader(_Rows(split), sampler=batches, batch_size=None)
+
+
+def device_type(asked: str, devices: int) -> str:
+    """Return what processes train on, "cpu" or "gpu", for "cpu", "gpu" or "auto".
+
+    Raises
+    ------
+    InputError
+        It is unknown, or this machine has none, or fewer than one a process.
+    """
+    if asked not in ("cpu", "gpu", "auto"):
+        raise InputError(f"accelerator = {asked!r} is unknown; use cpu, gpu or auto.")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "gpu" and not gpus:
+        raise InputError(
+            "accelerator = 'gpu': PyTorch finds no CUDA device. Use cpu or auto, or install its CUDA build."
+        )
+    if asked != "cpu" and devices > gpus > 0:
+        raise InputError(f"devices = {devices}: this machine has {gpus} of them. Use as many, or accelerator = cpu.")
+    return "cpu" if asked == "cpu" or not gpus else "gpu"

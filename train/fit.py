@@ -29,7 +29,7 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from .. import __version__
 from ..contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from . import checkpoint as checkpoints
-from .batches import loader
+from .batches import device_type, loader
 from .divergence import refuse_divergence
 from .lock import locked
 from .objectives import Objective
@@ -104,7 +104,7 @@ def fit(
     """
     if recipe.batch_size % (devices * nodes):
         raise InputError(f"batch_size = {recipe.batch_size} does not divide by {devices * nodes} processes.")
-    accelerator = _accelerator(accelerator, devices)
+    accelerator = device_type(accelerator, devices)
     run = Run(Path(folder))
     run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.folder):
@@ -166,20 +166,6 @@ def _train(
 def leads() -> bool:
     """Whether this process is the first of those that train together: the one that writes and speaks."""
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def _accelerator(asked: str, devices: int) -> str:
-    """Return "cpu" or "gpu"; an InputError if it is unknown or this machine has none, or fewer than `devices`."""
-    if asked not in ("cpu", "gpu", "auto"):
-        raise InputError(f"accelerator = {asked!r} is unknown; use cpu, gpu or auto.")
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked == "gpu" and not gpus:
-        raise InputError(
-            "accelerator = 'gpu': PyTorch finds no CUDA device. Use cpu or auto, or install its CUDA build."
-        )
-    if asked != "cpu" and devices > gpus > 0:
-        raise InputError(f"devices = {devices}: this machine has {gpus} of them. Use as many, or accelerator = cpu.")
-    return "cpu" if asked == "cpu" or not gpus else "gpu"
 
 
 class _Trainee(lightning.LightningModule):
