@@ -3,6 +3,7 @@
 #   make demo           train, export, run on Lava, prove parity, write runs/demo/report.html
 #   make test           the fast tests, Lava's included
 #   make test-all       the slow tests too
+#   make test-fuzz      5,000 damaged files of every kind: one clear error or a record, in little time and memory
 #   make test-pythons   the tests of contract and lava_procs, and engine against Lava, on every CPython 3.10 to 3.13
 #   make matrix         measure docs/parity_matrix.md: every SLAYER block and option, beside the stock path
 #   make check          formatting, lint and types
@@ -16,7 +17,7 @@ SUITABLE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.10,\
               $(shell $(python) -c '$(SUITABLE)' 2>/dev/null && echo $(python))))
 
-.PHONY: demo test test-all test-gpu test-browser test-pythons matrix check format clean
+.PHONY: demo test test-all test-fuzz test-gpu test-browser test-pythons matrix check format clean
 
 demo: $(READY)
 	$(BIN)/spikeproof demo
@@ -29,6 +30,9 @@ test: $(READY)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not gpu and not browser"
+
+test-fuzz: $(READY)
+	$(BIN)/python -m pytest tests/export/test_fuzz.py -m slow
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu

@@ -129,7 +129,7 @@ def prove_file(
     as_json: bool,
 ) -> None:
     """Compare a network file's record with the engine and Lava, and with the graph that it was imported from."""
-    from ..sim import memory
+    from ..export import memory
     from ..sim import report as reports
     from ..sim.verify import verify as run_verify
 
@@ -140,7 +140,8 @@ def prove_file(
         x = x[: samples_of(samples, len(x))] if x.ndim else x
     else:
         shape = (samples_of(samples, None), net.input.num_channels, net.steps)
-        memory.refuse_more(8 * math.prod(shape), f"random input of {shape[0]:,} samples", "--samples")
+        what = f"random input of {shape[0]:,} samples"
+        memory.refuse_more(8 * math.prod(shape), memory.available(), what, "--samples")
         random = np.random.default_rng(0)
         largest = net.input.max_payload * 2.0**net.input.exp
         x = random.uniform(0, min(1.0, largest), shape) if net.input.bits else random.integers(0, 2, shape)

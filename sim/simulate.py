@@ -70,7 +70,7 @@ def run_payload(
     progress: Callable[[int, int], None] | None = None,
 ) -> Trace:
     """Run samples whose input is encoded already, int32 of shape (samples, channels, steps); see `simulate`."""
-    memory.refuse_more(memory.trace_bytes(net, len(payload)), f"the trace of {len(payload):,} samples")
+    memory.refuse_trace(net, len(payload))
     if backend == "engine":
         from . import engine
 

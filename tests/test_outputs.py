@@ -171,7 +171,7 @@ def test_all_samples_that_there_are_are_taken(trained, run, tmp_path, monkeypatc
         (("-n", "all"), "random input has no end"),
         (("-n", "0"), "give a number from 1"),
         (("-n", "1000000000000"), "give a number from 1"),
-        (("-n", "1000000000"), "would take .* GiB, and this machine has"),
+        (("-n", "1000000000"), "would take .* GiB of memory at least, and this machine has"),
         (("--deadline", "inf"), "give seconds"),
         (("--deadline", "nan"), "give seconds"),
         (("--seed", "-1"), "greater than or equal to 0"),
@@ -184,8 +184,8 @@ def test_all_samples_that_there_are_are_taken(trained, run, tmp_path, monkeypatc
 def test_a_trace_that_no_memory_holds_is_refused(trained):  # noqa: F811
     net = netx.load(trained / "net.net")
     assert memory.trace_bytes(net, 2) == 4 * 2 * 64 * (10 * 4 + 12 * 4 + 10)
-    with pytest.raises(InputError, match="would take .* GiB, and this machine has"):
-        memory.refuse_more(2**60, "a trace")
+    with pytest.raises(InputError, match="would take .* GiB of memory at least, and this machine has"):
+        memory.refuse_trace(net, 2**40)
 
 
 def test_names_with_brackets_are_printed_as_they_are(trained, run, tmp_path):  # noqa: F811

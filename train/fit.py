@@ -28,6 +28,7 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 
 from .. import __version__
 from ..contract.errors import InputError, InterruptedRunError, MissingDependencyError
+from ..export import memory
 from . import checkpoint as checkpoints
 from .batches import device_type, loader
 from .divergence import refuse_divergence
@@ -36,7 +37,7 @@ from .objectives import Objective
 from .rates import evaluate, watched
 from .recipe import Recipe
 from .run import Run
-from .tasks import Task, memory
+from .tasks import Task
 
 _EVALUATION_BATCH = 256
 _VALIDATION = "validation_score"

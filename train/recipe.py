@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from ..contract.errors import InputError
+from ..export.memory import refuse_more
 from . import tasks
 from .build import build
 from .sequence import BODIES
 from .sequence.position import TABLES
 from .tasks import Normalise, Task
-from .tasks.memory import refuse_more
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...export.memory import available, refuse_more
 from ..objectives import REGRESS
-from .memory import available, refuse_more
 from .task import Options, Split, Task, hold_out
 
 _TRAIN, _TEST = 20_000, 1_000

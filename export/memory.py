@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ...contract.errors import InputError
+from ..contract.errors import InputError
 
 _GIB = 2**30
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -13,7 +13,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 
 def available() -> int | None:
-    """Return the bytes of memory of this machine, or what a container may use of it; None if that is not told."""
+    """Return the bytes of memory that this machine, a container or ``ulimit -v`` allows; None if that is not told."""
     try:
         found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     except (ValueError, OSError, AttributeError):
@@ -23,7 +23,12 @@ def available() -> int | None:
             found.append(int(Path(path).read_text()))
         except (OSError, ValueError):  # none, or "max"
             continue
-    return min(found)
+    try:
+        import resource
+    except ImportError:
+        return min(found)
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return min(found) if limit == resource.RLIM_INFINITY else min(*found, limit)
 
 
 def refuse_more(size: int, has: int | None, what: str, fix: str) -> None:
