@@ -1,0 +1,119 @@
+"""Commands that are killed at random moments: what they leave, and what the next run makes of it.
+
+``SPIKEPROOF_KILLS`` says how often each is killed; default 20.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from spikeproof.train.fit import fit
+from spikeproof.train.recipe import find
+
+KILLS = int(os.environ.get("SPIKEPROOF_KILLS", "20"))
+SETTINGS = ["hidden=8,8", "epochs=8", "patience=3", "validation=0.2", "learning_rate=0.02"]
+SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "interrupt": signal.SIGINT}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A run that nobody ended."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    fit(find("digits-plain").replace(SETTINGS), folder)
+    return folder
+
+
+def ended(command, number, most, environment=None):
+    """Run a command, end it and its group after up to `most` seconds; give its exit code, stderr and its seconds."""
+    begin = time.monotonic()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "spikeproof", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **(environment or {})},
+    )
+    try:
+        _, err = child.communicate(timeout=random.uniform(0.5, most))
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, number)
+        _, err = child.communicate(timeout=60)
+    return child.returncode, err, time.monotonic() - begin
+
+
+def check(code, err, number):
+    """An end by a signal is told by the exit code, and in no traceback."""
+    expected = {signal.SIGKILL: (-9, 0), signal.SIGTERM: (143, 1, -15, 0), signal.SIGINT: (130, 1, -2, 0)}
+    assert code in expected[number], (code, err)
+    assert number == signal.SIGKILL or code < 0 or "Traceback" not in err, err
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_training_reaches_the_undisturbed_result(name, undisturbed, tmp_path):
+    random.seed(name)
+    command = ["train", "digits-plain", "--folder", tmp_path / "run"]
+    command += [part for setting in SETTINGS for part in ("--set", setting)]
+    for _ in range(KILLS):
+        check(*ended(command, SIGNALS[name], 7)[:2], SIGNALS[name])
+        if (tmp_path / "run" / "result.json").exists():
+            break
+    if not (tmp_path / "run" / "result.json").exists():
+        subprocess.run([sys.executable, "-m", "spikeproof", *map(str, command)], check=True, timeout=300)
+    weights = [safetensors.torch.load_file(folder / "model.safetensors") for folder in (undisturbed, tmp_path / "run")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(
+        path.name for path in undisturbed.iterdir()
+    )
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_an_export_is_whole_or_not_there(name, undisturbed, tmp_path):
+    random.seed(name)
+    whole = (undisturbed / "net.net").read_bytes()
+    for _ in range(KILLS):
+        code, err, _ = ended(["export", undisturbed, "-o", tmp_path / "net.net", "--force"], SIGNALS[name], 4)
+        check(code, err, SIGNALS[name])
+        assert not (tmp_path / "net.net").exists() or (tmp_path / "net.net").read_bytes() == whole
+    subprocess.run(
+        [sys.executable, "-m", "spikeproof", "export", undisturbed, "-o", tmp_path / "net.net", "--force"],
+        check=True,
+        timeout=120,
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["net.net"]
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_sweep_goes_on_and_leaves_nothing(name, undisturbed, tmp_path):
+    pytest.importorskip("distributed")
+    random.seed(name)
+    (tmp_path / "tmp").mkdir()
+    before = set(Path("/dev/shm").iterdir()) if Path("/dev/shm").exists() else set()
+    command = ["verify", undisturbed, "--samples", "24", "--lava-samples", "24", "--batch", "2", "-j", "2"]
+    command += ["--results", tmp_path / "sweep.jsonl"]
+    environment = {"TMPDIR": str(tmp_path / "tmp")}
+    for _ in range(KILLS):
+        check(*ended(command, SIGNALS[name], 14, environment)[:2], SIGNALS[name])
+    done = subprocess.run(
+        [sys.executable, "-m", "spikeproof", *map(str, command)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0 and "EXACT" in done.stdout.splitlines(), done.stderr
+    time.sleep(3)
+    if name != "kill":  # nobody clears away after kill -9 of a whole group
+        assert not any((tmp_path / "tmp").glob("spikeproof-*"))
+        assert not {path for path in set(Path("/dev/shm").iterdir()) - before if path.exists()}
