@@ -129,6 +129,21 @@ def _take_after(temporary: Path, before: os.stat_result | None) -> None:
             os.chown(temporary, before.st_uid, before.st_gid)
 
 
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a temporary folder; what killed processes of this machine left of theirs is removed first."""
+    mine = f"spikeproof-{_writer()}-"
+    host, _ = _writer().split("-")
+    pattern = re.compile(rf"spikeproof-{host}-(\d+)-[a-z0-9_]+")
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(tempfile.gettempdir()):
+            found = pattern.fullmatch(entry.name)
+            if found and not _runs(int(found[1])):
+                shutil.rmtree(entry.path, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=mine) as name:
+        yield Path(name)
+
+
 def _writer() -> str:
     """Return who writes a temporary file: machine and process."""
     return f"{re.sub('[^A-Za-z0-9]', '', socket.gethostname())[:32]}-{os.getpid()}"

@@ -13,7 +13,6 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ import numpy.typing as npt
 from ..contract.errors import BackendError, MissingDependencyError
 from ..contract.net import Net
 from ..export import netx
+from ..export.files import scratch
 from .trace import VARIABLES, Trace
 
 _GRACE_SECONDS = 5.0
@@ -81,8 +81,7 @@ def run(
         raise MissingDependencyError(f"Lava is not installed. Install it with: {compat.INSTALL_LAVA}")
     samples, channels, steps = payload.shape
     total = samples * steps + net.latency(len(net.layers) - 1)
-    with tempfile.TemporaryDirectory(prefix="spikeproof-") as name:
-        folder = Path(name)
+    with scratch() as folder:
         (folder / "trace").mkdir()
         netx.write(net, folder / "net.net")
         np.save(folder / "payload.npy", payload.transpose(1, 0, 2).reshape(channels, samples * steps))

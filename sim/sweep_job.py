@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..contract.net import Net
 from ..export import netx
+from ..export.files import scratch
 from .diagnose import diagnose
 from .parity import compare
 from .simulate import Backend, encode, simulate
@@ -22,7 +22,7 @@ from .simulate import Backend, encode, simulate
 
 def as_bytes(net: Net) -> bytes:
     """Return a record as the bytes of its file: what travels to the workers, and names the network in the log."""
-    with tempfile.TemporaryDirectory(prefix="spikeproof-") as folder:
+    with scratch() as folder:
         path = Path(folder) / "net.net"
         netx.write(net, path)
         return path.read_bytes()
@@ -56,7 +56,7 @@ def check(
         Plain values for a line of the log: the traces stay here.
     """
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="spikeproof-") as folder:
+    with scratch() as folder:
         path = Path(folder) / "net.net"
         path.write_bytes(net_file)
         net = netx.load(path)
