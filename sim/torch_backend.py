@@ -16,7 +16,7 @@ from ..export.parts.protocol import is_own_block
 from ..export.slayer import network, traced
 from ..export.slayer.blocks import rounds_input
 from ..export.slayer.network import Network
-from .trace import SPIKES, Trace, without_registers
+from .trace import Trace, without_registers
 
 
 def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True) -> Trace:
@@ -151,6 +151,3 @@ def _check_units(net: Net, x: npt.NDArray[Any]) -> None:
             f"Input{list(index)} = {x[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round its "
             f"input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."
         )
-
-
-__all__ = ["SPIKES", "Torch", "run"]

@@ -273,13 +273,14 @@ def _behind(
     """Return what makes the module's answer: of what the network puts out, and of the input beside it."""
     made = {event.serial for event in ancestors([value for value in answers if value is not None])}
     made |= {event.serial for event in recorder.events if event.roots > INPUT and event.serial not in found.inner}
+    made -= found.front
     of_layers = {call for layer in found.layers for call in (*layer.calls, *layer.receives)}
     after: dict[Operation, None] = {}
     for event in recorder.events:
         if event.call is not None and event.call not in of_layers:
             call = recorder.calls[event.call]
             after[Operation(f"{type(call.part).__name__} {call.role}s", call.place._replace(module=""))] = None
-        elif event.serial in made - found.front:
+        elif event.serial in made:
             after.update(dict.fromkeys(operations([event], parts)))
     reads = [read for read in recorder.reads if read.roots > INPUT and read.name not in ("item", "__bool__")]
     after.update((Operation(read.name.strip("_"), read.place), None) for read in reads)

@@ -61,7 +61,7 @@ class Ranges(NamedTuple):
     sources: IntArray
     """The layer whose call that is, or `INPUT_SOURCE`, or `OTHER` for synapses by themselves."""
     elements: IntArray
-    """Elements a sample and step."""
+    """How many elements the output has in each step of each sample."""
     steps: IntArray
     offsets: IntArray
     """Steps of the calls of the same layer before."""

@@ -52,13 +52,13 @@ def run(captured: Capture, x: torch.Tensor, found: Found, recorder: Recorder) ->
             )
     last = max(call for layer in captured.layers for call in layer.receives)
     generator = torch.Generator().manual_seed(1)
+    reference = _Reference(captured, x, recorder, last)
     for samples, seed, plays in ((2, 0, ("random", "ones")), (1, 1, ("random",)), (1, 0, ("zeros",))):
         played = _played(captured, recorder, plays, generator)
         player = Player(captured.cues, played, until=last)
         _run(captured, x[:samples], player, seed)
         if len(player.received) != last + 1:
             raise UnsupportedError(_other_calls(captured, samples))
-        reference = _Reference(captured, x, recorder, last)
         notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed, reference)))
     return list(notes)
 
