@@ -83,6 +83,8 @@ def main() -> None:
             raise
         ERR.print(_told(error))
         sys.exit(1 if isinstance(error, MemoryError) or _disk_is_full(error) else _FAULT)
+    finally:
+        _let_signals_end_it()
 
 
 def _told(error: Exception) -> str:
@@ -101,6 +103,13 @@ def _told(error: Exception) -> str:
 
 def _disk_is_full(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _let_signals_end_it() -> None:
+    """Leave signals to the system: the work is done, and in Python's own clearing away they would print tracebacks."""
+    with contextlib.suppress(ValueError):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _terminated(*_: object) -> None:

@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy.typing as npt
 
 from ...contract.net import Input, Net
-from .. import formats, layers, stock
+from .. import formats, layers, members, stock
 from . import records, stock_files, stock_netx
 from .finding import Finding, Rule, sort
 from .of_records import of_record
@@ -70,7 +69,7 @@ def _of_stock_file(path: Path, **reads: Any) -> list[Finding]:
     if refused:
         return [refusal(words) for words in refused]
     net = stock.load(path, **reads)
-    with h5py.File(path, "r") as file:
+    with members.opened(path) as file:
         found = stock_files.RULES.findings(stock_files.StockFile(stock.groups(file), net))
     return found + of_record(net, "warning")
 

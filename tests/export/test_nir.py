@@ -389,6 +389,22 @@ def test_convolutions_are_imported(tmp_path):
     assert max(layer.differ / layer.entries for layer in quantisation.layers) < 0.05
 
 
+@pytest.mark.lava
+def test_a_convolution_of_images_is_verified_from_the_command_line(run, tmp_path):
+    path, _ = conv_graph(tmp_path)
+    np.save(tmp_path / "images.npy", (np.random.default_rng(0).random((3, 2, 6, 6, 30)) < 0.4).astype(np.int8))
+    common = ("-i", tmp_path / "images.npy", "--samples", "all")
+    code, out, err = run("verify", path, *common, "--lava-samples", "1")
+    assert code == 0, err
+    assert "EXACT" in out.splitlines() and "3 of 3 samples keep their class" in out
+    code, _, err = run("simulate", path, "-i", tmp_path / "images.npy", "--backend", "engine")
+    assert code == 0, err
+
+    np.save(tmp_path / "images.npy", np.zeros((3, 2, 6, 30), np.int8))
+    code, _, err = run("verify", path, *common)
+    assert code == 2 and "(samples, 72 channels, 30 steps)" in " ".join(err.split())
+
+
 def test_neurons_of_one_channel_that_differ_are_refused(tmp_path):
     gains = 8 * np.ones((4, 3, 4))
     gains[1, 2, 3] = 7
