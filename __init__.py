@@ -12,18 +12,18 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     # public name: (module, attribute; None for the module itself)
-    "celif": (".train.celif", None),
+    "celif": (".train.blocks.celif", None),
     "cpg": (".train.cpg", None),
-    "Readout": (".train.readout", "Readout"),
+    "Readout": (".train.blocks.readout", "Readout"),
     "record": (".export.slayer.network", "record"),
-    "accelerate": (".train.accelerate", "accelerate"),
+    "accelerate": (".train.slayer.accelerate", "accelerate"),
     "export_netx": (".export.slayer.network", "export_netx"),
     "lint": (".export.lint.check", "lint"),
     "load": (".export.formats", "load"),
-    "saturate": (".train.saturate", "saturate"),
+    "saturate": (".train.slayer.saturate", "saturate"),
     "reset_state": (".export.parts.state", "reset_state"),
     "simulate": (".sim.simulate", "simulate"),
-    "verify": (".sim.verify", "verify"),
+    "verify": (".sim.verify.verify", "verify"),
 }
 
 __all__ = ["__version__", *_PUBLIC]

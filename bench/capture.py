@@ -24,7 +24,7 @@ from torch import nn
 from spikeproof.export.capture import guard
 from spikeproof.export.capture.capture import capture
 from spikeproof.lava_procs import compat
-from spikeproof.train.models import Classifier
+from spikeproof.train.runs.models import Classifier
 
 FREE = 0.050
 """Seconds that are not counted in forward passes."""

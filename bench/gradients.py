@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from spikeproof.train import analyses, analysis_figures
-from spikeproof.train.objectives import UNLABELLED
-from spikeproof.train.run import Run
+from spikeproof.train.analysis import analyses
+from spikeproof.train.analysis import figures as analysis_figures
+from spikeproof.train.runs.objectives import UNLABELLED
+from spikeproof.train.runs.run import Run
 from spikeproof.train.tasks.task import Split
 
 Norms = dict[str, analysis_figures.Array]

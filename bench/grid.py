@@ -29,9 +29,9 @@ from rich.console import Console
 from rich.progress import track
 
 from spikeproof.train import tasks
-from spikeproof.train.fit import fit
 from spikeproof.train.neurons import EMBEDDINGS
-from spikeproof.train.recipe import find
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.recipe import find
 
 Point = tuple[str, tuple[str, ...]]
 """A recipe and the settings that change it."""

@@ -35,8 +35,8 @@ from matrix_cells import Cell
 
 from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.export.files import replacing
-from spikeproof.sim.verdict import Verdict
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verdict import Verdict
+from spikeproof.sim.verify.verify import verify
 
 TRIES = 6
 """How many networks are drawn for one that counts, before a cell is said not to fire."""

@@ -17,7 +17,7 @@ import grid
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from spikeproof.train import analysis_figures
+from spikeproof.train.analysis import figures as analysis_figures
 
 _COLOURS = {"ce-lif": "C0", "alif": "C1", "lstm": "C2"}
 

@@ -33,13 +33,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.synapse import Dense
-from spikeproof.sim import engine, lava_backend, reference
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.sim import engine, reference
+from spikeproof.sim.lava import backend as lava_backend
 
 WIDTHS, STEPS = (1, 64, 88, 88, 10), 784
 TARGETS = {1: 20, 256: 1000}

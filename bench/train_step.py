@@ -65,7 +65,7 @@ class Step:
 def ours(kind):
     def build(batch, steps):
         from spikeproof.train.kernels import select
-        from spikeproof.train.models import Classifier
+        from spikeproof.train.runs.models import Classifier
 
         return Step(Classifier(1, WIDTHS[1:-1], WIDTHS[-1], steps), lambda: select.use(kind))
 
@@ -78,7 +78,7 @@ def slayer(accelerated):
 
         compat.apply()
         block = importlib.import_module("lava.lib.dl.slayer").block.cuba
-        from spikeproof.train.accelerate import accelerate
+        from spikeproof.train.slayer.accelerate import accelerate
 
         params = {"threshold": 0.3, "current_decay": 1.0, "voltage_decay": 0.5}
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import grid
 import numpy as np
 
-from spikeproof.train import analysis_figures
-from spikeproof.train.recipe import Recipe, find
+from spikeproof.train.analysis import figures as analysis_figures
+from spikeproof.train.runs.recipe import Recipe, find
 from spikeproof.train.sequence.position import PositionOptions, distinct, table
 
 CODES = ("cpg", "cpg-designed")

@@ -19,8 +19,7 @@ def analyse(
     landscape: Annotated[bool, typer.Option("--landscape", help="Also the loss around the network: 225 runs.")] = False,
 ) -> None:
     """Draw how a run learned, what its encoding repeats and where its gradients reach; writes RUN/analysis/."""
-    from ..train import analyses
-    from ..train import analysis_figures as figures
+    from ..train.analysis import analyses, figures
 
     if run.is_file():
         raise InputError(
@@ -59,13 +58,13 @@ def _encoding(run: Any, module: Any, steps: int) -> Any:
 def _energy(run: Any, task: Any, x: Any) -> list[str]:
     """Return what the network costs by papers' counting, in words."""
     from ..export.arithmetic import SOURCE
-    from ..train import analyses
+    from ..train.analysis import analyses
 
     if run.recipe().floating:
         return [f"energy: not counted for model = {run.recipe().model}; papers' counting here is for stacks of layers"]
     if run.recipe().deployable:
         from ..export.loihi2.mapping import chart
-        from ..sim import energy, operations
+        from ..sim.cost import energy, operations
 
         net = run.net()
         cost = energy.cost(net, operations.count(net, x), chart(net)).arithmetic

@@ -48,9 +48,9 @@ def print_findings(findings: list[Finding], to: Console) -> None:
     colours = {"error": "bold red", "warning": "yellow", "info": "cyan"}
     alike: dict[tuple[str, ...], list[Finding]] = {}
     for found in findings:
-        alike.setdefault((found.severity, found.rule, found.why, found.mend), []).append(found)
-    for (severity, rule, why, mend), places in alike.items():
-        to.print(Text.assemble((severity, colours[severity]), f" {rule}: {why}. {mend[:1].upper()}{mend[1:]}."))
+        alike.setdefault((found.severity, found.rule, found.why, found.fix), []).append(found)
+    for (severity, rule, why, fix), places in alike.items():
+        to.print(Text.assemble((severity, colours[severity]), f" {rule}: {why}. {fix[:1].upper()}{fix[1:]}."))
         for found in places:
             to.print(f"    {found.where}: {found.what}", markup=False)
 

@@ -31,7 +31,7 @@ def demo(
     """Train CE-LIF with CPG codes on the digits, export, run on Lava, prove parity, write report.html."""
     from ..export.describe import describe
     from ..export.formats import load
-    from ..train.run import Run
+    from ..train.runs.run import Run
 
     if pretrained is not None:
         kept = _pretrained(pretrained)
@@ -59,8 +59,8 @@ def _demo(
     deadline: float | None,
     force: bool,
 ) -> None:
-    from ..train.recipe import find
-    from ..train.run import Run
+    from ..train.runs.recipe import find
+    from ..train.runs.run import Run
 
     recipe = find(recipe_name).replace(settings or [])
     run = Run(folder)

@@ -9,7 +9,7 @@ from .options import AsJson, Deadline
 
 
 def doctor(deadline: Deadline = 120.0, as_json: AsJson = False) -> None:
-    """Say what is installed and what works, and how to mend what does not."""
+    """Say what is installed and what works, and how to fix what does not."""
     from ..sim.doctor import examine
 
     findings = examine(deadline=deadline or 0.0)

@@ -58,8 +58,8 @@ def _convert(source: Path, output: Path, dt: float | None, reads: dict[str, Any]
     if not formats.is_nir(source):
         formats.write(formats.load(source), output)
         return "converted"
-    from ..export import nir_file
-    from ..export.nir_foreign import Imported
+    from ..export.nir import file as nir_file
+    from ..export.nir.foreign import Imported
 
     found = nir_file.read(source, dt=dt, steps=reads["steps"])
     if isinstance(found, Imported):

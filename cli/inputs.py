@@ -22,7 +22,7 @@ from . import console
 
 def open_run(folder: Path, *, to_export: bool = True) -> tuple[Any, Any, Any]:
     """Return a run, its trained module and its task."""
-    from ..train.run import Run
+    from ..train.runs.run import Run
 
     run = Run.open(folder)
     recipe = run.recipe()
@@ -42,8 +42,8 @@ def read_net(path: Path, x: Any, **reads: Any) -> tuple[Any, Any]:
 
     if not formats.is_nir(path):
         return formats.load(path, **reads), None
-    from ..export import nir_file
-    from ..export.nir_foreign import Imported
+    from ..export.nir import file as nir_file
+    from ..export.nir.foreign import Imported
 
     found = nir_file.read(path, steps=reads.get("steps"))
     if not isinstance(found, Imported):

@@ -41,11 +41,11 @@ def map_(
     record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
     found, cost = chart(record, allowed), None
     if x is not None:
-        from ..sim import energy, operations
+        from ..sim.cost import energy, operations
 
         cost = energy.cost(record, operations.count(record, x), found)
     if report is not None:
-        from ..sim import map_report
+        from ..sim.report import placement as map_report
 
         map_report.write(found, report, title=f"{net.name} on Loihi 2", cost=cost)
     if as_json:
@@ -60,7 +60,7 @@ def map_(
 
 def _print_map(found: Any, title: str, cost: Any, *, with_sources: bool) -> None:
     from ..export.loihi2 import view
-    from ..sim.energy import SOURCES
+    from ..sim.cost.energy import SOURCES
 
     header, *lines = view.rows(found)
     table = Table(title=f"{title} on Loihi 2; words of 64 bits in the fullest core of each layer")

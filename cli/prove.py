@@ -17,9 +17,9 @@ from . import console, inputs
 from .options import samples_of
 
 if TYPE_CHECKING:
-    from ..sim.forecasts import Forecasts
-    from ..sim.report import Right
-    from ..sim.verdict import Verdict
+    from ..sim.report.page import Right
+    from ..sim.verify.forecasts import Forecasts
+    from ..sim.verify.verdict import Verdict
 
 
 Reads = Callable[[Any], dict[str, Any]]
@@ -40,9 +40,9 @@ def prove_run(
     folder: Path, samples: str | None, report: Path | None, options: dict[str, Any], *, as_json: bool = False
 ) -> None:
     """Compare a trained run with the engine and Lava on its test part."""
-    from ..sim import report as reports
-    from ..sim.forecasts import forecasts, without_rounding
-    from ..sim.verify import verify as run_verify
+    from ..sim.report import page as reports
+    from ..sim.verify.forecasts import forecasts, without_rounding
+    from ..sim.verify.verify import verify as run_verify
 
     _check_report(report)
     run, module, task = inputs.open_run(folder)
@@ -88,10 +88,10 @@ def prove_run(
 
 def _prove_folded(module: Any, x: Any, options: dict[str, Any]) -> Any:
     """Compare the engine and Lava on the record of a floating-point sequence model; all samples run on the engine."""
-    from ..sim.gaps import FloatGap
     from ..sim.simulate import simulate as run
-    from ..sim.verdict import Answers
-    from ..sim.verify import verify as run_verify
+    from ..sim.verify.gaps import FloatGap
+    from ..sim.verify.verdict import Answers
+    from ..sim.verify.verify import verify as run_verify
     from ..train.sequence import deploy
 
     net, spikes = deploy.deploy(module), deploy.inputs(module, x)
@@ -130,8 +130,8 @@ def prove_file(
 ) -> None:
     """Compare a network file's record with the engine and Lava, and with the graph that it was imported from."""
     from ..export import memory
-    from ..sim import report as reports
-    from ..sim.verify import verify as run_verify
+    from ..sim.report import page as reports
+    from ..sim.verify.verify import verify as run_verify
 
     _check_report(report)
     x = None if input_file is None else inputs.read_array(input_file)
@@ -149,8 +149,8 @@ def prove_file(
     with console.progress() as show:
         verdict = run_verify(net, x, progress=show, **options)
     if imported is not None:
-        from ..sim.nir_gap import gap
         from ..sim.simulate import simulate as run
+        from ..sim.verify.nir_gap import gap
 
         verdict = replace(verdict, float_gap=gap(imported, x, run(net, x, backend="engine")))
     _tell(verdict, Worth(), as_json=as_json)
@@ -170,7 +170,7 @@ def _check_report(report: Path | None) -> None:
 
 def _tell(verdict: Verdict, worth: Worth, *, as_json: bool) -> None:
     """Print what was found; a report that cannot be written after that takes nothing of it."""
-    from ..sim import forecasts
+    from ..sim.verify import forecasts
 
     if as_json:
         without = worth.forecasts_float

@@ -23,8 +23,8 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs too.")] = False,
 ) -> None:
     """Train a recipe; writes runs/<name>/ and goes on where an interrupted run of the same recipe was."""
-    from ..train.recipe import find
-    from ..train.run import Run
+    from ..train.runs.recipe import find
+    from ..train.runs.run import Run
 
     chosen = find(recipe).replace(settings or [])
     run = Run(folder or Path("runs") / Path(recipe).stem)
@@ -40,7 +40,7 @@ def train(
 
 def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     """Train a recipe under a progress bar, and say what came of it."""
-    from ..train.fit import Epoch, fit, leads
+    from ..train.runs.fit import Epoch, fit, leads
 
     with console.progress_bar() as bar:
         task = bar.add_task("training", total=None)

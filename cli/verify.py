@@ -58,7 +58,7 @@ def verify(
         "deadline": deadline,
     }
     if workers is not None or scheduler is not None:
-        from ..sim.sweep import Sweep
+        from ..sim.sweep.sweep import Sweep
 
         results = results or (target if target.is_dir() else target.parent)
         options["sweep"] = Sweep(workers=workers, scheduler=scheduler, results=results, batch=batch)

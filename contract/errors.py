@@ -1,6 +1,6 @@
 """Every error that spikeproof raises on purpose.
 
-A message says what is wrong, where, and how to mend it. The command line prints the message of a
+A message says what is wrong, where, and how to fix it. The command line prints the message of a
 `SpikeproofError` without a traceback and exits with its `exit_code`: 2 for bad input or usage, 1 for
 a run that failed.
 """

@@ -35,9 +35,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spikeproof.contract import celif
 from spikeproof.contract.errors import BackendError, SpikeproofError
 from spikeproof.contract.fixed import ACCUMULATOR_SHIFT
+from spikeproof.contract.neurons import celif
 
 STEPS = 1000
 DEADLINE = 120.0

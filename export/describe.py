@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.encoding import Driven
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ..contract.net import Layer, Net
-from ..contract.sigma_delta import SigmaDelta
+from ..contract.neurons.sigma_delta import SigmaDelta
+from ..contract.sources.driven import Driven
 
 _IN_UNITS = {"v_th_mant": "threshold", "v_th_step": "threshold_step"}
 

@@ -53,7 +53,7 @@ def load(
         if not stock.is_stock(path):
             return netx.load(path)
         return stock.load(path, steps=steps, input_shape=input_shape, delay_shift=delay_shift)
-    from . import nir_file
+    from .nir import file as nir_file
 
     return nir_file.load(path, steps=steps)
 
@@ -63,6 +63,6 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
     if not is_nir(path):
         netx.write(net, path)
         return
-    from . import nir_graph
+    from .nir import graph as nir_graph
 
     nir_graph.write(net, path)

@@ -13,9 +13,9 @@ def refuse(options: Mapping[str, tuple[bool, str]]) -> None:
     Parameters
     ----------
     options : mapping of str to (bool, str)
-        Option -> whether it cannot be exact, and why, with the mend. Whoever calls a reader puts the layer's name
+        Option -> whether it cannot be exact, and why, with the fix. Whoever calls a reader puts the layer's name
         before it.
     """
-    for option, (wrong, mend) in options.items():
+    for option, (wrong, fix) in options.items():
         if wrong:
-            raise UnsupportedError(f"{option}: {mend}.")
+            raise UnsupportedError(f"{option}: {fix}.")

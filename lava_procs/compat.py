@@ -2,8 +2,8 @@
 
 `apply` is called before the first Lava import of a process and is harmless when called again. It changes no
 installed file and nothing outside Lava: a finder on ``sys.meta_path`` answers for exactly the modules in
-`_MENDS`, so that each is mended while it is imported, and only where the interpreter or NumPy needs it.
-Lava starts its processes by ``fork``, so they inherit what was mended.
+`_PATCHES`, so that each is patched while it is imported, and only where the interpreter or NumPy needs it.
+Lava starts its processes by ``fork``, so they inherit what was patched.
 
 Importing this module loads neither Lava nor torch.
 """
@@ -36,7 +36,7 @@ _OBJECT_DETECTION = "lava.lib.dl.slayer.object_detection"
 _NUMPY = tuple(int(part) for part in np.__version__.split(".")[:2])
 
 
-class _Mend(NamedTuple):
+class _Patch(NamedTuple):
     """One fault of one Lava module: `edit` rewrites its source, `fix` acts on the imported module."""
 
     module: str
@@ -54,7 +54,7 @@ class Facts(NamedTuple):
     lava_nc, lava_dl : str or None
         Installed versions; None where not installed.
     needed : tuple of str
-        The mends that this interpreter and its NumPy need, one sentence each.
+        The patches that this interpreter and its NumPy need, one sentence each.
     applied : tuple of str
         Those in force in this process; empty before `apply`.
     missing : tuple of str
@@ -78,7 +78,7 @@ def apply() -> None:
 
     Notes
     -----
-    A module that was imported before is mended in place where that is possible. Where it is not, the fault
+    A module that was imported before is patched in place where that is possible. Where it is not, the fault
     is one of importing, which then did not occur.
     """
     if not _is_installed("lava.magma"):
@@ -91,10 +91,10 @@ def apply() -> None:
         )
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)
-        for mend in _MENDS:
-            loaded = sys.modules.get(mend.module)
-            if loaded is not None and mend.fix is not None and mend.needed():
-                mend.fix(loaded)
+        for patch in _PATCHES:
+            loaded = sys.modules.get(patch.module)
+            if loaded is not None and patch.fix is not None and patch.needed():
+                patch.fix(loaded)
     if _lacks_object_detection():
         sys.modules.setdefault(_OBJECT_DETECTION, _StandIn(_OBJECT_DETECTION))
 
@@ -106,7 +106,7 @@ def available() -> Facts:
     -------
     Facts
     """
-    needed = [f"{mend.module}: {mend.why}" for mend in _MENDS if mend.needed()]
+    needed = [f"{patch.module}: {patch.why}" for patch in _PATCHES if patch.needed()]
     if _lacks_object_detection():
         needed.append(f"{_OBJECT_DETECTION}: needs torchvision and OpenCV, so a stand-in takes its place")
     return Facts(
@@ -205,14 +205,14 @@ def _fix_adrf_iz(module: ModuleType) -> None:
     module.Neuron.forward = forward
 
 
-_MENDS = (
-    _Mend(
+_PATCHES = (
+    _Patch(
         "lava.magma.compiler.var_model",
         "Python 3.11 and later refuse its dataclass defaults",
         needed=lambda: sys.version_info >= (3, 11),
         edit=_hashable_encoder,
     ),
-    _Mend(
+    _Patch(
         "lava.magma.runtime.message_infrastructure.multiprocessing",
         "cannot be imported once the program has used multiprocessing",
         needed=lambda: (
@@ -221,19 +221,19 @@ _MENDS = (
         ),
         edit=_tolerant_start_method,
     ),
-    _Mend(
+    _Patch(
         "lava.magma.core.process.ports.ports",
         "reshaping and flattening a port uses an argument that NumPy 2.1 deprecated and 2.4 removed",
         needed=lambda: _NUMPY >= (2, 1),
         fix=_fix_reshape,
     ),
-    _Mend(
+    _Patch(
         "lava.proc.conv.utils",
         "a convolution fails from 128 groups on, and on NumPy 2 from 128 pixels a side or 128 channels",
         needed=lambda: True,
         fix=_fix_conv,
     ),
-    _Mend(
+    _Patch(
         "lava.lib.dl.slayer.neuron.adrf_iz",
         "its neuron's forward pass calls its own spike() with one argument too few",
         needed=lambda: _version("lava-dl") is not None,
@@ -243,39 +243,39 @@ _MENDS = (
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Load one Lava module, mended."""
+    """Load one Lava module, patched."""
 
-    def __init__(self, fullname: str, path: str, mend: _Mend) -> None:
+    def __init__(self, fullname: str, path: str, patch: _Patch) -> None:
         super().__init__(fullname, path)
-        self._mend = mend
+        self._patch = patch
 
     def get_code(self, fullname: str) -> Any:
         """Compile the edited source; the bytecode cache holds the stock one and is left alone."""
-        if self._mend.edit is None:
+        if self._patch.edit is None:
             return super().get_code(fullname)
-        source = self._mend.edit(str(self.get_source(fullname)))
+        source = self._patch.edit(str(self.get_source(fullname)))
         return self.source_to_code(source.encode(), self.path)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module, then mend what it defined."""
+        """Run the module, then patch what it defined."""
         super().exec_module(module)
-        if self._mend.fix is not None:
-            self._mend.fix(module)
+        if self._patch.fix is not None:
+            self._patch.fix(module)
 
 
 class _Finder:
-    """Answer for the modules of `_MENDS` that need their mend; every other import passes by."""
+    """Answer for the modules of `_PATCHES` that need their patch; every other import passes by."""
 
     @staticmethod
     def find_spec(
         fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        mend = next((mend for mend in _MENDS if mend.module == fullname), None)
-        if mend is None or not mend.needed():
+        patch = next((patch for patch in _PATCHES if patch.module == fullname), None)
+        if patch is None or not patch.needed():
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            spec.loader = _Loader(fullname, spec.loader.path, mend)
+            spec.loader = _Loader(fullname, spec.loader.path, patch)
         return spec
 
 

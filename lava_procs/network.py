@@ -25,14 +25,14 @@ from lava.proc.dense.process import Dense  # noqa: E402
 from lava.proc.io.source import RingBuffer  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 
-from ..contract.axon import Axon  # noqa: E402
-from ..contract.celif import CELIF  # noqa: E402
-from ..contract.conv import GEOMETRY_MAX, Conv  # noqa: E402
-from ..contract.encoding import Driven  # noqa: E402
 from ..contract.fixed import WEIGHT_STEP  # noqa: E402
 from ..contract.net import Net  # noqa: E402
 from ..contract.neurons import RULES  # noqa: E402
-from ..contract.ring import Ring  # noqa: E402
+from ..contract.neurons.celif import CELIF  # noqa: E402
+from ..contract.sources.driven import Driven  # noqa: E402
+from ..contract.sources.ring import Ring  # noqa: E402
+from ..contract.synapses.axon import Axon  # noqa: E402
+from ..contract.synapses.conv import GEOMETRY_MAX, Conv  # noqa: E402
 from .axon.process import Axon as AxonProcess  # noqa: E402
 from .celif.process import CELIF as CELIFProcess  # noqa: E402
 from .neurons import Place, process  # noqa: E402
@@ -165,7 +165,7 @@ def _conv(params: Conv, bits: int, name: str) -> ConvProcess:
         name=name,
     )
     if params.groups > GEOMETRY_MAX:
-        # The model's eight bits cannot hold them; mended, it does not look at them but at the shapes.
+        # The model's eight bits cannot hold them; patched, it does not look at them but at the shapes.
         process.groups.init = 1
     return process
 

@@ -18,19 +18,19 @@ compat.apply()  # before the first Lava import
 
 from lava.proc.lif.process import LIFReset  # noqa: E402
 
-from ..contract.adrf import ADRF  # noqa: E402
-from ..contract.adrf_iz import ADRFIZ  # noqa: E402
-from ..contract.alif import ALIF  # noqa: E402
-from ..contract.celif import CELIF  # noqa: E402
-from ..contract.cuba import CUBA  # noqa: E402
-from ..contract.delta import Delta  # noqa: E402
 from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
-from ..contract.membrane import Membrane  # noqa: E402
 from ..contract.net import Layer  # noqa: E402
-from ..contract.readout import Readout  # noqa: E402
-from ..contract.rf import RF  # noqa: E402
-from ..contract.rf_iz import RFIZ  # noqa: E402
-from ..contract.sigma_delta import SigmaDelta  # noqa: E402
+from ..contract.neurons.adrf import ADRF  # noqa: E402
+from ..contract.neurons.adrf_iz import ADRFIZ  # noqa: E402
+from ..contract.neurons.alif import ALIF  # noqa: E402
+from ..contract.neurons.celif import CELIF  # noqa: E402
+from ..contract.neurons.cuba import CUBA  # noqa: E402
+from ..contract.neurons.delta import Delta  # noqa: E402
+from ..contract.neurons.membrane import Membrane  # noqa: E402
+from ..contract.neurons.readout import Readout  # noqa: E402
+from ..contract.neurons.rf import RF  # noqa: E402
+from ..contract.neurons.rf_iz import RFIZ  # noqa: E402
+from ..contract.neurons.sigma_delta import SigmaDelta  # noqa: E402
 from .celif.process import CELIF as CELIFProcess  # noqa: E402
 from .readout.process import Readout as ReadoutProcess  # noqa: E402
 from .resonators import process as resonators  # noqa: E402

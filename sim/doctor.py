@@ -1,4 +1,4 @@
-"""What is installed, what works, and the command that mends what does not."""
+"""What is installed, what works, and the command that fixes what does not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..contract.celif import CELIF
 from ..contract.errors import SpikeproofError
 from ..contract.net import Input, Layer, Net
-from ..contract.synapse import Dense
-from .verify import verify
+from ..contract.neurons.celif import CELIF
+from ..contract.synapses.dense import Dense
+from .verify.verify import verify
 
 _LIBRARIES = {
     # library: what it is needed for, and what installs it
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     name: str
     ok: bool
     words: str
-    """What was found, and how to mend it if it is not well."""
+    """What was found, and how to fix it if it is not well."""
 
 
 def examine(*, deadline: float = 120.0) -> list[Finding]:
@@ -48,18 +48,18 @@ def examine(*, deadline: float = 120.0) -> list[Finding]:
     list of Finding
     """
     findings = [Finding("python", True, platform.python_version()), Finding("numpy", True, np.__version__)]
-    for name, (purpose, mend) in _LIBRARIES.items():
+    for name, (purpose, fix) in _LIBRARIES.items():
         try:
             findings.append(Finding(name, True, importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
-            findings.append(Finding(name, False, f"not installed; needed for {purpose}. {mend}"))
+            findings.append(Finding(name, False, f"not installed; needed for {purpose}. {fix}"))
     return [*findings, *_kernel_cache(), *_lava(), _trial(deadline)]
 
 
 def _kernel_cache() -> list[Finding]:
     """Say where numba keeps what it compiles; nothing, if it cannot be imported."""
     try:
-        from . import engine_kernels
+        from .engine import kernels as engine_kernels
     except SpikeproofError:
         return []
     place = engine_kernels.events.stats.cache_path
@@ -83,7 +83,7 @@ def _lava() -> list[Finding]:
             Finding("lava needs", False, f"missing: python -m pip install {' '.join(facts.missing)}"),
         )
     words = "; ".join(facts.needed) if facts.needed else "runs unchanged on this interpreter"
-    return [*found, Finding("lava mends", True, words)]
+    return [*found, Finding("lava patches", True, words)]
 
 
 def _trial(deadline: float) -> Finding:

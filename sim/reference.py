@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract import celif, fixed
-from ..contract.axon import arrivals
-from ..contract.celif import CELIF
+from ..contract import fixed
 from ..contract.net import Net
-from ..contract.neurons import RULES
-from ..contract.oscillators import raster
-from ..contract.synapse import Dense
+from ..contract.neurons import RULES, celif
+from ..contract.neurons.celif import CELIF
+from ..contract.sources import raster
+from ..contract.synapses.axon import arrivals
+from ..contract.synapses.dense import Dense
 from .trace import SPIKES, VARIABLES, Trace
 
 

@@ -80,7 +80,7 @@ def run_payload(
 
         return reference.run(net, payload)
     if backend == "lava":
-        from . import lava_backend
+        from .lava import backend as lava_backend
 
         return lava_backend.run(net, payload, deadline=deadline, progress=progress)
     raise InputError(f"Unknown backend {backend!r}; known are {', '.join(BACKENDS)}.")

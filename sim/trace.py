@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.axon import arrivals
 from ..contract.fixed import DECAY_ONE
 from ..contract.net import Net
 from ..contract.neurons import RULES, SPIKES
-from ..contract.readout import Readout
+from ..contract.neurons.readout import Readout
+from ..contract.synapses.axon import arrivals
 
 __all__ = ["SPIKES", "VARIABLES", "IntArray", "Trace", "without_registers"]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spikeproof.lava_procs import compat
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")

@@ -5,17 +5,6 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
-from spikeproof.contract.adrf import ADRF
-from spikeproof.contract.adrf_iz import ADRFIZ
-from spikeproof.contract.alif import ALIF
-from spikeproof.contract.axon import MAX_DELAY, Axon
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.cpg_coupled import Coupled
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.delta import Delta
-from spikeproof.contract.encoding import Driven
 from spikeproof.contract.fixed import (
     BIAS_MANT_MAX,
     BIAS_MANT_MIN,
@@ -27,13 +16,24 @@ from spikeproof.contract.fixed import (
     WEIGHT_MAX,
     WEIGHT_MIN,
 )
-from spikeproof.contract.membrane import Membrane
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.rf import RF
-from spikeproof.contract.rf_iz import RFIZ
-from spikeproof.contract.sigma_delta import SigmaDelta
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.adrf import ADRF
+from spikeproof.contract.neurons.adrf_iz import ADRFIZ
+from spikeproof.contract.neurons.alif import ALIF
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.delta import Delta
+from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.neurons.rf import RF
+from spikeproof.contract.neurons.rf_iz import RFIZ
+from spikeproof.contract.neurons.sigma_delta import SigmaDelta
+from spikeproof.contract.sources.coupled import Coupled
+from spikeproof.contract.sources.driven import Driven
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.synapses.axon import MAX_DELAY, Axon
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
 
 
 def edged(low, high, *more):

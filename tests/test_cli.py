@@ -13,8 +13,8 @@ from stock_files import DENSE, INPUT, write
 
 from spikeproof import cli
 from spikeproof.export import netx
-from spikeproof.train.fit import fit
-from spikeproof.train.recipe import Recipe, find
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.recipe import Recipe, find
 
 SMALL = ("--set", "hidden=10,12", "--set", "epochs=1")
 

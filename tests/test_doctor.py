@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from numba import njit
 
-from spikeproof.sim import doctor, engine_kernels
+from spikeproof.sim import doctor
+from spikeproof.sim.engine import kernels as engine_kernels
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,7 +24,7 @@ def read_only(tmp_path_factory):
         shutil.copytree(ROOT / folder, place / "spikeproof" / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("__init__.py", "__main__.py"):
         shutil.copy(ROOT / name, place / "spikeproof")
-    for folder in ("sim", "train/kernels"):  # a file in its place keeps even root from making the folder
+    for folder in ("sim/engine", "train/kernels"):  # a file in its place keeps even root from making the folder
         (place / "spikeproof" / folder / "__pycache__").touch()
     kept = {key: value for key, value in os.environ.items() if key not in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
     return {**kept, "HOME": "/dev/null", "MPLCONFIGDIR": str(place), "PYTHONPATH": str(place)}
@@ -38,7 +39,7 @@ def python(environment, *arguments):
 def test_every_kernel_works_where_nothing_may_be_written(read_only, tmp_path):
     code = (
         "import numpy as np, torch\n"
-        "from spikeproof.sim import engine_conv, engine_kernels as engine\n"
+        "from spikeproof.sim.engine import conv, kernels as engine\n"
         "from spikeproof.train.kernels import cpu_leaky, cpu_lif, cpu_loops\n"
         f"assert engine.__file__.startswith({read_only['PYTHONPATH']!r}), engine.__file__\n"
         "for kernel in (engine.events, cpu_leaky._forward_loop, cpu_lif._forward_loop, cpu_loops.celif_forward):\n"

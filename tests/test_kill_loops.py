@@ -15,8 +15,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from spikeproof.train.fit import fit
-from spikeproof.train.recipe import find
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.recipe import find
 
 KILLS = int(os.environ.get("SPIKEPROOF_KILLS", "20"))
 SETTINGS = ["hidden=8,8", "epochs=8", "patience=3", "validation=0.2", "learning_rate=0.02"]

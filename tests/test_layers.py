@@ -47,12 +47,12 @@ THEIRS = {
 ONLY_IN = {
     "torch": {
         "export": {"capture/", "parts/", "slayer/", "lint/modules.py", "lint/of_modules.py"},
-        "sim": {"torch_backend.py", "verify.py", "float_twin.py"},
+        "sim": {"torch/", "verify/verify.py", "verify/float_twin.py"},
         "cli": {"prove.py"},
     },
-    "nir": {"export": {"nir_graph.py"}},
-    "lightning": {"train": {"fit.py"}},
-    "distributed": {"sim": {"sweep.py"}},
+    "nir": {"export": {"nir/graph.py"}},
+    "lightning": {"train": {"runs/fit.py"}},
+    "distributed": {"sim": {"sweep/sweep.py"}},
 }
 """Third party -> folder -> the only files in it, or folders, that may import it."""
 
@@ -93,7 +93,7 @@ def test_imports_run_one_way(path):
 
 def test_importing_the_package_loads_neither_torch_nor_lava():
     code = (
-        "import sys, spikeproof, spikeproof.cli, spikeproof.contract.net, spikeproof.sim.parity\n"
+        "import sys, spikeproof, spikeproof.cli, spikeproof.contract.net, spikeproof.sim.compare\n"
         "loaded = {name.partition('.')[0] for name in sys.modules} & {'torch', 'lava', 'h5py', 'matplotlib'}\n"
         "print(sorted(loaded))"
     )

@@ -10,7 +10,7 @@ import pytest
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
 from spikeproof.lava_procs import compat
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 compat.apply()
 pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")

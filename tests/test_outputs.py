@@ -104,7 +104,11 @@ def test_outputs_are_checked_before_anything_is_run(trained, run, tmp_path, monk
     def never(*_, **__):
         raise AssertionError("the work began")
 
-    for name in ("spikeproof.sim.verify.verify", "spikeproof.sim.simulate.simulate", "spikeproof.export.formats.load"):
+    for name in (
+        "spikeproof.sim.verify.verify.verify",
+        "spikeproof.sim.simulate.simulate",
+        "spikeproof.export.formats.load",
+    ):
         monkeypatch.setattr(name, never)
     x = tmp_path / "x.npy"
     np.save(x, np.zeros((1, 1, 64)))
@@ -126,9 +130,9 @@ def test_a_report_that_cannot_be_written_in_the_end_takes_nothing_of_the_verdict
     def fails(*_, **__):
         raise InputError("report: cannot be written (No space left on device). Free some space.")
 
-    monkeypatch.setattr("spikeproof.sim.report.write", fails)
+    monkeypatch.setattr("spikeproof.sim.report.page.write", fails)
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((2, 1, 64)))
-    monkeypatch.setattr("spikeproof.sim.verify.verify", engine_only(monkeypatch))
+    monkeypatch.setattr("spikeproof.sim.verify.verify.verify", engine_only(monkeypatch))
 
     code, out, err = run("verify", trained / "net.net", "-i", tmp_path / "x.npy", "--report", tmp_path / "r.html")
 
@@ -136,7 +140,7 @@ def test_a_report_that_cannot_be_written_in_the_end_takes_nothing_of_the_verdict
 
 
 def engine_only(monkeypatch):
-    from spikeproof.sim.verify import verify
+    from spikeproof.sim.verify.verify import verify
 
     return lambda net, x, **options: verify(net, x, **{**options, "backends": ("engine", "reference")})
 
@@ -162,7 +166,7 @@ def test_a_folder_of_a_run_stands_for_its_network(trained, run, tmp_path):  # no
 
 def test_all_samples_that_there_are_are_taken(trained, run, tmp_path, monkeypatch):  # noqa: F811
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((3, 1, 64)))
-    monkeypatch.setattr("spikeproof.sim.verify.verify", engine_only(monkeypatch))
+    monkeypatch.setattr("spikeproof.sim.verify.verify.verify", engine_only(monkeypatch))
     for options, count in (((), 3), (("-n", "all"), 3), (("-n", "2"), 2)):
         code, out, _ = run("verify", trained / "net.net", "-i", tmp_path / "x.npy", *options, "--json")
         assert code == 0 and json.loads(out)["comparisons"][0]["samples"] == count
@@ -200,9 +204,9 @@ def test_names_with_brackets_are_printed_as_they_are(trained, run, tmp_path):  #
 
 def test_signed_payloads_are_no_spikes_and_a_number_has_no_largest(run, tmp_path):
     from spikeproof.contract.net import Input, Layer, Net
-    from spikeproof.contract.readout import Readout
-    from spikeproof.contract.sigma_delta import SigmaDelta
-    from spikeproof.contract.synapse import Dense
+    from spikeproof.contract.neurons.readout import Readout
+    from spikeproof.contract.neurons.sigma_delta import SigmaDelta
+    from spikeproof.contract.synapses.dense import Dense
 
     neuron = SigmaDelta(num_neurons=2, v_th=np.ones(2), bias=np.zeros(2), state_exp=0)
     first = Layer(name="a", synapse=Dense(weight=[[8], [16]]), neuron=neuron)
@@ -290,7 +294,7 @@ def test_demo_does_not_replace_another_run(run, trained, tmp_path):  # noqa: F81
 
 
 def test_parameters_are_counted_as_in_training(trained, run):  # noqa: F811
-    from spikeproof.sim import energy, operations
+    from spikeproof.sim.cost import energy, operations
 
     net = netx.load(trained / "net.net")
     x = np.random.default_rng(0).random((1, 1, 64))

@@ -59,7 +59,7 @@ def test_the_table_of_what_may_stand_where_is_true(code):
     import user_modules as users
 
     from spikeproof.contract.errors import UnsupportedError
-    from spikeproof.sim.verify import verify
+    from spikeproof.sim.verify.verify import verify
 
     given = {
         "mask": torch.tensor([1.0, 0.0] * 4).reshape(8, 1),

@@ -11,8 +11,8 @@ from slayer_nets import block, lively, slayer, spikes
 from torch import nn
 from torch.nn import functional as F
 
-from spikeproof.train import celif
-from spikeproof.train.readout import Readout
+from spikeproof.train.blocks import celif
+from spikeproof.train.blocks.readout import Readout
 
 CUBA = {"threshold": 0.4, "current_decay": 0.5, "voltage_decay": 0.1}
 CHANNELS, STEPS = 6, 24

@@ -9,7 +9,9 @@ from typing import Any
 import numpy.typing as npt
 
 from ...contract.net import Input, Net
-from .. import formats, layers, members, stock
+from .. import formats, members, stock
+from ..netx import layers
+from ..stock.file import groups
 from . import records, stock_files, stock_netx
 from .finding import Finding, Rule, sort
 from .of_records import of_record
@@ -70,7 +72,7 @@ def _of_stock_file(path: Path, **reads: Any) -> list[Finding]:
         return [refusal(words) for words in refused]
     net = stock.load(path, **reads)
     with members.opened(path) as file:
-        found = stock_files.RULES.findings(stock_files.StockFile(stock.groups(file), net))
+        found = stock_files.RULES.findings(stock_files.StockFile(groups(file), net))
     return found + of_record(net, "warning")
 
 

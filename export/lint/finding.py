@@ -23,7 +23,7 @@ class Finding:
         acts. ``info``: good to know.
     where : str
         The layer, as records, messages and files call it; "network" where it is none in particular.
-    what, why, mend : str
+    what, why, fix : str
         What was found, why it would be wrong, and what to do, a phrase each.
     """
 
@@ -32,11 +32,11 @@ class Finding:
     where: str
     what: str
     why: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
         """Return it as a sentence or two."""
-        sentences = f"{self.what}. {_capital(self.why)}. {_capital(self.mend)}."
+        sentences = f"{self.what}. {_capital(self.why)}. {_capital(self.fix)}."
         return f"{self.severity} {self.rule}: {self.where}: {sentences}"
 
 
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     where: str
     what: str
     why: str
-    mend: str
+    fix: str
 
 
 class Rule(NamedTuple):

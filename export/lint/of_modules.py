@@ -70,9 +70,9 @@ def _refused(listed: list[Block], input: Input | None) -> list[Finding]:
     for i, block in enumerate(listed, start=1):
         if not kinds.is_block(block.module):
             name = name_of(block.module, i)
-            why, mend = modules.reason(block.module)
+            why, fix = modules.reason(block.module)
             what = f"a {type(block.module).__name__} between the blocks"
-            refused.append(Finding(rule=REFUSED, severity="error", where=name, what=what, why=why, mend=mend))
+            refused.append(Finding(rule=REFUSED, severity="error", where=name, what=what, why=why, fix=fix))
             shape, exp = None, 0
             continue
         try:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...contract.celif import CELIF
 from ...contract.net import Net
+from ...contract.neurons.celif import CELIF
 from .finding import Found, Rules
 
 RULES = Rules("record")

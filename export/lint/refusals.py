@@ -15,12 +15,12 @@ def refusal(words: str, where: str = "network") -> Finding:
         place, _, words = words.partition(": ")
         where = place.removeprefix("layer ").strip("'")
     what, colon, rest = words.partition(": ")
-    why, stop, mend = (rest if colon else what).rpartition(". ")
+    why, stop, fix = (rest if colon else what).rpartition(". ")
     return Finding(
         rule=REFUSED,
         severity="error",
         where=where,
         what=what if colon else "it cannot be exact",
-        why=why if stop else mend,
-        mend=mend if stop else "See docs/slayer.md",
+        why=why if stop else fix,
+        fix=fix if stop else "See docs/slayer.md",
     )

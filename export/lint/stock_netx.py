@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.adaptive import AdaptiveResonator
-from ...contract.celif import CELIF
-from ...contract.conv import Conv
-from ...contract.cuba import CUBA
 from ...contract.fixed import DECAY_ONE, DECAY_SHIFT
-from ...contract.membrane import Membrane
 from ...contract.net import Layer, Net
 from ...contract.neurons import RULES as NEURONS
-from ...contract.resonator import Resonator
-from ...contract.rf import RF
-from ...contract.rf_iz import RFIZ
-from ...contract.sigma_delta import SigmaDelta
+from ...contract.neurons.bases.adaptive import AdaptiveResonator
+from ...contract.neurons.bases.resonator import Resonator
+from ...contract.neurons.celif import CELIF
+from ...contract.neurons.cuba import CUBA
+from ...contract.neurons.membrane import Membrane
+from ...contract.neurons.rf import RF
+from ...contract.neurons.rf_iz import RFIZ
+from ...contract.neurons.sigma_delta import SigmaDelta
+from ...contract.synapses.conv import Conv
 from .finding import Found, Rules
 
 RULES = Rules("record")

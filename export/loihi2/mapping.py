@@ -47,10 +47,10 @@ class Problem:
     limit: str
     needs: int
     holds: int
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.where}: needs {self.needs:,} {_spoken(self.limit)}, {self.holds:,} are there. {self.mend}"
+        return f"{self.where}: needs {self.needs:,} {_spoken(self.limit)}, {self.holds:,} are there. {self.fix}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,9 +195,9 @@ def chart(net: Net | Plan, limits: Limits | None = None) -> Map:
     if not problems:
         notes += _fan_out(found_map, populations)
     if found_map.chips > limits.chips.value and not problems:
-        mend = f"Allow {found_map.chips} chips (chips = {found_map.chips} in a file of limits), or take fewer neurons."
+        fix = f"Allow {found_map.chips} chips (chips = {found_map.chips} in a file of limits), or take fewer neurons."
         there = limits.chips.value
-        problems.append(Problem(where="the network", limit="chips", needs=found_map.chips, holds=there, mend=mend))
+        problems.append(Problem(where="the network", limit="chips", needs=found_map.chips, holds=there, fix=fix))
     return dataclasses.replace(found_map, problems=tuple(problems), notes=tuple(notes))
 
 
@@ -220,21 +220,21 @@ def _place(populations: Plan, index: int, limits: Limits) -> tuple[Placed, list[
                 limit="longest_delay",
                 needs=population.longest_delay,
                 holds=limits.longest_delay.value,
-                mend=f"Let its inputs' spikes wait for at most {limits.longest_delay.value} steps.",
+                fix=f"Let its inputs' spikes wait for at most {limits.longest_delay.value} steps.",
             )
         )
     found = split(population, outgoing, limits)
     if found is None:
         one = at(smallest(population))
         limit = one.beyond(limits)[0]
-        mends = [_mend(population, i, room(population, i, outgoing, limits)) for i in range(len(population.inputs))]
+        fixes = [_fix(population, i, room(population, i, outgoing, limits)) for i in range(len(population.inputs))]
         problems.append(
             Problem(
                 where=f"layer {population.name!r}, one neuron",
                 limit=limit,
                 needs=getattr(one, limit),
                 holds=getattr(limits, limit).value,
-                mend=" Or: ".join(filter(None, mends)) or "Take neurons of fewer state words.",
+                fix=" Or: ".join(filter(None, fixes)) or "Take neurons of fewer state words.",
             )
         )
         uses: tuple[Use, ...] = ()
@@ -251,7 +251,7 @@ def _place(populations: Plan, index: int, limits: Limits) -> tuple[Placed, list[
     )
 
 
-def _mend(population: Population, index: int, most: int) -> str:
+def _fix(population: Population, index: int, most: int) -> str:
     connection = population.inputs[index]
     if not most:
         return ""

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.celif import CELIF
-from ...contract.conv import Conv as ConvSynapse
-from ...contract.cpg import Phase
-from ...contract.cpg_coupled import Coupled
-from ...contract.cuba import CUBA
-from ...contract.encoding import Driven
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import STATE_BITS, WEIGHT_STEP
 from ...contract.net import Layer, Net
 from ...contract.neurons import RULES
-from ...contract.oscillators import Oscillators
-from ...contract.synapse import Dense as DenseSynapse
+from ...contract.neurons.celif import CELIF
+from ...contract.neurons.cuba import CUBA
+from ...contract.sources import Oscillators
+from ...contract.sources.coupled import Coupled
+from ...contract.sources.driven import Driven
+from ...contract.sources.phase import Phase
+from ...contract.synapses.conv import Conv as ConvSynapse
+from ...contract.synapses.dense import Dense as DenseSynapse
 from .limits import Limits
 from .synapses import WORD, Connection, Conv, Dense, OneToOne, Sparse, weight_bits
 

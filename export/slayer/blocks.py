@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ...contract.axon import Axon
 from ...contract.errors import RecordError, UnsupportedError
 from ...contract.fixed import DECAY_ONE, WEIGHT_STEP
 from ...contract.net import Input, Layer
-from ...contract.oscillators import Oscillators
-from ...contract.readout import Readout
+from ...contract.neurons.readout import Readout
+from ...contract.sources import Oscillators
+from ...contract.synapses.axon import Axon
 from ..capture.edges import Edge
 from ..parts import kinds, protocol
 from ..refusal import refuse

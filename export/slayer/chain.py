@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ...contract.errors import UnsupportedError
-from ...contract.oscillators import Oscillators
+from ...contract.sources import Oscillators
 from ..capture.capture import Capture
 from ..capture.edges import Edge
 from ..capture.graph import Layer

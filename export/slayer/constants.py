@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.conv import Conv
-from ...contract.cpg import TURN, Phase
 from ...contract.fixed import WEIGHT_MAX
-from ...contract.synapse import Dense, Synapse
+from ...contract.sources.phase import TURN, Phase
+from ...contract.synapses.conv import Conv
+from ...contract.synapses.dense import Dense, Synapse
 from ..refusal import refuse
 
 _MOST_WEIGHTS = 2**22

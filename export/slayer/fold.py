@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from ...contract.conv import Conv
 from ...contract.errors import RecordError, UnsupportedError
 from ...contract.fixed import WEIGHT_MAX, WEIGHT_MIN
 from ...contract.net import Layer
-from ...contract.synapse import Dense
+from ...contract.synapses.conv import Conv
+from ...contract.synapses.dense import Dense
 from ..capture.edges import Edge
 
 _MOST_WEIGHTS = 2**22

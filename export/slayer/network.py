@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ...contract.conv import Conv
 from ...contract.errors import BackendError, InputError, LintWarning, UnsupportedError
 from ...contract.net import Input, Layer, Net, sent_exp
 from ...contract.neurons import RULES
+from ...contract.synapses.conv import Conv
 from .. import netx
 from ..capture import guard
 from ..capture.capture import Capture, CaptureError, capture

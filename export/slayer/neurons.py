@@ -16,18 +16,18 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ...contract.adrf import ADRF
-from ...contract.adrf_iz import ADRFIZ
-from ...contract.alif import ALIF
-from ...contract.cuba import CUBA
-from ...contract.delta import Delta
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
-from ...contract.membrane import Membrane
 from ...contract.neurons import Neuron
-from ...contract.readout import Readout
-from ...contract.rf import RF
-from ...contract.rf_iz import RFIZ
-from ...contract.sigma_delta import SigmaDelta
+from ...contract.neurons.adrf import ADRF
+from ...contract.neurons.adrf_iz import ADRFIZ
+from ...contract.neurons.alif import ALIF
+from ...contract.neurons.cuba import CUBA
+from ...contract.neurons.delta import Delta
+from ...contract.neurons.membrane import Membrane
+from ...contract.neurons.readout import Readout
+from ...contract.neurons.rf import RF
+from ...contract.neurons.rf_iz import RFIZ
+from ...contract.neurons.sigma_delta import SigmaDelta
 from ..refusal import refuse
 from .constants import NORMS, exponent, holds_bias, mean, norms
 
@@ -73,7 +73,7 @@ def refuse_common(neuron: Any, shape: tuple[int, ...] = (), *, fires: bool = Tru
     Raises
     ------
     UnsupportedError
-        Naming the option, the reason and the mend.
+        Naming the option, the reason and the fix.
     """
     refuse(
         {

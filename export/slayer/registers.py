@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...contract.adrf import ADRF
-from ...contract.adrf_iz import ADRFIZ
-from ...contract.alif import ALIF
-from ...contract.cuba import CUBA
-from ...contract.delta import Delta
 from ...contract.fixed import WEIGHT_STEP
-from ...contract.membrane import Membrane
 from ...contract.neurons import SPIKES
-from ...contract.readout import Readout
-from ...contract.rf import RF
-from ...contract.rf_iz import RFIZ
-from ...contract.sigma_delta import SigmaDelta
+from ...contract.neurons.adrf import ADRF
+from ...contract.neurons.adrf_iz import ADRFIZ
+from ...contract.neurons.alif import ALIF
+from ...contract.neurons.cuba import CUBA
+from ...contract.neurons.delta import Delta
+from ...contract.neurons.membrane import Membrane
+from ...contract.neurons.readout import Readout
+from ...contract.neurons.rf import RF
+from ...contract.neurons.rf_iz import RFIZ
+from ...contract.neurons.sigma_delta import SigmaDelta
 from ..parts.state import at_reset
 from . import synapses
 

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 from torch.nn.utils.weight_norm import WeightNorm
 
-from ...contract.conv import Conv
 from ...contract.errors import RecordError, UnsupportedError
 from ...contract.fixed import WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
-from ...contract.synapse import Dense, Synapse
+from ...contract.synapses.conv import Conv
+from ...contract.synapses.dense import Dense, Synapse
 from ..refusal import refuse
 
 Shape = tuple[int, ...]

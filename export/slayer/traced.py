@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...contract.axon import arrivals
 from ...contract.errors import BackendError
 from ...contract.fixed import WEIGHT_STEP
 from ...contract.net import Layer
 from ...contract.neurons import SPIKES
+from ...contract.synapses.axon import arrivals
 from ..parts.protocol import is_own_block
 from . import registers, synapses
 

@@ -12,7 +12,7 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from spikeproof.contract import axon
+from spikeproof.contract.synapses import axon
 from spikeproof.lava_procs.axon.process import Axon
 from spikeproof.lava_procs.local_time import local_step
 

@@ -1,11 +1,11 @@
-"""Axons as a Lava process; their rule stands in `spikeproof.contract.axon`."""
+"""Axons as a Lava process; their rule stands in `spikeproof.contract.synapses.axon`."""
 
 from __future__ import annotations
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 
-from spikeproof.contract.axon import Axon as Params
+from ...contract.synapses.axon import Axon as Params
 
 
 class Axon(AbstractProcess):
@@ -17,7 +17,7 @@ class Axon(AbstractProcess):
 
     Parameters
     ----------
-    params : spikeproof.contract.axon.Axon
+    params : spikeproof.contract.synapses.axon.Axon
         Delays of n neurons.
     latency : int
         Steps by which the sending neurons work behind the network's input.

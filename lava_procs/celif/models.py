@@ -13,8 +13,9 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from spikeproof.contract import celif, fixed, real
-from spikeproof.contract.encoding import received
+from spikeproof.contract import fixed, real
+from spikeproof.contract.neurons import celif
+from spikeproof.contract.sources.driven import received
 from spikeproof.lava_procs.celif.process import CELIF
 from spikeproof.lava_procs.local_time import local_step
 

@@ -1,4 +1,4 @@
-"""CE-LIF as a Lava process; the update rule stands in `spikeproof.contract.celif`."""
+"""CE-LIF as a Lava process; the update rule stands in `spikeproof.contract.neurons.celif`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from spikeproof.contract import celif
+from ...contract.neurons import celif
 
 
 class CELIF(AbstractProcess):
@@ -15,7 +15,7 @@ class CELIF(AbstractProcess):
 
     Parameters
     ----------
-    params : spikeproof.contract.celif.CELIF
+    params : spikeproof.contract.neurons.celif.CELIF
         Integer parameters of the layer of n neurons.
     te : ndarray of int8, shape (te_steps, n), or None
         Temporal encoding as a table; row t serves the t-th step of a sample and past the last row it wraps. None if

@@ -16,7 +16,7 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from spikeproof.contract.oscillators import RULES
+from spikeproof.contract.sources import RULES
 from spikeproof.lava_procs.local_time import local_step
 from spikeproof.lava_procs.oscillators.process import Oscillators
 

@@ -1,12 +1,12 @@
-"""Sources that spike by themselves as a Lava process; their rules stand in `spikeproof.contract.oscillators`."""
+"""Sources that spike by themselves as a Lava process; their rules stand in `spikeproof.contract.sources`."""
 
 from __future__ import annotations
 
 from lava.magma.core.process.ports.ports import OutPort
 from lava.magma.core.process.process import AbstractProcess
 
-from spikeproof.contract.oscillators import Oscillators as Params
-from spikeproof.contract.ring import Ring
+from ...contract.sources import Oscillators as Params
+from ...contract.sources.ring import Ring
 
 
 class Oscillators(AbstractProcess):
@@ -14,7 +14,7 @@ class Oscillators(AbstractProcess):
 
     Parameters
     ----------
-    params : spikeproof.contract.cpg.Phase, cpg_coupled.Coupled or ring.Ring
+    params : spikeproof.contract.sources.phase.Phase, cpg_coupled.Coupled or ring.Ring
         The sources, n channels.
     latency : int
         Steps by which the process works behind the network's input; it is silent until its first sample begins.

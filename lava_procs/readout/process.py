@@ -1,4 +1,4 @@
-"""The read-out as a Lava process; the update rule stands in `spikeproof.contract.readout`."""
+"""The read-out as a Lava process; the update rule stands in `spikeproof.contract.neurons.readout`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from spikeproof.contract import readout
+from ...contract.neurons import readout
 
 
 class Readout(AbstractProcess):
@@ -14,7 +14,7 @@ class Readout(AbstractProcess):
 
     Parameters
     ----------
-    params : spikeproof.contract.readout.Readout
+    params : spikeproof.contract.neurons.readout.Readout
         Integer parameters of the read-out of n outputs.
     latency : int
         Steps by which it works behind the network's input.

@@ -1,4 +1,4 @@
-"""Lava's resonate-and-fire neurons, given the exact integers and a reset; see `spikeproof.contract.rf` and ``rf_iz``.
+"""Lava's resonate-and-fire neurons, given the exact integers and a reset.
 
 Lava's own processes take a period and a decay, which need not come back as the integers that they were made from, and
 have no reset. These take the integers, and their models are Lava's own with a reset before a sample's first step.
@@ -10,9 +10,9 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from spikeproof.contract.fixed import DECAY_SHIFT
-from spikeproof.contract.rf import RF as Phase
-from spikeproof.contract.rf_iz import RFIZ as Izhikevich
+from ...contract.fixed import DECAY_SHIFT
+from ...contract.neurons.rf import RF as Phase
+from ...contract.neurons.rf_iz import RFIZ as Izhikevich
 
 
 class _Resonator(AbstractProcess):
@@ -35,7 +35,7 @@ class RF(_Resonator):
 
     Parameters
     ----------
-    params : spikeproof.contract.rf.RF
+    params : spikeproof.contract.neurons.rf.RF
         Integer parameters of the layer of n neurons, with an ``a_shift`` of 6 and unary spikes.
     latency : int
         Steps by which the layer works behind the network's input.
@@ -56,4 +56,4 @@ class RF(_Resonator):
 
 
 class RFIZ(_Resonator):
-    """Resonate-and-fire neurons with Izhikevich's reset; as `RF`, with parameters `spikeproof.contract.rf_iz.RFIZ`."""
+    """Resonate-and-fire neurons with Izhikevich's reset; as `RF`, see `spikeproof.contract.neurons.rf_iz`."""

@@ -12,15 +12,15 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from spikeproof.contract.adaptive import AdaptiveResonatorState
-from spikeproof.contract.alif import ALIFState
-from spikeproof.contract.cuba import CUBAState
-from spikeproof.contract.delta import DeltaState
-from spikeproof.contract.membrane import MembraneState
 from spikeproof.contract.neurons import RULES
-from spikeproof.contract.rf import RFState
-from spikeproof.contract.rf_iz import RFIZState
-from spikeproof.contract.sigma_delta import SigmaDeltaState
+from spikeproof.contract.neurons.alif import ALIFState
+from spikeproof.contract.neurons.bases.adaptive import AdaptiveResonatorState
+from spikeproof.contract.neurons.cuba import CUBAState
+from spikeproof.contract.neurons.delta import DeltaState
+from spikeproof.contract.neurons.membrane import MembraneState
+from spikeproof.contract.neurons.rf import RFState
+from spikeproof.contract.neurons.rf_iz import RFIZState
+from spikeproof.contract.neurons.sigma_delta import SigmaDeltaState
 from spikeproof.lava_procs.local_time import local_step
 from spikeproof.lava_procs.rules.process import ADRF, ADRFIZ, ALIF, CUBA, RF, RFIZ, Delta, Membrane, SigmaDelta
 

@@ -8,7 +8,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from spikeproof.contract.neurons import RULES
+from ...contract.neurons import RULES
 
 
 class Rule(AbstractProcess):
@@ -49,36 +49,36 @@ class Rule(AbstractProcess):
 
 
 class ALIF(Rule):
-    """Adaptive leaky integrate-and-fire neurons, see `spikeproof.contract.alif`."""
+    """Adaptive leaky integrate-and-fire neurons, see `spikeproof.contract.neurons.alif`."""
 
 
 class ADRF(Rule):
-    """Adaptive resonate-and-fire neurons, see `spikeproof.contract.adrf`."""
+    """Adaptive resonate-and-fire neurons, see `spikeproof.contract.neurons.adrf`."""
 
 
 class ADRFIZ(Rule):
-    """Adaptive resonate-and-fire neurons that fire on their imaginary part, see `spikeproof.contract.adrf_iz`."""
+    """Adaptive neurons that fire on their imaginary part, see `spikeproof.contract.neurons.adrf_iz`."""
 
 
 class RF(Rule):
-    """Resonate-and-fire neurons whose spikes or inputs are graded, see `spikeproof.contract.rf`."""
+    """Resonate-and-fire neurons whose spikes or inputs are graded, see `spikeproof.contract.neurons.rf`."""
 
 
 class RFIZ(Rule):
-    """The same with Izhikevich's reset, see `spikeproof.contract.rf_iz`."""
+    """The same with Izhikevich's reset, see `spikeproof.contract.neurons.rf_iz`."""
 
 
 class CUBA(Rule):
-    """Leaky integrate-and-fire neurons whose spikes or inputs are graded, see `spikeproof.contract.cuba`."""
+    """Leaky integrate-and-fire neurons whose spikes or inputs are graded, see `spikeproof.contract.neurons.cuba`."""
 
 
 class SigmaDelta(Rule):
-    """Sigma-delta neurons whose payloads are finer than their registers, see `spikeproof.contract.sigma_delta`."""
+    """Sigma-delta neurons with payloads finer than registers, see `spikeproof.contract.neurons.sigma_delta`."""
 
 
 class Delta(Rule):
-    """Delta encoders, see `spikeproof.contract.delta`."""
+    """Delta encoders, see `spikeproof.contract.neurons.delta`."""
 
 
 class Membrane(Rule):
-    """Membranes that never fire, see `spikeproof.contract.membrane`."""
+    """Membranes that never fire, see `spikeproof.contract.neurons.membrane`."""

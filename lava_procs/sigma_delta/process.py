@@ -1,4 +1,4 @@
-"""Lava's sigma-delta neuron, given the exact integers and a reset; see `spikeproof.contract.sigma_delta`.
+"""Lava's sigma-delta neuron, given the exact integers and a reset; see `spikeproof.contract.neurons.sigma_delta`.
 
 Lava's own process makes the registers' threshold of SLAYER's mantissa, which a learned threshold or one of 0 has not,
 and has no reset. This one takes the integer, and its model is Lava's own with a reset before a sample's first step.
@@ -11,7 +11,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.proc.sdn.process import ActivationMode
 
-from spikeproof.contract.sigma_delta import SigmaDelta as Params
+from ...contract.neurons.sigma_delta import SigmaDelta as Params
 
 
 class SigmaDelta(AbstractProcess):
@@ -19,7 +19,7 @@ class SigmaDelta(AbstractProcess):
 
     Parameters
     ----------
-    params : spikeproof.contract.sigma_delta.SigmaDelta
+    params : spikeproof.contract.neurons.sigma_delta.SigmaDelta
         Integer parameters of the layer of n neurons, with a ``state_exp`` of at least 0.
     latency : int
         Steps by which the layer works behind the network's input.

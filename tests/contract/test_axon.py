@@ -6,9 +6,9 @@ import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import axon
-from spikeproof.contract.axon import Axon
 from spikeproof.contract.errors import RecordError
+from spikeproof.contract.synapses import axon
+from spikeproof.contract.synapses.axon import Axon
 
 
 @given(st.data(), st.integers(1, 4), st.integers(1, 70))

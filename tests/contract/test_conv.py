@@ -6,8 +6,8 @@ import strategies as some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeproof.contract.conv import Conv
 from spikeproof.contract.errors import RecordError
+from spikeproof.contract.synapses.conv import Conv
 
 
 def one_sum(params, image, o, y, x):

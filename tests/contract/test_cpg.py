@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spikeproof.contract import cpg
 from spikeproof.contract.errors import InputError, RecordError
+from spikeproof.contract.sources import phase as cpg
 
 TURN = 2**24
 increments = st.sampled_from((0, 1, 2**22, 2**23 - 1, 2**23)) | st.integers(0, 2**23)
@@ -242,13 +242,13 @@ def test_records_compare_by_value_and_are_read_only():
 
 
 @given(st.integers(2**23 + 1, TURN - 1), angles, lengths, angles)
-def test_the_mend_for_too_fast_an_oscillator_gives_the_same_spikes(increment, start, length, initial):
+def test_the_fix_for_too_fast_an_oscillator_gives_the_same_spikes(increment, start, length, initial):
     with pytest.raises(RecordError, match=r"Phase increment\[0\] = \d+ is more than half a turn") as error:
         make([(increment, start, length, initial)])
 
     words = str(error.value).split("Give it ")[1].replace(",", " ").split()
-    mended = [int(words[words.index(name) + 1]) for name in ("increment", "start", "initial")]
-    slow = make([(mended[0], mended[1], length, mended[2])])
+    shifted = [int(words[words.index(name) + 1]) for name in ("increment", "start", "initial")]
+    slow = make([(shifted[0], shifted[1], length, shifted[2])])
     expected = [oracle([(increment, start, length, initial)], p) for p in range(50)]
     assert cpg.spikes(slow, np.arange(50)).tolist() == expected
 

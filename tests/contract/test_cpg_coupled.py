@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import cpg_coupled
-from spikeproof.contract.cpg_coupled import AMPLITUDE, Coupled
 from spikeproof.contract.errors import RecordError
+from spikeproof.contract.sources import coupled as cpg_coupled
+from spikeproof.contract.sources.coupled import AMPLITUDE, Coupled
 
 
 def shear(v, by, mant, exp):

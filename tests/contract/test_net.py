@@ -7,14 +7,14 @@ import pytest
 import strategies as some
 from hypothesis import given
 
-from spikeproof.contract.axon import Axon
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import InputError, RecordError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
 from spikeproof.contract.record import differences
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.dense import Dense
 
 
 def celif(n):

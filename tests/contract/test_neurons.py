@@ -5,8 +5,21 @@ import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import adrf, adrf_iz, alif, celif, cuba, delta, membrane, readout, real, rf, rf_iz, sigma_delta
-from spikeproof.contract.adaptive import AdaptiveResonatorState
+from spikeproof.contract import real
+from spikeproof.contract.neurons import (
+    adrf,
+    adrf_iz,
+    alif,
+    celif,
+    cuba,
+    delta,
+    membrane,
+    readout,
+    rf,
+    rf_iz,
+    sigma_delta,
+)
+from spikeproof.contract.neurons.bases.adaptive import AdaptiveResonatorState
 
 N = 3
 

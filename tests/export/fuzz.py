@@ -27,28 +27,29 @@ import torch
 
 from spikeproof.cli.inputs import read_array
 from spikeproof.contract import neurons
-from spikeproof.contract.adrf import ADRF
-from spikeproof.contract.adrf_iz import ADRFIZ
-from spikeproof.contract.alif import ALIF
-from spikeproof.contract.axon import Axon
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.delta import Delta
 from spikeproof.contract.errors import SpikeproofError
-from spikeproof.contract.membrane import Membrane
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.rf import RF
-from spikeproof.contract.rf_iz import RFIZ
-from spikeproof.contract.sigma_delta import SigmaDelta
-from spikeproof.contract.synapse import Dense
-from spikeproof.export import formats, netx, nir_graph
+from spikeproof.contract.neurons.adrf import ADRF
+from spikeproof.contract.neurons.adrf_iz import ADRFIZ
+from spikeproof.contract.neurons.alif import ALIF
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.delta import Delta
+from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.neurons.rf import RF
+from spikeproof.contract.neurons.rf_iz import RFIZ
+from spikeproof.contract.neurons.sigma_delta import SigmaDelta
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.export import formats, netx
 from spikeproof.export.lint.check import lint
-from spikeproof.sim.sweep_log import SweepLog
-from spikeproof.train.recipe import find
-from spikeproof.train.run import Run
+from spikeproof.export.nir import graph as nir_graph
+from spikeproof.sim.sweep.log import SweepLog
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.runs.run import Run
 
 sys.path.append(str(Path(__file__).parents[1]))
 from stock_files import CONV, DENSE, INPUT, write

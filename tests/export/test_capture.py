@@ -17,7 +17,7 @@ from spikeproof.contract.net import Input
 from spikeproof.export import netx
 from spikeproof.export.capture.capture import capture
 from spikeproof.export.capture.leaves import slayer_classes
-from spikeproof.train import celif
+from spikeproof.train.blocks import celif
 
 X = users.x_of()
 
@@ -65,7 +65,7 @@ def test_a_module_with_a_forward_pass_needs_a_sample(name, tmp_path):
         ):
             take()
     assert not (tmp_path / "net.net").exists()
-    assert "Pass sample=" in spikeproof.lint(module)[0].mend
+    assert "Pass sample=" in spikeproof.lint(module)[0].fix
 
 
 @pytest.mark.parametrize("name", OTHERWISE)

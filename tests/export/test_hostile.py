@@ -14,16 +14,17 @@ import nir
 import numpy as np
 import pytest
 
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import FileFormatError, SpikeproofError, UnsupportedError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.synapse import Dense
-from spikeproof.export import formats, netx, nir_graph, quoted, stock
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.export import formats, netx, quoted, stock
 from spikeproof.export.lint.check import lint
-from spikeproof.sim.sweep_log import SweepLog
-from spikeproof.train.recipe import find
-from spikeproof.train.run import Run
+from spikeproof.export.nir import graph as nir_graph
+from spikeproof.sim.sweep.log import SweepLog
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.runs.run import Run
 
 MEMORY, SECONDS = 256 * 2**20, 10
 SECRET = b"secret:x:0:0:secret:/home:/bin/sh\n"

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from stock_files import CONV, DENSE, INPUT, write
 
-from spikeproof.contract.adrf import ADRF
-from spikeproof.contract.axon import Axon
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import FileFormatError, LintWarning
-from spikeproof.contract.membrane import Membrane
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.rf import RF
-from spikeproof.contract.sigma_delta import SigmaDelta
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.adrf import ADRF
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.neurons.rf import RF
+from spikeproof.contract.neurons.sigma_delta import SigmaDelta
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.lint.check import lint, rules
 from spikeproof.export.lint.stock_netx import round_trip, shift_bits
@@ -229,8 +229,8 @@ def test_all_that_is_refused_in_a_file_is_found_at_once(tmp_path):
         ("layer/1", "it cannot be exact"),
         ("layer/2", "it cannot be exact"),
     ]
-    assert findings[0].why.startswith("5 steps of rest") and findings[0].mend.startswith("Train with a refractory")
-    assert "leave such a layer out" in findings[1].why + findings[1].mend
+    assert findings[0].why.startswith("5 steps of rest") and findings[0].fix.startswith("Train with a refractory")
+    assert "leave such a layer out" in findings[1].why + findings[1].fix
 
 
 def test_a_damaged_file_is_an_error_and_not_a_finding(tmp_path):
@@ -440,11 +440,11 @@ def test_parts_that_no_reader_knows_are_named_with_their_reason():
         "a Linear between the blocks",
     ]
     assert {found.rule for found in findings} == {"refused"} and len(findings) == 3
-    assert "measured anew in every step" in refused[0].why and "WgtScaleBatchNorm" in refused[1].mend
-    assert "spikeproof.Readout" in refused[2].mend
+    assert "measured anew in every step" in refused[0].why and "WgtScaleBatchNorm" in refused[1].fix
+    assert "spikeproof.Readout" in refused[2].fix
     unknown, plain = lint(torch.nn.Sequential(torch.nn.Bilinear(2, 2, 2), torch.nn.ReLU(), dense()))
     assert unknown.why == "it has parameters of its own, and no reader knows what it computes with them"
-    assert plain.what == "a ReLU between the blocks" and "Leave it out, as neurons rectify" in plain.mend
+    assert plain.what == "a ReLU between the blocks" and "Leave it out, as neurons rectify" in plain.fix
 
 
 def test_parts_around_and_beside_blocks_are_named_by_their_paths():
@@ -474,7 +474,7 @@ def test_all_that_the_exporter_refuses_is_found_at_once():
         ("cuba4", "delay", "error"),
     ]
     assert findings[0].why == "samples must start from reset"
-    assert findings[1].mend == "Build it with count_log=False"
+    assert findings[1].fix == "Build it with count_log=False"
     (nothing,) = lint(row())
     assert nothing.what == "it cannot be exact" and "holds no layers" in nothing.why
 

@@ -8,17 +8,17 @@ import time
 import numpy as np
 import pytest
 
-from spikeproof.contract.axon import Axon
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv as ConvSynapse
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.encoding import Driven
 from spikeproof.contract.errors import FileFormatError, InputError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.rf import RF
-from spikeproof.contract.synapse import Dense as DenseSynapse
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.neurons.rf import RF
+from spikeproof.contract.sources.driven import Driven
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.conv import Conv as ConvSynapse
+from spikeproof.contract.synapses.dense import Dense as DenseSynapse
 from spikeproof.export import netx
 from spikeproof.export.loihi2 import limits, view
 from spikeproof.export.loihi2.mapping import WHENCE, chart
@@ -406,11 +406,11 @@ def test_the_parts_of_a_layer_are_its_neurons():
 def test_what_does_not_fit_is_refused_with_the_smallest_change():
     (problem,) = chart((lif("a", 10, dense(20000)),)).problems
     assert (problem.limit, problem.needs, problem.holds) == ("synapse_words", 20000, 16000)
-    assert problem.mend == "Let each neuron have at most 9,998 inputs with a synapse from 'input'."
+    assert problem.fix == "Let each neuron have at most 9,998 inputs with a synapse from 'input'."
     assert str(chart((lif("a", 10, dense(20000)), lif("b", 5, dense(10, source="a"))))).startswith(
         "DOES NOT FIT, by public figures: 5 of 15 neurons on 1 core of 1 chip (1,152 allowed)"
     )
-    # The mend is the smallest change: it fits, and one more does not.
+    # The fix is the smallest change: it fits, and one more does not.
     assert chart((lif("a", 10, dense(9998)),)).fits
     assert not chart((lif("a", 10, dense(9999)),)).fits
 
@@ -419,7 +419,7 @@ def test_a_table_that_is_too_long_is_named():
     found = chart(celif_net([8], steps=12000))
     (problem,) = found.problems
     assert problem.where == "layer 'celif0', one neuron"
-    assert "a table of at most 9,996 steps, or one that oscillators drive" in problem.mend
+    assert "a table of at most 9,996 steps, or one that oscillators drive" in problem.fix
     assert chart(celif_net([8], steps=9996)).fits and not chart(celif_net([8], steps=9997)).fits
 
 

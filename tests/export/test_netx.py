@@ -6,10 +6,10 @@ import pytest
 import strategies as some
 from hypothesis import HealthCheck, given, settings
 
-from spikeproof.contract.celif import CELIF
 from spikeproof.contract.errors import FileFormatError, InputError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.describe import describe
 from spikeproof.export.lint.check import lint

@@ -13,20 +13,22 @@ import pytest
 from hypothesis import given, settings
 from strategies import nets
 
-from spikeproof.contract.axon import Axon
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import FileFormatError, MissingDependencyError, UnsupportedError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.synapse import Dense
-from spikeproof.export import formats, nir_file, nir_graph, packing
-from spikeproof.export.nir_foreign import Imported
-from spikeproof.sim.nir_gap import between, gap, real_spikes
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.export import formats, packing
+from spikeproof.export.nir import file as nir_file
+from spikeproof.export.nir import graph as nir_graph
+from spikeproof.export.nir.foreign import Imported
 from spikeproof.sim.simulate import simulate
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.nir_gap import between, gap, real_spikes
+from spikeproof.sim.verify.verify import verify
 
 FOREIGN = Path(__file__).parent / "foreign"
 TIME_STEP = {"snntorch": None, "norse": 1e-6, "spikingjelly": None}

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.net import Input
+from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.export.describe import describe
 from spikeproof.export.slayer import record
 from spikeproof.lava_procs import compat
-from spikeproof.train import celif, cpg
-from spikeproof.train.readout import Readout
+from spikeproof.train import cpg
+from spikeproof.train.blocks import celif
+from spikeproof.train.blocks.readout import Readout
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
@@ -112,7 +113,7 @@ def test_stock_blocks_and_ours_mix_in_one_network():
         (lambda: torch.nn.Linear(4, 3), "Sequential has a forward pass of its own, or hooks, and only a run shows .* Pass sample="),
     ],
 )  # fmt: skip
-def test_what_cannot_be_exact_is_refused_by_layer_reason_and_mend(module, words):
+def test_what_cannot_be_exact_is_refused_by_layer_reason_and_fix(module, words):
     with pytest.raises(UnsupportedError, match=words):
         record(torch.nn.Sequential(module()), steps=5)
 

@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeproof.contract.adrf import ADRF
-from spikeproof.contract.adrf_iz import ADRFIZ
-from spikeproof.contract.alif import ALIF
 from spikeproof.contract.fixed import STATE_MAX
 from spikeproof.contract.neurons import RULES
-from spikeproof.contract.rf import RF
-from spikeproof.contract.rf_iz import RFIZ
+from spikeproof.contract.neurons.adrf import ADRF
+from spikeproof.contract.neurons.adrf_iz import ADRFIZ
+from spikeproof.contract.neurons.alif import ALIF
+from spikeproof.contract.neurons.rf import RF
+from spikeproof.contract.neurons.rf_iz import RFIZ
 from spikeproof.export.slayer.registers import variables
 from spikeproof.lava_procs import compat
 from spikeproof.sim import reference

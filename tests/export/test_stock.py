@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from stock_files import CONV, DENSE, INPUT, write
 
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.delta import Delta
 from spikeproof.contract.errors import FileFormatError, UnsupportedError
 from spikeproof.contract.net import Input
-from spikeproof.contract.readout import Readout
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.delta import Delta
+from spikeproof.contract.neurons.readout import Readout
 from spikeproof.export import formats, stock
-from spikeproof.sim import engine, lava_backend, reference
+from spikeproof.sim import engine, reference
+from spikeproof.sim.lava import backend as lava_backend
 
 RUN = {"engine": engine.run, "reference": reference.run}
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from child import answer
 
-from spikeproof.contract.axon import Axon, arrivals
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.synapses.axon import Axon, arrivals
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.sim import reference
 

@@ -22,7 +22,7 @@ import pytest
 from spikeproof.contract.errors import MissingDependencyError
 from spikeproof.lava_procs import compat
 
-NEEDS_DATACLASS_MEND = sys.version_info >= (3, 11)
+NEEDS_DATACLASS_PATCH = sys.version_info >= (3, 11)
 NUMPY = tuple(int(part) for part in np.__version__.split(".")[:2])
 
 needs_lava = pytest.mark.skipif(compat.available().lava_nc is None, reason="lava-nc is not installed")
@@ -81,7 +81,7 @@ def test_missing_lava_is_refused_with_the_command_that_installs_it(monkeypatch: 
     monkeypatch.setattr(compat, "_is_installed", lambda name: False)
     with pytest.raises(MissingDependencyError, match=r"Lava is not installed\. .*pip install .*lava-nc==0\.10\.0"):
         compat.apply()
-    assert ("--ignore-requires-python" in compat.INSTALL_LAVA) == NEEDS_DATACLASS_MEND
+    assert ("--ignore-requires-python" in compat.INSTALL_LAVA) == NEEDS_DATACLASS_PATCH
 
 
 def test_a_module_that_lava_imports_and_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_the_stand_in_names_the_mend_and_bears_introspection() -> None:
 def test_available_tells_in_words_what_this_interpreter_needs() -> None:
     facts = compat.available()
     words = "\n".join(facts.needed)
-    assert ("var_model" in words) == NEEDS_DATACLASS_MEND
+    assert ("var_model" in words) == NEEDS_DATACLASS_PATCH
     assert ("ports.ports" in words) == (NUMPY >= (2, 1))
     assert "conv.utils" in words
     assert ("adrf_iz" in words) == (facts.lava_dl is not None)
@@ -177,7 +177,7 @@ def test_apply_twice_is_harmless(tmp_path: Path) -> None:
 
 
 @needs_lava
-@pytest.mark.skipif(not NEEDS_DATACLASS_MEND, reason="Python 3.10 does not refuse these defaults")
+@pytest.mark.skipif(not NEEDS_DATACLASS_PATCH, reason="Python 3.10 does not refuse these defaults")
 def test_only_lavas_own_dataclasses_are_spared(tmp_path: Path) -> None:
     """Stock Lava is refused here; with apply it is not, and another module's mutable default still is."""
     refusals, same, loader = run_fresh(
@@ -210,7 +210,7 @@ def test_only_lavas_own_dataclasses_are_spared(tmp_path: Path) -> None:
 
 
 @needs_lava
-@pytest.mark.skipif(NEEDS_DATACLASS_MEND, reason="about Python 3.10")
+@pytest.mark.skipif(NEEDS_DATACLASS_PATCH, reason="about Python 3.10")
 def test_nothing_is_patched_on_python_3_10(tmp_path: Path) -> None:
     loaders, needed = run_fresh(
         tmp_path,
@@ -219,7 +219,7 @@ def test_nothing_is_patched_on_python_3_10(tmp_path: Path) -> None:
         from spikeproof.lava_procs import compat
         compat.apply()
         import lava.proc.conv.models, lava.proc.lif.models, lava.magma.runtime.runtime
-        names = [mend.module for mend in compat._MENDS if mend.module in sys.modules and not mend.needed()]
+        names = [patch.module for patch in compat._PATCHES if patch.module in sys.modules and not patch.needed()]
         loaders = sorted({type(sys.modules[name].__loader__).__name__ for name in names})
         print(json.dumps([loaders, compat.available().needed]))
         """,
@@ -268,7 +268,7 @@ def test_a_program_that_spawns_is_told_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("side", "channels"), [(127, 1), (128, 1), (200, 1), (5, 127), (5, 128), (5, 200)])
 def test_convolutions_past_eight_bits(tmp_path: Path, side: int, channels: int, late: bool) -> None:
-    """A kernel of ones over an image of ones counts the pixels under it, whether mended before or after."""
+    """A kernel of ones over an image of ones counts the pixels under it, whether patched before or after."""
     sums = run_fresh(
         tmp_path,
         """

@@ -15,7 +15,8 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import Dense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
-from spikeproof.contract import celif, real
+from spikeproof.contract import real
+from spikeproof.contract.neurons import celif
 from spikeproof.lava_procs.celif.process import CELIF
 
 random = np.random.default_rng(0)

@@ -5,14 +5,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from strategies import nets
 
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.lava_procs.local_time import local_step
-from spikeproof.sim import lava_backend, reference
-from spikeproof.sim.parity import compare
+from spikeproof.sim import reference
+from spikeproof.sim.compare import compare
+from spikeproof.sim.lava import backend as lava_backend
 
 pytestmark = pytest.mark.lava
 DEADLINE = 120.0

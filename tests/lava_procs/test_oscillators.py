@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 from child import answer
 
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.cpg_coupled import Coupled
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.encoding import Driven, clipped, received
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.oscillators import raster
-from spikeproof.contract.ring import Ring
-from spikeproof.contract.synapse import Dense
-from spikeproof.sim import lava_backend, reference
-from spikeproof.sim.parity import compare
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.sources import raster
+from spikeproof.contract.sources.coupled import Coupled
+from spikeproof.contract.sources.driven import Driven, clipped, received
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.sources.ring import Ring
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.sim import reference
+from spikeproof.sim.compare import compare
+from spikeproof.sim.lava import backend as lava_backend
 
 SOURCES = {"phase": Phase.from_paper(7, 100.0), "coupled": Coupled.from_paper(6, 50.0, 0.8)}
 DEADLINE = 200.0
@@ -132,8 +133,8 @@ compat.apply()
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.oscillators import raster
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.sources import raster
 from spikeproof.lava_procs.oscillators.process import Oscillators
 
 params = Phase.from_paper(6, 30.0)

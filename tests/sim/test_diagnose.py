@@ -9,19 +9,19 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies import arrays, nets
 
-from spikeproof.contract import celif, cuba
-from spikeproof.contract.axon import Axon
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import RecordError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons import celif, cuba
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim import reference
-from spikeproof.sim.diagnose import Diagnosis, diagnose
-from spikeproof.sim.parity import compare
+from spikeproof.sim.compare import compare
+from spikeproof.sim.diagnose.diagnose import Diagnosis, diagnose
 from spikeproof.sim.trace import Trace
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 STEPS, SAMPLES = 24, 3
 
@@ -376,7 +376,7 @@ PLANTED_ON_LAVA = {
 def test_a_fault_in_lava_is_named(monkeypatch, tmp_path, name, layer, words):
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
-        "if 'spikeproof.sim.lava_worker' in sys.orig_argv:\n"
+        "if 'spikeproof.sim.lava.worker' in sys.orig_argv:\n"
         "    import types\n"
         "    import numpy as np\n"
         "    from spikeproof.lava_procs import network, neurons\n"

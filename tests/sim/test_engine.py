@@ -12,20 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import nets, oscillators
 
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.cpg_coupled import Coupled
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.encoding import Driven
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.fixed import STATE_MAX
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.oscillators import raster
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.synapse import Dense
-from spikeproof.sim import engine, engine_threads, lava_backend, reference
-from spikeproof.sim.engine_layers import RunLayer, Sources
-from spikeproof.sim.engine_synapses import prefers_events
-from spikeproof.sim.parity import compare
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.sources import raster
+from spikeproof.contract.sources.coupled import Coupled
+from spikeproof.contract.sources.driven import Driven
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.sim import engine, reference
+from spikeproof.sim.compare import compare
+from spikeproof.sim.engine import session
+from spikeproof.sim.engine import threads as engine_threads
+from spikeproof.sim.engine.layers import RunLayer, Sources
+from spikeproof.sim.engine.synapses import prefers_events
+from spikeproof.sim.lava import backend as lava_backend
 
 PATHS = [{"event_driven": a, "exact_float32": b} for a in (True, False) for b in (True, False)]
 
@@ -240,7 +243,7 @@ def test_oscillators_in_stretches(params, lengths):
 
 def test_long_samples_in_short_windows(monkeypatch, case):
     net, payload, expected = case
-    monkeypatch.setattr(engine, "_TABLE_BYTES", 1)  # so that encodings are prepared a block at a time
+    monkeypatch.setattr(session, "_TABLE_BYTES", 1)  # so that encodings are prepared a block at a time
     assert_same(expected, run(net, payload, block=8))
 
 
@@ -281,7 +284,7 @@ def test_counts_and_output_begin_anew_with_each_sample(case):
 
 
 def test_memory_does_not_grow_with_the_length_of_a_sample(monkeypatch):
-    monkeypatch.setattr(engine, "_TABLE_BYTES", 2**16)
+    monkeypatch.setattr(session, "_TABLE_BYTES", 2**16)
     random = np.random.default_rng(0)
 
     def peak(steps):

@@ -9,11 +9,11 @@ import torch
 
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.net import Input
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import export_netx, record
 from spikeproof.lava_procs import compat
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")

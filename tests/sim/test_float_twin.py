@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from spikeproof.export.slayer import blocks, record
-from spikeproof.sim import float_twin, reference
+from spikeproof.sim import reference
 from spikeproof.sim.simulate import encode
-from spikeproof.sim.verify import verify
-from spikeproof.train.models import Classifier
+from spikeproof.sim.verify import float_twin
+from spikeproof.sim.verify.verify import verify
+from spikeproof.train.runs.models import Classifier
 
 
 def on_the_grid(module, x):

@@ -12,10 +12,10 @@ from spikeproof import cli
 from spikeproof.cli import prove
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx
-from spikeproof.sim.forecasts import forecasts, lines
-from spikeproof.sim.verify import verify
-from spikeproof.train.fit import fit
-from spikeproof.train.recipe import Recipe
+from spikeproof.sim.verify.forecasts import forecasts, lines
+from spikeproof.sim.verify.verify import verify
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.recipe import Recipe
 
 RECIPE = Recipe(
     task="electricity", window=8, horizon=2, model="spike-rnn", neuron="ce-lif", position="cpg",

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from spikeproof.lava_procs import compat
-from spikeproof.sim import headroom
-from spikeproof.sim.headroom import STATE_MAX, SUM
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify import headroom
+from spikeproof.sim.verify.headroom import STATE_MAX, SUM
+from spikeproof.sim.verify.verify import verify
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")

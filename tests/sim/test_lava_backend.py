@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikeproof.contract.celif import CELIF
 from spikeproof.contract.errors import BackendError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.synapse import Dense
-from spikeproof.sim import lava_backend
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.sim.lava import backend as lava_backend
 
 pytestmark = pytest.mark.lava
 
@@ -43,7 +43,7 @@ FAULTS = {
 def plant(monkeypatch, tmp_path, fault, where="step"):
     """Make the contract's CE-LIF misbehave in child processes, from its tenth call on."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import spikeproof.contract.celif as celif\n"
+        "import spikeproof.contract.neurons.celif as celif\n"
         f"original, calls = celif.{where}, []\n"
         "def faulty(*args, **keywords):\n"
         "    calls.append(1)\n"
@@ -211,7 +211,7 @@ def test_a_result_that_is_whole_is_not_lost_by_a_failing_stop(monkeypatch, tmp_p
     expected = lava_backend.run(NET, PAYLOAD)
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
-        "if 'spikeproof.sim.lava_worker' in sys.orig_argv:\n"
+        "if 'spikeproof.sim.lava.worker' in sys.orig_argv:\n"
         "    from spikeproof.lava_procs import network\n"
         "    def stop(self):\n"
         f"        {fault}\n"

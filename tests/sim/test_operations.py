@@ -6,19 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import nets
 
-from spikeproof.contract.celif import CELIF
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.cpg import Phase
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.encoding import Driven
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.oscillators import raster
-from spikeproof.contract.readout import Readout
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.sources import raster
+from spikeproof.contract.sources.driven import Driven
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export.arithmetic import LSTM, Arithmetic
 from spikeproof.export.loihi2.mapping import chart
-from spikeproof.sim import energy
-from spikeproof.sim.operations import count
+from spikeproof.sim.cost import energy
+from spikeproof.sim.cost.operations import count
 from spikeproof.sim.simulate import encode, simulate
 
 

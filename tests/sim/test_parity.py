@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spikeproof.sim.parity import compare
+from spikeproof.sim.compare import compare
 from spikeproof.sim.trace import Trace
 
 

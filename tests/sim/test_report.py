@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
-from spikeproof.sim import report
-from spikeproof.sim.verify import verify
-from spikeproof.train.models import Classifier
+from spikeproof.sim.report import page as report
+from spikeproof.sim.verify.verify import verify
+from spikeproof.train.runs.models import Classifier
 
 X = np.random.default_rng(0).random((6, 1, 20), dtype=np.float32)
 Y = np.array([0, 1, 2, 0, 1, 2])

@@ -5,11 +5,11 @@ import pytest
 import torch
 from slayer_nets import block, busy, exact, lively, neuron, of_family, spikes
 
-from spikeproof.contract.conv import Conv
 from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.synapses.conv import Conv
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 STEPS = 12
 

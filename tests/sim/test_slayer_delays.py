@@ -8,13 +8,13 @@ import pytest
 import torch
 from slayer_nets import block, busy, lively, neuron, spikes
 
-from spikeproof.contract.axon import Axon
 from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.synapses.axon import Axon
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
 from spikeproof.sim import engine, reference
-from spikeproof.sim.parity import compare
-from spikeproof.sim.verify import verify
+from spikeproof.sim.compare import compare
+from spikeproof.sim.verify.verify import verify
 
 STEPS = 25
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from slayer_nets import block, busy, lively, of_family, slayer, spikes
 
-from spikeproof.contract.conv import Conv
-from spikeproof.contract.delta import Delta
 from spikeproof.contract.errors import InputError
-from spikeproof.contract.membrane import Membrane
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.delta import Delta
+from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 PARAMS = {"threshold": 0.6, "current_decay": 0.5, "voltage_decay": 0.2}
 ENCODER = {"threshold": 0.2, "activation": torch.nn.functional.relu}

@@ -5,12 +5,12 @@ import pytest
 import torch
 from slayer_nets import block, busy, lively, slayer, spikes
 
-from spikeproof.contract.conv import Conv
 from spikeproof.contract.errors import UnsupportedError
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 PARAMS = {"threshold": 0.9, "current_decay": 0.5, "voltage_decay": 0.2}
 SHAPE = (2, 4, 6)

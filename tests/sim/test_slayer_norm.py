@@ -9,7 +9,7 @@ from slayer_nets import block, exact, lively, neuron, slayer, spikes
 
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 NORMS = (slayer.neuron.norm.MeanOnlyBatchNorm, slayer.neuron.norm.WgtScaleBatchNorm)
 

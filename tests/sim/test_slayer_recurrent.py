@@ -12,7 +12,7 @@ from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
 from spikeproof.sim import engine
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 STEPS = 20
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")

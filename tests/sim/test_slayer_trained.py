@@ -8,7 +8,7 @@ from slayer_nets import block, busy, spikes
 import spikeproof
 from spikeproof.contract.errors import LintWarning
 from spikeproof.export import netx
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 STEPS = 20
 PARAMS = {"threshold": 0.8, "current_decay": 0.4, "voltage_decay": 0.1, "requires_grad": True}

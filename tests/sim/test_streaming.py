@@ -8,18 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import nets
 
-from spikeproof.contract.adrf_iz import ADRFIZ
-from spikeproof.contract.axon import Axon
-from spikeproof.contract.cpg import TURN, Phase
-from spikeproof.contract.cuba import CUBA
-from spikeproof.contract.delta import Delta
-from spikeproof.contract.membrane import Membrane
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.rf import RF
-from spikeproof.contract.rf_iz import RFIZ
-from spikeproof.contract.synapse import Dense
-from spikeproof.sim import engine, lava_backend, reference
-from spikeproof.sim.parity import compare
+from spikeproof.contract.neurons.adrf_iz import ADRFIZ
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.delta import Delta
+from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.neurons.rf import RF
+from spikeproof.contract.neurons.rf_iz import RFIZ
+from spikeproof.contract.sources.phase import TURN, Phase
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.sim import engine, reference
+from spikeproof.sim.compare import compare
+from spikeproof.sim.lava import backend as lava_backend
 from spikeproof.sim.trace import Trace
 
 SAMPLES, STEPS, N = 3, 12, 5

@@ -11,15 +11,15 @@ import time
 import numpy as np
 import pytest
 
-from spikeproof.contract.celif import CELIF
 from spikeproof.contract.errors import BackendError, InputError, MissingDependencyError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
-from spikeproof.sim import sweep_job
-from spikeproof.sim.sweep import Sweep
-from spikeproof.sim.sweep_log import SweepLog
-from spikeproof.sim.verify import verify
+from spikeproof.sim.sweep import job as sweep_job
+from spikeproof.sim.sweep.log import SweepLog
+from spikeproof.sim.sweep.sweep import Sweep
+from spikeproof.sim.verify.verify import verify
 
 PAIR = ("engine", "reference")
 
@@ -146,7 +146,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from spikeproof.export import netx
-from spikeproof.sim.sweep import Sweep
+from spikeproof.sim.sweep.sweep import Sweep
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
@@ -228,7 +228,7 @@ def test_a_cluster_that_runs_already(tmp_path):
 
 def test_no_scheduler_is_one_message(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("spikeproof.sim.sweep._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("spikeproof.sim.sweep.sweep._CONNECT_SECONDS", 1)
 
     with pytest.raises(BackendError, match=r"No Dask scheduler with workers answers at tcp://127\.0\.0\.1:9 "):
         Sweep(scheduler="tcp://127.0.0.1:9", results=tmp_path).run(NET, X, CHOSEN, PAIR)

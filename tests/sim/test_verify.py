@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import InputError, UnsupportedError
-from spikeproof.contract.synapse import Dense
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import export_netx, record
 from spikeproof.lava_procs import compat
 from spikeproof.sim import reference
 from spikeproof.sim.simulate import encode, simulate
-from spikeproof.sim.verify import verify
-from spikeproof.train import celif
-from spikeproof.train.models import Classifier
-from spikeproof.train.readout import Readout
+from spikeproof.sim.verify.verify import verify
+from spikeproof.train.blocks import celif
+from spikeproof.train.blocks.readout import Readout
+from spikeproof.train.runs.models import Classifier
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_a_readout_without_memory_is_exact(x, read):
 def test_lava_vouches_for_a_share_and_the_engine_for_all(module, x, monkeypatch):
     many = np.concatenate([x, 1 - x, x[::-1]])
     monkeypatch.setattr(
-        "spikeproof.sim.pairing._CHUNK_BYTES", 5 * 4 * 16 * (4 * 10 + 4 * 12 + 3)
+        "spikeproof.sim.verify.pairing._CHUNK_BYTES", 5 * 4 * 16 * (4 * 10 + 4 * 12 + 3)
     )  # five samples at once
     seen = []
 
@@ -250,7 +250,7 @@ def test_without_registers_a_fault_is_located_and_diagnosed_from_registers(modul
 def test_a_mismatch_in_a_later_chunk_keeps_its_sample_number(module, x, tmp_path, monkeypatch):
     many = np.concatenate([np.zeros_like(x), x])  # the flipped weight sees no input in the first four samples
     netx.write(flip(record(module, sample=x), 0, neuron=2, source=0, bit=5), tmp_path / "net.net")
-    monkeypatch.setattr("spikeproof.sim.pairing._CHUNK_BYTES", 1)
+    monkeypatch.setattr("spikeproof.sim.verify.pairing._CHUNK_BYTES", 1)
 
     verdict = verify(module, many, file=tmp_path / "net.net", backends=("engine",))
 

@@ -11,7 +11,7 @@ from slayer_nets import slayer
 
 from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.export.capture.capture import capture
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 
 def same(a, b):
@@ -159,7 +159,7 @@ def test_a_front_end_that_looks_at_the_whole_batch_is_proven_batch_by_batch(monk
     verdict = verify(module, x, backends=("engine",))
 
     assert verdict.whole and any("lets samples see each other" in note for note in verdict.notes)
-    monkeypatch.setattr("spikeproof.sim.pairing._CHUNK_BYTES", 1)
+    monkeypatch.setattr("spikeproof.sim.verify.pairing._CHUNK_BYTES", 1)
     assert verify(module, x, backends=("engine",)).whole
 
 
@@ -176,7 +176,7 @@ def test_a_front_end_may_round_otherwise_for_another_batch(kind, monkeypatch):
         seen = self.front(x) if kind == "convolution" else self.front(x.transpose(1, 2)).transpose(1, 2)
         return self.c(self.b(self.a(torch.tanh(seen))))
 
-    monkeypatch.setattr("spikeproof.sim.pairing._CHUNK_BYTES", 1)
+    monkeypatch.setattr("spikeproof.sim.verify.pairing._CHUNK_BYTES", 1)
     x = np.random.default_rng(0).random((6, users.CHANNELS, users.STEPS), dtype=np.float32)
 
     verdict = proven(users.graded(forward, front=front), x)
@@ -460,7 +460,7 @@ def test_the_answer_is_that_of_the_backends_spikes_and_not_of_the_modules_own(tm
     """A file with another weight fires otherwise, and the module's head answers otherwise with its spikes."""
     import dataclasses
 
-    from spikeproof.contract.synapse import Dense
+    from spikeproof.contract.synapses.dense import Dense
     from spikeproof.export import netx
     from spikeproof.export.slayer import record
 

@@ -7,8 +7,8 @@ import torch
 
 from spikeproof.contract.errors import MissingDependencyError
 from spikeproof.lava_procs import compat
-from spikeproof.train import accelerate as module
-from spikeproof.train.accelerate import accelerate
+from spikeproof.train.slayer import accelerate as module
+from spikeproof.train.slayer.accelerate import accelerate
 
 pytest.importorskip("h5py")
 if compat.available().lava_dl is None:

@@ -7,11 +7,11 @@ import torch
 from spikeproof.contract.errors import FileFormatError, UnsupportedError
 from spikeproof.export.arithmetic import spiking
 from spikeproof.export.slayer import record
-from spikeproof.train import analyses
-from spikeproof.train.baselines import LSTM, Baseline
-from spikeproof.train.objectives import CLASSIFY
-from spikeproof.train.recipe import find
-from spikeproof.train.run import Run
+from spikeproof.train.analysis import analyses
+from spikeproof.train.runs.baselines import LSTM, Baseline
+from spikeproof.train.runs.objectives import CLASSIFY
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.runs.run import Run
 from spikeproof.train.sequence import SequenceModel
 from spikeproof.train.sequence.position import PositionOptions
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import InputError
-from spikeproof.train import celif
-from spikeproof.train.baselines import LSTM, Baseline
-from spikeproof.train.fit import fit
+from spikeproof.train.blocks import celif
 from spikeproof.train.neurons import EMBEDDINGS, NEURONS, FloatCELIF
 from spikeproof.train.neurons.fire import fire
-from spikeproof.train.recipe import find
-from spikeproof.train.run import Run
+from spikeproof.train.runs.baselines import LSTM, Baseline
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.runs.run import Run
 
 
 def count(module):

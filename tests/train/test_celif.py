@@ -7,13 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeproof.contract import celif as contract
-from spikeproof.contract import readout as rule
 from spikeproof.contract.errors import InputError, RecordError, UnsupportedError
+from spikeproof.contract.neurons import celif as contract
+from spikeproof.contract.neurons import readout as rule
 from spikeproof.export.slayer import record
-from spikeproof.train import celif
-from spikeproof.train.models import Classifier
-from spikeproof.train.readout import Readout
+from spikeproof.train.blocks import celif
+from spikeproof.train.blocks.readout import Readout
+from spikeproof.train.runs.models import Classifier
 
 
 def contract_registers(params, sums, te):

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.contract.cpg import Phase
 from spikeproof.contract.errors import RecordError, UnsupportedError
-from spikeproof.contract.oscillators import raster
+from spikeproof.contract.sources import raster
+from spikeproof.contract.sources.phase import Phase
 from spikeproof.export.slayer import blocks, record
 from spikeproof.lava_procs import compat
-from spikeproof.sim.verify import verify
-from spikeproof.train import celif, cpg
-from spikeproof.train.models import Classifier
-from spikeproof.train.readout import Readout
+from spikeproof.sim.verify.verify import verify
+from spikeproof.train import cpg
+from spikeproof.train.blocks import celif
+from spikeproof.train.blocks.readout import Readout
+from spikeproof.train.runs.models import Classifier
 
 
 @pytest.mark.parametrize("mode", ["phase", "coupled"])

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeproof.contract import cpg
 from spikeproof.contract.errors import InputError, UnsupportedError
-from spikeproof.train import cpg_certify, cpg_design
-from spikeproof.train.cpg_certify import certify, close_pairs
-from spikeproof.train.cpg_design import design, fewest, markdown, table
+from spikeproof.contract.sources import phase as cpg
+from spikeproof.train.cpg import certificates as cpg_certify
+from spikeproof.train.cpg import codes as cpg_design
+from spikeproof.train.cpg.certificates import certify, close_pairs
+from spikeproof.train.cpg.codes import design, fewest, markdown, table
 
 PAPER = cpg.Phase.from_paper(1)
 

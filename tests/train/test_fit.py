@@ -13,13 +13,13 @@ import torch
 
 from spikeproof.contract.errors import FileFormatError, InputError
 from spikeproof.export import netx, slayer
-from spikeproof.train import checkpoint
-from spikeproof.train.batches import Batches
-from spikeproof.train.fit import fit
-from spikeproof.train.lock import locked
-from spikeproof.train.rates import evaluate
-from spikeproof.train.recipe import Recipe, find, names
-from spikeproof.train.run import Run
+from spikeproof.train.runs import checkpoint
+from spikeproof.train.runs.batches import Batches
+from spikeproof.train.runs.evaluate import evaluate
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.lock import locked
+from spikeproof.train.runs.recipe import Recipe, find, names
+from spikeproof.train.runs.run import Run
 
 SMALL = ["hidden=8,8", "epochs=4", "validation=0.1", "schedule=step", "step_epochs=1", "gradient_clip=1"]
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import InputError
-from spikeproof.train import data, tasks
-from spikeproof.train.objectives import FORECAST, forecast, relative_errors
-from spikeproof.train.rates import evaluate
-from spikeproof.train.recipe import find
-from spikeproof.train.tasks import Options
+from spikeproof.train import tasks
+from spikeproof.train.runs.evaluate import evaluate
+from spikeproof.train.runs.objectives import FORECAST, forecast, relative_errors
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.tasks import Options, data
 
 
 def rows_of(count, variables, seed=0):

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.contract import celif as celif_contract
-from spikeproof.contract import cuba as cuba_contract
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.fixed import DECAY_ONE, STATE_MAX
-from spikeproof.train import celif, synapse
+from spikeproof.contract.neurons import celif as celif_contract
+from spikeproof.contract.neurons import cuba as cuba_contract
+from spikeproof.train.blocks import celif, synapse
+from spikeproof.train.blocks.readout import Readout
 from spikeproof.train.kernels import cpu, cuba, reference, select, threads
-from spikeproof.train.models import Classifier
-from spikeproof.train.readout import Readout
+from spikeproof.train.runs.models import Classifier
 
 SHAPES = [(1, 1, 1), (3, 7, 2), (1, 88, 784), (3, 513, 40), (1, 513, 2), (3, 1, 784), (17, 7, 12)]
 """Batch, neurons, steps. 17 samples make parts of unequal size."""
@@ -350,7 +350,7 @@ def test_without_numba_the_reference_runs_and_says_so_once(monkeypatch):
 
 
 def test_importing_the_blocks_does_not_load_numba():
-    code = "import sys, spikeproof.train.celif; print('numba' in sys.modules)"
+    code = "import sys, spikeproof.train.blocks.celif; print('numba' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 

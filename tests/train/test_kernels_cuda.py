@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from spikeproof.train import celif
+from spikeproof.train.blocks import celif
 from spikeproof.train.kernels import cuba, reference, select
-from spikeproof.train.models import Classifier
+from spikeproof.train.runs.models import Classifier
 
 pytestmark = [
     pytest.mark.gpu,

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikeproof.contract.alif import ALIF
-from spikeproof.contract.cuba import CUBA
 from spikeproof.contract.errors import FileFormatError, InputError
+from spikeproof.contract.neurons.alif import ALIF
+from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.export.slayer import record
 from spikeproof.sim import engine
-from spikeproof.sim.forecasts import numbers
-from spikeproof.train.models import Classifier
-from spikeproof.train.restore import restore
-from spikeproof.train.run import Run
+from spikeproof.sim.verify.forecasts import numbers
+from spikeproof.train.runs.models import Classifier
+from spikeproof.train.runs.restore import restore
+from spikeproof.train.runs.run import Run
 
 FOLDERS = sorted((Path(__file__).resolve().parents[2] / "examples" / "pretrained").iterdir())
 

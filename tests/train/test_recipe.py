@@ -6,8 +6,8 @@ import torch
 
 from spikeproof.contract.errors import InputError
 from spikeproof.export import memory
-from spikeproof.train.fit import fit
-from spikeproof.train.recipe import Recipe, find, names
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.recipe import Recipe, find, names
 from spikeproof.train.tasks import Options, Split, Task, adding, copy
 from spikeproof.train.tasks.task import hold_out
 

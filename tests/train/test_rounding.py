@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.train import rounding
+from spikeproof.train.blocks import rounding
 
 
 @pytest.mark.parametrize("small", [0, 2**20])  # torch's way and NumPy's

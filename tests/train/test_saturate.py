@@ -17,7 +17,7 @@ from spikeproof.export.slayer.registers import variables
 from spikeproof.export.slayer.synapses import forward
 from spikeproof.lava_procs import compat
 from spikeproof.sim import reference
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.verify import verify
 
 compat.apply()
 slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")

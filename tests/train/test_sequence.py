@@ -7,15 +7,16 @@ import pytest
 import safetensors.torch
 import torch
 
-from spikeproof.contract.cpg import position as index_of
 from spikeproof.contract.errors import InputError, UnsupportedError
-from spikeproof.train import analysis_figures, cpg
-from spikeproof.train.fit import fit
+from spikeproof.contract.sources.phase import position as index_of
+from spikeproof.train import cpg
+from spikeproof.train.analysis import figures as analysis_figures
 from spikeproof.train.kernels import select
 from spikeproof.train.neurons import LIF
 from spikeproof.train.neurons.fire import fire
-from spikeproof.train.objectives import REGRESS
-from spikeproof.train.recipe import Recipe, find
+from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.objectives import REGRESS
+from spikeproof.train.runs.recipe import Recipe, find
 from spikeproof.train.sequence import BODIES, SequenceModel
 from spikeproof.train.sequence.gru import GRULayer
 from spikeproof.train.sequence.layer import Neurons, taps

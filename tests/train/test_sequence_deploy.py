@@ -10,8 +10,8 @@ from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx, slayer
 from spikeproof.export.lint.check import lint
 from spikeproof.sim import engine
-from spikeproof.sim.forecasts import numbers
-from spikeproof.sim.verify import verify
+from spikeproof.sim.verify.forecasts import numbers
+from spikeproof.sim.verify.verify import verify
 from spikeproof.train.sequence import SequenceModel
 from spikeproof.train.sequence.deploy import deploy, inputs, refusals
 from spikeproof.train.sequence.layer import Layer
@@ -115,7 +115,7 @@ def test_parts_that_no_record_can_hold_are_named():
 def test_the_linter_and_the_exporter_take_whole_models(tmp_path):
     (error,) = lint(model("spikformer"))
     assert (error.severity, error.rule, error.where) == ("error", "refused", "body.0.attention and 1 more")
-    assert "synapses multiply spikes with weights" in str(error) and "model = spike-rnn or spike-tcn" in error.mend
+    assert "synapses multiply spikes with weights" in str(error) and "model = spike-rnn or spike-tcn" in error.fix
     module = model("spike-tcn")
     assert all(found.severity != "error" and found.rule != "training-only" for found in lint(module))
     assert slayer.export_netx(module, tmp_path / "tcn.net") == deploy(module) == netx.load(tmp_path / "tcn.net")

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import InputError
-from spikeproof.sim.verify import verify
-from spikeproof.train import data, tasks
-from spikeproof.train.data import DataFile
-from spikeproof.train.objectives import LABEL, REGRESS, REPEAT, UNLABELLED
-from spikeproof.train.rates import evaluate
-from spikeproof.train.recipe import find
-from spikeproof.train.tasks import Options
+from spikeproof.sim.verify.verify import verify
+from spikeproof.train import tasks
+from spikeproof.train.runs.evaluate import evaluate
+from spikeproof.train.runs.objectives import LABEL, REGRESS, REPEAT, UNLABELLED
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.tasks import Options, data
+from spikeproof.train.tasks.data import DataFile
 
 
 def load(name, validation=0.0, seed=0, length=100):

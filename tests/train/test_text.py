@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from spikeproof.contract.errors import InputError
-from spikeproof.train import data, tasks
-from spikeproof.train.recipe import find
-from spikeproof.train.tasks import Options, cifar10, text
+from spikeproof.train import tasks
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.tasks import Options, cifar10, data, text
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ def kernels(device: torch.device) -> ModuleType:
             _warned.add(library)
             warnings.warn(
                 f"{library} is not installed, so spiking layers on {device.type} run as eager PyTorch loops, many "
-                f"times slower with the same results. To mend: {cure}; or set {VARIABLE}=reference to accept it.",
+                f"times slower with the same results. To fix: {cure}; or set {VARIABLE}=reference to accept it.",
                 stacklevel=3,
             )
         return reference

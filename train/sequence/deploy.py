@@ -15,13 +15,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ...contract import readout
-from ...contract.conv import Conv
-from ...contract.cuba import CUBA
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, DECAY_ONE, WEIGHT_MAX, WEIGHT_STEP
 from ...contract.net import Input, Layer, Net
-from ...contract.synapse import Dense
+from ...contract.neurons import readout
+from ...contract.neurons.cuba import CUBA
+from ...contract.synapses.conv import Conv
+from ...contract.synapses.dense import Dense
 from . import layer as layers
 from .gru import GRULayer
 from .model import SequenceModel
@@ -38,7 +38,7 @@ _REASONS: tuple[tuple[type[nn.Module], str], ...] = (
     (GRULayer, "its gates multiply spikes with spikes, and its state runs along the sequence within one spike step"),
     (nn.Embedding, "padding is left out of the average that is read, and a read-out weighs all positions alike"),
 )
-MEND = (
+FIX = (
     "What can be exported is model = spike-rnn or spike-tcn with position = none, relative, cpg or cpg-designed on "
     "numbers; or spike-rnn with neuron = ce-lif, whose oscillators are part of the network"
 )
@@ -62,7 +62,7 @@ class Refusal(NamedTuple):
     """Its place in the model."""
     what: str
     why: str
-    mend: str = MEND
+    fix: str = FIX
 
     def __str__(self) -> str:
         return f"{self.what} ({self.where}): {self.why}"
@@ -93,7 +93,7 @@ def deploy(module: SequenceModel) -> Net:
         A part cannot be made of synapses and neurons; all such parts are named.
     """
     if found := refusals(module):
-        raise UnsupportedError(f"The model cannot be exported. {'; '.join(map(str, found))}. {MEND}.")
+        raise UnsupportedError(f"The model cannot be exported. {'; '.join(map(str, found))}. {FIX}.")
     length, width = module.length, module.readout.in_features
     first = module.first
     made = [_layer("first", _fold(first), first.synapse.in_features, length)]

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ...contract.cpg import Phase, spikes
 from ...contract.errors import InputError, UnsupportedError
-from ..cpg_design import design
+from ...contract.sources.phase import Phase, spikes
+from ..cpg.codes import design
 from .layer import Layer, taps
 
 POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed")

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
-from ..data import DataFile
+from .data import DataFile
 from .task import Options, Split, Task, hold_out
 
 _FILE = DataFile("images/cifar10_6k.npz", "1bb3db1ed5111efddd63d079f53a44907eb10fab4ea89a814e3f4c1ccc649e6e")

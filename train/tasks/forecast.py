@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
-from ..data import DataFile, find_one
-from ..objectives import forecast
+from ..runs.objectives import forecast
+from .data import DataFile, find_one
 from .task import Options, Split, Task
 
 Rows = npt.NDArray[np.float32]
@@ -70,9 +70,7 @@ def load(options: Options) -> Task:
     series = _SERIES[options.name]
     rows = series.read(find_one(*series.files))
     if rows.ndim != 2 or not np.isfinite(rows).all():
-        raise InputError(
-            f"{options.name}: its file does not hold a table of finite numbers. Mend it or fetch it again."
-        )
+        raise InputError(f"{options.name}: its file does not hold a table of finite numbers. Fix it or fetch it again.")
     window, horizon = options.window, options.horizon
     divide = _months if series.ratios is None else _shares
     parts = divide(len(rows), window, horizon, series.ratios)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ..data import DataFile
+from .data import DataFile
 from .task import Options, Split, Task, hold_out
 
 _FILE = DataFile("speech/fsdd.npz", "2430efaf02385f4f17d1e380946811136aba67be445c3d78ee4245f475a837c3")

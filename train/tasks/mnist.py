@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
-from ..data import DataFile
+from .data import DataFile
 from .task import Options, Split, Task, hold_out
 
 _SOURCE = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # the mirror that PyTorch keeps

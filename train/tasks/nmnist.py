@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ..data import DataFile
+from .data import DataFile
 from .task import Options, Split, Task, hold_out
 
 _FILE = DataFile("events/nmnist_small.npz", "6f283bf6f875c55aca0cddc9a4e403a0e656c8444af4d967667b8b8b5272ee82")

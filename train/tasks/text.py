@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..data import DataFile
+from .data import DataFile
 from .task import Options, Split, Task, hold_out
 
 LENGTH = 48

@@ -1,0 +1,7 @@
+"""The network record: its input, its layers and what holds them together."""
+
+from .input import Input
+from .layer import Layer, sent_exp
+from .net import SCHEMA_VERSION, Net
+
+__all__ = ["SCHEMA_VERSION", "Input", "Layer", "Net", "sent_exp"]

@@ -1,0 +1,89 @@
+"""What enters a network: how many channels, and what their values are as payloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, RecordError
+from ..fixed import as_whole
+from ..record import Record
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Input(Record):
+    """What enters the network, one vector of `num_channels` a time step.
+
+    Parameters
+    ----------
+    num_channels : int
+        Number of input channels.
+    bits : int
+        0 for unary spikes (values 0 and 1); else the size of a graded spike's payload, 1..23 bits and a sign.
+    exp : int
+        An analog value x travels as the payload ``round(x * 2**-exp)``, -23..0; 0 unless `bits` is set.
+    """
+
+    num_channels: int
+    bits: int = 0
+    exp: int = 0
+
+    def __post_init__(self) -> None:
+        self._set(
+            num_channels=as_whole("Input num_channels", self.num_channels, 1, 2**31 - 1),
+            bits=as_whole("Input bits", self.bits, 0, 23),
+            exp=as_whole("Input exp", self.exp, -23, 0),
+        )
+        if self.exp and not self.bits:
+            raise RecordError(f"Input exp = {self.exp} with bits = 0: unary spikes carry no payload. Set bits.")
+
+    @property
+    def max_payload(self) -> int:
+        """Largest magnitude of a payload."""
+        return 2**self.bits - 1 if self.bits else 1
+
+    def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
+        """Return the integer payloads of analog or spike input.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., num_channels, steps)
+            Values in SLAYER's units, images flattened. Read as float32, the precision that torch trains in, so that
+            torch and the simulations round the same number (half to even).
+
+        Returns
+        -------
+        ndarray of int32, shape of `x`
+            ``round(x * 2**-exp)``.
+
+        Raises
+        ------
+        InputError
+            The shape does not fit, a value is not finite, does not fit the payload, or is not 0 or 1 where
+            spikes are unary; the first such value is named.
+        """
+        values = np.asarray(x)
+        if values.dtype.kind not in "iufb":
+            raise InputError(f"Input has dtype {values.dtype}; expected numbers.")
+        if values.ndim < 2 or values.shape[-2] != self.num_channels:
+            raise InputError(f"Input has shape {values.shape}; expected (..., {self.num_channels} channels, steps).")
+        scaled = values.astype(np.float32) * np.float32(2.0**-self.exp)
+        payload = np.round(scaled)
+        low = -self.max_payload if self.bits else 0
+        ok = (payload >= low) & (payload <= self.max_payload) & (bool(self.bits) | (payload == scaled))
+        if not ok.all():
+            index = tuple(int(i) for i in np.argwhere(~ok)[0])
+            allowed = (
+                "it is not a number. Fix what made the input, or replace such values: np.nan_to_num(x)"
+                if np.isnan(values[index])
+                else f"payload round(x * 2**{-self.exp}) must lie in {low}..{self.max_payload}; rescale the input, or "
+                "build the first layer with more input_bits"
+                if self.bits
+                else "unary spikes must be 0 or 1. For graded values give the first layer input_exp, or a stock SLAYER "
+                "block input=Input(num_channels=..., bits=..., exp=...); multiply what Event.fill_tensor made by its "
+                "sampling_time"
+            )
+            raise InputError(f"Input{list(index)} = {values[index]}: {allowed}.")
+        return payload.astype(np.int32)

@@ -1,0 +1,123 @@
+"""One layer of a network: synapses, the neurons that they feed, and what delays or feeds back their spikes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import RecordError
+from ..fixed import ACCUMULATOR_SHIFT, as_whole
+from ..neurons import RULES, Neuron, max_payload
+from ..record import Record
+from ..sources import Oscillators
+from ..synapses.axon import Axon
+from ..synapses.conv import Conv
+from ..synapses.dense import Dense, Synapse
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer(Record):
+    """Synapses and the neurons that they feed.
+
+    Parameters
+    ----------
+    name : str
+        What reports call the layer: letters, digits, ``_ . -``, unique in its network.
+    synapse : Dense or Conv
+        The layer's synapses.
+    neuron : a record of `spikeproof.contract.neurons.RULES`
+        The layer's neurons, one a row of the weight matrix; or two, for neurons with complex input: the matrix is that
+        of the real parts on top of that of the imaginary parts.
+    scale : int
+        SLAYER's ``w_scale``, a power of two: this many weight units are 1.0.
+    cpg : Phase, Coupled or None
+        Oscillators whose spikes the layer sees beside its inputs: the last columns of the weight matrix are theirs.
+        They start anew with every sample.
+    axon : Axon or None
+        Delays of the layer's spikes on their way to the next layer, or out of the network.
+    feedback : Dense or None
+        Recurrent synapses: what they deliver in a step is made of the layer's spikes of the step before, which no axon
+        delays, and there is none in the first step of a sample.
+    """
+
+    name: str
+    synapse: Synapse
+    neuron: Neuron
+    scale: int = 64
+    cpg: Oscillators | None = None
+    axon: Axon | None = None
+    feedback: Dense | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise RecordError(f"Layer name {self.name!r}: use up to 64 letters, digits, '_', '.' and '-'.")
+        scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
+        if scale & (scale - 1):
+            raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")
+        if type(self.neuron) not in RULES:
+            raise RecordError(f"layer {self.name!r}: {type(self.neuron).__name__} is no kind of neuron.")
+        if self.synapse.num_neurons != self.num_sums:
+            raise RecordError(
+                f"layer {self.name!r}: synapses feed {self.synapse.num_neurons} neurons, but there are "
+                f"{self.num_neurons}{' with complex input, which take two each' * (self.num_sums > self.num_neurons)}."
+            )
+        if self.cpg is not None and isinstance(self.synapse, Conv):
+            raise RecordError(
+                f"layer {self.name!r}: a convolution has no channels for oscillators; use dense synapses."
+            )
+        if self.cpg is not None and self.num_inputs < 1:
+            raise RecordError(
+                f"layer {self.name!r}: synapses have {self.synapse.num_inputs} inputs for {self.cpg.num_neurons} CPG "
+                "channels and at least one input."
+            )
+        if self.axon is not None and (not RULES[type(self.neuron)].fires or self.axon.num_neurons != self.num_neurons):
+            raise RecordError(
+                f"layer {self.name!r}: its axon delays {self.axon.num_neurons} neurons, but {self.num_neurons} "
+                f"{'fire' if RULES[type(self.neuron)].fires else 'never fire'}."
+            )
+        around = (self.num_neurons, self.num_sums)
+        if self.feedback is not None and (self.feedback.num_inputs, self.feedback.num_neurons) != around:
+            raise RecordError(
+                f"layer {self.name!r}: feedback has shape {self.feedback.weight.shape} for {self.num_neurons} neurons."
+            )
+        if self.feedback is not None and max_payload(self.neuron) > 1:
+            raise RecordError(f"layer {self.name!r}: feedback carries unary spikes, and its neurons send graded ones.")
+        self._set(scale=scale)
+
+    @property
+    def lead(self) -> int:
+        """1 if the next layer's synapses take the first step of every delay of this layer's spikes, else 0."""
+        return int(self.axon is not None and self.axon.shortest >= 1)
+
+    @property
+    def num_inputs(self) -> int:
+        """Number of inputs, the CPG's channels not among them."""
+        return self.synapse.num_inputs - (self.cpg.num_neurons if self.cpg else 0)
+
+    @property
+    def num_neurons(self) -> int:
+        """Number of neurons."""
+        return self.neuron.num_neurons
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the neurons: (channels, rows, columns) behind a convolution, else (neurons,)."""
+        if not isinstance(self.synapse, Conv):
+            return (self.num_neurons,)
+        channels, rows, columns = self.synapse.out_shape
+        return channels // RULES[type(self.neuron)].sums, rows, columns
+
+    @property
+    def num_sums(self) -> int:
+        """Number of dendritic sums: one a neuron, or two for complex input."""
+        return self.num_neurons * RULES[type(self.neuron)].sums
+
+
+def sent_exp(layer: Layer) -> int:
+    """Return the power of two that a payload of 1 that a layer sends means in SLAYER's units.
+
+    A unary spike is 1.0. Graded spikes are in the units of SLAYER's states, ``1 / (64 * scale)``.
+    """
+    return 0 if max_payload(layer.neuron) == 1 else 1 - layer.scale.bit_length() - ACCUMULATOR_SHIFT

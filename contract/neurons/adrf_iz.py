@@ -1,0 +1,65 @@
+"""ADRF-IZ: the resonate-and-fire neuron that fires as RF-IZ does, with an adaptive threshold and a refractory.
+
+One step, in this order; ``real``, ``imag`` and ``r`` start at 0, ``theta`` at ``v_th_mant << 6``::
+
+    real, imag = rotate, see `spikeproof.contract.neurons.bases.resonator`
+    theta, r   = relax, see `spikeproof.contract.neurons.bases.adaptive`
+    s          = 1 if imag >= theta + r else 0
+
+- Fires while the imaginary part is at its threshold or above.
+- Order: rotation, threshold and refractory, comparison.
+- Reset: none; the spike raises ``r`` by twice the threshold it met, and ``theta`` by its step, from the next step on.
+- Graded, a spike carries ``imag``.
+
+Lava has no such process. In SLAYER ``adrf_iz.Neuron.forward`` always raises: it adds the refractory to the threshold,
+and passes the sum where its own ``spike`` takes the two. What its halves mean together, ``spike(*dynamics(input))``, is
+what the integers follow and what `spikeproof.lava_procs.compat` makes of ``forward``.
+
+References
+----------
+``lava.lib.dl.slayer.neuron.adrf_iz`` and ``.dynamics.adaptive_resonator``, the CPU forward of lava-dl 0.6.0, whose
+registers are 64 bits wide; here they saturate at 24.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..fixed import IntArray
+from .bases import adaptive, resonator
+from .bases.adaptive import AdaptiveResonator, AdaptiveResonatorState, reset
+
+__all__ = ["ADRFIZ", "reset", "step"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ADRFIZ(AdaptiveResonator):
+    """Integer parameters of an ADRF-IZ layer; a graded spike carries ``imag``."""
+
+
+def step(params: ADRFIZ, state: AdaptiveResonatorState, x: npt.ArrayLike) -> tuple[IntArray, AdaptiveResonatorState]:
+    """Advance an ADRF-IZ layer by one time step; the rule stands at the head of this module.
+
+    Parameters
+    ----------
+    params : ADRFIZ
+        Parameters of the layer of n neurons.
+    state : AdaptiveResonatorState
+        Registers after the previous step, or `reset`.
+    x : array_like of int, shape (..., 2 * n)
+        Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
+
+    Returns
+    -------
+    spikes : ndarray of int64, shape (..., n)
+        What a neuron that fired sends, 1 or its imaginary part; else 0.
+    state : AdaptiveResonatorState
+        Registers after this step.
+    """
+    real, imag = resonator.rotate(params, state.real, state.imag, x)
+    theta, r = adaptive.relax(params, state.theta, state.r, state.s)
+    s = (imag >= theta + r).astype(np.int64)
+    return s * imag if params.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)

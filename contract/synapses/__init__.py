@@ -1,0 +1,1 @@
+"""What carries payloads to neurons: weights, convolutions, and the delays of what neurons send."""

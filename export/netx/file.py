@@ -1,0 +1,184 @@
+"""Network records <-> NetX HDF5 files.
+
+Layout: root attributes ``spikeproof_schema``, ``spikeproof_version`` and ``steps``; group ``layer/0`` the input,
+``layer/1..`` the layers (see `spikeproof.export.netx.layers`); ``te``, once, the temporal encoding that all CE-LIF
+layers share: a dataset, the table, or a group, the matrix and the oscillators that drive it. A file without CE-LIF
+layers, CPG and read-out is one that stock ``lava.lib.dl.netx`` reads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ... import __version__
+from ...contract.errors import FileFormatError, RecordError
+from ...contract.net import SCHEMA_VERSION, Layer, Net
+from ...contract.sources.driven import Driven
+from ...contract.synapses.conv import Conv
+from ..files import replacing
+from ..members import attribute, member, names, numbers, opened, refuse_unknown, text
+from ..quoted import plain, quoted
+from . import layers, synapses
+
+T = TypeVar("T")
+
+_SCHEMA, _WRITER, _STEPS = "spikeproof_schema", "spikeproof_version", "steps"
+_NOTES = ("host_before", "host_after")
+
+
+def write(net: Net, path: str | os.PathLike[str]) -> None:
+    """Write a network record; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+    path : path-like
+        Where to; an existing file is replaced.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or cannot be written to.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs[_SCHEMA] = SCHEMA_VERSION
+        file.attrs[_WRITER] = __version__
+        file.attrs[_STEPS] = net.steps
+        for name in _NOTES:
+            if getattr(net, name):
+                file.attrs[name] = getattr(net, name)
+        layers.write_input(file.create_group("layer/0"), net.input, net.layers[0].synapse)
+        group, before = file["layer"], None
+        for layer in net.layers:
+            if isinstance(before, Conv) and not isinstance(layer.synapse, Conv):
+                synapses.write_flatten(group.create_group(str(len(group))), before)
+            layers.write(group.create_group(str(len(group))), layer)
+            before = layer.synapse
+        if isinstance(net.te, Driven):
+            file["te/matrix"] = net.te.matrix
+            layers.write_oscillators(file.create_group("te/cpg"), net.te.cpg)
+        elif net.te is not None:
+            file["te"] = net.te
+
+
+def load(path: str | os.PathLike[str]) -> Net:
+    """Read a network record from a file that `write` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Net
+        Equal to the record that was written.
+
+    Raises
+    ------
+    FileFormatError
+        The file is missing, empty, truncated, not HDF5, of another tool or schema version, or holds a value that
+        the contract refuses. The message names the file and the place in it.
+    """
+    with opened(path) as file:
+        return _read(file)
+
+
+def _read(file: h5py.File) -> Net:
+    if _SCHEMA not in file.attrs:
+        raise FileFormatError(
+            "not written by spikeproof (it has no schema version). Export the trained module with "
+            "spikeproof.export_netx to get a file that can be verified."
+        )
+    schema = _attribute(file, _SCHEMA)
+    if schema != SCHEMA_VERSION:
+        raise FileFormatError(
+            f"schema version {schema}, written by spikeproof {_writer(file)}; this is spikeproof {__version__}, which "
+            f"reads version {SCHEMA_VERSION}. Export the network again with this version."
+        )
+    unknown = sorted(set(names(file)) - {"layer", "te"})
+    if unknown:
+        raise FileFormatError(f"{plain(unknown[0])} is unknown here; known are layer and te.")
+    group = member(file, "layer", h5py.Group)
+    held = names(group)
+    ids = [str(i) for i in range(len(held))]
+    if held != sorted(ids) or len(ids) < 2:
+        raise FileFormatError(f"layer must hold the groups 0 (the input), 1, ...; it holds {quoted(held)}.")
+    read = [(name, _located(group, name, _read_layer)) for name in ids[1:]]
+    for i, (name, layer) in enumerate(read):
+        _check_flatten(name, layer, *(read[j][1] if 0 <= j < len(read) else None for j in (i - 1, i + 1)))
+    return Net(
+        input=_located(group, ids[0], layers.read_input),
+        layers=tuple(layer for _, layer in read if layer is not None),
+        steps=_attribute(file, _STEPS),
+        te=_read_encoding(file),
+        **{name: _note(file, name) for name in _NOTES},
+    )
+
+
+def _read_layer(handle: h5py.Group) -> Layer | None:
+    """Read a layer, or None where a group only says that images are flattened, which they are in a record."""
+    if text(handle, "type") == synapses.FLATTEN:
+        refuse_unknown(handle, {"type", "shape"})
+        return None
+    return layers.read(handle)
+
+
+def _check_flatten(name: str, layer: Layer | None, before: Layer | None, after: Layer | None) -> None:
+    """Refuse a file in which a flattening is missing or misplaced: stock NetX would run another network."""
+    flattens = isinstance(before, Layer) and isinstance(before.synapse, Conv)
+    if layer is None and (not flattens or after is None or isinstance(after.synapse, Conv)):
+        raise FileFormatError(f"layer/{name} flattens, but stands not between a convolution and a dense layer.")
+    if layer is not None and flattens and not isinstance(layer.synapse, Conv):
+        raise FileFormatError(f"layer/{name} follows a convolution without a flatten layer between them.")
+
+
+def _read_encoding(file: h5py.File) -> Driven | npt.NDArray[Any] | None:
+    if "te" not in file.keys():
+        return None
+    if isinstance(member(file, "te", h5py.HLObject), h5py.Dataset):
+        return numbers(file, "te")
+    try:
+        group = member(file, "te", h5py.Group)
+        refuse_unknown(group, {"matrix", "cpg"})
+        return Driven(matrix=numbers(group, "matrix"), cpg=layers.read_oscillators(member(group, "cpg", h5py.Group)))
+    except FileFormatError as error:
+        raise FileFormatError(f"te/{error}") from None
+
+
+def _located(group: h5py.Group, name: str, read: Callable[[h5py.Group], T]) -> T:
+    where = f"layer/{name}"
+    try:
+        return read(member(group, name, h5py.Group))
+    except FileFormatError as error:
+        raise FileFormatError(f"{where}/{error}") from None
+    except RecordError as error:
+        raise FileFormatError(f"{where}: {error}") from None
+
+
+def _note(file: h5py.File, name: str) -> str:
+    note = attribute(file, name)
+    if note is not None and not isinstance(note, str):
+        raise FileFormatError(f"the attribute {name} is no text.")
+    return note or ""
+
+
+def _writer(file: h5py.File) -> str:
+    try:
+        return plain(attribute(file, _WRITER) or "unknown")
+    except FileFormatError:
+        return "unknown"
+
+
+def _attribute(file: h5py.File, name: str) -> int:
+    value = np.asarray(attribute(file, name))
+    if value.shape != () or value.dtype.kind not in "iu":
+        raise FileFormatError(f"the attribute {name} is missing or not a whole number.")
+    return int(value)

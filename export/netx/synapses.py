@@ -1,0 +1,154 @@
+"""Synapses of a record <-> the datasets of a NetX layer group that hold them, by one table.
+
+Names, shapes and orders are NetX's: images are (channel, row, column), and so are pairs (rows, columns).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ...contract.errors import FileFormatError
+from ...contract.synapses.conv import Conv
+from ...contract.synapses.dense import Dense, Synapse
+from ..members import number, numbers, text, write_text
+from ..quoted import quoted
+
+FLATTEN = "flatten"
+"""Type of a group between a convolution and a dense layer: it tells stock NetX to put the neurons in our order."""
+
+
+class _Kind(NamedTuple):
+    record: type[Any]
+    fields: frozenset[str]
+    """Datasets beside ``type``."""
+    write: Callable[[h5py.Group, Any], None]
+    read: Callable[[h5py.Group], Synapse]
+
+
+def write(handle: h5py.Group, synapse: Synapse, sums: int, feedback: Dense | None) -> None:
+    """Write synapses, of `sums` sums a neuron, and the type of the layer into an HDF5 group that has neither."""
+    name = _TYPES[type(synapse)] + (_RECURRENT if feedback else "")
+    write_text(handle, "type", name)
+    handle["shape"] = np.array(out_shape(synapse, sums))
+    handle["weight"] = synapse.weight
+    if feedback is not None:
+        handle["weight_rec"] = feedback.weight
+    KINDS[name].write(handle, synapse)
+
+
+def read(handle: h5py.Group, sums: int) -> Synapse:
+    """Read the synapses that `write` wrote, of `sums` sums a neuron.
+
+    Raises
+    ------
+    FileFormatError
+        The type is unknown, something is missing or of the wrong kind, or the stated shape is not that of the weights.
+    """
+    synapse = KINDS[kind(handle)].read(handle)
+    stated = tuple(np.atleast_1d(numbers(handle, "shape")).tolist())
+    shape = out_shape(synapse, sums)
+    if stated != shape:
+        raise FileFormatError(f"shape is {quoted(stated)}, but the weights make it {quoted(shape)}.")
+    return synapse
+
+
+def write_flatten(handle: h5py.Group, before: Conv) -> None:
+    """Write the group that stands between a convolution and a dense layer."""
+    write_text(handle, "type", FLATTEN)
+    handle["shape"] = np.array([before.num_neurons])
+
+
+def read_feedback(handle: h5py.Group) -> Dense | None:
+    """Read the recurrent synapses of a layer that has such."""
+    return Dense(weight=numbers(handle, "weight_rec")) if kind(handle).endswith(_RECURRENT) else None
+
+
+def kind(handle: h5py.Group) -> str:
+    """Return the type of a layer group, one of `KINDS`; raises as `read` does."""
+    name = text(handle, "type")
+    if name not in KINDS:
+        raise FileFormatError(f"type is {quoted(name)}; this version reads layers of type {', '.join(KINDS)}.")
+    return name
+
+
+def out_shape(synapse: Synapse, sums: int) -> tuple[int, ...]:
+    """Return the shape of neurons of `sums` sums each: (neurons,), or (channels, rows, columns) of a convolution."""
+    channels, *image = synapse.out_shape if isinstance(synapse, Conv) else (synapse.num_neurons,)
+    return channels // sums, *image
+
+
+def per_channel(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return values of neurons as NetX keeps them: one that all share, one a channel, or one a neuron."""
+    if (values == values.flat[0]).all():
+        return np.asarray(values.flat[0])
+    of_channels = values.reshape(shape[0], -1)
+    return of_channels[:, 0] if (of_channels == of_channels[:, :1]).all() else values
+
+
+def per_neuron(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return what `per_channel` made of values, as one value or one a neuron."""
+    return np.repeat(values, math.prod(shape[1:])) if values.shape == shape[:1] else values
+
+
+def _write_dense(handle: h5py.Group, synapse: Dense) -> None:
+    handle["inFeatures"] = synapse.num_inputs
+    handle["outFeatures"] = synapse.num_neurons
+
+
+def _read_dense(handle: h5py.Group) -> Dense:
+    synapse = Dense(weight=numbers(handle, "weight"))
+    stated = (number(handle, "outFeatures"), number(handle, "inFeatures"))
+    if stated != synapse.weight.shape:
+        raise FileFormatError(
+            f"weight has shape {synapse.weight.shape}, but outFeatures, inFeatures say {quoted(stated)}."
+        )
+    return synapse
+
+
+_CONV = {"stride": "stride", "padding": "padding", "dilation": "dilation", "groups": "groups", "in_shape": "inShape"}
+"""Field of the record -> dataset. NetX infers the shape of the input, which takes the layers before."""
+
+
+def _write_conv(handle: h5py.Group, synapse: Conv) -> None:
+    handle["inChannels"] = synapse.in_shape[0]
+    handle["outChannels"] = synapse.out_shape[0]
+    handle["kernelSize"] = np.array(synapse.kernel)
+    for field, name in _CONV.items():
+        handle[name] = np.array(getattr(synapse, field))
+
+
+def _read_conv(handle: h5py.Group) -> Conv:
+    values: dict[str, Any] = {field: numbers(handle, name) for field, name in _CONV.items()}
+    synapse = Conv(weight=numbers(handle, "weight"), **values)
+    stated = (
+        number(handle, "outChannels"),
+        number(handle, "inChannels") // synapse.groups,
+        *np.atleast_1d(numbers(handle, "kernelSize")).tolist(),
+    )
+    if stated != synapse.weight.shape:
+        raise FileFormatError(
+            f"weight has shape {synapse.weight.shape}, but outChannels, inChannels, groups, kernelSize say "
+            f"{quoted(stated)}."
+        )
+    return synapse
+
+
+_DENSE = frozenset({"shape", "weight", "inFeatures", "outFeatures"})
+_CONVOLUTION = frozenset({"shape", "weight", "inChannels", "outChannels", "kernelSize", *_CONV.values()})
+_RECURRENT = "_rec"
+
+KINDS = {
+    "dense": _Kind(Dense, _DENSE, _write_dense, _read_dense),
+    "conv": _Kind(Conv, _CONVOLUTION, _write_conv, _read_conv),
+    "dense_rec": _Kind(Dense, _DENSE | {"weight_rec"}, _write_dense, _read_dense),
+    "conv_rec": _Kind(Conv, _CONVOLUTION | {"weight_rec"}, _write_conv, _read_conv),
+}
+"""Type of a layer in a file -> the kind of its synapses. Stock NetX has no recurrent convolution."""
+
+_TYPES: dict[type[Any], str] = {Dense: "dense", Conv: "conv"}

@@ -1,0 +1,1 @@
+"""Records <-> NIR files, and the NIR graphs of other tools."""

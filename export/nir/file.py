@@ -1,0 +1,132 @@
+"""Reading NIR files: our own, which give the identical record, and those of other tools, which are quantised.
+
+A file is read member by member before anything is made of it: no links, no data in other files, no more than a bounded
+number of values. A file of ours whose nodes were changed is refused, since its nodes and its integers would mean two
+networks.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ... import __version__
+from ...contract.errors import FileFormatError
+from ...contract.net import SCHEMA_VERSION, Net
+from ..members import content, member, names, opened, regular
+from ..packing import unpack
+from ..quoted import plain, quoted
+from .foreign import Imported, quantise
+from .graph import OURS, graph, library
+
+_DEPTH = 12
+
+Tree = dict[str, Any]
+
+
+def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
+    """Read a network record from a NIR file: one of ours, or another tool's, quantised as `read` says.
+
+    Raises
+    ------
+    FileFormatError
+        The file cannot be read, was changed, or holds a value that the contract refuses.
+    UnsupportedError
+        Another tool's graph holds something that cannot be run exactly; its node is named.
+    MissingDependencyError
+        The package nir is not installed.
+    """
+    found = read(path, steps=steps)
+    return found.net if isinstance(found, Imported) else found
+
+
+def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | None = None) -> Net | Imported:
+    """Read a NIR file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    dt : float, optional
+        Seconds of a time step, for another tool's graph. Default: 1e-4, as snnTorch and SpikingJelly export.
+    steps : int, optional
+        Sample period for another tool's graph, which has none; default 100.
+
+    Returns
+    -------
+    Net or Imported
+        The record of a file that `spikeproof.export.nir.graph.write` wrote, or what became of another tool's graph.
+    """
+    regular(Path(path))
+    library()
+    with opened(path, "NIR") as file:
+        tree = _tree(member(file, "node", h5py.Group), "node")
+        metadata = tree.get("metadata")
+        if isinstance(metadata, dict) and OURS in metadata:
+            return _own(tree)
+        return quantise(tree, dt=dt, steps=steps or 100)
+
+
+def _own(tree: Tree) -> Net:
+    own = tree["metadata"][OURS]
+    if not isinstance(own, dict) or "schema" not in own or "net" not in own:
+        raise FileFormatError(f"metadata/{OURS} holds no record.")
+    if not np.array_equal(own["schema"], SCHEMA_VERSION):
+        raise FileFormatError(
+            f"schema version {quoted(own['schema'])}, written by spikeproof {plain(own.get('version', 'unknown'))}; "
+            f"this is spikeproof {__version__}, which reads version {SCHEMA_VERSION}. Export the network again with "
+            "this version."
+        )
+    net = unpack(own["net"], f"metadata/{OURS}/net")
+    if not isinstance(net, Net):
+        raise FileFormatError(f"metadata/{OURS}/net is no network.")
+    expected = graph(net).to_dict()
+    expected["metadata"][OURS]["version"] = own.get("version")
+    difference = _difference(_plain(expected), tree, "node")
+    if difference:
+        raise FileFormatError(
+            f"{plain(difference)} is not what the integers in its metadata say. The file was changed after it was "
+            f"written: export the network again, or remove metadata/{OURS} to have the nodes quantised anew."
+        )
+    return net
+
+
+def _tree(group: h5py.Group, where: str, depth: int = 0) -> Tree:
+    """Return a group as a tree."""
+    if depth > _DEPTH:
+        raise FileFormatError(f"{plain(where)}: groups are nested more than {_DEPTH} deep.")
+    found: Tree = {}
+    for name in names(group):
+        try:
+            held = content(group, name)
+        except FileFormatError as error:
+            raise FileFormatError(f"{plain(where)}/{error}") from None
+        found[name] = _tree(held, f"{where}/{name}", depth + 1) if isinstance(held, h5py.Group) else held
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return a tree as it comes back from a file."""
+    if isinstance(value, dict):
+        return {str(key): _plain(of) for key, of in value.items() if not (key == "metadata" and not of)}
+    if isinstance(value, list) and all(isinstance(item, tuple) for item in value):
+        return [list(item) for item in value]
+    return value if isinstance(value, str) else np.asarray(value)
+
+
+def _difference(expected: Any, found: Any, where: str) -> str:
+    """Return the path of the first difference between two trees, or an empty string."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for name in [*expected, *(name for name in found if name not in expected)]:
+            if name not in expected or name not in found:
+                return f"{where}/{name}"
+            if difference := _difference(expected[name], found[name], f"{where}/{name}"):
+                return difference
+        return ""
+    if isinstance(expected, np.ndarray) and isinstance(found, np.ndarray):
+        return "" if np.array_equal(expected, found) else where
+    return "" if type(expected) is type(found) and expected == found else where

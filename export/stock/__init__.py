@@ -1,0 +1,5 @@
+"""Network files that stock lava-dl wrote."""
+
+from .file import is_stock, load, read, refusals
+
+__all__ = ["is_stock", "load", "read", "refusals"]

@@ -1,0 +1,1 @@
+"""Where and why two traces of one network differ."""

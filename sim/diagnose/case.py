@@ -1,0 +1,122 @@
+"""What is known of a layer that went wrong, and what a cause of it is.
+
+A fault is a function of a `Case` that yields a `Cause` for every way of having it that, run again on the layer's good
+inputs, gives what the layer computed: all registers of all neurons in all samples at every step, equal integers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...contract.net import Layer, Net
+from .. import reference
+
+Variables = Mapping[str, npt.NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A fault that reproduces what a layer computed."""
+
+    name: str
+    """The fault's name, "changed weight" say."""
+    words: str
+    """Which one it is."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer that did not compute what its record says.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+    index : int
+        Which of its layers.
+    payload : ndarray of int32, shape (samples, inputs, steps)
+        What it received: good inputs, in its own local time.
+    found : mapping of variable to ndarray of int32, shape (samples, neurons, steps)
+        What it computed.
+    where : (sample, step, neuron)
+        The first place that is wrong.
+    begins : bool
+        Whether the first of the samples is the first that was run at all.
+    """
+
+    net: Net
+    index: int
+    payload: npt.NDArray[np.int32]
+    found: Variables
+    where: tuple[int, int, int]
+    begins: bool = True
+
+    @property
+    def layer(self) -> Layer:
+        """The layer's record."""
+        return self.net.layers[self.index]
+
+    @property
+    def steps(self) -> int:
+        """Steps of a sample."""
+        return int(self.payload.shape[2])
+
+    @cached_property
+    def inputs(self) -> npt.NDArray[Any]:
+        """What arrives at the layer's synapses, its oscillators' spikes among it."""
+        return reference.arriving(self.net, self.index, self.payload)
+
+    @cached_property
+    def sums(self) -> npt.NDArray[np.int64]:
+        """The layer's dendritic sums, shape (steps, samples, neurons)."""
+        return reference.sums(self.net, self.index, self.payload)
+
+    @cached_property
+    def te(self) -> npt.NDArray[Any] | None:
+        """The layer's temporal encoding, shape (steps, neurons)."""
+        return reference.encoding(self.net, self.index, self.steps)
+
+    @cached_property
+    def expected(self) -> Variables:
+        """What the layer should have computed."""
+        return reference.scan(self.layer.neuron, self.sums, self.te, feedback=self.layer.feedback)
+
+    def up_to_the_first(self) -> Case:
+        """Return the case of the samples up to the one that is wrong first."""
+        last = self.where[0] + 1
+        found = {key: array[:last] for key, array in self.found.items()}
+        return replace(self, payload=self.payload[:last], found=found)
+
+    def reproduced_by(self, trace: Variables, found: Variables | None = None) -> bool:
+        """Whether a trace is that of the layer, every integer of it."""
+        found = self.found if found is None else found
+        return all(np.array_equal(trace[key], array) for key, array in found.items())
+
+    def copies(self, **changes: Any) -> tuple[Any, npt.NDArray[Any] | None]:
+        """Return parameters and encoding of a layer of copies of the neuron that differs, one a value of `changes`."""
+        neuron, params = self.where[2], self.layer.neuron
+        count = len(next(iter(changes.values())))
+        values: dict[str, Any] = {
+            field.name: np.full(count, array[neuron])
+            for field in dataclasses.fields(params)
+            if isinstance(array := getattr(params, field.name), np.ndarray)
+        }
+        known = {key: value for key, value in changes.items() if hasattr(params, key)}
+        te = None if self.te is None else np.repeat(self.te[:, neuron : neuron + 1], count, axis=1)
+        return replace(params, num_neurons=count, **values | known), te
+
+    def matching(self, trace: Variables) -> npt.NDArray[np.int64]:
+        """Return which copies, run on the sample that differs, computed what the neuron that differs did there."""
+        sample, _, neuron = self.where
+        same = [(trace[key][0] == array[sample, neuron]).all(-1) for key, array in self.found.items()]
+        return np.flatnonzero(np.logical_and.reduce(same))
+
+
+Fault = Callable[[Case], Iterator[Cause]]

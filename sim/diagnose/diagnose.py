@@ -1,0 +1,203 @@
+"""Says why two traces differ: what both sides held around the first mismatch, and the cause if it is a known one.
+
+All layers before the first one that differs are equal on both sides, so its inputs are known to be good. On these, the
+contract's rules say which side departs from the record, and `FAULTS` what made it depart: a cause is
+named only if the layer, run again with that fault, gives every register of the departing side at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...contract.net import Net
+from ..compare import Mismatch
+from ..trace import SPIKES, Trace
+from . import timing, values
+from .case import Case, Cause, Fault
+
+FAULTS: tuple[Fault, ...] = (
+    values.floating_point,
+    values.clipped_weight,
+    values.changed_weight,
+    values.changed_decay,
+    values.changed_bias,
+    values.changed_threshold,
+    timing.shifted_encoding,
+    timing.early_bias,
+    timing.reset_offset,
+    timing.shifted_clock,
+    timing.changed_delay,
+    timing.shifted_input,
+    timing.lag,
+)
+"""The known faults, in the order in which they are tried; all are."""
+
+_BEFORE, _AFTER = 3, 2
+_SAMPLES = 32
+"""A cause must reproduce this many samples, from the one before the mismatch on, or all if there are fewer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What is known about a mismatch.
+
+    Parameters
+    ----------
+    backends : (str, str)
+        The two sides.
+    layer, sample, step, neuron
+        Where they first differ.
+    around : tuple of (step, values of the first side, values of the second side)
+        Variables of that neuron in the steps around it.
+    departs : str
+        The side that does not follow the contract's rules for this record on the inputs that the layer had; ``"both"``
+        if neither does.
+    causes : tuple of Cause
+        Known faults that reproduce that side exactly. Empty if there is none; several cannot be told apart.
+    samples : int
+        Over how many samples they reproduce it.
+    """
+
+    backends: tuple[str, str]
+    layer: str
+    sample: int
+    step: int
+    neuron: int
+    around: tuple[tuple[int, Mapping[str, int], Mapping[str, int]], ...]
+    departs: str
+    causes: tuple[Cause, ...]
+    samples: int
+
+    def __str__(self) -> str:
+        return "\n".join([*self._table(), self.conclusion])
+
+    @property
+    def conclusion(self) -> str:
+        """The cause in a sentence, or that it is unknown."""
+        place = f"layer {self.layer!r}"
+        if self.departs == "both":
+            where = f"neither side follows the contract's rules in {place}"
+        else:
+            where = f"{self.departs} departs from the record in {place}"
+        if not self.causes:
+            return f"cause unknown: {where}, and no known fault reproduces it"
+        proof = f"this reproduces {self.departs} exactly in all registers of {place} over {_count(self.samples)}"
+        words = [f"{cause.name}: {cause.words}" for cause in self.causes]
+        if len(words) == 1:
+            return f"cause: {words[0]}; {proof}"
+        return "cause: one of\n" + "\n".join(f"  {one}" for one in words) + f"\n  each of which {proof[5:]}"
+
+    def _table(self) -> list[str]:
+        rows = [["step", *(f"{name} {key}" for name, of in self._sides(0) for key in of)]]
+        for i, (step, *_) in enumerate(self.around):
+            mark = ">" if step == self.step else " "
+            rows.append([f"{mark} {step}", *(str(value) for _, of in self._sides(i) for value in of.values())])
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+    def _sides(self, i: int) -> list[tuple[str, Mapping[str, int]]]:
+        return list(zip(self.backends, self.around[i][1:], strict=True))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the diagnosis as plain values for JSON."""
+        return {
+            **{key: getattr(self, key) for key in ("layer", "sample", "step", "neuron", "departs", "samples")},
+            "backends": list(self.backends),
+            "around": [{"step": step, "sides": [dict(a), dict(b)]} for step, a, b in self.around],
+            "causes": [asdict(cause) for cause in self.causes],
+            "conclusion": self.conclusion,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Diagnosis:
+        """Return the diagnosis that `as_dict` wrote."""
+        kept = {key: value for key, value in plain.items() if key != "conclusion"}
+        kept |= {
+            "backends": tuple(plain["backends"]),
+            "around": tuple((row["step"], *row["sides"]) for row in plain["around"]),
+            "causes": tuple(Cause(**cause) for cause in plain["causes"]),
+        }
+        return cls(**kept)
+
+    def renamed(self, sample: int) -> Diagnosis:
+        """Return the diagnosis with the sample called otherwise."""
+        return replace(self, sample=sample)
+
+
+def diagnose(
+    net: Net,
+    payload: npt.NDArray[np.int32],
+    a: Trace,
+    b: Trace,
+    first: Mismatch,
+    *,
+    trained: Net | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Diagnosis:
+    """Find out why two traces differ.
+
+    Parameters
+    ----------
+    net : Net
+        The record that was simulated.
+    payload : ndarray of int32, shape (samples, channels, steps)
+        The input of the samples that were traced.
+    a, b : Trace
+        Two traces of them.
+    first : Mismatch
+        Where they first differ, as `spikeproof.sim.compare.compare` says.
+    trained : Net, optional
+        The record that the first side ran, if it was not `net`.
+    progress : callable, optional
+        Called with (what runs, known faults tried, in all).
+
+    Returns
+    -------
+    Diagnosis
+    """
+    index = next(i for i, layer in enumerate(net.layers) if layer.name == first.layer)
+    good = payload if index == 0 else a.layers[net.layers[index - 1].name][SPIKES]
+    begin = max(0, first.sample - 1)
+    window = slice(begin, begin + _SAMPLES)
+    sides = [{key: array[window] for key, array in trace.layers[first.layer].items()} for trace in (a, b)]
+    case = Case(net, index, good[window], sides[1], (first.sample - begin, first.step, first.neuron), begin == 0)
+    follows = [case.reproduced_by(case.expected, side) for side in sides]
+    departs = "both" if not any(follows) else b.backend if follows[0] else a.backend
+    causes: list[Cause] = []
+    if follows[1]:
+        case = replace(case, found=sides[0])
+        causes = list(values.altered_record(case, trained)) if trained is not None else []
+    one_sum_each = case.layer.num_sums == case.layer.num_neurons  # the faults know no complex neurons
+    if not causes and departs != "both" and one_sum_each:
+        head = case.up_to_the_first()
+        # In a recurrent layer a fault changes the sums that follow it, which the tests take as given.
+        for tried, fault in enumerate(FAULTS if case.layer.feedback is None else (), start=1):
+            if any(fault(head)):  # the other samples cost time
+                causes += fault(case)
+            if progress is not None:
+                progress("known faults", tried, len(FAULTS))
+    steps = range(max(0, first.step - _BEFORE), min(payload.shape[2], first.step + _AFTER + 1))
+
+    def registers(trace: Trace, t: int) -> dict[str, int]:
+        return {key: int(array[first.sample, first.neuron, t]) for key, array in trace.layers[first.layer].items()}
+
+    return Diagnosis(
+        backends=(a.backend, b.backend),
+        layer=first.layer,
+        sample=first.sample,
+        step=first.step,
+        neuron=first.neuron,
+        around=tuple((t, registers(a, t), registers(b, t)) for t in steps),
+        departs=departs,
+        causes=tuple(causes),
+        samples=len(case.payload),
+    )
+
+
+def _count(samples: int) -> str:
+    return "1 sample" if samples == 1 else f"{samples} samples"

@@ -1,0 +1,1 @@
+"""The Lava backend and the child process that it watches."""

@@ -1,0 +1,1 @@
+"""Reports as HTML pages: of a comparison, and of a placement on cores."""

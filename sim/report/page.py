@@ -1,0 +1,204 @@
+"""The parity report: one self-contained HTML page for people and a JSON file for machines, made from a verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ... import __version__
+from ...export.describe import describe
+from ...export.files import replacing
+from ...export.lint.check import lint
+from ..compare import compare
+from ..trace import without_registers
+from ..verify.forecasts import Forecasts
+from ..verify.forecasts import plain as plain_figures
+from ..verify.gaps import FLOAT, FloatGap
+from ..verify.verdict import Verdict
+from . import figures
+
+_MAX_CLASSES = 40
+"""A confusion matrix of more classes is left to the JSON file."""
+_VERSIONS = ("numpy", "numba", "torch", "lava-nc", "lava-dl", "h5py")
+
+
+class Labels(NamedTuple):
+    """What the samples of a verdict are, for the accuracy table."""
+
+    y: npt.NDArray[np.int64]
+    """True classes, shape (samples,)."""
+    test_accuracy: float | None = None
+    """Accuracy of the trained module over its whole test part."""
+    test_samples: int | None = None
+
+
+class Right(NamedTuple):
+    """How a backend did on the samples that it ran."""
+
+    right: int
+    """Samples classified right."""
+    same: int
+    """Samples classified as by the first backend."""
+    total: int
+    """Samples in all."""
+
+
+def accuracies(verdict: Verdict, labels: Labels) -> dict[str, Right]:
+    """Return for each backend how many of its samples it classified right, and how many as the first backend did."""
+    first = next(iter(verdict.answers.values()))
+    predicted = dict(zip(first.samples.tolist(), first.predictions.tolist(), strict=True))
+    found = {}
+    for name, answers in verdict.answers.items():
+        same = np.array([predicted[sample] for sample in answers.samples.tolist()]) == answers.predictions
+        right = labels.y[answers.samples] == answers.predictions
+        found[name] = Right(int(right.sum()), int(same.sum()), len(right))
+    return found
+
+
+def float_accuracy(verdict: Verdict, labels: Labels) -> Right | None:
+    """Return how the float twin did on the samples of the first backend; None if there is no twin."""
+    gap = verdict.float_gap
+    if not isinstance(gap, FloatGap):
+        return None
+    samples = next(iter(verdict.answers.values())).samples
+    return Right(int((labels.y[samples] == gap.predictions).sum()), gap.same_class, len(samples))
+
+
+def confusion(verdict: Verdict, labels: Labels) -> npt.NDArray[np.int64]:
+    """Return how often the first backend took a class (column) for a true one (row), shape (classes, classes)."""
+    answers = next(iter(verdict.answers.values()))
+    true = labels.y[answers.samples]
+    classes = max(answers.output.shape[1], int(true.max()) + 1)
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (true, answers.predictions), 1)
+    return counts
+
+
+def write(
+    verdict: Verdict,
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    labels: Labels | None = None,
+    forecasts: Mapping[str, Forecasts] | None = None,
+    float_figures: Mapping[str, float] | None = None,
+    net_path: str | os.PathLike[str] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the report and, beside it, the same for machines; each file appears whole or not at all.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        With its traces.
+    path : path-like
+        Where to; the JSON file has the same name with the ending ``.json``.
+    title : str
+        Heading of the page.
+    labels : Labels, optional
+        True classes, for the accuracies.
+    forecasts : mapping of backend to Forecasts, optional
+        What answers that are numbers are worth.
+    float_figures : mapping, optional
+        The same of the float twin.
+    net_path : path-like, optional
+        The network file, for its SHA-256.
+    facts : mapping, optional
+        Further lines for the table of facts, such as the recipe.
+
+    Returns
+    -------
+    Path
+        The JSON file.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to.
+    """
+    import jinja2
+
+    known = labels is not None and bool(verdict.answers)
+    matrix = confusion(verdict, labels) if known and labels is not None else None
+    repeat = {
+        "network file, SHA-256": hashlib.sha256(Path(net_path).read_bytes()).hexdigest() if net_path else None,
+        "input, SHA-256": verdict.input_sha256,
+        **{key: str(value) for key, value in (facts or {}).items()},
+        **_versions(),
+    }
+    context: dict[str, Any] = {
+        "title": title,
+        "verdict": verdict,
+        "lines": verdict.sentences(),
+        "network": describe(verdict.net),
+        "findings": lint(verdict.net),
+        "labels": labels,
+        "accuracies": accuracies(verdict, labels) if known and labels is not None else {},
+        "float_right": float_accuracy(verdict, labels) if known and labels is not None else None,
+        "forecasts": forecasts or {},
+        "float_figures": float_figures,
+        "float_gap": verdict.float_gap if isinstance(verdict.float_gap, FloatGap) else None,
+        "float_meaning": getattr(verdict.float_gap, "meaning", FLOAT),
+        "confusion": None if matrix is None or len(matrix) > _MAX_CLASSES else matrix.tolist(),
+        "repeat": {key: value for key, value in repeat.items() if value},
+        "figures": _figures(verdict) if verdict.traces else [],
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.j2").render(context)
+    beside = Path(path).with_suffix(".json")
+    plain = {
+        "title": title,
+        **verdict.as_dict(),
+        "right": {name: right._asdict() for name, right in context["accuracies"].items()},
+        "right_float": None if context["float_right"] is None else context["float_right"]._asdict(),
+        "forecasts": {name: found.as_dict() for name, found in context["forecasts"].items()},
+        "forecasts_float": None if float_figures is None else plain_figures(float_figures),
+        "confusion": None if matrix is None else matrix.tolist(),
+        "network": context["network"],
+        "repeat": context["repeat"],
+    }
+    for file, text in ((beside, json.dumps(plain, indent=2)), (Path(path), page)):
+        with replacing(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return beside
+
+
+def _figures(verdict: Verdict) -> list[figures.Figure]:
+    expected, found = verdict.traces[0], verdict.traces[-1]
+    # Traces are numbered as they ran; the mismatch to be shown is looked for among them.
+    first = compare(expected, found).first
+    firing = compare(*(without_registers(trace, verdict.net) for trace in (expected, found))).first
+    differing = (first.layer, first.step, first.neuron) if first else None
+    spikes, states = (one.sample if one else 0 for one in (firing or first, first))
+    made = (
+        figures.rasters(verdict.net, expected, found, spikes, int(verdict.traced[spikes])),
+        figures.states(verdict.net, expected, found, states, int(verdict.traced[states]), differing),
+        figures.oscillators(verdict.net),
+    )
+    return [figure for figure in made if figure is not None]
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that the result depends on."""
+    found = {"spikeproof": __version__, "python": platform.python_version()}
+    for name in _VERSIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

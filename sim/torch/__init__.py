@@ -1,0 +1,1 @@
+"""The trained module as a backend."""

@@ -1,0 +1,153 @@
+"""The torch backend: what the trained module itself computed, read out as integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ...contract.errors import InputError, UnsupportedError
+from ...contract.net import Net
+from ...export.capture import guard
+from ...export.parts.protocol import is_own_block
+from ...export.slayer import network, traced
+from ...export.slayer.blocks import rounds_input
+from ...export.slayer.network import Network
+from ..trace import Trace, without_registers
+
+
+def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True) -> Trace:
+    """Run a batch through a module's own forward pass and return what its neurons did.
+
+    Parameters
+    ----------
+    module : Module
+        The trained network; used in evaluation mode, and left as it was.
+    net : Net
+        Its record.
+    x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
+        Input in SLAYER's units, as in training.
+    registers : bool
+        Whether to return every register too; without, see `spikeproof.sim.trace.without_registers`.
+
+    Returns
+    -------
+    Trace
+        Spikes are those that the blocks put out in ``module(x)``.
+
+    Raises
+    ------
+    InputError
+        A stock block comes first, and the input is not made of whole payloads: only our own blocks round it.
+    BackendError
+        A block's registers do not belong to the spikes that it put out in the forward pass.
+    """
+    x = guard.plain(x)
+    found = network.of_capture(network.captured(module, x), steps=net.steps, input=net.input)
+    return Torch(found, net, x).run(np.arange(len(x)), registers=registers)
+
+
+class Torch:
+    """A trained module, ready to run on samples, and to be replayed with the spikes of others.
+
+    Parameters
+    ----------
+    found : Network
+        The module's record and how it was found.
+    net : Net
+        The record whose layers' names traces use.
+    x : ndarray, shape (samples, ...)
+        The module's input.
+
+    Attributes
+    ----------
+    given : ndarray of float32, shape (samples, channels, steps)
+        What arrives at the network behind the module's front end, if all samples run at once.
+
+    Raises
+    ------
+    InputError
+        A stock SLAYER block comes first, and what arrives is not made of whole payloads.
+    """
+
+    def __init__(self, found: Network, net: Net, x: npt.NDArray[Any]) -> None:
+        assert found.capture is not None
+        self._found, self._net, self._x, self._capture = found, net, x, found.capture
+        self.given = self._front(np.arange(len(x)))
+        self._last: tuple[bytes, npt.NDArray[Any]] | None = None
+        first = found.blocks[0].module
+        if not is_own_block(first) and not rounds_input(first):
+            _check_units(net, self.given)
+
+    def arriving(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Return what arrives at the network when the module runs on just these samples.
+
+        A front end may round otherwise for another batch, as torch's convolutions do, or see the whole batch.
+        """
+        if self._capture.takes_input:
+            return self.given[samples]
+        key = samples.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._front(samples)
+        return self._last[1]
+
+    def _front(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        given = self._capture.front(self._x[samples]).detach().cpu().numpy()
+        return given.reshape(len(given), -1, given.shape[-1])
+
+    def run(self, samples: npt.NDArray[np.int64], *, registers: bool = True) -> Trace:
+        """Run samples through the module and return what its neurons did, and its answer."""
+        seen = self._capture.watch(self._x[samples])
+        self._check_arrivals(seen.received, samples)
+        layers = {}
+        with guard.undisturbed(self._capture.module):
+            for i, (layer, named, block, place) in enumerate(self._layers()):
+                exp = self._found.net.payload_exp(i)
+                received, output = seen.received[place], seen.outputs[place]
+                layers[named] = traced.variables(layer, block.module, exp, received, output, every=registers)
+        trace = Trace(backend="torch", layers=layers, answer=seen.answer)
+        return trace if registers else without_registers(trace, self._net)
+
+    def replay(self, samples: npt.NDArray[np.int64], trace: Trace) -> Any:
+        """Return what the module returns if its blocks put out what a trace of the same samples says."""
+        outputs: list[torch.Tensor | None] = [None] * len(self._capture.layers)
+        for i, (layer, named, block, place) in enumerate(self._layers()):
+            exp, like = self._found.net.payload_exp(i), self._capture.layers[place].output
+            found = trace.layers[named]
+            outputs[place] = traced.played(layer, block.module, exp, found, like, self._net.steps)
+        return self._capture.replay(self._x[samples], outputs)
+
+    def replay_real(self, samples: npt.NDArray[np.int64], outputs: list[torch.Tensor]) -> Any:
+        """Return what the module returns if its blocks put out `outputs`, one tensor a layer of the record."""
+        played: list[torch.Tensor | None] = [None] * len(self._capture.layers)
+        for place, output in zip(self._found.places, outputs, strict=True):
+            like = self._capture.layers[place].output
+            played[place] = output.reshape(len(output), *like.shape[1:]).to(like)
+        return self._capture.replay(self._x[samples], played)
+
+    def _layers(self) -> Any:
+        names = [layer.name for layer in self._net.layers]
+        return list(zip(self._found.net.layers, names, self._found.blocks, self._found.places, strict=True))
+
+    def _check_arrivals(self, received: list[torch.Tensor], samples: npt.NDArray[np.int64]) -> None:
+        """Refuse a run in which the network's input was not what the simulations are given."""
+        first = received[0].detach().cpu().numpy()
+        if not np.array_equal(first.reshape(len(first), -1, first.shape[-1]), self.arriving(samples)):
+            raise UnsupportedError(
+                "What arrives at the first block changes from run to run: forward draws random numbers of its own "
+                "generator, or keeps state. Give it a fixed seed, or do that in front of the module."
+            )
+
+
+def _check_units(net: Net, x: npt.NDArray[Any]) -> None:
+    whole = net.input.encode(x) * 2.0**net.input.exp
+    if not np.array_equal(whole, x):
+        index = tuple(int(i) for i in np.argwhere(whole != x)[0])
+        exp = net.input.exp
+        raise InputError(
+            f"Input{list(index)} = {x[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round its "
+            f"input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."
+        )

@@ -1,0 +1,1 @@
+"""`spikeproof.verify`: torch, engine and Lava compared, and what there is to say about the outcome."""

@@ -1,0 +1,175 @@
+"""What quantisation costs: a trained network with its numbers as training keeps them, beside the integer one.
+
+The float twin runs the same trained parameters without any rounding: real weights, biases and temporal encoding
+instead of 8-bit and 13-bit ones, inputs that are not rounded to payloads, and float64 registers that neither round nor
+saturate (`spikeproof.contract.real`). What it shares with the integer network are the recipe's constants, decays and
+thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so the
+twin is no network that was trained by itself: it says what the rounding does to this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...contract import real
+from ...contract.errors import UnsupportedError
+from ...contract.net import Net
+from ...contract.neurons import celif
+from ...contract.neurons.celif import CELIF
+from ...contract.neurons.readout import Readout
+from ...contract.sources import raster
+from ...contract.sources.driven import Driven
+from ...contract.synapses.dense import Dense
+from .. import reference
+from ..trace import SPIKES, Trace
+from .gaps import FloatGap, LayerGap
+
+if TYPE_CHECKING:
+    from ...export.slayer.blocks import Block
+
+
+_TWINS = (CELIF, Readout)
+"""Neurons that have a float twin."""
+
+
+class FloatTwin:
+    """The float twin of a trained module.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        The trained network's layers, in the order in which they run.
+    net : Net
+        Its record.
+
+    Raises
+    ------
+    UnsupportedError
+        A layer has no float twin; the message says which.
+    """
+
+    def __init__(self, blocks: Sequence[Block], net: Net) -> None:
+        self._net, self._blocks = net, blocks
+        for layer, block in zip(net.layers, blocks, strict=True):
+            ours = isinstance(layer.neuron, _TWINS) and hasattr(block.module, "synapse")
+            if not ours or not isinstance(layer.synapse, Dense) or block.edge is not None:
+                moved = ", behind elements that are moved," if block.edge is not None else ""
+                raise UnsupportedError(
+                    f"layer {layer.name!r} is {type(layer.synapse).__name__} {type(layer.neuron).__name__}{moved}; "
+                    "dense CE-LIF layers and read-outs have a float twin so far"
+                )
+
+    def run(self, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float64]]:
+        """Run samples through the twin.
+
+        Parameters
+        ----------
+        x : ndarray, shape (samples, channels, steps)
+            Input of the network in SLAYER's units.
+
+        Returns
+        -------
+        list of ndarray of float64, shape (samples, neurons, steps)
+            For each layer its spikes, or the read-out's register in SLAYER's units.
+        """
+        arriving: npt.NDArray[Any] = np.asarray(x, np.float64) * 2.0**-self._net.input.exp
+        found = []
+        for index, (layer, block) in enumerate(zip(self._net.layers, self._blocks, strict=True)):
+            sums = self._sums(index, block, arriving)
+            if isinstance(layer.neuron, Readout):
+                register = sums.cumsum(0) if layer.neuron.v_decay == 0 else sums
+                found.append(register.transpose(1, 2, 0) / layer.scale)
+                break
+            arriving = self._spikes(index, block, sums)
+            found.append(arriving.astype(np.float64))
+        return found
+
+    def outputs(self, found: Sequence[npt.NDArray[np.float64]]) -> list[Any]:
+        """Return what the blocks of the module put out if their neurons did what `run` says, as tensors."""
+        import torch
+
+        tensors = [torch.as_tensor(each) for each in found]
+        last = self._blocks[len(found) - 1].module
+        if isinstance(self._net.layers[-1].neuron, Readout):
+            tensors[-1] = last.answers(tensors[-1])
+        return tensors
+
+    def compare(
+        self, found: Sequence[npt.NDArray[np.float64]], fixed: Trace, same: tuple[Any, Any] | None = None
+    ) -> FloatGap:
+        """Compare the twin's spikes and classes with those of the integer network.
+
+        Parameters
+        ----------
+        found : sequence of ndarray
+            What `run` returned.
+        fixed : Trace
+            What the integer network did with the same samples.
+        same : (ndarray, ndarray), optional
+            What the user's module returned with the twin's spikes and with the integer network's, shape
+            (samples, classes); default: the read-outs, or counts of spikes.
+
+        Returns
+        -------
+        FloatGap
+        """
+        gaps = []
+        for layer, spikes in zip(self._net.layers, found, strict=True):
+            if isinstance(layer.neuron, Readout):
+                continue
+            raster_fixed = fixed.layers[layer.name][SPIKES]
+            gaps.append(
+                LayerGap(
+                    name=layer.name,
+                    spikes_float=int(spikes.sum()),
+                    spikes_fixed=int(raster_fixed.sum()),
+                    differ=int(np.count_nonzero(spikes != raster_fixed)),
+                    entries=raster_fixed.size,
+                )
+            )
+        reads = isinstance(self._net.layers[-1].neuron, Readout)
+        output = found[-1][..., -1] if reads else found[-1].sum(-1)
+        classes = output.argmax(-1), fixed.predictions(self._net)
+        if same is not None:
+            classes = same[0].argmax(-1), same[1].argmax(-1)
+        return FloatGap(output=output, same_class=int((classes[0] == classes[1]).sum()), layers=tuple(gaps))
+
+    def _sums(self, index: int, block: Block, arriving: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return what reaches the neurons, bias included, in units of the record's weights: (steps, samples, n)."""
+        layer, synapse = self._net.layers[index], block.module.synapse
+        params: Any = layer.neuron
+        arriving = reference.arriving(self._net, index, arriving)
+        weight = _numbers(synapse.weight) * layer.scale
+        sums = arriving.transpose(2, 0, 1) @ weight.T
+        if synapse.bias is not None:
+            sums += _numbers(synapse.bias) * (layer.scale * 2.0 ** (synapse.state_shift - params.a_shift))
+        return np.asarray(sums, dtype=np.float64)
+
+    def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        params: Any = self._net.layers[index].neuron
+        params = replace(params, bias_mant=0)  # the sums hold it
+        steps, samples, n = sums.shape
+        te = self._encoding(block, steps)[:, :n] * 2.0**params.te_exp
+        state = celif.reset(params, (samples,))
+        fired = np.empty((samples, n, steps), np.bool_)
+        for t in range(steps):
+            spikes, state = celif.step(params, state, sums[t], te[t], real)
+            fired[..., t] = spikes
+        return fired
+
+    def _encoding(self, block: Block, steps: int) -> npt.NDArray[np.float64]:
+        """Return the unquantised temporal encoding, shape (steps, neurons)."""
+        weight = _numbers(block.module.neuron.temporal_encoding.weight)
+        if isinstance(self._net.te, Driven):
+            return np.asarray(raster(self._net.te.cpg, steps) @ weight.T, dtype=np.float64)
+        return np.asarray(weight.T[np.arange(steps) % weight.shape[1]])
+
+
+def _numbers(parameter: Any) -> npt.NDArray[np.float64]:
+    """Return a torch parameter as NumPy's float64."""
+    return np.asarray(parameter.detach().cpu().numpy(), dtype=np.float64)

@@ -1,0 +1,173 @@
+"""How near the registers came to their limits.
+
+Torch has wider registers than Loihi 2, and Lava wraps or clips what does not fit into 24 bits. So a network that leaves
+the range is another network there, and a comparison that finds a difference should say so. Sums of graded payloads have
+a limit in torch too: past 2**24 a float32 skips numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...contract.fixed import STATE_MAX, WEIGHT_STEP
+from ...contract.net import Net
+from ...contract.synapses.axon import arrivals
+from .. import reference
+from ..trace import SPIKES, Trace
+
+SUM = "sum"
+"""Name of what reaches a layer's neurons, beside its registers."""
+_FLOAT32_SUM = 2**24 * WEIGHT_STEP
+"""Sums of whole multiples of a weight's step are exact in float32 up to here, in any order of additions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headroom:
+    """The largest magnitude of one register of a layer."""
+
+    layer: str
+    register: str
+    largest: int
+    limit: int
+    """Magnitude that is at the end of the register's range."""
+    sample: int
+    step: int
+    neuron: int
+    """Where the register first left its range, or, if it did not, where it was largest."""
+    value: int
+    """What it held there."""
+
+    @property
+    def used(self) -> float:
+        """Part of the range that was used; 1 and more if it was left."""
+        return self.largest / self.limit
+
+    @property
+    def left(self) -> bool:
+        """Whether the register came to the end of its range or past it."""
+        return self.largest >= self.limit
+
+    def __str__(self) -> str:
+        where = f"layer {self.layer!r}, neuron {self.neuron}, sample {self.sample}, step {self.step}"
+        if not self.left:
+            return f"{where}: {self.register} = {self.value}, {self.used:.0%} of its range"
+        if self.register == SUM:
+            return (
+                f"{where}: what arrives adds up to {self.value}, and from {self.limit} on torch's float32 rounds it or "
+                "Lava's port wraps it. Use smaller weights or payloads"
+            )
+        return (
+            f"{where}: {self.register} = {self.value} is at or past the end of its 24 bits, {self.limit}, where Lava "
+            "clips or wraps and torch may not. Use smaller weights, input or scale"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"used": self.used}
+
+
+def measure(net: Net, payload: npt.NDArray[np.int32], traces: Sequence[Trace]) -> tuple[Headroom, ...]:
+    """Return the headroom of every register of every layer.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+    payload : ndarray of int32, shape (samples, channels, steps)
+        The input of the samples.
+    traces : sequence of Trace
+        What backends saw of them; the fullest counts.
+
+    Returns
+    -------
+    tuple of Headroom
+        In the network's order. Where payloads are graded, what reaches a layer (`SUM`) is among them.
+    """
+    found = []
+    for index, layer in enumerate(net.layers):
+        if net.payload_exp(index):
+            before = net.layers[index - 1]
+            sent = arrivals(before.axon, traces[0].layers[before.name][SPIKES]) if index else payload
+            # The negative weights, for their range reaches further.
+            synapse = replace(layer.synapse, weight=-np.abs(layer.synapse.weight))
+            arriving = reference.arriving(net, index, np.abs(sent))
+            sums = synapse.sums(arriving.transpose(2, 0, 1)).transpose(1, 2, 0)
+            limit = min(_FLOAT32_SUM, 2 ** (layer.synapse.port_bits - 1))
+            found.append(_of(layer.name, SUM, limit, [-sums], layer.num_neurons))
+        for name in traces[0].layers[layer.name]:
+            if name != SPIKES:
+                registers = [trace.layers[layer.name][name] for trace in traces]
+                found.append(_of(layer.name, name, STATE_MAX, registers, layer.num_neurons))
+    return tuple(found)
+
+
+def merge(parts: Sequence[Sequence[Headroom]], samples: Sequence[npt.NDArray[np.int64]]) -> tuple[Headroom, ...]:
+    """Join what was measured on different samples.
+
+    Parameters
+    ----------
+    parts : sequence of sequence of Headroom
+        At least one.
+    samples : sequence of ndarray of int64
+        For each part, what its samples are called in the whole.
+    """
+    merged = []
+    for column in zip(*parts, strict=True):
+        named = [replace(one, sample=int(names[one.sample])) for one, names in zip(column, samples, strict=True)]
+        largest = max(one.largest for one in named)
+        shown = next((one for one in named if one.left), None) or max(named, key=lambda one: one.largest)
+        merged.append(replace(shown, largest=largest))
+    return tuple(merged)
+
+
+def sentences(found: Sequence[Headroom]) -> list[str]:
+    """Return what is to be said: each layer's first register that left its range, or which is the fullest if any is."""
+    left: dict[str, Headroom] = {}
+    for one in found:
+        earlier = left.get(one.layer)
+        if one.left and (earlier is None or (one.sample, one.step) < (earlier.sample, earlier.step)):
+            left[one.layer] = one
+    if left:
+        return [f"OUT OF RANGE: {one}" for one in left.values()]
+    fullest = max(found, key=lambda one: one.used, default=None)
+    return [f"nearly out of range: {fullest}"] if fullest is not None and fullest.used >= 0.5 else []
+
+
+def fullest(comparisons: Sequence[Sequence[Headroom]]) -> tuple[Headroom, ...]:
+    """Return the least headroom of every register that any of the comparisons saw."""
+    return tuple(max(column, key=lambda one: (one.left, one.largest)) for column in zip(*comparisons, strict=True))
+
+
+def _of(layer: str, register: str, limit: int, values: Sequence[Any], num_neurons: int) -> Headroom:
+    """Return the headroom of a register from arrays of shape (samples, n or 2 * n, steps)."""
+    arrays = [np.asarray(array) for array in values]
+    largest = max((max(int(array.max()), -int(array.min())) for array in arrays if array.size), default=0)
+    reached = min(limit, largest)
+    places = [(*_first(array, reached), side) for side, array in enumerate(arrays)]
+    sample, step, row, side = min(place for place in places if place[0] >= 0)
+    return Headroom(
+        layer=layer,
+        register=register,
+        largest=largest,
+        limit=limit,
+        sample=sample,
+        step=step,
+        neuron=row % num_neurons,
+        value=int(arrays[side][sample, row, step]),
+    )
+
+
+def _first(array: npt.NDArray[Any], reached: int) -> tuple[int, int, int]:
+    """Return the first (sample, step, row) in which a magnitude is at least `reached`; -1 for none."""
+    there = (array >= reached) | (array <= -reached)
+    samples = there.any((1, 2))
+    if not samples.any():
+        return -1, -1, -1
+    sample = int(samples.argmax())
+    step, row = (int(i) for i in np.argwhere(there[sample].T)[0])
+    return sample, step, row

@@ -1,0 +1,1 @@
+"""What trained networks do: rates, energy, encodings and timing, as tables and figures."""

@@ -1,0 +1,1 @@
+"""Trainable blocks of our own."""

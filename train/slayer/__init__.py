@@ -1,0 +1,1 @@
+"""Faster training of SLAYER blocks, with the same results."""
