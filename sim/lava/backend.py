@@ -116,7 +116,7 @@ def _supervise(
     patience: float,
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Run a worker that reports as `lava_worker` does, and end its process group whatever happens."""
+    """Run a worker that reports as `worker` does, and end its process group whatever happens."""
     started = moved = time.monotonic()
     done = 0
     with open(log, "wb") as stderr:

@@ -198,7 +198,7 @@ def test_a_worker_that_is_killed_is_named_though_its_processes_live_on(monkeypat
         if not workers:
             workers.append(set(map(int, left_behind(tmp_path))) - set(lavas_processes(tmp_path)))
             for pid in workers[0]:
-                if b"lava_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"sim.lava.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(BackendError, match="^Lava's main process was ended by SIGKILL .*out of memory"):
