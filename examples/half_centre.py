@@ -91,12 +91,12 @@ def contract(steps: int = STEPS) -> dict[str, np.ndarray]:
     kick = np.zeros((steps, 1), dtype=np.int64)
     kick[1:2] = 1  # the source spikes in step 0 and its synapse delays by one
     trace = {name: np.zeros((steps, 2), dtype=np.int64) for name in ("s", *REGISTERS)}
-    state = celif.reset(NEURONS)
+    state = NEURONS.reset()
     for t in range(steps):
         x = INHIBITION @ state.s + KICK @ kick[t]
         te = ADAPTATION @ state.s
-        spikes, state = celif.step(NEURONS, state, x, te)
-        theta = celif.threshold(NEURONS, state.h)
+        spikes, state = NEURONS.step(state, x, te)
+        theta = NEURONS.threshold(state.h)
         for name, values in (("s", spikes), ("v", state.v), ("h", state.h), ("theta", theta)):
             trace[name][t] = values
     return trace
@@ -157,13 +157,13 @@ def run_lava(folder: Path, steps: int) -> None:
     from lava.proc.io.source import RingBuffer
     from lava.utils.weightutils import SignMode
 
-    from spikeproof.lava_procs.celif.process import CELIF
+    from spikeproof.lava_procs.by_rule.process import PROCESSES
     from spikeproof.lava_procs.recorder.process import Recorder
 
     def synapses(weights: np.ndarray) -> Dense:
         return Dense(weights=weights, num_weight_bits=8, sign_mode=SignMode.MIXED)
 
-    neurons = CELIF(params=NEURONS, te=None, latency=0, period=steps)
+    neurons = PROCESSES[celif.CELIF](params=NEURONS, te=None, latency=0, period=steps)
     inhibition = synapses(INHIBITION)
     neurons.s_out.connect(inhibition.s_in)
     inhibition.a_out.connect(neurons.a_in)

@@ -27,14 +27,12 @@ from lava.utils.weightutils import SignMode  # noqa: E402
 
 from ..contract.fixed import WEIGHT_STEP  # noqa: E402
 from ..contract.net import Net  # noqa: E402
-from ..contract.neurons import RULES  # noqa: E402
-from ..contract.neurons.celif import CELIF  # noqa: E402
 from ..contract.sources.driven import Driven  # noqa: E402
 from ..contract.sources.ring import Ring  # noqa: E402
 from ..contract.synapses.axon import Axon  # noqa: E402
 from ..contract.synapses.conv import GEOMETRY_MAX, Conv  # noqa: E402
 from .axon.process import Axon as AxonProcess  # noqa: E402
-from .celif.process import CELIF as CELIFProcess  # noqa: E402
+from .by_rule.process import ByRule  # noqa: E402
 from .neurons import Place, process  # noqa: E402
 from .oscillators.process import Oscillators as OscillatorsProcess  # noqa: E402
 from .recorder.process import Recorder  # noqa: E402
@@ -114,7 +112,7 @@ def build(
             from_cpg = _dense(layer.synapse.weight[:, layer.num_inputs :], bits, f"{layer.name}_cpg_synapse")
             cpg.s_out.connect(from_cpg.s_in)
             from_cpg.a_out.connect(neuron.a_in)
-        if isinstance(layer.neuron, CELIF):
+        if layer.neuron.takes_te:
             _feed_encoding(net, i, neuron, te_source)
         layers.append(LayerProcesses(synapse, neuron))
         fires = hasattr(neuron, "s_out")
@@ -125,7 +123,7 @@ def build(
                 folder=folder,
                 steps=total,
                 spikes=neuron.s_out if fires else None,
-                registers={name: getattr(neuron, name) for name in RULES[type(layer.neuron)].registers},
+                registers={name: getattr(neuron, name) for name in layer.neuron.registers},
                 name=f"{layer.name}_recorder",
             )
         if fires:
@@ -175,7 +173,7 @@ def _oscillators(net: Net, index: int, params: Any, name: str, payload: int = 1)
     return OscillatorsProcess(params=params, latency=latency, period=net.steps, payload=payload, name=name)
 
 
-def _feed_encoding(net: Net, index: int, neuron: CELIFProcess, te_source: str) -> None:
+def _feed_encoding(net: Net, index: int, neuron: ByRule, te_source: str) -> None:
     """Connect what delivers a temporal encoding through synapses, if it does not come from the process's table."""
     layer = net.layers[index]
     params: Any

@@ -1,8 +1,9 @@
-"""The Lava process of each kind of neuron, in one table.
+"""The Lava process of a layer's neurons.
 
-CE-LIF, the read-out and what Lava has no exact process for are processes of this package. CUBA layers are Lava's own
-``LIFReset``, given what it needs to be exact: the reset that falls on the layer's local time. RF and RF-IZ layers run
-Lava's own models in a process that hands them the exact decays and resets them; sigma-delta layers likewise.
+Where Lava has neurons that can be made exact, its own arithmetic runs: CUBA layers are Lava's ``LIFReset``, given what
+it needs to be exact, the reset that falls on the layer's local time; RF, RF-IZ and sigma-delta layers run Lava's own
+models in a process that hands them the exact integers and resets them. Every other kind, and what does not fit those,
+runs by the contract's rule, `spikeproof.lava_procs.by_rule`.
 """
 
 from __future__ import annotations
@@ -20,21 +21,12 @@ from lava.proc.lif.process import LIFReset  # noqa: E402
 
 from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
 from ..contract.net import Layer  # noqa: E402
-from ..contract.neurons.adrf import ADRF  # noqa: E402
-from ..contract.neurons.adrf_iz import ADRFIZ  # noqa: E402
-from ..contract.neurons.alif import ALIF  # noqa: E402
-from ..contract.neurons.celif import CELIF  # noqa: E402
 from ..contract.neurons.cuba import CUBA  # noqa: E402
-from ..contract.neurons.delta import Delta  # noqa: E402
-from ..contract.neurons.membrane import Membrane  # noqa: E402
-from ..contract.neurons.readout import Readout  # noqa: E402
 from ..contract.neurons.rf import RF  # noqa: E402
 from ..contract.neurons.rf_iz import RFIZ  # noqa: E402
 from ..contract.neurons.sigma_delta import SigmaDelta  # noqa: E402
-from .celif.process import CELIF as CELIFProcess  # noqa: E402
-from .readout.process import Readout as ReadoutProcess  # noqa: E402
+from .by_rule.process import PROCESSES  # noqa: E402
 from .resonators import process as resonators  # noqa: E402
-from .rules import process as rules  # noqa: E402
 from .sigma_delta.process import SigmaDelta as SigmaDeltaProcess  # noqa: E402
 
 STOCK_LIMIT = 2 ** (31 - ACCUMULATOR_SHIFT)
@@ -59,12 +51,22 @@ def process(layer: Layer, place: Place) -> Any:
 
     The registers that are traced are Vars under their names.
     """
-    return _PROCESSES[type(layer.neuron)](layer, place)
+    kind = type(layer.neuron)
+    if kind in _STOCK:
+        fits, build = _STOCK[kind]
+        if fits(layer.neuron, place):
+            return build(layer, place)
+    return _started(PROCESSES[kind], layer, place, te=place.te if kind.takes_te else None)
 
 
-def _celif(layer: Layer, place: Place) -> Any:
-    assert isinstance(layer.neuron, CELIF)
-    return CELIFProcess(params=layer.neuron, te=place.te, latency=place.latency, period=place.period, name=layer.name)
+def _started(process: Any, layer: Layer, place: Place, **more: Any) -> Any:
+    return process(params=layer.neuron, latency=place.latency, period=place.period, name=layer.name, **more)
+
+
+def _unary(neuron: Any, place: Place) -> bool:
+    """Whether Lava's own arithmetic computes a layer: unary spikes, through 32 bits."""
+    unary = neuron.a_shift == ACCUMULATOR_SHIFT and not neuron.graded
+    return getattr(neuron, "stock", unary) and place.bound < STOCK_LIMIT
 
 
 def _cuba(layer: Layer, place: Place) -> Any:
@@ -84,42 +86,13 @@ def _cuba(layer: Layer, place: Place) -> Any:
     )
 
 
-def _sigma_delta(layer: Layer, place: Place) -> Any:
-    assert isinstance(layer.neuron, SigmaDelta)
-    return _ours(SigmaDeltaProcess if layer.neuron.state_exp >= 0 else rules.SigmaDelta)(layer, place)
-
-
-def _ours(kind: Any) -> Callable[[Layer, Place], Any]:
-    """Return what builds a process of this package that takes its parameters as a record."""
-
-    def build(layer: Layer, place: Place) -> Any:
-        return kind(params=layer.neuron, latency=place.latency, period=place.period, name=layer.name)
-
-    return build
-
-
-def _where_it_fits(stock: Callable[[Layer, Place], Any], rule: Any) -> Callable[[Layer, Place], Any]:
-    """Return what builds Lava's own arithmetic where it fits, which is unary spikes through 32 bits, and ours else."""
-
-    def build(layer: Layer, place: Place) -> Any:
-        neuron: Any = layer.neuron
-        unary = neuron.a_shift == ACCUMULATOR_SHIFT and not neuron.graded
-        fits = getattr(neuron, "stock", unary) and place.bound < STOCK_LIMIT
-        return (stock if fits else _ours(rule))(layer, place)
-
-    return build
-
-
-_PROCESSES: dict[type[Any], Callable[[Layer, Place], Any]] = {
-    CELIF: _celif,
-    CUBA: _where_it_fits(_cuba, rules.CUBA),
-    Membrane: _ours(rules.Membrane),
-    Readout: _ours(ReadoutProcess),
-    ALIF: _ours(rules.ALIF),
-    ADRF: _ours(rules.ADRF),
-    ADRFIZ: _ours(rules.ADRFIZ),
-    RF: _where_it_fits(_ours(resonators.RF), rules.RF),
-    SigmaDelta: _sigma_delta,
-    Delta: _ours(rules.Delta),
-    RFIZ: _where_it_fits(_ours(resonators.RFIZ), rules.RFIZ),
+_STOCK: dict[type[Any], tuple[Callable[[Any, Place], bool], Callable[[Layer, Place], Any]]] = {
+    CUBA: (_unary, _cuba),
+    RF: (_unary, lambda layer, place: _started(resonators.RF, layer, place)),
+    RFIZ: (_unary, lambda layer, place: _started(resonators.RFIZ, layer, place)),
+    SigmaDelta: (
+        lambda neuron, place: neuron.state_exp >= 0,
+        lambda layer, place: _started(SigmaDeltaProcess, layer, place),
+    ),
 }
+"""Kind that Lava has neurons for -> (where they are exact, what makes them)."""

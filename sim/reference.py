@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from ..contract import fixed
 from ..contract.net import Net
-from ..contract.neurons import RULES, celif
-from ..contract.neurons.celif import CELIF
+from ..contract.neurons import Neuron
 from ..contract.sources import raster
 from ..contract.synapses.axon import arrivals
 from ..contract.synapses.dense import Dense
@@ -83,11 +82,11 @@ def arriving(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArra
 def encoding(net: Net, index: int, steps: int) -> npt.NDArray[Any] | None:
     """Return the temporal encoding of a layer, int8 of shape (steps, neurons); None if its neurons use none."""
     layer = net.layers[index]
-    return net.encoding(steps)[:, : layer.num_neurons] if isinstance(layer.neuron, CELIF) else None
+    return net.encoding(steps)[:, : layer.num_neurons] if layer.neuron.takes_te else None
 
 
 def scan(
-    params: Any,
+    params: Neuron,
     x: npt.NDArray[Any],
     te: npt.NDArray[Any] | None,
     *,
@@ -99,7 +98,7 @@ def scan(
 
     Parameters
     ----------
-    params : a record of `spikeproof.contract.neurons.RULES`
+    params : Neuron
         n neurons.
     x : ndarray of int64, shape (steps, samples, sums)
         Dendritic sums, without those of `feedback`.
@@ -110,28 +109,24 @@ def scan(
     resets : collection of int
         Steps before which all registers are reset, whether or not 0 is one of them.
     rules : module
-        `contract.fixed`, or `contract.real` for the unquantised CE-LIF.
+        `contract.fixed`, or `contract.real` for neurons that can do without rounding (CE-LIF).
 
     Returns
     -------
     dict of variable to ndarray of int32, shape (samples, n, steps)
     """
-    kind: Any = RULES[type(params)].module
     steps, samples = x.shape[:2]
-    state = kind.reset(params, (samples,))
+    state = params.reset((samples,))
+    more = {"rules": rules} if params.unrounded else {}
     traced = {name: np.empty((samples, params.num_neurons, steps), np.int32) for name in VARIABLES[type(params)]}
     spikes: Any = None
     for t in range(steps):
         if t in resets:
-            state, spikes = kind.reset(params, (samples,)), None
+            state, spikes = params.reset((samples,)), None
         now_x = x[t] if feedback is None or spikes is None else fixed.wrap32(x[t] + feedback.sums(spikes))
-        if isinstance(params, CELIF):
-            assert te is not None
-            spikes, state = celif.step(params, state, now_x, te[t], rules)
-            now = {**state._asdict(), "theta": celif.threshold(params, state.h, rules), SPIKES: spikes}
-        else:
-            spikes, state = kind.step(params, state, now_x)
-            now = {**state._asdict(), SPIKES: spikes}
+        row = () if te is None or not params.takes_te else (te[t],)
+        spikes, state = params.step(state, now_x, *row, **more)
+        now = {**params.observed(state, rules), SPIKES: spikes}
         for name, array in traced.items():
             array[..., t] = now[name]
     return traced

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..contract.fixed import DECAY_ONE
 from ..contract.net import Net
-from ..contract.neurons import RULES, SPIKES
+from ..contract.neurons import KINDS, SPIKES
 from ..contract.neurons.readout import Readout
 from ..contract.synapses.axon import arrivals
 
@@ -20,7 +20,7 @@ __all__ = ["SPIKES", "VARIABLES", "IntArray", "Trace", "without_registers"]
 IntArray = npt.NDArray[np.int32]
 
 VARIABLES: dict[type[Any], tuple[str, ...]] = {
-    kind: ((SPIKES,) if rule.fires else ()) + rule.registers for kind, rule in RULES.items()
+    kind: ((SPIKES,) if kind.fires else ()) + kind.registers for kind in KINDS.values()
 }
 """What is traced of each kind of layer."""
 

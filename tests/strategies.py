@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
+from spikeproof.contract.fields import declared
 from spikeproof.contract.fixed import (
     BIAS_MANT_MAX,
     BIAS_MANT_MIN,
@@ -17,17 +18,7 @@ from spikeproof.contract.fixed import (
     WEIGHT_MIN,
 )
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.neurons.adrf import ADRF
-from spikeproof.contract.neurons.adrf_iz import ADRFIZ
-from spikeproof.contract.neurons.alif import ALIF
-from spikeproof.contract.neurons.celif import CELIF
-from spikeproof.contract.neurons.cuba import CUBA
-from spikeproof.contract.neurons.delta import Delta
-from spikeproof.contract.neurons.membrane import Membrane
-from spikeproof.contract.neurons.readout import Readout
-from spikeproof.contract.neurons.rf import RF
-from spikeproof.contract.neurons.rf_iz import RFIZ
-from spikeproof.contract.neurons.sigma_delta import SigmaDelta
+from spikeproof.contract.neurons import KINDS
 from spikeproof.contract.sources.coupled import Coupled
 from spikeproof.contract.sources.driven import Driven
 from spikeproof.contract.sources.phase import Phase
@@ -52,13 +43,7 @@ port = edged(1 - 2**31, 2**31 - 1, 2**25, -(2**25))
 thresholds = edged(0, THRESHOLD_MANT_MAX, 19)
 biases = edged(BIAS_MANT_MIN, BIAS_MANT_MAX)
 spikes = st.sampled_from((0, 1))
-adaptive = {"v_th_mant": thresholds, "v_th_step": edged(-THRESHOLD_MANT_MAX, THRESHOLD_MANT_MAX, 5)}
-ADAPTIVE_DECAYS = ("sin_decay", "cos_decay", "th_decay", "ref_decay")
-ends = {"a_shift": edged(-23, 18, 6), "graded": edged(0, 1)}
-mostly_stock = {
-    "a_shift": st.just(6) | st.just(6) | ends["a_shift"],
-    "graded": st.just(0) | st.just(0) | ends["graded"],
-}
+positive = port.map(abs)
 
 
 @st.composite
@@ -68,110 +53,16 @@ def arrays(draw, elements, *shape):
     return np.array(draw(st.lists(elements, min_size=size, max_size=size)), dtype=np.int64).reshape(shape)
 
 
-def celif_params(num_neurons):
-    """CE-LIF parameters of any value."""
-    return st.builds(
-        CELIF,
-        num_neurons=st.just(num_neurons),
-        v_decay=decays | arrays(decays, num_neurons),
-        th_decay=decays | arrays(decays, num_neurons),
-        v_th_mant=thresholds,
-        te_exp=edged(0, 23, 9),
-        a_shift=edged(0, 18, 6),
-        bias_mant=biases | arrays(biases, num_neurons),
-        bias_exp=edged(0, 7),
-    )
-
-
-def cuba_params(num_neurons):
-    """CUBA parameters of any value."""
-    return st.builds(
-        CUBA,
-        num_neurons=st.just(num_neurons),
-        u_decay=decays | arrays(decays, num_neurons),
-        v_decay=decays | arrays(decays, num_neurons),
-        v_th_mant=thresholds,
-        bias_mant=biases | arrays(biases, num_neurons),
-        u_shift=st.just(0) | st.just(0) | edged(-8, 8),
-        **mostly_stock,
-    )
-
-
-def alif_params(num_neurons):
-    """ALIF parameters of any value."""
-    return st.builds(ALIF, **several("u_decay", "v_decay", "th_decay", "ref_decay", n=num_neurons), **adaptive, **ends)
-
-
-def adrf_params(num_neurons):
-    """ADRF parameters of any value."""
-    return st.builds(ADRF, **several(*ADAPTIVE_DECAYS, n=num_neurons), **adaptive, **ends)
-
-
-def adrf_iz_params(num_neurons):
-    """ADRF-IZ parameters of any value."""
-    return st.builds(ADRFIZ, **several(*ADAPTIVE_DECAYS, n=num_neurons), **adaptive, **ends)
-
-
-def rf_params(num_neurons):
-    """RF parameters of any value; those of most use on Lava's own arithmetic."""
-    return st.builds(RF, **several("sin_decay", "cos_decay", n=num_neurons), v_th_mant=thresholds, **mostly_stock)
-
-
-def rf_iz_params(num_neurons):
-    """RF-IZ parameters of any value; those of most use on Lava's own arithmetic."""
-    return st.builds(RFIZ, **several("sin_decay", "cos_decay", n=num_neurons), v_th_mant=thresholds, **mostly_stock)
-
-
-def sigma_delta_params(num_neurons):
-    """Sigma-delta parameters of any value."""
-    register = edged(0, 2**31 - 1, 64, 4096)
-    bias = st.just(0) | edged(1 - 2**31, 2**31 - 1)
-    return st.builds(
-        SigmaDelta,
-        num_neurons=st.just(num_neurons),
-        v_th=register | arrays(register, num_neurons),
-        state_exp=st.just(6) | edged(-18, 23),
-        bias=bias | arrays(bias, num_neurons),
-    )
-
-
-def delta_params(num_neurons):
-    """Delta encoders of any value."""
-    register = edged(0, 2**31 - 1, 64, 4096)
-    return st.builds(
-        Delta,
-        num_neurons=st.just(num_neurons),
-        v_th=register | arrays(register, num_neurons),
-        state_exp=st.just(6) | edged(-18, 23),
-    )
-
-
-def membrane_params(num_neurons):
-    """Membranes that never fire, of any value."""
-    return st.builds(
-        Membrane,
-        **several("u_decay", "v_decay", n=num_neurons),
-        bias_mant=biases | arrays(biases, num_neurons),
-        a_shift=ends["a_shift"],
-        u_shift=edged(-8, 8),
-    )
-
-
-def several(*names, n):
-    """Decays under their names, one or one a neuron."""
-    return {"num_neurons": st.just(n)} | {name: decays | arrays(decays, n) for name in names}
-
-
-def readout_params(num_neurons):
-    """Read-out parameters of any value."""
-    return st.builds(
-        Readout,
-        num_neurons=st.just(num_neurons),
-        a_shift=edged(0, 18, 6),
-        bias_mant=biases | arrays(biases, num_neurons),
-        bias_exp=edged(0, 7),
-        v_decay=decays,
-    )
+def params(kind, num_neurons, **given):
+    """Parameters of a kind of neuron of any value, from what it declares; those with a default mostly have it."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    drawn = {}
+    for name, field in declared(kind).items():
+        values = edged(field.low, field.high, *field.edges)
+        values = values | arrays(values, num_neurons) if field.each else values
+        default = fields[name].default
+        drawn[name] = values if default is dataclasses.MISSING else st.just(default) | st.just(default) | values
+    return st.builds(kind, num_neurons=st.just(num_neurons), **drawn | given)
 
 
 def phases(num_neurons):
@@ -202,9 +93,8 @@ def axons(num_neurons):
     return same | each
 
 
-complex_kinds = (adrf_params, adrf_iz_params, rf_params, rf_iz_params)
-kinds_that_fire = (celif_params, cuba_params, alif_params, sigma_delta_params, delta_params, *complex_kinds)
-kinds_that_answer = (readout_params, membrane_params)
+kinds_that_fire = [kind for kind in KINDS.values() if kind.fires]
+kinds_that_answer = [kind for kind in KINDS.values() if not kind.fires]
 
 
 @st.composite
@@ -257,7 +147,7 @@ def nets(draw, max_neurons=5, max_steps=6):
         width = channels = int(np.prod(image))
     for i, kind in enumerate(kinds):
         channels_beside, cpg = 0, None
-        sums = 2 if kind in complex_kinds else 1
+        sums = kind.sums
         if image is not None and draw(st.booleans()):
             synapse = draw(convs(image, sums))
             image = synapse.out_shape[0] // sums, *synapse.out_shape[1:]
@@ -267,12 +157,15 @@ def nets(draw, max_neurons=5, max_steps=6):
             channels_beside = draw(st.sampled_from((0, 0, 1, 3)))
             cpg = draw(oscillators(channels_beside)) if channels_beside else None
             synapse = Dense(weight=draw(weights(n * sums, width + channels_beside)))
-        neuron = draw(kind(n))
+        neuron = draw(params(kind, n))
         scale = 2 ** draw(st.integers(0, 10))
         axon = draw(st.none() | axons(n)) if kind not in kinds_that_answer else None
         feedback = None
-        unary = kind not in (*kinds_that_answer, sigma_delta_params, delta_params)
-        if unary and draw(st.sampled_from((False, False, False, True))):
+        if (
+            kind.fires
+            and (neuron.max_payload == 1 or hasattr(neuron, "graded"))
+            and draw(st.sampled_from((False, False, False, True)))
+        ):
             feedback = Dense(weight=draw(weights(n * sums, n)))
             neuron = dataclasses.replace(neuron, graded=0) if getattr(neuron, "graded", 0) else neuron
         layers.append(
@@ -280,7 +173,7 @@ def nets(draw, max_neurons=5, max_steps=6):
         )
         width = n
     steps = draw(st.integers(1, max_steps))
-    widest = max((layer.num_neurons for layer in layers if isinstance(layer.neuron, CELIF)), default=0)
+    widest = max((layer.num_neurons for layer in layers if layer.neuron.takes_te), default=0)
     columns = widest + draw(st.integers(0, 2))
     te = None
     if widest and draw(st.booleans()):

@@ -41,6 +41,8 @@ def ended(command, number, most, environment=None):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # What starts the tests in the background may have it ignored, and children take that over.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, **(environment or {})},
     )
     try:

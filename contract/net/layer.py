@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import RecordError
 from ..fixed import ACCUMULATOR_SHIFT, as_whole
-from ..neurons import RULES, Neuron, max_payload
+from ..neurons import KINDS, Neuron
 from ..record import Record
 from ..sources import Oscillators
 from ..synapses.axon import Axon
@@ -27,7 +27,7 @@ class Layer(Record):
         What reports call the layer: letters, digits, ``_ . -``, unique in its network.
     synapse : Dense or Conv
         The layer's synapses.
-    neuron : a record of `spikeproof.contract.neurons.RULES`
+    neuron : Neuron
         The layer's neurons, one a row of the weight matrix; or two, for neurons with complex input: the matrix is that
         of the real parts on top of that of the imaginary parts.
     scale : int
@@ -56,7 +56,7 @@ class Layer(Record):
         scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
         if scale & (scale - 1):
             raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")
-        if type(self.neuron) not in RULES:
+        if type(self.neuron) not in KINDS.values():
             raise RecordError(f"layer {self.name!r}: {type(self.neuron).__name__} is no kind of neuron.")
         if self.synapse.num_neurons != self.num_sums:
             raise RecordError(
@@ -72,17 +72,17 @@ class Layer(Record):
                 f"layer {self.name!r}: synapses have {self.synapse.num_inputs} inputs for {self.cpg.num_neurons} CPG "
                 "channels and at least one input."
             )
-        if self.axon is not None and (not RULES[type(self.neuron)].fires or self.axon.num_neurons != self.num_neurons):
+        if self.axon is not None and (not self.neuron.fires or self.axon.num_neurons != self.num_neurons):
             raise RecordError(
                 f"layer {self.name!r}: its axon delays {self.axon.num_neurons} neurons, but {self.num_neurons} "
-                f"{'fire' if RULES[type(self.neuron)].fires else 'never fire'}."
+                f"{'fire' if self.neuron.fires else 'never fire'}."
             )
         around = (self.num_neurons, self.num_sums)
         if self.feedback is not None and (self.feedback.num_inputs, self.feedback.num_neurons) != around:
             raise RecordError(
                 f"layer {self.name!r}: feedback has shape {self.feedback.weight.shape} for {self.num_neurons} neurons."
             )
-        if self.feedback is not None and max_payload(self.neuron) > 1:
+        if self.feedback is not None and self.neuron.max_payload > 1:
             raise RecordError(f"layer {self.name!r}: feedback carries unary spikes, and its neurons send graded ones.")
         self._set(scale=scale)
 
@@ -107,12 +107,12 @@ class Layer(Record):
         if not isinstance(self.synapse, Conv):
             return (self.num_neurons,)
         channels, rows, columns = self.synapse.out_shape
-        return channels // RULES[type(self.neuron)].sums, rows, columns
+        return channels // self.neuron.sums, rows, columns
 
     @property
     def num_sums(self) -> int:
         """Number of dendritic sums: one a neuron, or two for complex input."""
-        return self.num_neurons * RULES[type(self.neuron)].sums
+        return self.num_neurons * self.neuron.sums
 
 
 def sent_exp(layer: Layer) -> int:
@@ -120,4 +120,4 @@ def sent_exp(layer: Layer) -> int:
 
     A unary spike is 1.0. Graded spikes are in the units of SLAYER's states, ``1 / (64 * scale)``.
     """
-    return 0 if max_payload(layer.neuron) == 1 else 1 - layer.scale.bit_length() - ACCUMULATOR_SHIFT
+    return 0 if layer.neuron.max_payload == 1 else 1 - layer.scale.bit_length() - ACCUMULATOR_SHIFT

@@ -19,8 +19,6 @@ import numpy.typing as npt
 
 from ..errors import RecordError
 from ..fixed import TE_MAX, TE_MIN, as_integers, as_whole
-from ..neurons import RULES, max_payload
-from ..neurons.celif import CELIF
 from ..record import Record
 from ..sources.driven import Driven
 from ..synapses.conv import Conv
@@ -94,13 +92,13 @@ class Net(Record):
                 raise RecordError(
                     f"layer {layer.name!r} takes images of shape {layer.synapse.in_shape}, but {source} has {images}."
                 )
-            if not RULES[type(layer.neuron)].fires and i + 1 < len(self.layers):
+            if not layer.neuron.fires and i + 1 < len(self.layers):
                 raise RecordError(f"layer {layer.name!r} is a read-out, which never fires, so it must be the last.")
             seen.add(layer.name)
             width, source = layer.num_neurons, f"layer {layer.name!r}"
 
     def _check_encoding(self) -> None:
-        widths = [layer.num_neurons for layer in self.layers if isinstance(layer.neuron, CELIF)]
+        widths = [layer.num_neurons for layer in self.layers if layer.neuron.takes_te]
         if self.te is None:
             if widths:
                 raise RecordError("The network has CE-LIF layers but no temporal encoding te.")
@@ -143,7 +141,7 @@ class Net(Record):
     def payload_bounds(self) -> tuple[int, ...]:
         """Return, for each layer, the largest magnitude of a payload that can reach it."""
         first = max(self.input.max_payload, self.cpg_payload(0))
-        return first, *(max_payload(layer.neuron) for layer in self.layers[:-1])
+        return first, *(layer.neuron.max_payload for layer in self.layers[:-1])
 
     def latency(self, index: int) -> int:
         """Return by how many steps layer `index` works behind the input.
@@ -179,4 +177,4 @@ class Net(Record):
     def readout(self) -> Layer | None:
         """The read-out layer, or None if the network ends in spikes."""
         last = self.layers[-1]
-        return None if RULES[type(last.neuron)].fires else last
+        return None if last.neuron.fires else last

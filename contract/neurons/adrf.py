@@ -29,37 +29,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..fixed import IntArray
-from .bases import adaptive, resonator
-from .bases.adaptive import AdaptiveResonator, AdaptiveResonatorState, reset
-
-__all__ = ["ADRF", "reset", "step"]
+from .bases.adaptive import AdaptiveResonator, AdaptiveResonatorState, relax
+from .bases.resonator import rotate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ADRF(AdaptiveResonator):
+class ADRF(AdaptiveResonator, netx="ADAPTIVE_RESONATOR"):
     """Integer parameters of an ADRF layer; a graded spike carries ``real``."""
 
-
-def step(params: ADRF, state: AdaptiveResonatorState, x: npt.ArrayLike) -> tuple[IntArray, AdaptiveResonatorState]:
-    """Advance an ADRF layer by one time step; the rule stands at the head of this module.
-
-    Parameters
-    ----------
-    params : ADRF
-        Parameters of the layer of n neurons.
-    state : AdaptiveResonatorState
-        Registers after the previous step, or `reset`.
-    x : array_like of int, shape (..., 2 * n)
-        Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
-
-    Returns
-    -------
-    spikes : ndarray of int64, shape (..., n)
-        What a neuron that fired sends, 1 or its real part; else 0.
-    state : AdaptiveResonatorState
-        Registers after this step.
-    """
-    real, imag = resonator.rotate(params, state.real, state.imag, x)
-    theta, r = adaptive.relax(params, state.theta, state.r, state.s)
-    s = ((real >= theta + r) & (imag >= 0) & (state.imag < 0)).astype(np.int64)
-    return s * real if params.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)
+    def step(self, state: AdaptiveResonatorState, x: npt.ArrayLike) -> tuple[IntArray, AdaptiveResonatorState]:
+        """Advance the layer by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.step`."""
+        real, imag = rotate(self, state.real, state.imag, x)
+        theta, r = relax(self, state.theta, state.r, state.s)
+        s = ((real >= theta + r) & (imag >= 0) & (state.imag < 0)).astype(np.int64)
+        return s * real if self.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)

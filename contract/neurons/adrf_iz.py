@@ -29,37 +29,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..fixed import IntArray
-from .bases import adaptive, resonator
-from .bases.adaptive import AdaptiveResonator, AdaptiveResonatorState, reset
-
-__all__ = ["ADRFIZ", "reset", "step"]
+from .bases.adaptive import AdaptiveResonator, AdaptiveResonatorState, relax
+from .bases.resonator import rotate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ADRFIZ(AdaptiveResonator):
+class ADRFIZ(AdaptiveResonator, netx="ADAPTIVE_RESONATOR_IZHIKEVICH"):
     """Integer parameters of an ADRF-IZ layer; a graded spike carries ``imag``."""
 
-
-def step(params: ADRFIZ, state: AdaptiveResonatorState, x: npt.ArrayLike) -> tuple[IntArray, AdaptiveResonatorState]:
-    """Advance an ADRF-IZ layer by one time step; the rule stands at the head of this module.
-
-    Parameters
-    ----------
-    params : ADRFIZ
-        Parameters of the layer of n neurons.
-    state : AdaptiveResonatorState
-        Registers after the previous step, or `reset`.
-    x : array_like of int, shape (..., 2 * n)
-        Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
-
-    Returns
-    -------
-    spikes : ndarray of int64, shape (..., n)
-        What a neuron that fired sends, 1 or its imaginary part; else 0.
-    state : AdaptiveResonatorState
-        Registers after this step.
-    """
-    real, imag = resonator.rotate(params, state.real, state.imag, x)
-    theta, r = adaptive.relax(params, state.theta, state.r, state.s)
-    s = (imag >= theta + r).astype(np.int64)
-    return s * imag if params.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)
+    def step(self, state: AdaptiveResonatorState, x: npt.ArrayLike) -> tuple[IntArray, AdaptiveResonatorState]:
+        """Advance the layer by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.step`."""
+        real, imag = rotate(self, state.real, state.imag, x)
+        theta, r = relax(self, state.theta, state.r, state.s)
+        s = (imag >= theta + r).astype(np.int64)
+        return s * imag if self.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import fixed
+from ..fields import number, per_neuron
 from ..fixed import (
     A_SHIFT_MAX,
     ACCUMULATOR_SHIFT,
@@ -39,64 +40,10 @@ from ..fixed import (
     DECAY_ONE,
     THRESHOLD_MANT_MAX,
     IntArray,
-    as_whole,
-    per_neuron,
 )
-from ..record import Record
+from .bases.neuron import Neuron
 
 TE_EXP_MAX = 23
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CELIF(Record):
-    """Integer parameters of a CE-LIF layer.
-
-    Parameters
-    ----------
-    num_neurons : int
-        Number of neurons n.
-    v_decay, th_decay : array_like of int, shape () or (n,)
-        Fraction of ``v`` and of ``h`` lost a step, 0..4096 (4096 is all of it). Kept as int32 of shape (n,).
-    v_th_mant : int
-        Threshold mantissa, 0..2**17 - 1; the resting threshold is ``v_th_mant << 6``.
-    te_exp : int
-        The temporal encoding's value is ``te * 2**-te_exp``, 0..23.
-    a_shift : int
-        Left shift of the dendritic sum, 0..18: 6 for unary spikes, ``6 + input_exp`` for graded ones.
-    bias_mant : array_like of int, shape () or (n,)
-        Bias mantissa, -4096..4095, added every step as ``bias_mant << bias_exp``. Kept as int32 of shape (n,).
-    bias_exp : int
-        Bias exponent, 0..7.
-
-    Raises
-    ------
-    RecordError
-        A value lies outside its range.
-    """
-
-    num_neurons: int
-    v_decay: Any
-    th_decay: Any
-    v_th_mant: int
-    te_exp: int
-    a_shift: int = ACCUMULATOR_SHIFT
-    bias_mant: Any = 0
-    bias_exp: int = 0
-
-    def __post_init__(self) -> None:
-        n = as_whole("CELIF num_neurons", self.num_neurons, 1, 2**31 - 1)
-        decays = {
-            name: per_neuron(f"CELIF {name}", getattr(self, name), n, 0, DECAY_ONE) for name in ("v_decay", "th_decay")
-        }
-        self._set(
-            num_neurons=n,
-            v_th_mant=as_whole("CELIF v_th_mant", self.v_th_mant, 0, THRESHOLD_MANT_MAX),
-            te_exp=as_whole("CELIF te_exp", self.te_exp, 0, TE_EXP_MAX),
-            a_shift=as_whole("CELIF a_shift", self.a_shift, 0, A_SHIFT_MAX),
-            bias_mant=per_neuron("CELIF bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
-            bias_exp=as_whole("CELIF bias_exp", self.bias_exp, 0, BIAS_EXP_MAX),
-            **decays,
-        )
 
 
 class CELIFState(NamedTuple):
@@ -110,46 +57,67 @@ class CELIFState(NamedTuple):
     """Spikes of this step, 0 or 1."""
 
 
-def reset(params: CELIF, batch: tuple[int, ...] = ()) -> CELIFState:
-    """Return the state before a sample's first step: all zero, of shape ``(*batch, n)``."""
-    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
-    return CELIFState(v=zeros, h=zeros, s=zeros)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CELIF(Neuron, netx="CELIF", state=CELIFState, registers=("v", "h", "theta"), takes_te=True, unrounded=True):
+    """Integer parameters of a CE-LIF layer."""
 
+    v_decay: Any = per_neuron(
+        0, DECAY_ONE, "Fraction of ``v`` lost a step, in 4096ths", netx="vDecay", edges=(2048, 41), example=2048
+    )
+    th_decay: Any = per_neuron(
+        0, DECAY_ONE, "Fraction of ``h`` lost a step, in 4096ths", netx="thDecay", edges=(2048, 41), example=41
+    )
+    v_th_mant: int = number(
+        0,
+        THRESHOLD_MANT_MAX,
+        "Threshold mantissa; the resting threshold is ``v_th_mant << 6``",
+        netx="vThMant",
+        edges=(19,),
+        example=19,
+    )
+    te_exp: int = number(
+        0, TE_EXP_MAX, "The temporal encoding's value is ``te * 2**-te_exp``", netx="teExp", edges=(9,), example=9
+    )
+    a_shift: int = number(
+        0,
+        A_SHIFT_MAX,
+        "Left shift of the dendritic sum: 6 for unary spikes, ``6 + input_exp`` for graded ones",
+        netx="aShift",
+        default=ACCUMULATOR_SHIFT,
+    )
+    bias_mant: Any = per_neuron(
+        BIAS_MANT_MIN, BIAS_MANT_MAX, "Bias mantissa, added every step as ``bias_mant << bias_exp``", default=0
+    )
+    bias_exp: int = number(0, BIAS_EXP_MAX, "Bias exponent", netx="biasExp", default=0)
 
-def threshold(params: CELIF, h: npt.ArrayLike, rules: ModuleType = fixed) -> Any:
-    """Return the threshold that `v` is compared with, ``sat24((v_th_mant << 6) + h)``."""
-    return rules.sat24((params.v_th_mant << ACCUMULATOR_SHIFT) + np.asarray(h))
+    def threshold(self, h: npt.ArrayLike, rules: ModuleType = fixed) -> Any:
+        """Return the threshold that ``v`` is compared with, ``sat24((v_th_mant << 6) + h)``."""
+        return rules.sat24((self.v_th_mant << ACCUMULATOR_SHIFT) + np.asarray(h))
 
+    def step(  # type: ignore[override]  # it takes a second input
+        self, state: CELIFState, x: npt.ArrayLike, te: npt.ArrayLike, rules: ModuleType = fixed
+    ) -> tuple[IntArray, CELIFState]:
+        """Advance the layer by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.step`.
 
-def step(
-    params: CELIF, state: CELIFState, x: npt.ArrayLike, te: npt.ArrayLike, rules: ModuleType = fixed
-) -> tuple[IntArray, CELIFState]:
-    """Advance a CE-LIF layer by one time step; the rule stands at the head of this module.
+        Parameters
+        ----------
+        state : CELIFState
+            Registers after the previous step, or `reset`.
+        x : array_like of int, shape (..., n)
+            Dendritic sums ``W @ payload``; ``|x| << a_shift`` must stay below 2**62.
+        te : array_like of int, shape (n,)
+            This step's row of the temporal encoding, -128..127; real numbers with `contract.real`.
+        rules : module
+            `contract.fixed` for the integer neuron, `contract.real` for the unquantised one in the same units.
+        """
+        a = rules.shl(x, self.a_shift) + rules.shl(self.bias_mant, self.bias_exp)
+        te = np.asarray(te)
+        m = rules.rtz(state.v * te.astype(np.result_type(te.dtype, np.int64)), self.te_exp)
+        h = rules.sat24(rules.decay(state.h, self.th_decay) + m)
+        v = rules.sat24(rules.decay(state.v * (1 - state.s), self.v_decay) + a)
+        spikes = (v > self.threshold(h, rules)).astype(np.int64)
+        return spikes, CELIFState(v=v, h=h, s=spikes)
 
-    Parameters
-    ----------
-    params : CELIF
-        Parameters of the layer of n neurons.
-    state : CELIFState
-        Registers after the previous step, or `reset`.
-    x : array_like of int, shape (..., n)
-        Dendritic sums ``W @ payload``; ``|x| << a_shift`` must stay below 2**62.
-    te : array_like of int, shape (n,)
-        This step's row of the temporal encoding, -128..127; real numbers with `contract.real`.
-    rules : module
-        `contract.fixed` for the integer neuron, `contract.real` for the unquantised one in the same units.
-
-    Returns
-    -------
-    spikes : ndarray of int64, shape (..., n)
-        1 where a neuron fired.
-    state : CELIFState
-        Registers after this step.
-    """
-    a = rules.shl(x, params.a_shift) + rules.shl(params.bias_mant, params.bias_exp)
-    te = np.asarray(te)
-    m = rules.rtz(state.v * te.astype(np.result_type(te.dtype, np.int64)), params.te_exp)
-    h = rules.sat24(rules.decay(state.h, params.th_decay) + m)
-    v = rules.sat24(rules.decay(state.v * (1 - state.s), params.v_decay) + a)
-    spikes = (v > threshold(params, h, rules)).astype(np.int64)
-    return spikes, CELIFState(v=v, h=h, s=spikes)
+    def observed(self, state: CELIFState, rules: ModuleType = fixed) -> dict[str, Any]:
+        """Return the registers, and the threshold of the comparison among them."""
+        return {**state._asdict(), "theta": self.threshold(state.h, rules)}

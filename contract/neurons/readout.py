@@ -21,60 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..fixed import (
-    A_SHIFT_MAX,
-    BIAS_EXP_MAX,
-    BIAS_MANT_MAX,
-    BIAS_MANT_MIN,
-    DECAY_ONE,
-    IntArray,
-    as_whole,
-    decay,
-    per_neuron,
-    sat24,
-    shl,
-)
-from ..record import Record
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Readout(Record):
-    """Integer parameters of a read-out.
-
-    Parameters
-    ----------
-    num_neurons : int
-        Number of outputs n.
-    a_shift : int
-        Left shift of the dendritic sum, 0..18.
-    bias_mant : array_like of int, shape () or (n,)
-        Bias mantissa, -4096..4095, added every step as ``bias_mant << bias_exp``. Kept as int32 of shape (n,).
-    bias_exp : int
-        Bias exponent, 0..7.
-    v_decay : int
-        Fraction of the register lost a step, 0..4096.
-
-    Raises
-    ------
-    RecordError
-        A value lies outside its range.
-    """
-
-    num_neurons: int
-    a_shift: int = 0
-    bias_mant: Any = 0
-    bias_exp: int = 0
-    v_decay: int = 0
-
-    def __post_init__(self) -> None:
-        n = as_whole("Readout num_neurons", self.num_neurons, 1, 2**31 - 1)
-        self._set(
-            num_neurons=n,
-            a_shift=as_whole("Readout a_shift", self.a_shift, 0, A_SHIFT_MAX),
-            bias_mant=per_neuron("Readout bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
-            bias_exp=as_whole("Readout bias_exp", self.bias_exp, 0, BIAS_EXP_MAX),
-            v_decay=as_whole("Readout v_decay", self.v_decay, 0, DECAY_ONE),
-        )
+from ..fields import number, per_neuron
+from ..fixed import A_SHIFT_MAX, BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, DECAY_ONE, IntArray, decay, sat24, shl
+from .bases.neuron import Neuron
 
 
 class ReadoutState(NamedTuple):
@@ -84,30 +33,29 @@ class ReadoutState(NamedTuple):
     """Output; 24 bits."""
 
 
-def reset(params: Readout, batch: tuple[int, ...] = ()) -> ReadoutState:
-    """Return the state before a sample's first step: zero, of shape ``(*batch, n)``."""
-    return ReadoutState(v=np.zeros((*batch, params.num_neurons), dtype=np.int64))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Readout(Neuron, netx="READOUT", state=ReadoutState, registers=("v",), fires=False):
+    """Integer parameters of a read-out."""
 
+    a_shift: int = number(0, A_SHIFT_MAX, "Left shift of the dendritic sum", netx="aShift", default=0, edges=(6,))
+    bias_mant: Any = per_neuron(
+        BIAS_MANT_MIN, BIAS_MANT_MAX, "Bias mantissa, added every step as ``bias_mant << bias_exp``", default=0
+    )
+    bias_exp: int = number(0, BIAS_EXP_MAX, "Bias exponent", netx="biasExp", default=0)
+    v_decay: int = number(
+        0,
+        DECAY_ONE,
+        "Fraction of the register lost a step, in 4096ths",
+        netx="vDecay",
+        default=0,
+        edges=(2048, 41),
+    )
 
-def step(params: Readout, state: ReadoutState, x: npt.ArrayLike) -> tuple[IntArray, ReadoutState]:
-    """Advance a read-out by one time step; the rule stands at the head of this module.
+    def step(self, state: ReadoutState, x: npt.ArrayLike) -> tuple[IntArray, ReadoutState]:
+        """Advance the layer by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.step`.
 
-    Parameters
-    ----------
-    params : Readout
-        Parameters of the read-out of n outputs.
-    state : ReadoutState
-        Register after the previous step, or `reset`.
-    x : array_like of int, shape (..., n)
-        Dendritic sums ``W @ spikes``; ``|x| << a_shift`` must stay below 2**62.
-
-    Returns
-    -------
-    spikes : ndarray of int64, shape (..., n)
-        Always 0: a read-out does not fire.
-    state : ReadoutState
-        Register after this step.
-    """
-    a = shl(x, params.a_shift) + shl(params.bias_mant, params.bias_exp)
-    v = sat24(decay(state.v, params.v_decay) + a)
-    return np.zeros_like(v), ReadoutState(v=v)
+        ``|x| << a_shift`` must stay below 2**62.
+        """
+        a = shl(x, self.a_shift) + shl(self.bias_mant, self.bias_exp)
+        v = sat24(decay(state.v, self.v_decay) + a)
+        return np.zeros_like(v), ReadoutState(v=v)

@@ -19,56 +19,21 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..fixed import ACCUMULATOR_SHIFT, IntArray
-from .bases import resonator
-from .bases.resonator import Resonator
+from .bases.resonator import Resonator, ResonatorState, rotate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RF(Resonator):
+class RF(Resonator, netx="RESONATOR"):
     """Integer parameters of a resonate-and-fire layer; a graded spike carries ``real``."""
 
-
-class RFState(NamedTuple):
-    """Registers of a resonate-and-fire layer, each an int64 array of shape (..., n)."""
-
-    real: IntArray
-    """Real part; 24 bits."""
-    imag: IntArray
-    """Imaginary part; 24 bits."""
-
-
-def reset(params: RF, batch: tuple[int, ...] = ()) -> RFState:
-    """Return the state before a sample's first step: all zero, of shape ``(*batch, n)``."""
-    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
-    return RFState(real=zeros, imag=zeros)
-
-
-def step(params: RF, state: RFState, x: npt.ArrayLike) -> tuple[IntArray, RFState]:
-    """Advance an RF layer by one time step; the rule stands at the head of this module.
-
-    Parameters
-    ----------
-    params : RF
-        Parameters of the layer of n neurons.
-    state : RFState
-        Registers after the previous step, or `reset`.
-    x : array_like of int, shape (..., 2 * n)
-        Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
-
-    Returns
-    -------
-    spikes : ndarray of int64, shape (..., n)
-        What a neuron that fired sends, 1 or its real part; else 0.
-    state : RFState
-        Registers after this step.
-    """
-    real, imag = resonator.rotate(params, state.real, state.imag, x)
-    crossed = (imag >= 0) & (state.imag < 0)
-    s = (crossed & (real >= params.v_th_mant << ACCUMULATOR_SHIFT)).astype(np.int64)
-    return s * real if params.graded else s, RFState(real=real, imag=imag)
+    def step(self, state: ResonatorState, x: npt.ArrayLike) -> tuple[IntArray, ResonatorState]:
+        """Advance the layer by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.step`."""
+        real, imag = rotate(self, state.real, state.imag, x)
+        crossed = (imag >= 0) & (state.imag < 0)
+        s = (crossed & (real >= self.v_th_mant << ACCUMULATOR_SHIFT)).astype(np.int64)
+        return s * real if self.graded else s, ResonatorState(real=real, imag=imag)

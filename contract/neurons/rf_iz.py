@@ -19,57 +19,22 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..fixed import ACCUMULATOR_SHIFT, IntArray
-from .bases import resonator
-from .bases.resonator import Resonator
+from .bases.resonator import Resonator, ResonatorState, rotate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RFIZ(Resonator):
+class RFIZ(Resonator, netx="RESONATOR_IZHIKEVICH"):
     """Integer parameters of a resonate-and-fire layer with Izhikevich's reset; a graded spike carries ``imag``."""
 
-
-class RFIZState(NamedTuple):
-    """Registers of an RF-IZ layer, each an int64 array of shape (..., n)."""
-
-    real: IntArray
-    """Real part after the reset; 24 bits."""
-    imag: IntArray
-    """Imaginary part after the reset; 24 bits."""
-
-
-def reset(params: RFIZ, batch: tuple[int, ...] = ()) -> RFIZState:
-    """Return the state before a sample's first step: all zero, of shape ``(*batch, n)``."""
-    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
-    return RFIZState(real=zeros, imag=zeros)
-
-
-def step(params: RFIZ, state: RFIZState, x: npt.ArrayLike) -> tuple[IntArray, RFIZState]:
-    """Advance an RF-IZ layer by one time step; the rule stands at the head of this module.
-
-    Parameters
-    ----------
-    params : RFIZ
-        Parameters of the layer of n neurons.
-    state : RFIZState
-        Registers after the previous step, or `reset`.
-    x : array_like of int, shape (..., 2 * n)
-        Dendritic sums, ``|x| < 2**31``: all real ones, then all imaginary ones.
-
-    Returns
-    -------
-    spikes : ndarray of int64, shape (..., n)
-        What a neuron that fired sends, 1 or its imaginary part; else 0.
-    state : RFIZState
-        Registers after this step.
-    """
-    threshold = params.v_th_mant << ACCUMULATOR_SHIFT
-    real, imag = resonator.rotate(params, state.real, state.imag, x)
-    s = (imag >= threshold).astype(np.int64)
-    after = RFIZState(real=real * (1 - s), imag=np.where(s, threshold - 1, imag))
-    return s * imag if params.graded else s, after
+    def step(self, state: ResonatorState, x: npt.ArrayLike) -> tuple[IntArray, ResonatorState]:
+        """Advance the layer by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.step`."""
+        threshold = self.v_th_mant << ACCUMULATOR_SHIFT
+        real, imag = rotate(self, state.real, state.imag, x)
+        s = (imag >= threshold).astype(np.int64)
+        after = ResonatorState(real=real * (1 - s), imag=np.where(s, threshold - 1, imag))
+        return s * imag if self.graded else s, after

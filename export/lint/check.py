@@ -63,7 +63,7 @@ def lint(
 
 def loads_in_stock(net: Net) -> bool:
     """Return whether stock NetX loads the file of a record, and does not refuse what it could not run."""
-    return all(layers.type_name(layer) in layers.STOCK_TYPES for layer in net.layers)
+    return all(layers.is_stock(layer) for layer in net.layers)
 
 
 def _of_stock_file(path: Path, **reads: Any) -> list[Finding]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...contract.net import Net
-from ...contract.neurons.celif import CELIF
 from .finding import Found, Rules
 
 RULES = Rules("record")
@@ -58,7 +57,7 @@ def encoding_wraps(net: Net) -> Iterator[Found]:
 @RULES.add("own-process", "info", "neurons that need this package's Lava processes")
 def own_process(net: Net) -> Iterator[Found]:
     """Find CE-LIF layers."""
-    names = [layer.name for layer in net.layers if isinstance(layer.neuron, CELIF)]
+    names = [layer.name for layer in net.layers if layer.neuron.takes_te]
     if names:
         yield Found(
             names[0],

@@ -15,10 +15,8 @@ import numpy.typing as npt
 
 from ...contract.fixed import DECAY_ONE, DECAY_SHIFT
 from ...contract.net import Layer, Net
-from ...contract.neurons import RULES as NEURONS
 from ...contract.neurons.bases.adaptive import AdaptiveResonator
 from ...contract.neurons.bases.resonator import Resonator
-from ...contract.neurons.celif import CELIF
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.membrane import Membrane
 from ...contract.neurons.rf import RF
@@ -36,7 +34,7 @@ _OURS = "Run the file with spikeproof, whose record holds it"
 
 def has_path(net: Net) -> bool:
     """Return whether SLAYER has all of a network's layers, so that the stock path could take it."""
-    return not any(isinstance(layer.neuron, CELIF) for layer in net.layers)
+    return not any(layer.neuron.takes_te for layer in net.layers)
 
 
 @RULES.add("bias-offset", "info", "a bias, which stock neurons add a step before their input")
@@ -175,10 +173,11 @@ def graded_input(net: Net) -> Iterator[Found]:
 def weight_exponent(net: Net) -> Iterator[Found]:
     """Find layers that shift what their membrane receives."""
     for layer in net.layers:
-        if getattr(layer.neuron, "u_shift", 0):
+        shift = getattr(layer.neuron, "u_shift", 0)
+        if shift:
             yield Found(
                 layer.name,
-                f"what the membrane receives is shifted by {layer.neuron.u_shift} bits",  # type: ignore[union-attr]
+                f"what the membrane receives is shifted by {shift} bits",
                 "stock NetX does not read neuron/weight_exp",
                 _OURS,
             )
@@ -312,7 +311,7 @@ def _scaled_together(layer: Layer) -> list[list[npt.NDArray[np.int64]]]:
     if isinstance(layer.synapse, Conv):
         return []
     weight = layer.synapse.weight.astype(np.int64)
-    if NEURONS[type(layer.neuron)].sums == 2:
+    if layer.neuron.sums == 2:
         return [[part] for part in np.split(weight, 2)]
     return [[weight] + ([layer.feedback.weight.astype(np.int64)] if layer.feedback else [])]
 

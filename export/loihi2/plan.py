@@ -19,8 +19,6 @@ import numpy.typing as npt
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import STATE_BITS, WEIGHT_STEP
 from ...contract.net import Layer, Net
-from ...contract.neurons import RULES
-from ...contract.neurons.celif import CELIF
 from ...contract.neurons.cuba import CUBA
 from ...contract.sources import Oscillators
 from ...contract.sources.coupled import Coupled
@@ -108,8 +106,8 @@ def plan(net: Net, limits: Limits) -> Plan:
             found.append(_oscillators(name, layer.cpg, limits))
             inputs.append(_connection(layer, name, slice(layer.num_inputs, None), 0))
         if layer.feedback is not None:
-            inputs.append(_cheapest(layer.name, layer.feedback.weight, 0, RULES[type(layer.neuron)].sums))
-        if isinstance(layer.neuron, CELIF):
+            inputs.append(_cheapest(layer.name, layer.feedback.weight, 0, layer.neuron.sums))
+        if layer.neuron.takes_te:
             before, connection = _encoding(net, layer, limits, known={population.name for population in found})
             found += before
             inputs.append(connection)
@@ -119,12 +117,12 @@ def plan(net: Net, limits: Limits) -> Plan:
 
 
 def _neurons(layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: Limits) -> Population:
-    neuron, rule = layer.neuron, RULES[type(layer.neuron)]
+    neuron = layer.neuron
     channels, *image = layer.shape
     if isinstance(neuron, CUBA) and neuron.stock:
         kind, words = _ONE_WORD[type(neuron)], 1
     else:
-        registers = len(set(rule.module.reset(neuron)._fields) - {"s"})
+        registers = len(set(neuron.State._fields) - {"s"})
         # One word and one a register: what the two micro-coded neurons took whose memory is known (docs/map.md).
         kind, words = f"{type(neuron).__name__} (micro-coded)", 1 + registers
     # A bias is part of every neuron's state.
@@ -138,7 +136,7 @@ def _neurons(layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: L
         inputs=inputs,
         state_words=words + more,
         groups=groups,
-        accumulators=rule.sums + isinstance(neuron, CELIF),
+        accumulators=neuron.sums + neuron.takes_te,
         longest_delay=delay,
     )
 
@@ -193,7 +191,7 @@ def _connection(layer: Layer, source: str, columns: slice, delay: int) -> Connec
 
 def _dense(layer: Layer, source: str, columns: slice, delay_bits: int) -> Connection:
     synapse: Any = layer.synapse
-    return _cheapest(source, synapse.weight[:, columns], delay_bits, RULES[type(layer.neuron)].sums)
+    return _cheapest(source, synapse.weight[:, columns], delay_bits, layer.neuron.sums)
 
 
 def _cheapest(source: str, weight: npt.NDArray[Any], delay_bits: int, sums: int = 1) -> Connection:
@@ -214,7 +212,7 @@ def _conv(layer: Layer, source: str, columns: slice, delay_bits: int) -> Connect
         kernel=math.prod(synapse.kernel),
         bits=weight_bits(synapse.weight),
         delay_bits=delay_bits,
-        sums=RULES[type(layer.neuron)].sums,
+        sums=layer.neuron.sums,
         groups=synapse.groups,
         group_channels=layer.shape[0] // synapse.groups,
     )

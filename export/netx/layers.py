@@ -1,4 +1,4 @@
-"""One layer of a record <-> one group of a NetX HDF5 file, by one table.
+"""One layer of a record <-> one group of a NetX HDF5 file, by what the kinds of neurons declare.
 
 Names are NetX's where NetX has them. A neuron type that stock NetX does not know keeps it from loading the file,
 which is meant: it must not run a network that it cannot run right.
@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 
 from ...contract.errors import FileFormatError
+from ...contract.fields import declared
 from ...contract.net import Input, Layer
-from ...contract.neurons import RULES, Neuron
-from ...contract.neurons.adrf import ADRF
-from ...contract.neurons.adrf_iz import ADRFIZ
-from ...contract.neurons.alif import ALIF
-from ...contract.neurons.celif import CELIF
-from ...contract.neurons.cuba import CUBA
-from ...contract.neurons.delta import Delta
-from ...contract.neurons.membrane import Membrane
-from ...contract.neurons.readout import Readout
-from ...contract.neurons.rf import RF
-from ...contract.neurons.rf_iz import RFIZ
-from ...contract.neurons.sigma_delta import SigmaDelta
+from ...contract.neurons import KINDS, Layout, Neuron
 from ...contract.sources import Oscillators
 from ...contract.sources.coupled import Coupled
 from ...contract.sources.phase import Phase
@@ -36,87 +26,6 @@ from ...contract.synapses.dense import Dense, Synapse
 from ..members import member, number, numbers, refuse_unknown, reserve_neurons, text, write_text
 from ..quoted import quoted
 from . import synapses
-
-
-class _Schema(NamedTuple):
-    kind: type[Any]
-    fields: dict[str, str]
-    """Record field -> dataset in the group ``neuron``."""
-    constants: dict[str, int]
-    """Datasets that stock NetX expects with the only value that the record can mean."""
-
-
-_RESONATOR = {
-    "sin_decay": "sinDecay",
-    "cos_decay": "cosDecay",
-    "v_th_mant": "vThMant",
-    "a_shift": "aShift",
-    "graded": "gradedSpike",
-}
-
-_CUBA = {"u_decay": "iDecay", "v_decay": "vDecay", "v_th_mant": "vThMant"}
-
-_ADAPTIVE = {"th_decay": "thDecay", "ref_decay": "refDecay", "v_th_mant": "vThMant", "v_th_step": "vThStep"}
-
-_ADAPTIVE_RESONATOR = _RESONATOR | _ADAPTIVE
-
-NEURONS = {
-    "CELIF": _Schema(
-        CELIF,
-        {
-            "v_decay": "vDecay",
-            "th_decay": "thDecay",
-            "v_th_mant": "vThMant",
-            "te_exp": "teExp",
-            "a_shift": "aShift",
-            "bias_exp": "biasExp",
-        },
-        {},
-    ),
-    "CUBA": _Schema(
-        CUBA,
-        _CUBA,
-        {"refDelay": 1, "gradedSpike": 0},
-    ),
-    # Stock NetX would take these for unary spikes, and does not normalise.
-    "CUBA_GRADED": _Schema(
-        CUBA,
-        {
-            "u_decay": "iDecay",
-            "v_decay": "vDecay",
-            "v_th_mant": "vThMant",
-            "a_shift": "aShift",
-            "graded": "gradedSpike",
-            "u_shift": "uShift",
-        },
-        {"refDelay": 1},
-    ),
-    "ALIF": _Schema(
-        ALIF,
-        {
-            "u_decay": "iDecay",
-            "v_decay": "vDecay",
-            "a_shift": "aShift",
-            "graded": "gradedSpike",
-            **_ADAPTIVE,
-        },
-        {"refDelay": 1},
-    ),
-    # Stock NetX runs any type with RF in its name as a plain RF whose decays have gone through a lossy detour.
-    "ADAPTIVE_RESONATOR": _Schema(ADRF, _ADAPTIVE_RESONATOR, {}),
-    "ADAPTIVE_RESONATOR_IZHIKEVICH": _Schema(ADRFIZ, _ADAPTIVE_RESONATOR, {}),
-    "RESONATOR": _Schema(RF, _RESONATOR, {}),
-    "RESONATOR_IZHIKEVICH": _Schema(RFIZ, _RESONATOR, {}),
-    "SIGMA_DELTA": _Schema(SigmaDelta, {"v_th": "vTh", "state_exp": "stateExp", "bias": "bias"}, {}),
-    "DELTA": _Schema(Delta, {"v_th": "vTh", "state_exp": "stateExp"}, {}),
-    "MEMBRANE": _Schema(
-        Membrane, {"u_decay": "iDecay", "v_decay": "vDecay", "a_shift": "aShift", "u_shift": "uShift"}, {}
-    ),
-    "READOUT": _Schema(Readout, {"a_shift": "aShift", "bias_exp": "biasExp", "v_decay": "vDecay"}, {}),
-}
-
-STOCK_TYPES = frozenset({"CUBA"})
-"""Types that stock NetX knows and runs; it refuses a file with another one."""
 
 _CPG_TYPES: dict[type[Any], str] = {Phase: "CPG_PHASE", Coupled: "CPG_COUPLED"}
 
@@ -131,15 +40,14 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     layer : Layer
         The record.
     """
-    schema = NEURONS[_schema_name(layer)]
-    sums = RULES[schema.kind].sums
+    layout, sums = _layout(layer.neuron), layer.neuron.sums
     shape = synapses.out_shape(layer.synapse, sums)
     synapses.write(handle, layer.synapse, sums, layer.feedback)
     if layer.cpg is not None:
         write_oscillators(handle.create_group("cpg"), layer.cpg)
     write_text(handle, "name", layer.name)
     handle["scale"] = layer.scale
-    if "bias_mant" in _fields(schema.kind):
+    if "bias_mant" in declared(type(layer.neuron)):
         params: Any = layer.neuron
         if isinstance(layer.synapse, Dense):
             handle["bias"] = params.bias_mant
@@ -152,9 +60,9 @@ def write(handle: h5py.Group, layer: Layer) -> None:
             handle["delay"] = layer.axon.delay - layer.lead
     neuron = handle.create_group("neuron")
     write_text(neuron, "type", type_name(layer))
-    for field, name in schema.fields.items():
+    for field, name in _datasets(type(layer.neuron), layout).items():
         neuron[name] = synapses.per_channel(np.atleast_1d(getattr(layer.neuron, field)), shape)
-    for name, constant in schema.constants.items():
+    for name, constant in layout.constants.items():
         neuron[name] = constant
 
 
@@ -173,21 +81,22 @@ def read(handle: h5py.Group) -> Layer:
     group = member(handle, "neuron", h5py.Group)
     stated = text(group, "type")
     type_name = stated.partition("+")[0]
-    if type_name not in NEURONS:
-        raise FileFormatError(f"neuron/type is {quoted(type_name)}; known are {', '.join(sorted(NEURONS))}.")
-    schema = NEURONS[type_name]
-    refuse_unknown(group, {"type", *schema.fields.values(), *schema.constants})
-    for key, constant in schema.constants.items():
+    known = layouts()
+    if type_name not in known:
+        raise FileFormatError(f"neuron/type is {quoted(type_name)}; known are {', '.join(sorted(known))}.")
+    kind, layout = known[type_name]
+    datasets = _datasets(kind, layout)
+    refuse_unknown(group, {"type", *datasets.values(), *layout.constants})
+    for key, constant in layout.constants.items():
         if number(group, key) != constant:
             raise FileFormatError(f"neuron/{key} is {number(group, key)}; only {constant} can be run exactly.")
-    sums = RULES[schema.kind].sums
-    synapse = synapses.read(handle, sums)
-    shape = synapses.out_shape(synapse, sums)
+    synapse = synapses.read(handle, kind.sums)
+    shape = synapses.out_shape(synapse, kind.sums)
     reserve_neurons(math.prod(shape), "shape")
-    values = {field: synapses.per_neuron(numbers(group, key), shape) for field, key in schema.fields.items()}
-    if "bias_mant" in _fields(schema.kind) and (isinstance(synapse, Dense) or "bias" in handle.keys()):
+    values = {field: synapses.per_neuron(numbers(group, key), shape) for field, key in datasets.items()}
+    if "bias_mant" in declared(kind) and (isinstance(synapse, Dense) or "bias" in handle.keys()):
         values["bias_mant"] = synapses.per_neuron(numbers(handle, "bias"), shape)
-    neuron: Neuron = schema.kind(num_neurons=math.prod(shape), **values)
+    neuron = kind(num_neurons=math.prod(shape), **values)
     layer = Layer(
         name=name,
         synapse=synapse,
@@ -205,11 +114,31 @@ def read(handle: h5py.Group) -> Layer:
 
 def type_name(layer: Layer) -> str:
     """Return the type of a layer's neurons in a file."""
-    return _schema_name(layer) + _suffix(layer)
+    return _layout(layer.neuron).type + _suffix(layer)
 
 
-def _schema_name(layer: Layer) -> str:
-    return next(name for name, schema in NEURONS.items() if _holds(schema, layer.neuron))
+def layouts() -> dict[str, tuple[type[Neuron], Layout]]:
+    """Return the kind of neurons and the layout that each type in a file stands for."""
+    return {layout.type: (kind, layout) for kind in KINDS.values() for layout in kind.layouts}
+
+
+def is_stock(layer: Layer) -> bool:
+    """Return whether stock NetX knows the type of a layer's neurons in a file; it refuses a file with another one."""
+    layout = _layout(layer.neuron)
+    return layout.stock and type_name(layer) == layout.type
+
+
+def _layout(neuron: Neuron) -> Layout:
+    """Return the first layout that holds a record: what it has no place for must be at its default."""
+    defaults = {field.name: field.default for field in dataclasses.fields(neuron)}
+    return next(
+        layout for layout in neuron.layouts if all(getattr(neuron, name) == defaults[name] for name in layout.without)
+    )
+
+
+def _datasets(kind: type[Neuron], layout: Layout) -> dict[str, str]:
+    """Return the dataset in the group ``neuron`` that holds each field."""
+    return {name: field.netx for name, field in declared(kind).items() if field.netx and name not in layout.without}
 
 
 def _suffix(layer: Layer) -> str:
@@ -232,19 +161,6 @@ def _read_axon(handle: h5py.Group, num_neurons: int) -> Axon | None:
     if lead != (axon.shortest >= 1):
         raise FileFormatError(f"delayShift is {lead}, but the delays begin at {axon.shortest}.")
     return axon
-
-
-def _holds(schema: _Schema, neuron: Neuron) -> bool:
-    """Whether a schema can hold a record: what it has no place for must be at its default."""
-    return type(neuron) is schema.kind and all(
-        getattr(neuron, field.name) == field.default
-        for field in dataclasses.fields(neuron)
-        if field.name not in {"num_neurons", "bias_mant", *schema.fields}
-    )
-
-
-def _fields(kind: type[Any]) -> set[str]:
-    return {field.name for field in dataclasses.fields(kind)}
 
 
 def write_oscillators(handle: h5py.Group, params: Oscillators) -> None:

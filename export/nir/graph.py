@@ -23,7 +23,6 @@ from ... import __version__
 from ...contract.errors import MissingDependencyError
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ...contract.net import SCHEMA_VERSION, Layer, Net
-from ...contract.neurons.celif import CELIF
 from ...contract.neurons.cuba import CUBA
 from ...contract.sources.driven import Driven
 from ...contract.synapses.conv import Conv
@@ -109,7 +108,7 @@ def graph(net: Net) -> Any:
             inputs.append(
                 follow(f"{name}:cpg_synapse", _synapse(nir, net, i, slice(layer.num_inputs, None), shape, neuron), cpg)
             )
-        if isinstance(layer.neuron, CELIF):
+        if layer.neuron.takes_te:
             inputs.append(ENCODING)
         if layer.feedback is not None:
             unit = 2.0 ** (getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT) - ACCUMULATOR_SHIFT) / layer.scale
@@ -120,9 +119,15 @@ def graph(net: Net) -> Any:
             source = follow(f"{name}:delay", nir.Delay(delay=(layer.axon.delay * DT).reshape(shape)), source)
     follow("output", nir.Output(output_type={"output": np.array(shape)}), source)
     metadata = {OURS: {"schema": SCHEMA_VERSION, "version": __version__, "dt": DT, "net": pack(net)}}
-    # nir's own check knows no sources but inputs, no types but its own, and no groups of channels.
-    plain = all(not is_ours(node) and getattr(node, "groups", 1) == 1 for node in nodes.values())
-    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=plain)
+    checked = all(_is_checked(nir, node) for node in nodes.values())
+    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=checked)
+
+
+def _is_checked(nir: ModuleType, node: Any) -> bool:
+    """Whether nir's own check of shapes is right about a node, and knows its type."""
+    if isinstance(node, nir.Conv2d):  # it counts no groups, and takes every kernel to be as wide as it is high
+        return bool(node.groups == 1 and node.weight.shape[2] == node.weight.shape[3])
+    return not is_ours(node)
 
 
 def node_name(layer: Layer) -> str:

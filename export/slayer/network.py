@@ -14,7 +14,6 @@ from torch import nn
 
 from ...contract.errors import BackendError, InputError, LintWarning, UnsupportedError
 from ...contract.net import Input, Layer, Net, sent_exp
-from ...contract.neurons import RULES
 from ...contract.synapses.conv import Conv
 from .. import netx
 from ..capture import guard
@@ -171,7 +170,7 @@ def _record(found: Sequence[Block], steps: int | None, input: Input | None, host
         if layers:
             layer = _folded(layer, block, layers[-1])
         layers.append(layer)
-        if i < len(found) and not RULES[type(layer.neuron)].fires:
+        if i < len(found) and not layer.neuron.fires:
             raise UnsupportedError(
                 f"layer {layer.name!r}: {type(block.module).__name__}: it puts out numbers in every step, and synapses "
                 "carry spikes. Put it last."

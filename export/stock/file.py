@@ -26,7 +26,6 @@ import numpy as np
 
 from ...contract.errors import FileFormatError, RecordError, UnsupportedError
 from ...contract.net import Input, Layer, Net
-from ...contract.neurons import RULES
 from ...contract.synapses.axon import Axon
 from ...contract.synapses.dense import Synapse
 from ..members import member, names, opened, text
@@ -176,7 +175,7 @@ def _read(file: h5py.File, options: _Options) -> Stock:
 
 def _late(layer: Layer) -> Layer:
     """Return a layer whose spikes come a step later."""
-    if not RULES[type(layer.neuron)].fires:
+    if not layer.neuron.fires:
         return layer
     delay = np.ones(layer.num_neurons, np.int64) if layer.axon is None else layer.axon.delay.astype(np.int64) + 1
     return dataclasses.replace(layer, axon=Axon(delay=delay))

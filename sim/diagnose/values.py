@@ -16,7 +16,6 @@ from ...contract import real
 from ...contract.errors import RecordError
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
 from ...contract.net import Net
-from ...contract.neurons import RULES
 from ...contract.neurons.celif import CELIF
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.readout import Readout
@@ -68,7 +67,7 @@ def floating_point(case: Case) -> Iterator[Cause]:
     """Test a run without the tag fixed_pt, for which Lava takes its floating-point neuron."""
     params = case.layer.neuron
     with np.errstate(all="ignore"):
-        if isinstance(params, CELIF):
+        if params.unrounded:
             trace: Variables = reference.scan(params, case.sums, case.te, rules=real)
         elif isinstance(params, CUBA):
             trace = _lava_float_lif(case, params)
@@ -99,7 +98,7 @@ def _lava_float_lif(case: Case, params: CUBA) -> Variables:
 def clipped_weight(case: Case) -> Iterator[Cause]:
     """Test weights that were set to a limit: two of them at least, or one at an end of a range of 7 or 8 bits."""
     _, _, neuron = case.where
-    if not isinstance(case.layer.synapse, Dense) or RULES[type(case.layer.neuron)].sums != 1:
+    if not isinstance(case.layer.synapse, Dense) or case.layer.neuron.sums != 1:
         return
     weight, params = case.layer.synapse.weight.astype(np.int64), case.layer.neuron
     limits = np.arange(1, -WEIGHT_MIN)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from ...contract.fixed import wrap
 from ...contract.net import Net
-from ...contract.neurons.celif import CELIF
 from ...contract.sources import RULES, Oscillators
 from ...contract.sources import phase as cpg
 from ...contract.sources.driven import Driven, clipped
@@ -118,10 +117,9 @@ class RunLayer:
         start = np.zeros((1, self.num_sums), self.dtype)
         if self._sources is not None:
             start = self._sources.rows(begin, steps).astype(self.dtype) @ self._weight_cpg
-        if not isinstance(self.neuron, CELIF):
+        if not self.neuron.takes_te:
             return start, np.empty((0, 0), np.float32)
-        encoding = te[:, : self.num_neurons].astype(np.float32) * np.float32(2.0**-self.neuron.te_exp)
-        return start, np.ascontiguousarray(encoding)
+        return start, self.neurons.encoding(te[:, : self.num_neurons])
 
     def sums(self, x: Array, num_events: int, start: Array, z: Array) -> None:
         """Write the dendritic sums of a block.

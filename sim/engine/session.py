@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from ...contract.errors import InputError
 from ...contract.net import Net
-from ...contract.neurons import RULES
 from ..trace import SPIKES, VARIABLES, IntArray, Trace
 from .axons import Delays
 from .threads import available, share, single_threaded_blas
@@ -205,7 +204,7 @@ class Session:
         The read-out's register; without a read-out, how many spikes of the last layer came out. See `Trace.output`.
         """
         if self._net.readout:
-            place = RULES[type(self._net.readout.neuron)].registers.index("v")
+            place = self._net.readout.neuron.registers.index("v")
             return self._states[-1][:, place].astype(np.int32)
         return self._arrived.copy() if self._axons[-1].longest else self._counts[-1].astype(np.int32)
 

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from ...contract import real
 from ...contract.errors import UnsupportedError
 from ...contract.net import Net
-from ...contract.neurons import celif
 from ...contract.neurons.celif import CELIF
 from ...contract.neurons.readout import Readout
 from ...contract.sources import raster
@@ -155,10 +154,10 @@ class FloatTwin:
         params = replace(params, bias_mant=0)  # the sums hold it
         steps, samples, n = sums.shape
         te = self._encoding(block, steps)[:, :n] * 2.0**params.te_exp
-        state = celif.reset(params, (samples,))
+        state = params.reset((samples,))
         fired = np.empty((samples, n, steps), np.bool_)
         for t in range(steps):
-            spikes, state = celif.step(params, state, sums[t], te[t], real)
+            spikes, state = params.step(state, sums[t], te[t], real)
             fired[..., t] = spikes
         return fired
 

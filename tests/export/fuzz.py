@@ -26,20 +26,10 @@ import numpy as np
 import torch
 
 from spikeproof.cli.inputs import read_array
-from spikeproof.contract import neurons
 from spikeproof.contract.errors import SpikeproofError
+from spikeproof.contract.fields import declared
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.neurons.adrf import ADRF
-from spikeproof.contract.neurons.adrf_iz import ADRFIZ
-from spikeproof.contract.neurons.alif import ALIF
-from spikeproof.contract.neurons.celif import CELIF
-from spikeproof.contract.neurons.cuba import CUBA
-from spikeproof.contract.neurons.delta import Delta
-from spikeproof.contract.neurons.membrane import Membrane
-from spikeproof.contract.neurons.readout import Readout
-from spikeproof.contract.neurons.rf import RF
-from spikeproof.contract.neurons.rf_iz import RFIZ
-from spikeproof.contract.neurons.sigma_delta import SigmaDelta
+from spikeproof.contract.neurons import KINDS
 from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.axon import Axon
 from spikeproof.contract.synapses.conv import Conv
@@ -57,37 +47,27 @@ from stock_files import CONV, DENSE, INPUT, write
 MEMORY, SECONDS = 256 * 2**20, 10
 N = 4
 
-ROTATION = {"sin_decay": [100, 2000, 3000, 77], "cos_decay": 3000, "v_th_mant": 30}
-ADAPTS = {"th_decay": 400, "ref_decay": [1, 2, 3, 4000], "v_th_mant": 30, "v_th_step": 7}
-KINDS = {
-    CELIF: {"v_decay": 2048, "th_decay": 41, "v_th_mant": 19, "te_exp": 9},
-    CUBA: {"u_decay": 1000, "v_decay": [1, 2, 3, 4], "v_th_mant": 40, "bias_mant": [1, -2, 3, 0]},
-    Membrane: {"u_decay": 1000, "v_decay": [1, 2, 3, 4], "u_shift": -2},
-    Readout: {"bias_mant": [1, -2, 3, 0], "v_decay": 9},
-    ALIF: {"u_decay": 1000, "v_decay": 100, **ADAPTS},
-    ADRF: ROTATION | ADAPTS,
-    ADRFIZ: ROTATION | ADAPTS,
-    RF: ROTATION,
-    RFIZ: ROTATION | {"graded": 1},
-    SigmaDelta: {"v_th": [64, 0, 7, 4096], "bias": 5},
-    Delta: {"v_th": [64, 0, 7, 4096], "state_exp": -1},
-}
-assert set(KINDS) == set(neurons.RULES), "a kind of neuron that is not fuzzed"
+
+def example(kind):
+    """Parameters with which a small network is active, some of them one a neuron."""
+    values = {name: field.example for name, field in declared(kind).items()}
+    first = next(name for name, field in declared(kind).items() if field.each)
+    return {**values, first: [values[first], 1, 2, 3]}
 
 
 def good(random):
     """Networks of one layer of each kind, and some with images, delays, feedback and oscillators."""
-    for kind, params in KINDS.items():
-        rule = neurons.RULES[kind]
-        sums = N * rule.sums
+    for kind in KINDS.values():
+        params = example(kind)
+        sums = N * kind.sums
 
         def weights(*shape):
             return 2 * random.integers(-128, 128, shape)
 
         neuron = kind(num_neurons=N, **params)
-        axon = Axon(delay=[1, 2, 5, 1]) if rule.fires else None
-        te = random.integers(-128, 128, (6, N)) if kind is CELIF else None
-        unary = rule.fires and neurons.max_payload(neuron) == 1
+        axon = Axon(delay=[1, 2, 5, 1]) if kind.fires else None
+        te = random.integers(-128, 128, (6, N)) if kind.takes_te else None
+        unary = kind.fires and neuron.max_payload == 1
         cpg = Phase(num_neurons=2, increment=[5, 2**20], start=0, length=2**22)
         yield Net(
             input=Input(num_channels=3),
@@ -99,7 +79,7 @@ def good(random):
             ),
             steps=6, te=te,
         )  # fmt: skip
-        conv = Conv(weight=weights(rule.sums, 2, 2, 2), in_shape=(2, 3, 3), stride=(1, 1))
+        conv = Conv(weight=weights(kind.sums, 2, 2, 2), in_shape=(2, 3, 3), stride=(1, 1))
         yield Net(
             input=Input(num_channels=18, bits=4, exp=-2),
             layers=(Layer(name="conv1", synapse=conv, neuron=kind(num_neurons=4, **params)),), steps=6, te=te,

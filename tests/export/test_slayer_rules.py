@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeproof.contract.fixed import STATE_MAX
-from spikeproof.contract.neurons import RULES
 from spikeproof.contract.neurons.adrf import ADRF
 from spikeproof.contract.neurons.adrf_iz import ADRFIZ
 from spikeproof.contract.neurons.alif import ALIF
@@ -67,7 +66,7 @@ def both(family, decays, sums, *, threshold, step, graded):
     params = kind(num_neurons=N, v_th_mant=neuron.v_th_mant, graded=graded, **decays, **more)
     dendrites = torch.tensor(sums.transpose(1, 2, 0) / SCALE, dtype=torch.float32)
     ours = reference.scan(params, sums, None)
-    theirs = variables(kind, neuron, tuple(dendrites.chunk(2, 1)) if RULES[kind].sums == 2 else dendrites)
+    theirs = variables(kind, neuron, tuple(dendrites.chunk(2, 1)) if kind.sums == 2 else dendrites)
     return ours, theirs
 
 
@@ -88,13 +87,13 @@ def test_any_neuron_is_slayers_forward(family, data):
     ours, theirs = both(
         family,
         decays_of(kind, data.draw),
-        random_sums(random, N * RULES[kind].sums, size, density),
+        random_sums(random, N * kind.sums, size, density),
         threshold=data.draw(some.edged(0, 2**13, 64, 4096)),
         step=data.draw(some.edged(0, 2**10, 16)),
         graded=data.draw(st.booleans()),
     )
 
-    if max(np.abs(ours[name]).max() for name in RULES[kind].registers) < STATE_MAX:
+    if max(np.abs(ours[name]).max() for name in kind.registers) < STATE_MAX:
         for name, values in ours.items():
             assert np.array_equal(values, theirs[name]), name
 
@@ -112,7 +111,7 @@ def test_neurons_that_fire_are_slayers_forward(family, graded):
             decays = {"sin_decay": np.round(kept * np.sin(angle)), "cos_decay": np.round(kept * np.cos(angle))}
         if kind in (ALIF, ADRF, ADRFIZ):
             decays |= dict(zip(("th_decay", "ref_decay"), random.integers(100, 4000, (2, N)), strict=True))
-        sums = random_sums(random, N * RULES[kind].sums, 100, 0.4)
+        sums = random_sums(random, N * kind.sums, 100, 0.4)
 
         ours, theirs = both(family, decays, sums, threshold=int(random.integers(20, 60)), step=9, graded=graded)
 
@@ -126,7 +125,7 @@ def test_a_threshold_that_is_met_exactly_fires(family):
     decays = {name: 4096 for name in ("u_decay", "v_decay", "th_decay", "ref_decay")}
     if family == "adrf":
         decays = {"sin_decay": 1, "cos_decay": 4095, "th_decay": 4096, "ref_decay": 4096}
-    sums = np.zeros((STEPS, 1, N * RULES[FAMILIES[family][0]].sums), int)
+    sums = np.zeros((STEPS, 1, N * FAMILIES[family][0].sums), int)
     sums[2, 0, :N] = [62, 64, 66, 0]
     if family == "adrf":
         sums[1, 0, N:], sums[2, 0, N:] = -2, 2

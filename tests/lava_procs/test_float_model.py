@@ -17,7 +17,7 @@ from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from spikeproof.contract import real
 from spikeproof.contract.neurons import celif
-from spikeproof.lava_procs.celif.process import CELIF
+from spikeproof.lava_procs.by_rule.process import PROCESSES
 
 random = np.random.default_rng(0)
 steps, n = 12, 4
@@ -25,7 +25,7 @@ params = celif.CELIF(num_neurons=n, v_decay=100, th_decay=41, v_th_mant=19, te_e
 x, te = random.integers(0, 2, (3, 2 * steps)), random.integers(-128, 128, (steps, n))
 weight = 2 * random.integers(-10, 20, (n, 3))
 source, dense, sink = Source(data=x), Dense(weights=weight), Sink(shape=(n,), buffer=2 * steps + 1)
-neuron = CELIF(params=params, te=te, latency=1, period=steps)
+neuron = PROCESSES[celif.CELIF](params=params, te=te, latency=1, period=steps)
 source.s_out.connect(dense.s_in)
 dense.a_out.connect(neuron.a_in)
 neuron.s_out.connect(sink.a_in)
@@ -35,8 +35,8 @@ neuron.stop()
 
 state, expected = None, []
 for t in range(2 * steps):
-    state = celif.reset(params) if t % steps == 0 else state
-    spikes, state = celif.step(params, state, weight @ x[:, t], te[t % steps], real)
+    state = params.reset() if t % steps == 0 else state
+    spikes, state = params.step(state, weight @ x[:, t], te[t % steps], real)
     expected.append(spikes)
 print(json.dumps({
     "same": bool(np.array_equal(raster[:, 1:].T, expected)) and bool(np.allclose(v, state.v, rtol=1e-12)),

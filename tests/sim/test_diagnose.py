@@ -11,7 +11,7 @@ from strategies import arrays, nets
 
 from spikeproof.contract.errors import RecordError
 from spikeproof.contract.net import Input, Layer, Net
-from spikeproof.contract.neurons import celif, cuba
+from spikeproof.contract.neurons.bases.integrator import IntegratorState
 from spikeproof.contract.neurons.celif import CELIF
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.neurons.readout import Readout
@@ -152,24 +152,22 @@ def test_an_encoding_a_step_off(shift):
     ]
 
 
-def slowly(net, index, good, *, rules, begin=lambda s, state, params: state, step=None):
+def slowly(net, index, good, *, begin=lambda s, state, params: state, step=None):
     """Another layer's neurons by a loop of its own, sample by sample; `begin` and `step` plant the fault."""
     params = net.layers[index].neuron
     inputs = PAYLOAD if index == 0 else good.layers[net.layers[index - 1].name]["s"]
     weight = net.layers[index].synapse.weight.astype(np.int64)
     out = {key: np.empty_like(array) for key, array in good.layers[net.layers[index].name].items()}
-    state = rules.reset(params)
+    state = params.reset()
     for sample in range(SAMPLES):
         state = begin(sample, state, params)
         for t in range(STEPS):
             x = weight @ inputs[sample, :, t]
             if step is not None:
                 x, state = step(sample, t, x, state, params)
-            args = (net.te[t, : params.num_neurons],) if rules is celif else ()
-            spikes, state = rules.step(params, state, x, *args)
-            now = {"s": spikes, **state._asdict()}
-            if rules is celif:
-                now["theta"] = celif.threshold(params, state.h)
+            args = (net.te[t, : params.num_neurons],) if params.takes_te else ()
+            spikes, state = params.step(state, x, *args)
+            now = {"s": spikes, **params.observed(state)}
             for key, array in out.items():
                 array[sample, :, t] = now[key]
     return Trace(backend="faulty", layers={**good.layers, net.layers[index].name: out})
@@ -179,23 +177,23 @@ GOOD = reference.run(NET, PAYLOAD)
 
 
 def reset_each_sample(sample, state, params):
-    return cuba.reset(params)
+    return params.reset()
 
 
 def test_the_slow_loop_is_the_layer():
-    assert compare(GOOD, slowly(NET, 1, GOOD, rules=cuba, begin=reset_each_sample)).exact
+    assert compare(GOOD, slowly(NET, 1, GOOD, begin=reset_each_sample)).exact
 
 
 @pytest.mark.parametrize("which", ["each", "the first"])
 @pytest.mark.parametrize("early", [1, 2])
 def test_a_bias_that_is_integrated_early(which, early):
     def begin(sample, state, params):
-        state = cuba.reset(params)
+        state = params.reset()
         for _ in range(early if which == "each" or sample == 0 else 0):
-            _, state = cuba.step(params, state, np.zeros(5, np.int64))
+            _, state = params.step(state, np.zeros(5, np.int64))
         return state
 
-    first, why = diagnosed(slowly(NET, 1, GOOD, rules=cuba, begin=begin))
+    first, why = diagnosed(slowly(NET, 1, GOOD, begin=begin))
 
     assert (first.layer, first.sample, first.step) == ("u2", 0, 0)
     steps = "1 step" if early == 1 else "2 steps"
@@ -207,9 +205,9 @@ def test_a_bias_that_is_integrated_early(which, early):
 @pytest.mark.parametrize("offset", [1, -1, 2])
 def test_a_reset_that_is_a_step_off(offset):
     def step(sample, t, x, state, params):
-        return x, cuba.reset(params) if t == offset % STEPS else state
+        return x, params.reset() if t == offset % STEPS else state
 
-    first, why = diagnosed(slowly(NET, 1, GOOD, rules=cuba, step=step))
+    first, why = diagnosed(slowly(NET, 1, GOOD, step=step))
 
     assert first.layer == "u2"
     words = {1: "1 step late", -1: "1 step early", 2: "2 steps late"}[offset]
@@ -217,7 +215,7 @@ def test_a_reset_that_is_a_step_off(offset):
 
 
 def test_a_missing_reset():
-    first, why = diagnosed(slowly(NET, 1, GOOD, rules=cuba))
+    first, why = diagnosed(slowly(NET, 1, GOOD))
 
     assert (first.layer, first.sample, first.step) == ("u2", 1, 0)
     assert [cause.name for cause in why.causes] == ["no reset"]
@@ -247,9 +245,9 @@ def test_a_dropped_delay():
 
     def step(sample, t, x, state, params):
         g = sample * STEPS + t + 1
-        return weight @ inputs[:, g % inputs.shape[1]], cuba.reset(params) if t == 0 else state
+        return weight @ inputs[:, g % inputs.shape[1]], params.reset() if t == 0 else state
 
-    _, why = diagnosed(slowly(NET, 1, GOOD, rules=cuba, step=step))
+    _, why = diagnosed(slowly(NET, 1, GOOD, step=step))
 
     assert [(cause.name, cause.words) for cause in why.causes] == [("dropped delay", "inputs arrive 1 step early")]
 
@@ -280,9 +278,9 @@ def test_an_unknown_fault_is_not_guessed_at():
         u = state.u.copy() if state.u.ndim else state.u
         if sample or t % 2 == 1:
             u[3] = 0
-        return x, cuba.CUBAState(u=u, v=state.v) if t else cuba.reset(params)
+        return x, IntegratorState(u=u, v=state.v) if t else params.reset()
 
-    first, why = diagnosed(slowly(NET, 1, GOOD, rules=cuba, step=step))
+    first, why = diagnosed(slowly(NET, 1, GOOD, step=step))
 
     assert (first.layer, first.neuron) == ("u2", 3)
     assert why.causes == () and why.conclusion.startswith("cause unknown: faulty departs from the record in layer 'u2'")

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from spikeproof.contract.errors import InputError, RecordError, UnsupportedError
 from spikeproof.contract.neurons import celif as contract
-from spikeproof.contract.neurons import readout as rule
 from spikeproof.export.slayer import record
 from spikeproof.train.blocks import celif
 from spikeproof.train.blocks.readout import Readout
@@ -18,11 +17,11 @@ from spikeproof.train.runs.models import Classifier
 
 def contract_registers(params, sums, te):
     """The contract's registers for sums (T, N) and te (T, N), each of shape (T, N)."""
-    state = contract.reset(params)
+    state = params.reset()
     rows = []
     for x_t, te_t in zip(sums, te, strict=True):
-        _, state = contract.step(params, state, x_t, te_t)
-        rows.append((*state, contract.threshold(params, state.h)))
+        _, state = params.step(state, x_t, te_t)
+        rows.append((*state, params.threshold(state.h)))
     return (np.array(column) for column in zip(*rows, strict=True))
 
 
@@ -109,9 +108,9 @@ def test_a_readout_is_its_record(data):
     layer = module.record("out")
     expected = np.empty((2, n, steps))
     for b in range(2):
-        state = rule.reset(layer.neuron)
+        state = layer.neuron.reset()
         for t in range(steps):
-            _, state = rule.step(layer.neuron, state, layer.synapse.weight @ x[b, :, t].numpy().astype(int))
+            _, state = layer.neuron.step(state, layer.synapse.weight @ x[b, :, t].numpy().astype(int))
             expected[b, :, t] = state.v
     assert np.array_equal(module.registers(x) / module.unit, expected)
     assert np.array_equal(module.final(x).detach() / module.unit, expected[..., -1])

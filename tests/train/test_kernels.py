@@ -75,10 +75,10 @@ def test_celif_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
         with_h=True,
     )
 
-    state, ties = celif_contract.reset(params, (batch,)), 0
+    state, ties = params.reset((batch,)), 0
     for t in range(steps):
-        s, state = celif_contract.step(params, state, sums[..., t], te[t])
-        theta = celif_contract.threshold(params, state.h)
+        s, state = params.step(state, sums[..., t], te[t])
+        theta = params.threshold(state.h)
         assert np.array_equal(spikes[:, t], s)
         assert np.array_equal(packed[:, t] >> 2, state.v)
         assert np.array_equal(h[:, t], state.h)
@@ -120,9 +120,9 @@ def test_cuba_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
         with_u=True,
     )
 
-    state = cuba_contract.reset(params, (batch,))
+    state = params.reset((batch,))
     for t in range(steps):
-        s, state = cuba_contract.step(params, state, sums[..., t])
+        s, state = params.step(state, sums[..., t])
         assert np.array_equal(spikes[:, t], s)
         assert np.array_equal(u[:, t], state.u)
         assert np.array_equal(membrane[:, t] / unit * (1 - s), state.v)

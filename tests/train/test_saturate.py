@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import spikeproof
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.fixed import STATE_MAX
-from spikeproof.contract.neurons import RULES
 from spikeproof.export.slayer.neurons import READERS
 from spikeproof.export.slayer.registers import variables
 from spikeproof.export.slayer.synapses import forward
@@ -42,7 +41,7 @@ def both(family, neuron, sums):
     """What the contract and a SLAYER neuron make of dendritic sums of shape (STEPS, 1, sums)."""
     params = READERS[family](neuron, (N,), 0)
     dendrites = torch.tensor(sums.transpose(1, 2, 0) / SCALE, dtype=torch.float32)
-    parts = tuple(dendrites.chunk(2, 1)) if RULES[type(params)].sums == 2 else dendrites
+    parts = tuple(dendrites.chunk(2, 1)) if params.sums == 2 else dendrites
     neuron.shape = None
     return reference.scan(params, sums, None), variables(type(params), neuron, parts)
 

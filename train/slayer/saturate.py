@@ -17,10 +17,11 @@ from torch import nn
 
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT, STATE_MAX
-from ...contract.neurons import adrf, adrf_iz, alif, rf
+from ...contract.neurons.alif import ALIFState
 from ...contract.neurons.bases import resonator
 from ...contract.neurons.bases.adaptive import AdaptiveResonatorState
 from ...contract.neurons.bases.integrator import integrate
+from ...contract.neurons.bases.resonator import ResonatorState
 from ...export.slayer.constants import norms
 from ...export.slayer.neurons import READERS
 
@@ -180,13 +181,13 @@ def _rf_iz(params: Any, state: State, x: npt.NDArray[np.int64]) -> tuple[State, 
     return (real, imag), (np.where(fired, 0, real), np.where(fired, threshold - 1, imag))
 
 
-def _without_reset(rule: Any, kind: Any) -> Callable[[Any, State, npt.NDArray[np.int64]], tuple[State, State]]:
+def _without_reset(kind: Any) -> Callable[[Any, State, npt.NDArray[np.int64]], tuple[State, State]]:
     """Return the step of a rule that resets nothing; SLAYER raises a kept threshold when it spikes, the rule later."""
 
     def step(params: Any, state: State, x: npt.NDArray[np.int64]) -> tuple[State, State]:
         count = len(kind._fields)
         full = state if len(state) == count else (*state, np.zeros_like(state[0]))
-        _, after = rule.step(params, kind(*full), x)
+        _, after = params.step(kind(*full), x)
         return tuple(after)[: 4 if count == 5 else count], tuple(after)
 
     return step
@@ -197,9 +198,9 @@ _ADAPTING = ("threshold_state", "refractory_state")
 
 _FAMILIES: dict[str, _Registers] = {
     "cuba": _Registers(_INTEGRATING, _cuba),
-    "alif": _Registers(_INTEGRATING + _ADAPTING, _without_reset(alif, alif.ALIFState)),
-    "rf": _Registers(_ROTATING, _without_reset(rf, rf.RFState)),
+    "alif": _Registers(_INTEGRATING + _ADAPTING, _without_reset(ALIFState)),
+    "rf": _Registers(_ROTATING, _without_reset(ResonatorState)),
     "rf_iz": _Registers(_ROTATING, _rf_iz),
-    "adrf": _Registers(_ROTATING + _ADAPTING, _without_reset(adrf, AdaptiveResonatorState)),
-    "adrf_iz": _Registers(_ROTATING + _ADAPTING, _without_reset(adrf_iz, AdaptiveResonatorState)),
+    "adrf": _Registers(_ROTATING + _ADAPTING, _without_reset(AdaptiveResonatorState)),
+    "adrf_iz": _Registers(_ROTATING + _ADAPTING, _without_reset(AdaptiveResonatorState)),
 }

@@ -17,71 +17,45 @@ forward of lava-dl 0.6.0, whose registers are 64 bits wide; here they saturate a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from ...fixed import ACCUMULATOR_SHIFT, DECAY_ONE, THRESHOLD_MANT_MAX, IntArray, as_whole, decay, per_neuron, sat24
+from ...fields import number, per_neuron
+from ...fixed import ACCUMULATOR_SHIFT, DECAY_ONE, THRESHOLD_MANT_MAX, IntArray, decay, sat24
+from .neuron import Neuron
 from .resonator import Resonator
 
 
-class Adaptive(Protocol):
-    """What `relax` takes of a neuron's parameters."""
-
-    @property
-    def th_decay(self) -> Any:
-        """Fraction of the threshold's distance to rest lost a step, 0..4096."""
-
-    @property
-    def ref_decay(self) -> Any:
-        """Fraction of the refractory lost a step, 0..4096."""
-
-    @property
-    def v_th_mant(self) -> int:
-        """Mantissa of the resting threshold."""
-
-    @property
-    def v_th_step(self) -> int:
-        """Mantissa of what a spike adds to the threshold."""
-
-
-def checked(kind: str, num_neurons: int, params: Adaptive) -> dict[str, Any]:
-    """Return the four parameters after their range checks, for a record's ``__post_init__``."""
-    return {
-        "th_decay": per_neuron(f"{kind} th_decay", params.th_decay, num_neurons, 0, DECAY_ONE),
-        "ref_decay": per_neuron(f"{kind} ref_decay", params.ref_decay, num_neurons, 0, DECAY_ONE),
-        "v_th_mant": as_whole(f"{kind} v_th_mant", params.v_th_mant, 0, THRESHOLD_MANT_MAX),
-        "v_th_step": as_whole(f"{kind} v_th_step", params.v_th_step, -THRESHOLD_MANT_MAX, THRESHOLD_MANT_MAX),
-    }
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AdaptiveResonator(Resonator):
-    """Integer parameters of an adaptive resonate-and-fire layer; a graded spike carries the real part.
+class Adaptive(Neuron):
+    """Integer parameters of an adaptive threshold and a refractory."""
 
-    Parameters
-    ----------
-    th_decay, ref_decay : array_like of int, shape () or (n,)
-        Fraction of the threshold's distance to rest and of ``r`` lost a step, 0..4096. Kept as int32 of shape (n,).
-    v_th_step : int
-        Mantissa of what a spike adds to the threshold, -(2**17 - 1)..2**17 - 1. ``v_th_mant`` is that of the resting
-        threshold.
-    **others
-        Those of `Resonator`.
+    th_decay: Any = per_neuron(
+        0,
+        DECAY_ONE,
+        "Fraction of the threshold's distance to rest lost a step, in 4096ths",
+        netx="thDecay",
+        edges=(2048, 41),
+        example=400,
+    )
+    ref_decay: Any = per_neuron(
+        0, DECAY_ONE, "Fraction of ``r`` lost a step, in 4096ths", netx="refDecay", edges=(2048, 41), example=1000
+    )
+    v_th_mant: int = number(
+        0, THRESHOLD_MANT_MAX, "Mantissa of the resting threshold", netx="vThMant", edges=(19,), example=30
+    )
+    v_th_step: int = number(
+        -THRESHOLD_MANT_MAX,
+        THRESHOLD_MANT_MAX,
+        "Mantissa of what a spike adds to the threshold",
+        netx="vThStep",
+        edges=(5,),
+        example=7,
+    )
 
-    Raises
-    ------
-    RecordError
-        A value lies outside its range.
-    """
-
-    th_decay: Any
-    ref_decay: Any
-    v_th_step: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._set(**checked(type(self).__name__, self.num_neurons, self))
+    def reset(self, batch: tuple[int, ...] = ()) -> Any:
+        """Return the state before a sample's first step, of shape ``(*batch, n)``: all zero, the threshold at rest."""
+        state = super().reset(batch)
+        return state._replace(theta=state.theta + (self.v_th_mant << ACCUMULATOR_SHIFT))
 
 
 class AdaptiveResonatorState(NamedTuple):
@@ -99,11 +73,9 @@ class AdaptiveResonatorState(NamedTuple):
     """Whether the neuron fired in this step, 0 or 1."""
 
 
-def reset(params: AdaptiveResonator, batch: tuple[int, ...] = ()) -> AdaptiveResonatorState:
-    """Return the state before a sample's first step, of shape ``(*batch, n)``: all zero, the threshold at rest."""
-    zeros = np.zeros((*batch, params.num_neurons), dtype=np.int64)
-    theta = zeros + (params.v_th_mant << ACCUMULATOR_SHIFT)
-    return AdaptiveResonatorState(real=zeros, imag=zeros, theta=theta, r=zeros, s=zeros)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AdaptiveResonator(Adaptive, Resonator, state=AdaptiveResonatorState, registers=("real", "imag", "theta", "r")):
+    """Integer parameters of an adaptive resonate-and-fire layer; a graded spike carries the register that fired."""
 
 
 def relax(params: Adaptive, theta: IntArray, r: IntArray, s: IntArray) -> tuple[IntArray, IntArray]:

@@ -16,10 +16,11 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
+from ...fields import number, per_neuron
 from ...fixed import (
     A_SHIFT_MAX,
     A_SHIFT_MIN,
@@ -28,65 +29,60 @@ from ...fixed import (
     BIAS_MANT_MIN,
     DECAY_ONE,
     IntArray,
-    as_whole,
     decay,
-    per_neuron,
     sat24,
     shift,
     shl,
     wrap24,
     wrap32,
 )
-from ...record import Record
+from .neuron import Neuron
 
 U_SHIFT_MAX = 8
 """SLAYER's normalisation by powers of two takes three bits by default."""
 
 
+class IntegratorState(NamedTuple):
+    """Registers of a membrane that a current charges, each an int64 array of shape (..., n)."""
+
+    u: IntArray
+    """Current; 24 bits, ``-2**23 + 1 .. 2**23``."""
+    v: IntArray
+    """Membrane, after the reset of a neuron that fired; 24 bits."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Integrator(Record):
-    """Integer parameters of a layer of membranes that a current charges.
+class Integrator(Neuron, state=IntegratorState, registers=("u", "v")):
+    """Integer parameters of a layer of membranes that a current charges."""
 
-    Parameters
-    ----------
-    num_neurons : int
-        Number of neurons n.
-    u_decay, v_decay : array_like of int, shape () or (n,)
-        Fraction of ``u`` and of ``v`` lost a step, 0..4096. Kept as int32 of shape (n,).
-    bias_mant : array_like of int, shape () or (n,)
-        Bias mantissa, -4096..4095, added every step as ``bias_mant << 6``, the exponent that NetX assumes. Kept as
-        int32 of shape (n,).
-    a_shift : int
-        Shift of the dendritic sum, -23..18: 6, as in Lava's LIF, for unary spikes; ``6 + exp`` for payloads of unit
-        ``2**exp``. To the right it rounds toward zero.
-    u_shift : int
-        Shift of what the membrane receives, -8..8: 0, as in Lava's LIF, but for a layer whose input is normalised by a
-        power of two. To the right it rounds toward zero.
-
-    Raises
-    ------
-    RecordError
-        A value lies outside its range.
-    """
-
-    num_neurons: int
-    u_decay: Any
-    v_decay: Any
-    bias_mant: Any = 0
-    a_shift: int = ACCUMULATOR_SHIFT
-    u_shift: int = 0
-
-    def __post_init__(self) -> None:
-        kind = type(self).__name__
-        n = as_whole(f"{kind} num_neurons", self.num_neurons, 1, 2**31 - 1)
-        self._set(
-            num_neurons=n,
-            u_decay=per_neuron(f"{kind} u_decay", self.u_decay, n, 0, DECAY_ONE),
-            v_decay=per_neuron(f"{kind} v_decay", self.v_decay, n, 0, DECAY_ONE),
-            bias_mant=per_neuron(f"{kind} bias_mant", self.bias_mant, n, BIAS_MANT_MIN, BIAS_MANT_MAX),
-            a_shift=as_whole(f"{kind} a_shift", self.a_shift, A_SHIFT_MIN, A_SHIFT_MAX),
-            u_shift=as_whole(f"{kind} u_shift", self.u_shift, -U_SHIFT_MAX, U_SHIFT_MAX),
-        )
+    u_decay: Any = per_neuron(
+        0, DECAY_ONE, "Fraction of ``u`` lost a step, in 4096ths", netx="iDecay", edges=(2048, 41), example=1000
+    )
+    v_decay: Any = per_neuron(
+        0, DECAY_ONE, "Fraction of ``v`` lost a step, in 4096ths", netx="vDecay", edges=(2048, 41), example=128
+    )
+    bias_mant: Any = per_neuron(
+        BIAS_MANT_MIN,
+        BIAS_MANT_MAX,
+        "Bias mantissa, added every step as ``bias_mant << 6``, the exponent that NetX assumes",
+        default=0,
+    )
+    a_shift: int = number(
+        A_SHIFT_MIN,
+        A_SHIFT_MAX,
+        "Shift of the dendritic sum: 6, as in Lava's LIF, for unary spikes; ``6 + exp`` for payloads of unit "
+        "``2**exp``. To the right it rounds toward zero",
+        netx="aShift",
+        default=ACCUMULATOR_SHIFT,
+    )
+    u_shift: int = number(
+        -U_SHIFT_MAX,
+        U_SHIFT_MAX,
+        "Shift of what the membrane receives: 0, as in Lava's LIF, but for a layer whose input is normalised by a "
+        "power of two. To the right it rounds toward zero",
+        netx="uShift",
+        default=0,
+    )
 
 
 def integrate(params: Integrator, u: IntArray, v: IntArray, x: npt.ArrayLike) -> tuple[IntArray, IntArray]:

@@ -14,11 +14,12 @@ lava-dl 0.6.0, whose registers are 64 bits wide.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ...fields import number, per_neuron
 from ...fixed import (
     A_SHIFT_MAX,
     A_SHIFT_MIN,
@@ -27,58 +28,56 @@ from ...fixed import (
     DECAY_SHIFT,
     THRESHOLD_MANT_MAX,
     IntArray,
-    as_whole,
-    per_neuron,
     rtz,
     sat24,
     shift,
 )
-from ...record import Record
+from .neuron import Neuron
+
+
+class ResonatorState(NamedTuple):
+    """Registers of a resonate-and-fire layer, each an int64 array of shape (..., n)."""
+
+    real: IntArray
+    """Real part, after the reset of a neuron that fired; 24 bits."""
+    imag: IntArray
+    """Imaginary part, after the reset of a neuron that fired; 24 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Resonator(Record):
-    """Integer parameters that every kind of resonate-and-fire layer has.
+class Resonator(Neuron, state=ResonatorState, registers=("real", "imag"), sums=2):
+    """Integer parameters that every kind of resonate-and-fire layer has."""
 
-    Parameters
-    ----------
-    num_neurons : int
-        Number of neurons n.
-    sin_decay, cos_decay : array_like of int, shape () or (n,)
-        Sine and cosine of a step's angle, times the part of the state that is kept, times 4096: 0..4096. Kept as int32
-        of shape (n,).
-    v_th_mant : int
-        Threshold mantissa, 0..2**17 - 1; the threshold is ``v_th_mant << 6``.
-    a_shift : int
-        Shift of the dendritic sums, -23..18: 6 for unary spikes, ``6 + exp`` for payloads of unit ``2**exp``; to the
-        right it rounds toward zero.
-    graded : int
-        1 if a spike carries the register that fired, 0 if spikes are unary.
-
-    Raises
-    ------
-    RecordError
-        A value lies outside its range.
-    """
-
-    num_neurons: int
-    sin_decay: Any
-    cos_decay: Any
-    v_th_mant: int
-    a_shift: int = ACCUMULATOR_SHIFT
-    graded: int = 0
-
-    def __post_init__(self) -> None:
-        kind = type(self).__name__
-        n = as_whole(f"{kind} num_neurons", self.num_neurons, 1, 2**30)
-        self._set(
-            num_neurons=n,
-            sin_decay=per_neuron(f"{kind} sin_decay", self.sin_decay, n, 0, DECAY_ONE),
-            cos_decay=per_neuron(f"{kind} cos_decay", self.cos_decay, n, 0, DECAY_ONE),
-            v_th_mant=as_whole(f"{kind} v_th_mant", self.v_th_mant, 0, THRESHOLD_MANT_MAX),
-            a_shift=as_whole(f"{kind} a_shift", self.a_shift, A_SHIFT_MIN, A_SHIFT_MAX),
-            graded=as_whole(f"{kind} graded", self.graded, 0, 1),
-        )
+    sin_decay: Any = per_neuron(
+        0,
+        DECAY_ONE,
+        "Sine of a step's angle, times the part of the state that is kept, times 4096",
+        netx="sinDecay",
+        edges=(2048, 41),
+        example=2000,
+    )
+    cos_decay: Any = per_neuron(
+        0,
+        DECAY_ONE,
+        "Cosine of a step's angle, times the part of the state that is kept, times 4096",
+        netx="cosDecay",
+        edges=(2048, 41),
+        example=3000,
+    )
+    v_th_mant: int = number(
+        0, THRESHOLD_MANT_MAX, "Threshold mantissa; the threshold is ``v_th_mant << 6``", netx="vThMant", example=30
+    )
+    a_shift: int = number(
+        A_SHIFT_MIN,
+        A_SHIFT_MAX,
+        "Shift of the dendritic sums: 6 for unary spikes, ``6 + exp`` for payloads of unit ``2**exp``; to the right it "
+        "rounds toward zero",
+        netx="aShift",
+        default=ACCUMULATOR_SHIFT,
+    )
+    graded: int = number(
+        0, 1, "1 if a spike carries the register that fired, 0 if spikes are unary", netx="gradedSpike", default=0
+    )
 
 
 def rotate(params: Resonator, real: IntArray, imag: IntArray, x: npt.ArrayLike) -> tuple[IntArray, IntArray]:

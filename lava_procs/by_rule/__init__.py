@@ -1,4 +1,4 @@
-"""The CE-LIF neuron as a Lava process."""
+"""Lava processes of all kinds of neurons, whose models run the contract's own step."""
 
 from ..compat import apply
 

@@ -1,0 +1,74 @@
+"""What sigma-delta units and delta encoders share: sending a change when it reaches a threshold.
+
+One step; ``residue`` starts at 0::
+
+    delta   = wrap32(change + residue)              the change, with what was held back
+    sent    = delta if |delta| >= v_th else 0
+    residue = delta - sent
+
+- Sends ``floor(sent / 2**state_exp)`` when the change reaches the threshold, at equality too.
+
+References
+----------
+``lava.proc.sdn.models.PySigmaDeltaModelFixed``, lava-nc 0.10.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...fields import number, per_neuron
+from ...fixed import ACCUMULATOR_SHIFT, IntArray, shift, wrap32
+from .neuron import Neuron
+
+REGISTER_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sender(Neuron):
+    """Integer parameters of neurons that send changes."""
+
+    v_th: Any = per_neuron(
+        0,
+        REGISTER_MAX,
+        "Threshold of a change, in the units of the registers",
+        netx="vTh",
+        edges=(64, 4096),
+        example=120,
+    )
+    state_exp: int = number(
+        -18,
+        23,
+        "Bits that a payload is coarser than the registers; negative if it is finer",
+        netx="stateExp",
+        default=ACCUMULATOR_SHIFT,
+    )
+
+    @property
+    def max_payload(self) -> int:
+        """Largest magnitude that a spike can carry."""
+        return 2**31 >> max(self.state_exp, 0)
+
+
+def send(params: Sender, change: IntArray) -> tuple[IntArray, IntArray]:
+    """Return what is sent of a change, and what is held back; the rule stands at the head of this module.
+
+    Parameters
+    ----------
+    params : Sender
+        Threshold and exponent of the layer of n neurons.
+    change : ndarray of int64, shape (..., n)
+        Change of the activation, with what was held back; it wraps at 32 bits.
+
+    Returns
+    -------
+    payloads, residue : ndarray of int64, shape (..., n)
+        Payloads, 0 where nothing is sent, and the rest of the change in the registers' units.
+    """
+    delta = wrap32(change)
+    sent = np.where(wrap32(np.abs(delta)) >= params.v_th, delta, 0)
+    payload = sent >> params.state_exp if params.state_exp >= 0 else wrap32(shift(sent, -params.state_exp))
+    return payload, delta - sent

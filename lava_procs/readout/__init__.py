@@ -1,5 +1,0 @@
-"""The read-out as a Lava process."""
-
-from ..compat import apply
-
-apply()  # before the first Lava import of this folder's modules
