@@ -5,6 +5,9 @@
 #   make test-all       the slow tests too
 #   make test-fuzz      5,000 damaged files of every kind: one clear error or a record, in little time and memory
 #   make test-pythons   the tests of contract and lava_procs, and engine against Lava, on every CPython 3.10 to 3.13
+#   make test-kills    train, export and sweeps killed at random moments, which takes half an hour
+#   make cov            which lines of the package the fast tests run
+#   make mutants        small changes of the code that some test must notice; MUTANTS=60 of each AREA=all
 #   make matrix         measure docs/parity_matrix.md: every SLAYER block and option, beside the stock path
 #   make check          formatting, lint and types
 
@@ -17,7 +20,7 @@ SUITABLE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.10,\
               $(shell $(python) -c '$(SUITABLE)' 2>/dev/null && echo $(python))))
 
-.PHONY: demo test test-all test-fuzz test-gpu test-browser test-pythons matrix check format clean
+.PHONY: demo test test-all test-fuzz test-kills cov mutants test-gpu test-browser test-pythons matrix check format clean
 
 demo: $(READY)
 	$(BIN)/spikeproof demo
@@ -33,6 +36,18 @@ test-all: $(READY)
 
 test-fuzz: $(READY)
 	$(BIN)/python -m pytest tests/export/test_fuzz.py -m slow
+
+test-kills: $(READY)
+	$(BIN)/python -m pytest tests/test_kill_loops.py -m slow --timeout 2400
+
+cov: $(READY)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu and not browser" --cov --cov-report term:skip-covered
+
+MUTANTS := 60
+AREA    := all
+mutants: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'cosmic-ray>=8.3'
+	$(BIN)/python .ci/mutants.py --mutants $(MUTANTS) --area $(AREA)
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu

@@ -12,18 +12,36 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     # public name: (module, attribute; None for the module itself)
+    # networks and their blocks
     "celif": (".train.blocks.celif", None),
     "cpg": (".train.cpg", None),
     "Readout": (".train.blocks.readout", "Readout"),
-    "record": (".export.slayer.network", "record"),
+    "Classifier": (".train.runs.models", "Classifier"),
+    "SequenceModel": (".train.sequence.model", "SequenceModel"),
     "accelerate": (".train.slayer.accelerate", "accelerate"),
-    "export_netx": (".export.slayer.network", "export_netx"),
-    "lint": (".export.lint.check", "lint"),
-    "load": (".export.formats", "load"),
     "saturate": (".train.slayer.saturate", "saturate"),
     "reset_state": (".export.parts.state", "reset_state"),
+    "compat": (".lava_procs.compat", None),
+    # training
+    "recipe": (".train.runs.recipe", None),
+    "fit": (".train.runs.fit", "fit"),
+    "Run": (".train.runs.run", "Run"),
+    "tasks": (".train.tasks", None),
+    # records and files
+    "record": (".export.slayer.network", "record"),
+    "export_netx": (".export.slayer.network", "export_netx"),
+    "load": (".export.formats", "load"),
+    "write": (".export.formats", "write"),
+    "stock": (".export.stock", None),
+    "lint": (".export.lint.check", "lint"),
+    "records": (".records", None),
+    "phase": (".contract.sources.phase", None),
+    # simulation and proof
     "simulate": (".sim.simulate", "simulate"),
-    "verify": (".sim.verify.verify", "verify"),
+    "verify": (".proof", "verify"),
+    "Sweep": (".sim.sweep.sweep", "Sweep"),
+    "loihi2": (".loihi2", None),
+    "errors": (".contract.errors", None),
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from spikeproof.train.analysis import analyses
 from spikeproof.train.analysis import figures as analysis_figures
-from spikeproof.train.runs.objectives import UNLABELLED
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.run import Run
+from spikeproof.train.tasks.objectives import UNLABELLED
 from spikeproof.train.tasks.task import Split
 
 Norms = dict[str, analysis_figures.Array]
@@ -25,7 +26,7 @@ Norms = dict[str, analysis_figures.Array]
 def norms(run: Run, samples: int) -> Norms:
     """Return the gradient norms of each hidden layer by step, over the first test samples."""
     task = run.recipe().load_task()
-    module = run.load_into(run.recipe().module(task))
+    module = run.load_into(build(run.recipe(), task))
     some = task.test.take(np.arange(samples))
     answer = Split(some.x, np.where(some.y == 0, UNLABELLED, some.y))
     return analyses.gradients_over_time(module, answer, task.objective)

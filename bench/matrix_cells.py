@@ -5,7 +5,9 @@ The stock verdicts were measured earlier and are quoted, not rerun: lava-dl 0.6.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,28 +19,11 @@ from spikeproof.lava_procs import compat
 compat.apply()
 from lava.lib.dl import slayer  # noqa: E402 - the layer above makes it importable
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from slayer_ranges import NEURONS  # noqa: E402 - the tests draw from the same
+
 STOCK_VERSIONS = "lava-dl 0.6.0, lava-nc 0.10.0, torch 2.3.1, NumPy 1.26.4, Python 3.10"
 STEPS, SAMPLES, IMAGE = 20, 3, (2, 4, 6)
-
-NEURONS: dict[str, dict[str, Any]] = {
-    "cuba": {"threshold": 0.9, "current_decay": (0.1, 0.9), "voltage_decay": (0.02, 0.5)},
-    "alif": {
-        "threshold": 0.5, "threshold_step": 0.25, "current_decay": (0.2, 0.9), "voltage_decay": (0.1, 0.5),
-        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.2, 0.9),
-    },
-    "adrf": {
-        "threshold": 0.2, "threshold_step": 0.1, "period": (6, 15), "decay": (0.02, 0.3),
-        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.4, 0.9),
-    },
-    "adrf_iz": {
-        "threshold": 0.2, "threshold_step": 0.1, "period": (6, 15), "decay": (0.02, 0.3),
-        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.4, 0.9),
-    },
-    "rf": {"threshold": 0.3, "period": (5, 15), "decay": (0.02, 0.3)},
-    "rf_iz": {"threshold": 0.5, "period": (5, 15), "decay": (0.02, 0.3)},
-    "sigma_delta": {"threshold": 0.1, "activation": torch.nn.functional.relu},
-}  # fmt: skip
-"""Family -> parameters of its neurons; a pair is a range to draw from."""
 
 
 class Cell(NamedTuple):

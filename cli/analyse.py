@@ -63,11 +63,11 @@ def _energy(run: Any, task: Any, x: Any) -> list[str]:
     if run.recipe().floating:
         return [f"energy: not counted for model = {run.recipe().model}; papers' counting here is for stacks of layers"]
     if run.recipe().deployable:
-        from ..export.loihi2.mapping import chart
+        from ..export.loihi2.mapping import place
         from ..sim.cost import energy, operations
 
         net = run.net()
-        cost = energy.cost(net, operations.count(net, x), chart(net)).arithmetic
+        cost = energy.cost(net, operations.count(net, x), place(net)).arithmetic
         if cost is None:
             return []
         how = f"counted over {len(x)} samples"

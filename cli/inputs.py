@@ -11,29 +11,24 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contract.errors import InputError, UnsupportedError
+from ..contract.errors import InputError
 from ..export.quoted import listed, message, plain, quoted
 from . import console
 
+if TYPE_CHECKING:
+    from ..contract.net import Net
+    from ..train.runs.run import Trained
 
-def open_run(folder: Path, *, to_export: bool = True) -> tuple[Any, Any, Any]:
-    """Return a run, its trained module and its task."""
+
+def open_run(folder: Path, *, to_export: bool = True) -> Trained:
+    """Return a run with its trained module and its task."""
     from ..train.runs.run import Run
 
-    run = Run.open(folder)
-    recipe = run.recipe()
-    if to_export and not recipe.deployable and not recipe.floating:  # what the latter are made of is looked at later
-        raise UnsupportedError(
-            f"{folder}: {recipe.neuron} is a floating-point neuron to compare with, so there is nothing to export or "
-            "verify. Train with --set neuron=ce-lif."
-        )
-    run.result()  # refuses a damaged one before anything long is done
-    task = recipe.load_task()
-    return run, run.load_into(recipe.module(task)), task
+    return Run.open(folder).load(to_export=to_export)
 
 
 def read_net(path: Path, x: Any, **reads: Any) -> tuple[Any, Any]:
@@ -51,6 +46,19 @@ def read_net(path: Path, x: Any, **reads: Any) -> tuple[Any, Any]:
     for note in found.notes:
         console.ERR.print(note, markup=False)
     return found.net, found
+
+
+def random_input(net: Net, samples: int) -> np.ndarray[Any, Any]:
+    """Return random samples that a network takes, always the same."""
+    from ..export import memory
+
+    shape = (samples, net.input.num_channels, net.steps)
+    what = f"random input of {samples:,} samples"
+    memory.refuse_more(8 * math.prod(shape), memory.available(), what, "--samples")
+    random = np.random.default_rng(0)
+    if not net.input.bits:
+        return random.integers(0, 2, shape)
+    return random.uniform(0, min(1.0, net.input.max_payload * 2.0**net.input.exp), shape)
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:

@@ -30,7 +30,7 @@ def map_(
     from ..export import files
     from ..export.formats import load
     from ..export.loihi2 import limits as limits_of
-    from ..export.loihi2.mapping import chart
+    from ..export.loihi2.mapping import place
 
     if report is not None:
         files.check(report)
@@ -39,7 +39,7 @@ def map_(
         allowed = allowed.replace({"chips": chips}, "--chips")
     x = None if input_file is None else inputs.read_array(input_file)
     record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
-    found, cost = chart(record, allowed), None
+    found, cost = place(record, allowed), None
     if x is not None:
         from ..sim.cost import energy, operations
 

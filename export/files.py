@@ -140,8 +140,16 @@ def scratch() -> Iterator[Path]:
             found = pattern.fullmatch(entry.name)
             if found and not _runs(int(found[1])):
                 shutil.rmtree(entry.path, ignore_errors=True)
+                _remove_semaphores(int(found[1]))
     with tempfile.TemporaryDirectory(prefix=mine) as name:
         yield Path(name)
+
+
+def _remove_semaphores(process: int) -> None:
+    """Remove the semaphores that a killed process of ours left; joblib, which comes with scikit-learn, names them."""
+    for path in Path("/dev/shm").glob(f"sem.loky-{process}-*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _writer() -> str:

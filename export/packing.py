@@ -13,6 +13,7 @@ import numpy as np
 
 from ..contract import net as _net  # noqa: F401  # which loads every kind of record
 from ..contract.errors import FileFormatError
+from ..contract.neurons import KINDS, Neuron
 from ..contract.record import Record
 from .members import reserve_neurons
 from .quoted import message, plain, quoted
@@ -57,7 +58,7 @@ def unpack(tree: Any, where: str = "record") -> Any:
         if sorted(tree) != sorted(str(i) for i in range(len(tree))):
             raise FileFormatError(f"{where}: neither a record nor a list of them; it holds {quoted(sorted(tree))}.")
         return tuple(unpack(tree[str(i)], f"{where}/{i}") for i in range(len(tree)))
-    known, kind = _kinds(), tree[KIND]
+    known, kind = _kinds(), _RENAMED.get(str(tree[KIND]), tree[KIND])
     if not isinstance(kind, str) or kind not in known:
         raise FileFormatError(f"{where}: kind {quoted(kind)} is unknown; known are {', '.join(sorted(known))}.")
     fields = {field.name: field for field in dataclasses.fields(known[kind])}
@@ -78,12 +79,17 @@ def unpack(tree: Any, where: str = "record") -> Any:
         raise FileFormatError(f"{where}: a field of a {kind} is of the wrong kind ({message(error)}).") from None
 
 
+_RENAMED = {"Membrane": "LeakyIntegrator"}
+"""What kinds of records were called in files of earlier versions -> what they are called now."""
+
+
 def _kinds() -> dict[str, type[Any]]:
     found: dict[str, type[Any]] = {}
     waiting: list[type[Any]] = list(Record.__subclasses__())
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
-        if dataclasses.is_dataclass(kind):
+        base = issubclass(kind, Neuron) and kind not in KINDS.values()
+        if dataclasses.is_dataclass(kind) and not base:
             found[kind.__name__] = kind
     return found

@@ -38,7 +38,8 @@ def simulate(
     backend : {"lava", "engine", "reference"}
         Lava's fixed-point models in a child process, the batch engine, or the contract's steps in NumPy.
     deadline : float, optional
-        Seconds that Lava may take. Default: two minutes and 0.1 s a step.
+        Seconds that Lava may take. Default: no limit on the whole; a run that makes no step for long is ended, see
+        `spikeproof.sim.lava.backend.default_patience`.
     progress : callable, optional
         Called with (steps done, steps in all) while Lava runs.
 

@@ -122,15 +122,22 @@ def parts():
     }
 
 
+def sent(kind):
+    """What a kind sends, in words."""
+    if not kind.fires:
+        return "nothing"
+    if hasattr(example(kind), "graded"):
+        return "spikes, or payloads"
+    return "spikes" if example(kind).max_payload == 1 else "payloads"
+
+
 def table():
     """The kinds and their parts as a table for the documentation."""
     found = parts()
     head = ["kind", "registers", "sends", "in a NetX file", *found]
     rows = [head, ["---"] * len(head)]
     for name, kind in sorted(KINDS.items()):
-        sends = (
-            "nothing" if not kind.fires else "payloads" if not hasattr(kind, "graded") and name != "CELIF" else "spikes"
-        )
+        sends = sent(kind)
         rows.append(
             [
                 f"[{name}](../{'/'.join(kind.__module__.split('.')[1:])}.py)",

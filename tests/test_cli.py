@@ -14,7 +14,7 @@ from stock_files import DENSE, INPUT, write
 from spikeproof import cli
 from spikeproof.export import netx
 from spikeproof.train.runs.fit import fit
-from spikeproof.train.runs.recipe import Recipe, find
+from spikeproof.train.runs.recipe import Recipe, find, make
 
 SMALL = ("--set", "hidden=10,12", "--set", "epochs=1")
 
@@ -337,7 +337,7 @@ def test_the_module_is_the_command_and_shows_no_traceback(tmp_path):
 
 
 def test_a_recipe_survives_its_json():
-    recipe = Recipe(task="digits", hidden=(3, 4), seed=9)
+    recipe = make(task="digits", hidden=(3, 4), seed=9)
 
     assert Recipe.from_json(recipe.to_json()) == recipe
 

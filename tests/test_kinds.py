@@ -11,7 +11,7 @@ from spikeproof.contract.neurons import KINDS
 from spikeproof.export import formats
 from spikeproof.export.describe import describe
 from spikeproof.export.lint.check import lint
-from spikeproof.export.loihi2.mapping import chart
+from spikeproof.export.loihi2.mapping import place
 from spikeproof.sim import engine, reference
 from spikeproof.sim.compare import compare
 from spikeproof.sim.trace import VARIABLES
@@ -82,7 +82,7 @@ class TestEveryKind:
     def test_it_is_described_placed_and_linted(self, kind):
         net = kinds.network(kind)
         assert {layer["neuron"] for layer in describe(net)["layers"]} == {kind.__name__}
-        assert chart(net).cores
+        assert place(net).cores
         assert all(finding.severity != "error" for finding in lint(net))
 
 

@@ -298,7 +298,30 @@ def test_parameters_are_counted_as_in_training(trained, run):  # noqa: F811
 
     net = netx.load(trained / "net.net")
     x = np.random.default_rng(0).random((1, 1, 64))
-    from spikeproof.export.loihi2.mapping import chart
+    from spikeproof.export.loihi2.mapping import place
 
-    counted = energy.cost(net, operations.count(net, x), chart(net)).parameters
+    counted = energy.cost(net, operations.count(net, x), place(net)).parameters
     assert counted == json.loads((trained / "result.json").read_text())["parameters"]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no /dev/shm here")
+def test_what_killed_processes_left_is_cleared_away_and_nothing_else(monkeypatch, tmp_path):
+    from spikeproof.export import files
+
+    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    host = files._writer().split("-")[0]
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    paths = {}
+    for process in (ended.pid, os.getppid()):
+        (tmp_path / f"spikeproof-{host}-{process}-abc").mkdir()
+        paths[process] = Path(f"/dev/shm/sem.loky-{process}-spikeproof-test")
+        paths[process].touch()
+    try:
+        with files.scratch():
+            assert not (tmp_path / f"spikeproof-{host}-{ended.pid}-abc").exists() and not paths[ended.pid].exists()
+            assert (tmp_path / f"spikeproof-{host}-{os.getppid()}-abc").exists() and paths[os.getppid()].exists()
+    finally:
+        for path in paths.values():
+            path.unlink(missing_ok=True)

@@ -13,9 +13,8 @@ from .. import formats, members, stock
 from ..netx import layers
 from ..stock.file import groups
 from . import records, stock_files, stock_netx
-from .finding import Finding, Rule, sort
-from .of_records import of_record
-from .refusals import refusal
+from .finding import Finding, Rule, refusal, sort
+from .records import of_record
 
 
 def lint(
@@ -52,9 +51,9 @@ def lint(
     if isinstance(subject, Net):
         return sort(of_record(subject))
     if not isinstance(subject, str | os.PathLike):
-        from . import of_modules
+        from . import whole_module
 
-        return sort(of_modules.findings(subject, steps=steps, sample=sample, input=input))
+        return sort(whole_module.findings(subject, steps=steps, sample=sample, input=input))
     if not formats.is_nir(subject) and stock.is_stock(subject):
         return sort(_of_stock_file(Path(subject), steps=steps, input_shape=input_shape, delay_shift=delay_shift))
     net = formats.load(subject, steps=steps)

@@ -65,6 +65,28 @@ class Rule(NamedTuple):
     find: Callable[[Any], Iterator[Found]]
 
 
+class Row(NamedTuple):
+    """A rule that looks at one part of a subject at a time, a layer say."""
+
+    name: str
+    severity: Severity
+    summary: str
+    what: Callable[[Any], str]
+    """What is found of a part, a phrase; empty where there is nothing to say."""
+    why: str
+    fix: str
+
+
+def _each(parts: Callable[[Any], Iterable[tuple[str, Any]]], row: Row) -> Callable[[Any], Iterator[Found]]:
+    def find(subject: Any) -> Iterator[Found]:
+        for where, part in parts(subject):
+            what = row.what(part)
+            if what:
+                yield Found(where, what, row.why, row.fix)
+
+    return find
+
+
 class Rules:
     """A list of rules about one kind of subject, in the order in which they were added.
 
@@ -89,6 +111,11 @@ class Rules:
 
         return decorate
 
+    def table(self, parts: Callable[[Any], Iterable[tuple[str, Any]]], rows: Iterable[Row]) -> None:
+        """Add rules that look at one part of a subject at a time; `parts` gives the parts with their names."""
+        for row in rows:
+            self.add(row.name, row.severity, row.summary)(_each(parts, row))
+
     def __iter__(self) -> Iterator[Rule]:
         """Yield the rules."""
         return iter(self._rules)
@@ -106,3 +133,25 @@ def sort(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings with the worst first, else in the order in which they were found."""
     order: dict[str, int] = {"error": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda found: order[found.severity])
+
+
+REFUSED = "refused"
+"""Rule of what the exporter or a reader refuses; the words are the refusal's."""
+
+
+def refusal(words: str, where: str = "network") -> Finding:
+    """Return the words of a refusal, "layer 'cuba1': option: reason. What to do.", as a finding."""
+    words = words.rstrip(".")
+    if words.startswith("layer"):
+        place, _, words = words.partition(": ")
+        where = place.removeprefix("layer ").strip("'")
+    what, colon, rest = words.partition(": ")
+    why, stop, fix = (rest if colon else what).rpartition(". ")
+    return Finding(
+        rule=REFUSED,
+        severity="error",
+        where=where,
+        what=what if colon else "it cannot be exact",
+        why=why if stop else fix,
+        fix=fix if stop else "See docs/slayer.md",
+    )

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..parts.kinds import STOCK, is_block
-from .finding import Finding, Found, Rules
+from .finding import Finding, Found, Row, Rules
 
 RULES = Rules("module")
 
@@ -120,18 +120,69 @@ _KEEPING = ("Recurrent", "KWTA")
 """Blocks that set ``persistent_state`` whatever their parameters say; on others, it is refused."""
 
 
-@RULES.add("kept-state", "warning", "recurrent blocks, whose state goes on in the next call")
-def kept_state(model: Model) -> Iterator[Found]:
-    """Find SLAYER blocks that keep their state between calls."""
-    for name, block in model.layers:
-        if type(block).__module__.startswith(STOCK) and type(block).__name__ in _KEEPING:
-            yield Found(
-                name,
-                f"{type(block).__name__} keeps its state between calls",
-                "a second call with a batch of the same size goes on where the first ended, and a simulation's samples "
-                "begin at reset",
-                "Call spikeproof.reset_state(module) before every batch, in training too",
-            )
+RULES.table(
+    lambda model: model.layers,
+    [
+        Row(
+            "kept-state",
+            "warning",
+            "recurrent blocks, whose state goes on in the next call",
+            lambda block: (
+                f"{type(block).__name__} keeps its state between calls"
+                if _is_stock(block) and type(block).__name__ in _KEEPING
+                else ""
+            ),
+            "a second call with a batch of the same size goes on where the first ended, and a simulation's samples "
+            "begin at reset",
+            "Call spikeproof.reset_state(module) before every batch, in training too",
+        ),
+        Row(
+            "no-neurons",
+            "info",
+            "weighted sums without neurons, which stock NetX runs as an integrator",
+            lambda block: (
+                "it puts out the weighted sums of every step"
+                if _is_stock(block) and getattr(block, "dynamics", True) is False
+                else ""
+            ),
+            "stock export_hdf5 writes no neurons for it, and stock NetX then builds integrators without leak",
+            "Export with spikeproof.export_netx, whose record is a read-out that remembers nothing",
+        ),
+        Row(
+            "weight-norm",
+            "info",
+            "weight norm, which stock export takes off the live module",
+            lambda block: (
+                "its weights have a norm of their own"
+                if any(getattr(synapse, "weight_norm_enabled", False) for synapse in _synapses(block))
+                else ""
+            ),
+            "stock export_hdf5 takes weight norm off the live module, so training does not go on as it was",
+            "Export with spikeproof.export_netx, which changes nothing",
+        ),
+        Row(
+            "mask",
+            "info",
+            "a mask, which stock export can leave out",
+            lambda block: "a mask of its synapses" if getattr(block, "mask", None) is not None else "",
+            "stock blocks apply it in their forward pass, so weights that an optimiser has moved since are in a "
+            "stock file",
+            "Export with spikeproof.export_netx, which applies it, or run the module once before",
+        ),
+        Row(
+            "set-bias",
+            "info",
+            "a bias of sigma-delta units, which stock export leaves out",
+            lambda block: (
+                "a bias that set_bias gave its neurons"
+                if getattr(getattr(block, "neuron", None), "bias_is_set", False)
+                else ""
+            ),
+            "stock export_hdf5 writes a norm's bias and no other",
+            "Export with spikeproof.export_netx, whose record holds it",
+        ),
+    ],
+)
 
 
 @RULES.add("clipped-weights", "info", "weights past 8 bits, which the forward pass clips")
@@ -153,62 +204,13 @@ def clipped_weights(model: Model) -> Iterator[Found]:
                 )
 
 
-@RULES.add("no-neurons", "info", "weighted sums without neurons, which stock NetX runs as an integrator")
-def no_neurons(model: Model) -> Iterator[Found]:
-    """Find affine blocks that put out what they sum up."""
-    for name, block in model.layers:
-        if type(block).__module__.startswith(STOCK) and getattr(block, "dynamics", True) is False:
-            yield Found(
-                name,
-                "it puts out the weighted sums of every step",
-                "stock export_hdf5 writes no neurons for it, and stock NetX then builds integrators without leak",
-                "Export with spikeproof.export_netx, whose record is a read-out that remembers nothing",
-            )
-
-
-@RULES.add("weight-norm", "info", "weight norm, which stock export takes off the live module")
-def weight_norm(model: Model) -> Iterator[Found]:
-    """Find synapses with weight norm."""
-    for name, block in model.layers:
-        if any(getattr(synapse, "weight_norm_enabled", False) for synapse in _synapses(block)):
-            yield Found(
-                name,
-                "its weights have a norm of their own",
-                "stock export_hdf5 takes weight norm off the live module, so training does not go on as it was",
-                "Export with spikeproof.export_netx, which changes nothing",
-            )
-
-
-@RULES.add("mask", "info", "a mask, which stock export can leave out")
-def mask(model: Model) -> Iterator[Found]:
-    """Find blocks with a mask of their synapses."""
-    for name, block in model.layers:
-        if getattr(block, "mask", None) is not None:
-            yield Found(
-                name,
-                "a mask of its synapses",
-                "stock blocks apply it in their forward pass, so weights that an optimiser has moved since are in a "
-                "stock file",
-                "Export with spikeproof.export_netx, which applies it, or run the module once before",
-            )
-
-
-@RULES.add("set-bias", "info", "a bias of sigma-delta units, which stock export leaves out")
-def set_bias(model: Model) -> Iterator[Found]:
-    """Find sigma-delta units whose bias was set."""
-    for name, block in model.layers:
-        if getattr(getattr(block, "neuron", None), "bias_is_set", False):
-            yield Found(
-                name,
-                "a bias that set_bias gave its neurons",
-                "stock export_hdf5 writes a norm's bias and no other",
-                "Export with spikeproof.export_netx, whose record holds it",
-            )
+def _is_stock(block: Any) -> bool:
+    return type(block).__module__.startswith(STOCK)
 
 
 def _synapses(block: Any) -> Iterator[Any]:
     """Yield a SLAYER block's synapses with weights that train, the parts of complex ones apart."""
-    if type(block).__module__.startswith(STOCK):
+    if _is_stock(block):
         for name in ("synapse", "input_synapse", "recurrent_synapse"):
             synapse: Any = getattr(block, name, None)
             if getattr(synapse, "complex", False):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...contract.net import Net
-from .finding import Found, Rules
+from . import stock_netx
+from .finding import Finding, Found, Rules, Severity
 
 RULES = Rules("record")
 
@@ -65,3 +66,9 @@ def own_process(net: Net) -> Iterator[Found]:
             "they need spikeproof's Lava processes; stock lava-dl netx refuses this file",
             "Run it with spikeproof simulate",
         )
+
+
+def of_record(net: Net, stock_severity: Severity | None = None) -> list[Finding]:
+    """Return what all rules about records find; faults of the stock path get `stock_severity`, if one is given."""
+    found = RULES.findings(net)
+    return found + stock_netx.RULES.findings(net, stock_severity) if stock_netx.has_path(net) else found

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ...contract.net import Net
 from ..members import numbers, text
-from .finding import Found, Rules
+from .finding import Found, Row, Rules
 
 RULES = Rules("stock file")
 
@@ -41,59 +41,48 @@ def cut_off(file: StockFile) -> Iterator[Found]:
                 )
 
 
-@RULES.add("ignored-field", "warning", "a field that stock NetX does not read, set to what matters")
-def ignored_field(file: StockFile) -> Iterator[Found]:
-    """Find exponents of weights, which SLAYER's predecessor wrote."""
-    for name, handle in file.groups:
-        values = _floats(handle, "neuron/wgtExp")
-        if values.any():
-            yield Found(
-                f"layer/{name}",
-                f"neuron/wgtExp is {values.flat[0]:g}",
-                "all weights are to be multiplied by this power of two, and stock NetX does not read it",
-                "Run the file with spikeproof, whose record holds it",
-            )
-
-
-@RULES.add("no-neurons", "warning", "weighted sums without neurons, which stock NetX runs as an integrator")
-def no_neurons(file: StockFile) -> Iterator[Found]:
-    """Find dense layers without neurons."""
-    for name, handle in file.groups:
-        if text(handle, "type") == "dense" and "neuron" not in handle.keys():
-            yield Found(
-                f"layer/{name}",
-                "it has synapses and no neurons",
-                "SLAYER's Affine(dynamics=False) puts out sums of every step, and stock NetX builds integrators "
-                "without leak there",
-                "Run the file with spikeproof, or take the differences of the integrators' membranes from step to step",
-            )
-
-
-@RULES.add("input-transform", "info", "an input layer with neurons, which stock NetX leaves to the user to drive")
-def input_transform(file: StockFile) -> Iterator[Found]:
-    """Find input layers with neurons."""
-    for name, handle in file.groups:
-        if text(handle, "type") == "input" and "neuron" in handle.keys():
-            yield Found(
-                f"layer/{name}",
-                "its neurons take analog values",
-                "stock NetX connects no input to them, and applies no transform",
-                "Feed multiples of 1/64: what transform.current(x) of stock.read(path) gives, or an encoder's values",
-            )
-
-
-@RULES.add("input-decay", "warning", "an input layer whose current decays, past which stock NetX leads the input")
-def input_decay(file: StockFile) -> Iterator[Found]:
-    """Find input layers whose neurons have a current with a memory."""
-    for name, handle in file.groups:
-        decay = _floats(handle, "neuron/iDecay")
-        if text(handle, "type") == "input" and decay.size and (decay != 4096).any():
-            yield Found(
-                f"layer/{name}",
-                f"its neurons' iDecay is {decay.flat[0]:g}, not 4096",
-                "SLAYER feeds the input into the current; the bias that drives it in stock NetX goes into the membrane",
-                "Train the input block with current_decay=1, or run the file with spikeproof",
-            )
+RULES.table(
+    lambda file: [(f"layer/{name}", handle) for name, handle in file.groups],
+    [
+        Row(
+            "ignored-field",
+            "warning",
+            "a field that stock NetX does not read, set to what matters",
+            lambda handle: _first("neuron/wgtExp is {:g}", _floats(handle, "neuron/wgtExp"), 0),
+            "all weights are to be multiplied by this power of two, and stock NetX does not read it",
+            "Run the file with spikeproof, whose record holds it",
+        ),
+        Row(
+            "no-neurons",
+            "warning",
+            "weighted sums without neurons, which stock NetX runs as an integrator",
+            lambda handle: "it has synapses and no neurons" * (_kind(handle) == ("dense", False)),
+            "SLAYER's Affine(dynamics=False) puts out sums of every step, and stock NetX builds integrators "
+            "without leak there",
+            "Run the file with spikeproof, or take the differences of the integrators' membranes from step to step",
+        ),
+        Row(
+            "input-transform",
+            "info",
+            "an input layer with neurons, which stock NetX leaves to the user to drive",
+            lambda handle: "its neurons take analog values" * (_kind(handle) == ("input", True)),
+            "stock NetX connects no input to them, and applies no transform",
+            "Feed multiples of 1/64: what transform.current(x) of stock.read(path) gives, or an encoder's values",
+        ),
+        Row(
+            "input-decay",
+            "warning",
+            "an input layer whose current decays, past which stock NetX leads the input",
+            lambda handle: (
+                _first("its neurons' iDecay is {:g}, not 4096", _floats(handle, "neuron/iDecay"), 4096)
+                if _kind(handle)[0] == "input"
+                else ""
+            ),
+            "SLAYER feeds the input into the current; the bias that drives it in stock NetX goes into the membrane",
+            "Train the input block with current_decay=1, or run the file with spikeproof",
+        ),
+    ],
+)
 
 
 @RULES.add("flatten-first", "warning", "a flattening before all layers, which stock NetX leaves out")
@@ -128,6 +117,16 @@ def start_of_bias(file: StockFile) -> Iterator[Found]:
             "file does not say which",
             "It is read as without: convert it with spikeproof export --delay-shift if the blocks had it",
         )
+
+
+def _kind(handle: h5py.Group) -> tuple[str, bool]:
+    """Return a layer's type, and whether it has neurons."""
+    return text(handle, "type"), "neuron" in handle.keys()
+
+
+def _first(words: str, values: npt.NDArray[Any], harmless: float) -> str:
+    """Return words with the first of some values in them, unless all of them are harmless or there are none."""
+    return words.format(values.flat[0]) if values.size and (values != harmless).any() else ""
 
 
 def _floats(handle: h5py.Group, name: str) -> npt.NDArray[Any]:

@@ -18,12 +18,12 @@ from ...contract.net import Layer, Net
 from ...contract.neurons.bases.adaptive import AdaptiveResonator
 from ...contract.neurons.bases.resonator import Resonator
 from ...contract.neurons.cuba import CUBA
-from ...contract.neurons.membrane import Membrane
+from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.rf import RF
 from ...contract.neurons.rf_iz import RFIZ
 from ...contract.neurons.sigma_delta import SigmaDelta
 from ...contract.synapses.conv import Conv
-from .finding import Found, Rules
+from .finding import Found, Row, Rules
 
 RULES = Rules("record")
 
@@ -37,57 +37,99 @@ def has_path(net: Net) -> bool:
     return not any(layer.neuron.takes_te for layer in net.layers)
 
 
-@RULES.add("bias-offset", "info", "a bias, which stock neurons add a step before their input")
-def bias_offset(net: Net) -> Iterator[Found]:
-    """Find layers with a bias."""
-    for layer in net.layers:
-        count = int(np.count_nonzero(_bias(layer)))
-        if count:
-            yield Found(
-                layer.name,
-                f"a bias on {count} of {layer.num_neurons} neurons",
-                "Lava's synapses hold the first input back for a step, and a stock neuron adds its bias meanwhile",
-                "With stock NetX, lead the input with one step of zeros, or set reset_interval and reset_offset=1",
-            )
-
-
-@RULES.add("bias-and-delay", "info", "a bias and delays, which stock NetX puts in front of the neuron")
-def bias_and_delay(net: Net) -> Iterator[Found]:
-    """Find layers with a bias whose spikes are delayed."""
-    for layer in net.layers:
-        if _delayed(layer) and _bias(layer).any():
-            yield Found(
-                layer.name,
-                "a bias, and spikes that are delayed",
-                "stock NetX delays what a neuron receives instead of what it sends, and the bias is not received",
-                _OURS,
-            )
-
-
-@RULES.add("recurrent-bias", "info", "a recurrent layer's bias, which stock neurons add to the membrane alone")
-def recurrent_bias(net: Net) -> Iterator[Found]:
-    """Find recurrent layers with a constant beside what arrives."""
-    for layer in net.layers:
-        if layer.feedback is not None and layer.cpg is not None:
-            yield Found(
-                layer.name,
-                "recurrent synapses and a norm's bias",
-                "SLAYER's recurrent block keeps a current with the bias in it, stock NetX adds it behind the current",
-                _OURS,
-            )
-
-
-@RULES.add("norm-dropped", "info", "a norm of complex neurons, which stock export does not find")
-def norm_dropped(net: Net) -> Iterator[Found]:
-    """Find resonators with a constant beside what arrives."""
-    for layer in net.layers:
-        if isinstance(layer.neuron, Resonator) and layer.cpg is not None:
-            yield Found(
-                layer.name,
-                "a norm's mean on complex sums",
-                "stock export_hdf5 looks for neuron.norm, and these neurons have real_norm and imag_norm",
-                _OURS,
-            )
+RULES.table(
+    lambda net: [(layer.name, layer) for layer in net.layers],
+    [
+        Row(
+            "bias-offset",
+            "info",
+            "a bias, which stock neurons add a step before their input",
+            lambda layer: _count(int(np.count_nonzero(_bias(layer))), f"a bias on {{}} of {layer.num_neurons} neurons"),
+            "Lava's synapses hold the first input back for a step, and a stock neuron adds its bias meanwhile",
+            "With stock NetX, lead the input with one step of zeros, or set reset_interval and reset_offset=1",
+        ),
+        Row(
+            "bias-and-delay",
+            "info",
+            "a bias and delays, which stock NetX puts in front of the neuron",
+            lambda layer: "a bias, and spikes that are delayed" * bool(_delayed(layer) and _bias(layer).any()),
+            "stock NetX delays what a neuron receives instead of what it sends, and the bias is not received",
+            _OURS,
+        ),
+        Row(
+            "recurrent-bias",
+            "info",
+            "a recurrent layer's bias, which stock neurons add to the membrane alone",
+            lambda layer: "recurrent synapses and a norm's bias" * bool(layer.feedback and layer.cpg),
+            "SLAYER's recurrent block keeps a current with the bias in it, stock NetX adds it behind the current",
+            _OURS,
+        ),
+        Row(
+            "norm-dropped",
+            "info",
+            "a norm of complex neurons, which stock export does not find",
+            lambda layer: "a norm's mean on complex sums" * bool(isinstance(layer.neuron, Resonator) and layer.cpg),
+            "stock export_hdf5 looks for neuron.norm, and these neurons have real_norm and imag_norm",
+            _OURS,
+        ),
+        Row(
+            "recurrent-delay",
+            "info",
+            "delays of a recurrent layer, which stock NetX puts on the feedback too",
+            lambda layer: "recurrent synapses and delays" * bool(layer.feedback and _delayed(layer)),
+            "stock NetX delays the feedback too, and leaves the power of two of the weights out",
+            _OURS,
+        ),
+        Row(
+            "resonator-decay",
+            "info",
+            "sines and cosines that stock NetX changes on the way through a period",
+            lambda layer: _changed_decays(layer),
+            "stock NetX makes a period and a decay of the integers, and Lava cuts integers off from these",
+            _OURS,
+        ),
+        Row(
+            "adaptive-resonator",
+            "info",
+            "ADRF neurons, which stock NetX runs as plain RF",
+            lambda layer: "neurons of type ADRF" * isinstance(layer.neuron, AdaptiveResonator),
+            "stock NetX takes any type with RF in its name for a plain RF, and reads neither thresholds nor decays "
+            "of the adaptation",
+            _OURS,
+        ),
+        Row(
+            "graded-spike",
+            "info",
+            "graded spikes, which stock neurons send as 1",
+            lambda layer: "spikes carry a payload" * getattr(layer.neuron, "graded", 0),
+            "stock NetX does not read gradedSpike, and Lava's neurons send 1",
+            _OURS,
+        ),
+        Row(
+            "weight-exponent",
+            "info",
+            "the power of two of WgtScaleBatchNorm, which stock NetX does not read",
+            lambda layer: _count(
+                getattr(layer.neuron, "u_shift", 0), "what the membrane receives is shifted by {} bits"
+            ),
+            "stock NetX does not read neuron/weight_exp",
+            _OURS,
+        ),
+        Row(
+            "threshold-equality",
+            "info",
+            f"thresholds from {_TIE_SAFE_THRESHOLD} on, at which SLAYER's float32 fires at equality",
+            lambda layer: (
+                f"a threshold of {layer.neuron.v_th_mant}"
+                if isinstance(layer.neuron, CUBA) and layer.neuron.v_th_mant >= _TIE_SAFE_THRESHOLD
+                else ""
+            ),
+            f"from {_TIE_SAFE_THRESHOLD} on, SLAYER's float32 comparison fires where the membrane equals it, and "
+            "Lava's does not",
+            "Train with a lower threshold or scale",
+        ),
+    ],
+)
 
 
 @RULES.add("delay-dropped", "info", "delays of convolutions and resonators, which stock NetX does not read")
@@ -101,62 +143,6 @@ def delay_dropped(net: Net) -> Iterator[Found]:
             yield Found(layer.name, f"delays of up to {longest} steps", f"stock NetX reads none of {kind}", _OURS)
 
 
-@RULES.add("recurrent-delay", "info", "delays of a recurrent layer, which stock NetX puts on the feedback too")
-def recurrent_delay(net: Net) -> Iterator[Found]:
-    """Find recurrent layers whose spikes are delayed."""
-    for layer in net.layers:
-        if layer.feedback is not None and _delayed(layer):
-            yield Found(
-                layer.name,
-                "recurrent synapses and delays",
-                "stock NetX delays the feedback too, and leaves the power of two of the weights out",
-                _OURS,
-            )
-
-
-@RULES.add("resonator-decay", "info", "sines and cosines that stock NetX changes on the way through a period")
-def resonator_decay(net: Net) -> Iterator[Found]:
-    """Find resonators whose decays do not survive the way through a period and a decay."""
-    for layer in net.layers:
-        if isinstance(layer.neuron, RF | RFIZ):
-            pairs = np.unique(np.stack([layer.neuron.sin_decay, layer.neuron.cos_decay]), axis=1)
-            changed = int((round_trip(*pairs) != pairs).any(axis=0).sum())
-            if changed:
-                yield Found(
-                    layer.name,
-                    f"{changed} of {pairs.shape[1]} pairs of sine and cosine decay come back changed",
-                    "stock NetX makes a period and a decay of the integers, and Lava cuts integers off from these",
-                    _OURS,
-                )
-
-
-@RULES.add("adaptive-resonator", "info", "ADRF neurons, which stock NetX runs as plain RF")
-def adaptive_resonator(net: Net) -> Iterator[Found]:
-    """Find adaptive resonators."""
-    for layer in net.layers:
-        if isinstance(layer.neuron, AdaptiveResonator):
-            yield Found(
-                layer.name,
-                "neurons of type ADRF",
-                "stock NetX takes any type with RF in its name for a plain RF, and reads neither thresholds nor decays "
-                "of the adaptation",
-                _OURS,
-            )
-
-
-@RULES.add("graded-spike", "info", "graded spikes, which stock neurons send as 1")
-def graded_spike(net: Net) -> Iterator[Found]:
-    """Find layers that send graded spikes from neurons whose stock process does not."""
-    for layer in net.layers:
-        if getattr(layer.neuron, "graded", 0):
-            yield Found(
-                layer.name,
-                "spikes carry a payload",
-                "stock NetX does not read gradedSpike, and Lava's neurons send 1",
-                _OURS,
-            )
-
-
 @RULES.add("graded-input", "info", "graded input, which stock NetX casts to bool by default")
 def graded_input(net: Net) -> Iterator[Found]:
     """Find networks whose input carries payloads."""
@@ -167,20 +153,6 @@ def graded_input(net: Net) -> Iterator[Found]:
             "stock NetX's input_message_bits is 0 by default, and its synapses then cast what arrives to bool",
             f"With stock NetX, pass input_message_bits={net.input.bits + 1}",
         )
-
-
-@RULES.add("weight-exponent", "info", "the power of two of WgtScaleBatchNorm, which stock NetX does not read")
-def weight_exponent(net: Net) -> Iterator[Found]:
-    """Find layers that shift what their membrane receives."""
-    for layer in net.layers:
-        shift = getattr(layer.neuron, "u_shift", 0)
-        if shift:
-            yield Found(
-                layer.name,
-                f"what the membrane receives is shifted by {shift} bits",
-                "stock NetX does not read neuron/weight_exp",
-                _OURS,
-            )
 
 
 @RULES.add("sign-mode", "info", "weights of one sign whose least is a power of two, which stock Lava clips")
@@ -212,25 +184,11 @@ def conv_groups(net: Net) -> Iterator[Found]:
             )
 
 
-@RULES.add("threshold-equality", "info", "thresholds from 4096 on, at which SLAYER's float32 fires at equality")
-def threshold_equality(net: Net) -> Iterator[Found]:
-    """Find thresholds at which torch and Lava differ where a membrane equals them."""
-    for layer in net.layers:
-        if isinstance(layer.neuron, CUBA) and layer.neuron.v_th_mant >= _TIE_SAFE_THRESHOLD:
-            yield Found(
-                layer.name,
-                f"a threshold of {layer.neuron.v_th_mant}",
-                f"from {_TIE_SAFE_THRESHOLD} on, SLAYER's float32 comparison fires where the membrane equals it, and "
-                "Lava's does not",
-                "Train with a lower threshold or scale",
-            )
-
-
 @RULES.add("membrane-output", "info", "an output that never fires, of which stock NetX sends the spikes")
 def membrane_output(net: Net) -> Iterator[Found]:
     """Find membranes that are what a network answers."""
     last = net.layers[-1]
-    if isinstance(last.neuron, Membrane):
+    if isinstance(last.neuron, LeakyIntegrator):
         yield Found(
             last.name,
             "its threshold cannot be reached, so the membrane is the answer",
@@ -314,6 +272,20 @@ def _scaled_together(layer: Layer) -> list[list[npt.NDArray[np.int64]]]:
     if layer.neuron.sums == 2:
         return [[part] for part in np.split(weight, 2)]
     return [[weight] + ([layer.feedback.weight.astype(np.int64)] if layer.feedback else [])]
+
+
+def _count(number: int, words: str) -> str:
+    """Return words with a number in them, or none if it is 0."""
+    return words.format(number) if number else ""
+
+
+def _changed_decays(layer: Layer) -> str:
+    """Say how many pairs of decays of a resonator do not survive the way through a period and a decay."""
+    if not isinstance(layer.neuron, RF | RFIZ):
+        return ""
+    pairs = np.unique(np.stack([layer.neuron.sin_decay, layer.neuron.cos_decay]), axis=1)
+    changed = int((round_trip(*pairs) != pairs).any(axis=0).sum())
+    return _count(changed, f"{{}} of {pairs.shape[1]} pairs of sine and cosine decay come back changed")
 
 
 def _bias(layer: Layer) -> npt.NDArray[Any]:

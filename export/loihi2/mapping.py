@@ -81,7 +81,7 @@ class Placed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Map:
+class Placement:
     """A network on Loihi 2.
 
     Parameters
@@ -155,8 +155,8 @@ class Map:
         }
 
 
-def chart(net: Net | Plan, limits: Limits | None = None) -> Map:
-    """Map a network to Loihi 2.
+def place(net: Net | Plan, limits: Limits | None = None) -> Placement:
+    """Place a network on the cores of Loihi 2.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def chart(net: Net | Plan, limits: Limits | None = None) -> Map:
 
     Returns
     -------
-    Map
+    Placement
 
     Raises
     ------
@@ -178,7 +178,7 @@ def chart(net: Net | Plan, limits: Limits | None = None) -> Map:
     --------
     >>> from spikeproof.export.loihi2.synapses import Dense
     >>> one = Population(name="a", kind="LIF", channels=128, inputs=(Dense(source="input", num_inputs=784),))
-    >>> chart((one,)).cores
+    >>> place((one,)).cores
     3
     """
     limits = limits or limits_of.load()
@@ -191,7 +191,7 @@ def chart(net: Net | Plan, limits: Limits | None = None) -> Map:
     notes = []
     if any("micro-coded" in population.kind or "CPG" in population.kind for population in populations):
         notes.append(OTHER_NEURONS)
-    found_map = Map(placed=tuple(placed), limits=limits, problems=(), notes=())
+    found_map = Placement(placed=tuple(placed), limits=limits, problems=(), notes=())
     if not problems:
         notes += _fan_out(found_map, populations)
     if found_map.chips > limits.chips.value and not problems:
@@ -264,7 +264,7 @@ def _fix(population: Population, index: int, most: int) -> str:
     return f"Let each neuron have at most {most:,} {what} from {connection.source.strip(':')!r}."
 
 
-def _fan_out(found: Map, populations: Plan) -> list[str]:
+def _fan_out(found: Placement, populations: Plan) -> list[str]:
     """Say where the output axons would not fit if a neuron took one for each core that listens."""
     cores = {placed.population.name: len(placed.uses) for placed in found.placed}
     notes = []
@@ -316,4 +316,4 @@ def _spoken(limit: str) -> str:
     return {"longest_delay": "steps of delay", "core_words": "words of a core"}.get(limit, limit.replace("_", " "))
 
 
-__all__ = ["LIMITED", "WHENCE", "Map", "Placed", "Problem", "chart"]
+__all__ = ["LIMITED", "WHENCE", "Placed", "Placement", "Problem", "place"]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 
-from .mapping import WHENCE, Map, Placed
+from .mapping import WHENCE, Placed, Placement
 
 COLUMNS = ("layer", "neurons", "cores", "synapse", "axons in", "axons out", "state", "all words", "full")
 
 
-def rows(found: Map) -> list[tuple[str, ...]]:
+def rows(found: Placement) -> list[tuple[str, ...]]:
     """Return the header and a row for each population: its cores, and the words of 64 bits in its fullest one."""
     return [COLUMNS, *(_row(found, placed) for placed in found.placed)]
 
 
-def details(found: Map) -> list[str]:
+def details(found: Placement) -> list[str]:
     """Return a line for each population: what its neurons are and how their synapses are stored."""
     return [_detail(placed) for placed in found.placed]
 
 
-def basis(found: Map) -> str:
+def basis(found: Placement) -> str:
     """Return in one sentence which figures are estimates."""
     estimates: list[str] = []
     reconstructed: list[str] = []
@@ -31,7 +31,7 @@ def basis(found: Map) -> str:
     )
 
 
-def sources(found: Map) -> list[str]:
+def sources(found: Placement) -> list[str]:
     """Return where each figure and each limit comes from, a line each."""
     lines = [f"{_spoken(figure)}: {words}" for figure, words in _used(found).items()]
     for field in dataclasses.fields(found.limits):
@@ -45,7 +45,7 @@ def shown(name: str) -> str:
     return name.strip(":").replace(":", " ")
 
 
-def _used(found: Map) -> dict[str, str]:
+def _used(found: Placement) -> dict[str, str]:
     """Return the figures that occur in a map, and where they come from."""
     encodings = {connection.encoding for placed in found.placed for connection in placed.population.inputs}
     delays = any(connection.delay_bits for placed in found.placed for connection in placed.population.inputs)
@@ -61,7 +61,7 @@ def _spoken(figure: str) -> str:
     return figure.replace("_", " ")
 
 
-def _row(found: Map, placed: Placed) -> tuple[str, ...]:
+def _row(found: Placement, placed: Placed) -> tuple[str, ...]:
     population = placed.population
     name, neurons = shown(population.name), f"{population.neurons:,}"
     if not placed.uses:

@@ -82,5 +82,5 @@ def check(block: Any, name: str) -> None:
     if lacking:
         raise UnsupportedError(
             f"layer {name!r}: {type(block).__name__} has record() but not {', '.join(f'{one}()' for one in lacking)}. "
-            "Give it every method of spikeproof.export.slayer.protocol.OwnBlock, or build it from known blocks."
+            "Give it every method of spikeproof.export.parts.protocol.OwnBlock, or build it from known blocks."
         )

@@ -19,9 +19,9 @@ from ...contract.neurons.readout import Readout
 from ...contract.sources import Oscillators
 from ...contract.synapses.axon import Axon
 from ..capture.edges import Edge
-from ..parts import kinds, protocol
+from ..parts import constants, kinds, protocol
 from ..refusal import refuse
-from . import constants, neurons, synapses
+from . import neurons, synapses
 from .neurons import per_channel
 
 Shape = tuple[int, ...]

@@ -23,13 +23,13 @@ from ...contract.neurons.adrf_iz import ADRFIZ
 from ...contract.neurons.alif import ALIF
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.delta import Delta
-from ...contract.neurons.membrane import Membrane
+from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.readout import Readout
 from ...contract.neurons.rf import RF
 from ...contract.neurons.rf_iz import RFIZ
 from ...contract.neurons.sigma_delta import SigmaDelta
+from ..parts.constants import NORMS, exponent, holds_bias, mean, norms
 from ..refusal import refuse
-from .constants import NORMS, exponent, holds_bias, mean, norms
 
 _TIE_SAFE_THRESHOLD = 4096
 """From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
@@ -174,12 +174,12 @@ def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRFIZ:
     return ADRFIZ(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
-def affine(neuron: Any, shape: tuple[int, ...], exp: int) -> Membrane | Readout:
+def affine(neuron: Any, shape: tuple[int, ...], exp: int) -> LeakyIntegrator | Readout:
     """Read what an affine block puts out: its membrane, or its sums, in a register that remembers nothing."""
     if neuron.threshold is None:
         return Readout(num_neurons=math.prod(shape), v_decay=DECAY_ONE)
     refuse_common(neuron, shape)
-    return Membrane(**_integrator(neuron, shape, exp))
+    return LeakyIntegrator(**_integrator(neuron, shape, exp))
 
 
 def sigma_delta(neuron: Any, shape: tuple[int, ...], exp: int) -> SigmaDelta:

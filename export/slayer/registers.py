@@ -20,7 +20,7 @@ from ...contract.neurons.adrf_iz import ADRFIZ
 from ...contract.neurons.alif import ALIF
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.delta import Delta
-from ...contract.neurons.membrane import Membrane
+from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.readout import Readout
 from ...contract.neurons.rf import RF
 from ...contract.neurons.rf_iz import RFIZ
@@ -193,6 +193,6 @@ _DYNAMICS: dict[type[Any], Callable[[Any, Any], Variables]] = {
     RFIZ: _rf_iz,
     SigmaDelta: _sigma_delta,
     Delta: _delta,
-    Membrane: _membrane,
+    LeakyIntegrator: _membrane,
     Readout: _sigma,
 }

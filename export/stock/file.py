@@ -141,9 +141,9 @@ def groups(file: h5py.File) -> list[tuple[str, h5py.Group]]:
     return [(name, member(group, name, h5py.Group)) for name in ids]
 
 
-def _layers(file: h5py.File, options: _Options, refused: list[str] | None = None) -> stock_layers.Before:
+def _layers(file: h5py.File, options: _Options, refused: list[str] | None = None) -> stock_layers.Preceding:
     """Read all layers; with a list for what is refused, go on behind it."""
-    before = stock_layers.Before((), options.input_shape, options.input, None)
+    before = stock_layers.Preceding((), options.input_shape, options.input, None)
     for name, handle in groups(file)[: options.num_layers]:
         try:
             kind = text(handle, "type")

@@ -24,9 +24,9 @@ from ...contract.synapses.axon import Axon
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
 from ..members import MAX_ELEMENTS, member, numbers, refuse_unknown, reserve_neurons, text
+from ..parts.constants import ALWAYS, with_constant
 from ..quoted import quoted
 from ..refusal import refuse
-from ..slayer.constants import ALWAYS, with_constant
 from . import neurons as stock_neurons
 from .neurons import Shape, per_neuron, whole
 
@@ -53,7 +53,7 @@ class Transform(NamedTuple):
         return (self.weight * np.asarray(x, np.float64) + self.bias) / _UNIT
 
 
-class Before(NamedTuple):
+class Preceding(NamedTuple):
     """What has been read so far."""
 
     layers: tuple[Layer, ...]
@@ -68,7 +68,7 @@ class Before(NamedTuple):
         return sent_exp(self.layers[-1]) if self.layers else self.source.exp if self.source else 0
 
 
-def read(handle: h5py.Group, kind: str, name: str, before: Before) -> Before:
+def read(handle: h5py.Group, kind: str, name: str, before: Preceding) -> Preceding:
     """Add the layer of a file's group.
 
     Parameters
@@ -77,7 +77,7 @@ def read(handle: h5py.Group, kind: str, name: str, before: Before) -> Before:
         The group.
     kind, name : str
         Its type, and its number in the file.
-    before : Before
+    before : Preceding
         What has been read so far.
 
     Raises
@@ -92,7 +92,7 @@ def read(handle: h5py.Group, kind: str, name: str, before: Before) -> Before:
     return READERS[kind](handle, f"{kind}{name}", before)
 
 
-def _input(handle: h5py.Group, name: str, before: Before) -> Before:
+def _input(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     """Read an input layer: a shape, or neurons whose current, or whose value, is given."""
     refuse_unknown(handle, _COMMON - {"delay"})
     if before.layers:
@@ -113,15 +113,15 @@ def _input(handle: h5py.Group, name: str, before: Before) -> Before:
     synapse = Conv(weight=np.full((image[0], 1, 1, 1), _UNIT), in_shape=image, groups=image[0])
     weight, bias = (scalar(handle, field, default) for field, default in (("weight", _UNIT), ("bias", 0)))
     layer = Layer(name=name, synapse=synapse, neuron=neuron)
-    return Before((layer,), shape, before.source or _VALUES, Transform(weight, bias))
+    return Preceding((layer,), shape, before.source or _VALUES, Transform(weight, bias))
 
 
-def _flatten(handle: h5py.Group, name: str, before: Before) -> Before:
+def _flatten(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     refuse_unknown(handle, {"type", "shape"})
     return before._replace(shape=None if before.shape is None else (math.prod(before.shape),))
 
 
-def _dense(handle: h5py.Group, name: str, before: Before) -> Before:
+def _dense(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     refuse_unknown(handle, _COMMON | _DENSE)
     weight, sums = _weights(handle)
     outputs = len(weight) // sums
@@ -129,7 +129,7 @@ def _dense(handle: h5py.Group, name: str, before: Before) -> Before:
     return _add(handle, name, before, synapse, (outputs,))
 
 
-def _recurrent(handle: h5py.Group, name: str, before: Before) -> Before:
+def _recurrent(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     refuse_unknown(handle, _COMMON | _DENSE | {"weight_rec"})
     weight, _ = _weights(handle)
     feedback = _levels("weight_rec", numbers(handle, "weight_rec"))
@@ -137,7 +137,7 @@ def _recurrent(handle: h5py.Group, name: str, before: Before) -> Before:
     return _add(handle, name, before, synapse, (len(weight),), Dense(weight=feedback.reshape(len(weight), -1)))
 
 
-def _conv(handle: h5py.Group, name: str, before: Before) -> Before:
+def _conv(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     refuse_unknown(handle, _COMMON | {*_WINDOW, "inChannels", "outChannels", "groups"})
     weight, sums = _weights(handle)
     if weight.ndim < 4 or math.prod(weight.shape[4:]) != 1:
@@ -155,7 +155,7 @@ def _conv(handle: h5py.Group, name: str, before: Before) -> Before:
     return _add(handle, name, before, synapse, (synapse.out_shape[0] // sums, *synapse.out_shape[1:]))
 
 
-def _pool(handle: h5py.Group, name: str, before: Before) -> Before:
+def _pool(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     """Read a pooling as the convolution of each channel by itself that it is, if no window leaves its channel."""
     refuse_unknown(handle, _COMMON | {*_WINDOW})
     channels, *size = image = _image(before.shape)
@@ -182,7 +182,7 @@ def _pool(handle: h5py.Group, name: str, before: Before) -> Before:
     return _add(handle, name, before, synapse, synapse.out_shape)
 
 
-def _average(handle: h5py.Group, name: str, before: Before) -> Before:
+def _average(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     """Read an average as a read-out of every step: the sum of each group, of which 2 are a spike."""
     refuse_unknown(handle, {"type", "shape"})
     if not before.layers:
@@ -196,7 +196,7 @@ def _average(handle: h5py.Group, name: str, before: Before) -> Before:
     return before._replace(layers=(*before.layers, layer), shape=(outputs,))
 
 
-READERS: dict[str, Callable[[h5py.Group, str, Before], Before]] = {
+READERS: dict[str, Callable[[h5py.Group, str, Preceding], Preceding]] = {
     "input": _input,
     "flatten": _flatten,
     "dense": _dense,
@@ -217,8 +217,8 @@ _UNKNOWN = f"stock NetX would leave such a layer out without a word. Known are {
 
 
 def _add(
-    handle: h5py.Group, name: str, before: Before, synapse: Synapse, shape: Shape, feedback: Dense | None = None
-) -> Before:
+    handle: h5py.Group, name: str, before: Preceding, synapse: Synapse, shape: Shape, feedback: Dense | None = None
+) -> Preceding:
     """Add a layer of these synapses, and neurons of this shape."""
     stated = stated_shape(handle)
     if math.prod(stated) != math.prod(shape) or (len(stated) == len(shape) and stated != shape):

@@ -25,7 +25,7 @@ from ...contract.neurons.alif import ALIF
 from ...contract.neurons.bases.integrator import Integrator
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.delta import Delta
-from ...contract.neurons.membrane import Membrane
+from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.readout import Readout
 from ...contract.neurons.rf import RF
 from ...contract.neurons.rf_iz import RFIZ
@@ -194,7 +194,7 @@ def _cuba(group: h5py.Group, shape: Shape, exp: int) -> Neuron:
     ends = _ends(group, exp + _one(group, "wgtExp", 0))
     if threshold <= THRESHOLD_MANT_MAX:
         return CUBA(v_th_mant=threshold, **values, **ends)
-    return Membrane(a_shift=ends["a_shift"], **values)
+    return LeakyIntegrator(a_shift=ends["a_shift"], **values)
 
 
 def _alif(group: h5py.Group, shape: Shape, exp: int) -> Neuron:

@@ -42,7 +42,7 @@ class _ByRuleModel(PyLoihiProcessModel):
         t = local_step(self.time_step, self.latency, self.period)
         self._send(self.silence if t is None else self._advance(t, x, arrived))
 
-    def _advance(self, t: int, x: np.ndarray, arrived: np.ndarray | None) -> np.ndarray:
+    def _advance(self, t: int, x: np.ndarray, arrived: Any) -> np.ndarray:
         fields = self.initial._fields
         state = self.initial if t == 0 else type(self.initial)(*(getattr(self, name) for name in fields))
         more: list[Any] = []

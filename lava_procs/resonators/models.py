@@ -37,18 +37,19 @@ class _Reset:
     cos_decay: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=12)
 
     def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
+        super().__init__(proc_params)  # type: ignore[call-arg]  # Lava's model comes behind this class
         self.latency = proc_params["latency"]
         self.period = proc_params["period"]
 
     def run_spk(self) -> None:
         """Compute one time step."""
+        model: Any = self
         real, imag = np.split(self.a_in.recv(), 2)
-        self.a_real_in, self.a_imag_in = _Received(real), _Received(imag)
-        if local_step(self.time_step, self.latency, self.period) == 0:
-            self.real[:] = 0
-            self.imag[:] = 0
-        super().run_spk()
+        model.a_real_in, model.a_imag_in = _Received(real), _Received(imag)
+        if local_step(model.time_step, self.latency, self.period) == 0:
+            model.real[:] = 0
+            model.imag[:] = 0
+        super().run_spk()  # type: ignore[misc]
 
 
 @implements(proc=RF, protocol=LoihiProtocol)

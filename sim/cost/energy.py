@@ -19,7 +19,7 @@ from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.readout import Readout
 from ...export.arithmetic import LSTM, Arithmetic
 from ...export.arithmetic import SOURCE as ARITHMETIC
-from ...export.loihi2.mapping import Map
+from ...export.loihi2.mapping import Placement
 from ...export.loihi2.plan import HOST
 from .operations import Operations
 
@@ -163,7 +163,7 @@ class Cost:
 SOURCES = (LOIHI1_SOURCE, LOIHI2_SOURCE, LOIHI2_MEASURED, ARITHMETIC)
 
 
-def cost(net: Net, operations: Operations, found: Map) -> Cost:
+def cost(net: Net, operations: Operations, found: Placement) -> Cost:
     """Put a price on operations.
 
     Parameters
@@ -172,8 +172,8 @@ def cost(net: Net, operations: Operations, found: Map) -> Cost:
         The record.
     operations : Operations
         What it did, see `spikeproof.sim.cost.operations.count`.
-    found : Map
-        Where it lies, see `spikeproof.export.loihi2.mapping.chart`; it must fit.
+    found : Placement
+        Where it lies, see `spikeproof.export.loihi2.mapping.place`; it must fit.
     """
     steps = operations.samples * operations.steps
     synaptic, updates = operations.synaptic / steps, operations.updates / steps

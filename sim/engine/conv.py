@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import compiled
+from ...contract.compiled.compiling import compiled
 
 
 @compiled

@@ -3,13 +3,12 @@
 Arrays are C-contiguous, of shape (S, K, n): samples, steps of a block, neurons. Inner loops run over neurons and
 compile to SIMD. A scan runs the step of one kind of neuron over a block: it reads dendritic sums `z`, goes on from the
 registers in `state` and leaves them there, writes `spikes`, adds them to `counts` and returns their number, and writes
-what is traced into the arrays that are not empty.
+what is traced into those arrays of `outputs` that are not empty.
 
-Registers are whole numbers in float64, whose arithmetic is exact here and has SIMD instructions, which 64-bit integer
-products have not: a 24-bit state times a 13-bit factor, or times an 8-bit encoding, is below 2**37; a dendritic sum is
-below 2**31 (`spikeproof.contract.net.Net` refuses more) and its left shift by up to 18 below 2**49; factors are whole
-numbers over powers of two; and ``trunc`` rounds toward zero as the contract does. The one register that the contract
-does not keep within 24 bits, the current of a CUBA neuron with sums of more than 2**18, has a scan in int64.
+Registers are whole numbers in float64, see `contract.compiled.registers`: a dendritic sum is below 2**31
+(`spikeproof.contract.net.Net` refuses more) and its left shift by up to 18 below 2**49, so it is exact too. The one
+register that the contract does not keep within 24 bits, the current of a CUBA neuron with sums of more than 2**18, is
+in int64.
 """
 
 # mypy: ignore-errors
@@ -19,34 +18,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...contract.errors import MissingDependencyError
-from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_SHIFT, STATE_BITS, STATE_MAX
-
-try:
-    from numba import njit
-except ImportError as error:
-    raise MissingDependencyError(
-        f"The batch engine needs numba ({error}). Install it with: pip install numba"
-    ) from error
-
-_LIMIT = float(STATE_MAX)
-_HALF = 2 ** (STATE_BITS - 1)
-_UNARY = float(1 << ACCUMULATOR_SHIFT)
-
-
-def compiled(function):
-    """Return a function as numba compiles it, with the code kept on disk for the next process.
-
-    Where numba finds no folder that it may write to, the code is compiled in each process anew, which takes some
-    seconds; ``spikeproof doctor`` says so.
-    """
-    options = {"nogil": True, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):
-            raise
-        return njit(**options)(function)
+from ...contract.compiled.celif import step as celif_step
+from ...contract.compiled.compiling import compiled, inlined
+from ...contract.compiled.cuba import step as cuba_step
+from ...contract.compiled.registers import clip, decay
 
 
 @compiled
@@ -84,127 +59,86 @@ def events(x, weight_t, start, z):
             i += 1
 
 
+@inlined
+def _write(register, row):
+    """Write a register of all neurons into a row of integers."""
+    for c in range(len(register)):
+        row[c] = np.int32(register[c])
+
+
 @compiled
-def celif(z, shift, bias, te, keep_v, keep_h, resting, state, counts, spikes, v_out, h_out, theta_out):
-    """Run `contract.celif.step`; `state` is (S, 3, n): v, h, and v after the reset. `te` is (K, n)."""
+def celif(z, te, layer, state, counts, spikes, outputs):
+    """Run `contract.compiled.celif.step`.
+
+    `te` is (K, n), `layer` a `CELIFOperands` and `state` (S, 3, n): v, h, and v after the reset. Traced are v, h and
+    theta.
+    """
     samples, steps, channels = z.shape
+    keep_v, keep_h, resting = layer.keep_v, layer.keep_h, layer.resting
+    bias, per_current = layer.bias, layer.per_current
+    v_out, h_out, theta_out = outputs
     before = counts.sum()
     for n in range(samples):
         v, h, kept, count = state[n, 0], state[n, 1], state[n, 2], counts[n]
         for t in range(steps):
             z_t, te_t, spikes_t = z[n, t], te[t], spikes[n, t]
             for c in range(channels):
-                x = np.trunc(h[c] * keep_h[c]) + np.trunc(v[c] * np.float64(te_t[c]))
-                # Not min() and max(): these forms become one instruction each.
-                x = x if x < _LIMIT else _LIMIT
-                x = x if x > -_LIMIT else -_LIMIT
-                y = np.trunc(kept[c] * keep_v[c]) + (np.float64(z_t[c]) * shift + bias[c])
-                y = y if y < _LIMIT else _LIMIT
-                y = y if y > -_LIMIT else -_LIMIT
-                theta = resting + x
-                theta = theta if theta < _LIMIT else _LIMIT  # the resting threshold is not negative
-                s = 1.0 if y > theta else 0.0
-                h[c] = x
-                v[c] = y
-                kept[c] = y * (1.0 - s)
+                a = np.float64(z_t[c]) * per_current + bias[c]
+                v[c], h[c], kept[c], _, s = celif_step(
+                    v[c], h[c], kept[c], a, np.float64(te_t[c]), keep_v[c], keep_h[c], resting
+                )
                 count[c] += s
                 spikes_t[c] = s
             if v_out.size:
-                v_t = v_out[n, t]
-                for c in range(channels):
-                    v_t[c] = np.int32(v[c])
+                _write(v, v_out[n, t])
             if h_out.size:
-                h_t = h_out[n, t]
-                for c in range(channels):
-                    h_t[c] = np.int32(h[c])
+                _write(h, h_out[n, t])
             if theta_out.size:
                 theta_t = theta_out[n, t]
                 for c in range(channels):
-                    x = resting + h[c]
-                    theta_t[c] = np.int32(x if x < _LIMIT else _LIMIT)
+                    theta_t[c] = np.int32(clip(resting + h[c]))
     return np.int64(counts.sum() - before)
 
 
 @compiled
-def cuba(z, bias, keep_u, keep_v, threshold, state, counts, spikes, u_out, v_out):
-    """Run `contract.cuba.step` with sums of at most 2**18, so that the current stays within 24 bits.
+def cuba(z, layer, state, counts, spikes, outputs):
+    """Run `contract.compiled.cuba.step` in the type of `state`: int64, or float64 with sums of at most 2**18.
 
-    `state` is (S, 2, n): u and v.
+    `layer` is a `CUBAOperands` of that type, `state` (S, 2, n): u and v, which are traced too.
     """
     samples, steps, channels = z.shape
-    half = np.float64(_HALF)
+    keep_u, keep_v, threshold = layer.keep_u, layer.keep_v, layer.threshold
+    bias, per_current = layer.bias, layer.per_current
+    u_out, v_out = outputs
+    number = state.dtype.type
     before = counts.sum()
     for n in range(samples):
         u, v, count = state[n, 0], state[n, 1], counts[n]
         for t in range(steps):
             z_t, spikes_t = z[n, t], spikes[n, t]
             for c in range(channels):
-                x = np.trunc(u[c] * keep_u[c]) + np.float64(z_t[c]) * _UNARY
-                x = x - (2 * half if x > half else 0.0) + (2 * half if x <= -half else 0.0)
-                y = np.trunc(v[c] * keep_v[c]) + x + bias[c]
-                y = y if y < _LIMIT else _LIMIT
-                y = y if y > -_LIMIT else -_LIMIT
-                s = 1.0 if y > threshold else 0.0
-                u[c] = x
-                v[c] = y * (1.0 - s)
+                a = number(z_t[c]) * per_current
+                u[c], v[c], s = cuba_step(u[c], v[c], a, bias[c], keep_u[c], keep_v[c], threshold)
                 count[c] += s
                 spikes_t[c] = s
             if u_out.size:
-                u_t = u_out[n, t]
-                for c in range(channels):
-                    u_t[c] = np.int32(u[c])
+                _write(u, u_out[n, t])
             if v_out.size:
-                v_t = v_out[n, t]
-                for c in range(channels):
-                    v_t[c] = np.int32(v[c])
+                _write(v, v_out[n, t])
     return np.int64(counts.sum() - before)
 
 
 @compiled
-def _decay(x, kept):
-    product = x * kept
-    return product >> DECAY_SHIFT if product >= 0 else -((-product) >> DECAY_SHIFT)
-
-
-@compiled
-def cuba_wide(z, bias, kept_u, kept_v, threshold, state, counts, spikes, u_out, v_out):
-    """Run `contract.cuba.step` in int64, whatever the sums; factors are ``4096 - decay``, `state` is int64."""
+def readout(z, shift, bias, keep, state, outputs):
+    """Run the step of `contract.neurons.readout`; `state` is (S, 1, n): v, which is traced."""
     samples, steps, channels = z.shape
-    before = counts.sum()
-    for n in range(samples):
-        for t in range(steps):
-            for c in range(channels):
-                x = _decay(state[n, 0, c], kept_u[c]) + (np.int64(z[n, t, c]) << ACCUMULATOR_SHIFT)
-                x = np.int64(np.int32(x))
-                x = x - 2 * _HALF if x > _HALF else x + 2 * _HALF if x <= -_HALF else x
-                y = _decay(state[n, 1, c], kept_v[c]) + x + bias[c]
-                y = min(max(y, -STATE_MAX), STATE_MAX)
-                s = 1 if y > threshold else 0
-                state[n, 0, c] = x
-                state[n, 1, c] = y * (1 - s)
-                counts[n, c] += s
-                spikes[n, t, c] = s
-                if u_out.size:
-                    u_out[n, t, c] = x
-                if v_out.size:
-                    v_out[n, t, c] = state[n, 1, c]
-    return counts.sum() - before
-
-
-@compiled
-def readout(z, shift, bias, keep, state, v_out):
-    """Run `contract.readout.step`; `state` is (S, 1, n)."""
-    samples, steps, channels = z.shape
+    (v_out,) = outputs
     for n in range(samples):
         v = state[n, 0]
         for t in range(steps):
             z_t = z[n, t]
             for c in range(channels):
-                y = np.trunc(v[c] * keep) + (np.float64(z_t[c]) * shift + bias[c])
-                y = y if y < _LIMIT else _LIMIT
-                v[c] = y if y > -_LIMIT else -_LIMIT
+                v[c] = clip(decay(v[c], keep) + (np.float64(z_t[c]) * shift + bias[c]))
             if v_out.size:
-                v_t = v_out[n, t]
-                for c in range(channels):
-                    v_t[c] = np.int32(v[c])
+                _write(v, v_out[n, t])
     return 0

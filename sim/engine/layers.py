@@ -142,7 +142,7 @@ class RunLayer:
     def scan(
         self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array], last: Array
     ) -> int:
-        """Run the neurons over a block, see `engine_neurons.Scan`, and return how many spikes they fired.
+        """Run the neurons over a block, see `neurons.Scan`, and return how many spikes they fired.
 
         `traced` holds the arrays of the registers that are traced, and `last`, of shape (S, n), the spikes of the step
         before the block, which a recurrent layer needs; it is brought up to date.

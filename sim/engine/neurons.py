@@ -1,6 +1,6 @@
 """Neurons of the batch engine: what runs a kind of neuron over blocks of steps.
 
-The kinds in `_COMPILED` have loops of their own in `engine_kernels`; every other kind runs through the contract's own
+The kinds in `_COMPILED` have loops of their own in `kernels`; every other kind runs through the contract's own
 step, a step at a time over the whole batch. Both are called the same way.
 """
 
@@ -39,7 +39,7 @@ class Scan(NamedTuple):
     run: Callable[[Array, Array, Array, Array, Array, list[Array]], int]
     """``run(z, te, state, counts, spikes, outputs)`` reads the sums `z` of a block, goes on from the registers in
     `state` and leaves them there, writes `spikes`, adds them to `counts`, writes the traced registers into those of
-    `outputs` that are not empty, and returns how many spikes are not 0. Shapes as in `engine_kernels`."""
+    `outputs` that are not empty, and returns how many spikes are not 0. Shapes as in `kernels`."""
     initial: Array
     """Registers when a sample begins, of shape (number of registers, n), in the type of the state."""
     payload: type[Any] = np.float32

@@ -1,6 +1,6 @@
 """Synapses of the batch engine: dendritic sums of a block of steps, one class a kind.
 
-Sums are computed in a floating-point type in which they, and every part of one, are exact (see `engine_layers`), so in
+Sums are computed in a floating-point type in which they, and every part of one, are exact (see `layers`), so in
 any order of additions.
 """
 

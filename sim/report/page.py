@@ -21,8 +21,8 @@ from ...export.lint.check import lint
 from ..compare import compare
 from ..trace import without_registers
 from ..verify.forecasts import Forecasts
-from ..verify.forecasts import plain as plain_figures
 from ..verify.gaps import FLOAT, FloatGap
+from ..verify.scores import Scores, accuracies, float_accuracy
 from ..verify.verdict import Verdict
 from . import figures
 
@@ -39,38 +39,6 @@ class Labels(NamedTuple):
     test_accuracy: float | None = None
     """Accuracy of the trained module over its whole test part."""
     test_samples: int | None = None
-
-
-class Right(NamedTuple):
-    """How a backend did on the samples that it ran."""
-
-    right: int
-    """Samples classified right."""
-    same: int
-    """Samples classified as by the first backend."""
-    total: int
-    """Samples in all."""
-
-
-def accuracies(verdict: Verdict, labels: Labels) -> dict[str, Right]:
-    """Return for each backend how many of its samples it classified right, and how many as the first backend did."""
-    first = next(iter(verdict.answers.values()))
-    predicted = dict(zip(first.samples.tolist(), first.predictions.tolist(), strict=True))
-    found = {}
-    for name, answers in verdict.answers.items():
-        same = np.array([predicted[sample] for sample in answers.samples.tolist()]) == answers.predictions
-        right = labels.y[answers.samples] == answers.predictions
-        found[name] = Right(int(right.sum()), int(same.sum()), len(right))
-    return found
-
-
-def float_accuracy(verdict: Verdict, labels: Labels) -> Right | None:
-    """Return how the float twin did on the samples of the first backend; None if there is no twin."""
-    gap = verdict.float_gap
-    if not isinstance(gap, FloatGap):
-        return None
-    samples = next(iter(verdict.answers.values())).samples
-    return Right(int((labels.y[samples] == gap.predictions).sum()), gap.same_class, len(samples))
 
 
 def confusion(verdict: Verdict, labels: Labels) -> npt.NDArray[np.int64]:
@@ -107,7 +75,7 @@ def write(
     labels : Labels, optional
         True classes, for the accuracies.
     forecasts : mapping of backend to Forecasts, optional
-        What answers that are numbers are worth.
+        What answers that are numbers are scores.
     float_figures : mapping, optional
         The same of the float twin.
     net_path : path-like, optional
@@ -127,8 +95,10 @@ def write(
     """
     import jinja2
 
-    known = labels is not None and bool(verdict.answers)
-    matrix = confusion(verdict, labels) if known and labels is not None else None
+    scores, matrix = Scores(forecasts=forecasts or {}, forecasts_float=float_figures), None
+    if labels is not None and verdict.answers:
+        matrix = confusion(verdict, labels)
+        scores = scores._replace(right=accuracies(verdict, labels.y), right_float=float_accuracy(verdict, labels.y))
     repeat = {
         "network file, SHA-256": hashlib.sha256(Path(net_path).read_bytes()).hexdigest() if net_path else None,
         "input, SHA-256": verdict.input_sha256,
@@ -142,9 +112,9 @@ def write(
         "network": describe(verdict.net),
         "findings": lint(verdict.net),
         "labels": labels,
-        "accuracies": accuracies(verdict, labels) if known and labels is not None else {},
-        "float_right": float_accuracy(verdict, labels) if known and labels is not None else None,
-        "forecasts": forecasts or {},
+        "accuracies": scores.right,
+        "float_right": scores.right_float,
+        "forecasts": scores.forecasts,
         "float_figures": float_figures,
         "float_gap": verdict.float_gap if isinstance(verdict.float_gap, FloatGap) else None,
         "float_meaning": getattr(verdict.float_gap, "meaning", FLOAT),
@@ -164,10 +134,7 @@ def write(
     plain = {
         "title": title,
         **verdict.as_dict(),
-        "right": {name: right._asdict() for name, right in context["accuracies"].items()},
-        "right_float": None if context["float_right"] is None else context["float_right"]._asdict(),
-        "forecasts": {name: found.as_dict() for name, found in context["forecasts"].items()},
-        "forecasts_float": None if float_figures is None else plain_figures(float_figures),
+        **scores.as_dict(),
         "confusion": None if matrix is None else matrix.tolist(),
         "network": context["network"],
         "repeat": context["repeat"],

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ... import __version__
 from ...export.files import replacing
 from ...export.loihi2 import view
-from ...export.loihi2.mapping import Map
+from ...export.loihi2.mapping import Placement
 from ...export.loihi2.partition import Use
 from ..cost.energy import SOURCES, Cost
 
@@ -55,12 +55,12 @@ class Bar(NamedTuple):
     words: int
 
 
-def write(found: Map, path: str | os.PathLike[str], *, title: str, cost: Cost | None = None) -> None:
+def write(found: Placement, path: str | os.PathLike[str], *, title: str, cost: Cost | None = None) -> None:
     """Write the page; the file appears whole or not at all.
 
     Parameters
     ----------
-    found : Map
+    found : Placement
         The map.
     path : path-like
         Where to.
@@ -103,7 +103,7 @@ def write(found: Map, path: str | os.PathLike[str], *, title: str, cost: Cost | 
         temporary.write_text(page, encoding="utf-8")
 
 
-def chips(found: Map) -> list[Chip]:
+def chips(found: Placement) -> list[Chip]:
     """Return the first chips and their cores, numbered through as Intel's mapper does."""
     a_chip = found.limits.cores_per_chip.value
     taken: list[list[Core]] = []
@@ -121,14 +121,14 @@ def chips(found: Map) -> list[Chip]:
     return [Chip(chip, tuple(cores), tuple(places[len(cores) :])) for chip, cores in enumerate(taken)]
 
 
-def _core(found: Map, layer: int, use: Use, core: int) -> Core:
+def _core(found: Placement, layer: int, use: Use, core: int) -> Core:
     full = use.core_words / found.limits.core_words.value
     name = view.shown(found.placed[layer].population.name)
     words = f"{name}, core {core}: {use.neurons:,} neurons, {use.core_words:,} words, {full:.0%} full"
     return Core(core % CORES_A_ROW, core // CORES_A_ROW, full, layer, words)
 
 
-def bars(found: Map) -> list[Bar]:
+def bars(found: Placement) -> list[Bar]:
     """Return a bar for each layer that fits."""
     result = []
     for index, placed in enumerate(found.placed):

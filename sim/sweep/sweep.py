@@ -26,6 +26,7 @@ import numpy.typing as npt
 from ... import __version__
 from ...contract.errors import BackendError, InputError, MissingDependencyError, SpikeproofError
 from ...contract.net import Net
+from ...export.files import scratch
 from ..compare import Comparison, merge
 from ..diagnose.diagnose import Diagnosis
 from ..simulate import Backend
@@ -37,7 +38,7 @@ _ATTEMPTS = 3
 _CONNECT_SECONDS = 30
 
 
-class Swept(NamedTuple):
+class SweepResult(NamedTuple):
     """What a sweep found."""
 
     comparison: Comparison
@@ -93,7 +94,7 @@ class Sweep:
         *,
         deadline: float | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Swept:
+    ) -> SweepResult:
         """Compare two backends on samples.
 
         Parameters
@@ -113,7 +114,7 @@ class Sweep:
 
         Returns
         -------
-        Swept
+        SweepResult
 
         Raises
         ------
@@ -216,6 +217,7 @@ class Sweep:
             target: Any = self.scheduler
             if self.scheduler is None:
                 stack.enter_context(_silent_logs())
+                stack.enter_context(scratch())  # tells the next run whose semaphores are abandoned, if this is killed
                 with _deaf_children():
                     target = stack.enter_context(
                         dask.LocalCluster(
@@ -291,10 +293,12 @@ def _check_failure(future: Any, part: npt.NDArray[np.int64], attempts: int) -> N
         )
 
 
-def _joined(net: Net, rows: list[dict[str, Any]], parts: list[npt.NDArray[np.int64]], resumed: int, log: Path) -> Swept:
+def _joined(
+    net: Net, rows: list[dict[str, Any]], parts: list[npt.NDArray[np.int64]], resumed: int, log: Path
+) -> SweepResult:
     comparison = merge([Comparison.from_dict(row["comparison"]) for row in rows], parts)
     outputs = [np.concatenate([np.asarray(row["output"][side], np.int32) for row in rows]) for side in (0, 1)]
     first = comparison.first
     whys = [Diagnosis.from_dict(row["diagnosis"]) for row in rows if row["diagnosis"] is not None]
     why = next((why for why in whys if first and (why.layer, why.sample) == (first.layer, first.sample)), None)
-    return Swept(comparison, (outputs[0], outputs[1]), why, resumed, log)
+    return SweepResult(comparison, (outputs[0], outputs[1]), why, resumed, log)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...contract.net import Net
 from .gaps import FloatGap
-from .verdict import Verdict
+
+if TYPE_CHECKING:
+    from .verdict import Verdict
 
 Judge = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int64]], Mapping[str, float]]
 """Figures, such as R², of outputs (samples, outputs) in SLAYER's units, given which of the samples they are of."""
@@ -26,9 +28,9 @@ class Forecasts(NamedTuple):
     same: int
     """Those for which every read-out register is that of the first backend."""
     figures: Mapping[str, float]
-    """What the numbers are worth."""
+    """What the numbers are scores."""
     expected: Mapping[str, float]
-    """What the first backend's numbers for the same samples are worth."""
+    """What the first backend's numbers for the same samples are scores."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -37,7 +39,7 @@ class Forecasts(NamedTuple):
 
 
 def lines(found: Mapping[str, Forecasts], without: Mapping[str, float] | None = None) -> list[str]:
-    """Return what `forecasts` found in words, and what the float twin's numbers are worth."""
+    """Return what `forecasts` found in words, and what the float twin's numbers are scores."""
     said = []
     for name, one in found.items():
         first = next(iter(found))
@@ -92,7 +94,7 @@ def plain(figures: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def without_rounding(verdict: Verdict, judge: Judge) -> tuple[Verdict, Mapping[str, float] | None]:
-    """Return the verdict with a float gap that speaks of numbers, and what the float twin's numbers are worth.
+    """Return the verdict with a float gap that speaks of numbers, and what the float twin's numbers are scores.
 
     None, and the verdict as it was, if there is no float twin.
     """

@@ -17,6 +17,7 @@ from . import gaps
 from . import headroom as room
 from .gaps import FloatGap, LavaGap
 from .headroom import Headroom
+from .scores import Scores
 from .whole import Whole
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Verdict:
     """Which samples `traces` are of."""
     input_sha256: str = ""
     """Digest of the input's integer payloads, all samples."""
+    scores: Scores = field(default_factory=Scores)
+    """What the answers are worth on the task, if a training run was verified."""
 
     @property
     def exact(self) -> bool:
@@ -101,7 +104,8 @@ class Verdict:
         return gaps.lava_gap(self.comparisons)
 
     def __str__(self) -> str:
-        return "\n".join(["EXACT" if self.exact else "NOT EXACT", *self.sentences(diagnoses=True)])
+        said = "EXACT" if self.exact else "NOT EXACT"
+        return "\n".join([said, *self.sentences(diagnoses=True), *self.scores.lines()])
 
     def sentences(self, *, diagnoses: bool = False) -> list[str]:
         """Return what was found, a line each, with or without the registers around mismatches and their causes."""
@@ -170,6 +174,7 @@ class Verdict:
                 else self.float_gap.as_dict(),
                 "fixed_to_lava": None if self.lava_gap is None else vars(self.lava_gap) | {"zero": self.lava_gap.zero},
             },
+            **self.scores.as_dict(),
         }
 
 

@@ -5,43 +5,39 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.errors import InputError, SpikeproofError, UnsupportedError
+from ...contract.errors import InputError
 from ...contract.net import Input, Net
-from ...contract.record import differences
-from ...export import formats, stock
 from ..simulate import BACKENDS, Backend, encode, run_payload
-from ..sweep.sweep import Sweep, Swept
+from ..sweep.sweep import Sweep, SweepResult
 from ..trace import SPIKES, VARIABLES, Trace, without_registers
 from . import headroom as room
-from . import whole
-from .pairing import Ends, Paired, Run, Side, pair
+from . import provable
+from .pairing import Paired, Run, Side, pair
+from .subject import Subject, subject_of
 from .verdict import Answers, Verdict
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ...export.capture.host import Host
-    from ...export.slayer.network import Network
-    from .float_twin import FloatTwin
-    from .gaps import FloatGap
+    from ...export.nir.foreign import Imported
 
 Payload = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int32]]
 """Gives the encoded input of samples."""
-Tell = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 """Called with (what runs, done, in all)."""
 
 
 def verify(
-    network: nn.Module | Net | str | os.PathLike[str],
-    x: npt.ArrayLike,
+    network: nn.Module | Net | str | os.PathLike[str] | Imported | provable.Provable,
+    x: npt.ArrayLike | None = None,
     *,
+    samples: provable.Samples = None,
     file: str | os.PathLike[str] | None = None,
     input: Input | None = None,
     backends: Sequence[Backend] = ("engine", "lava"),
@@ -50,7 +46,7 @@ def verify(
     registers: bool = True,
     deadline: float | None = None,
     sweep: Sweep | None = None,
-    progress: Tell | None = None,
+    progress: Progress | None = None,
 ) -> Verdict:
     """Prove that a trained module, its exported network and Lava compute the same, from its input to its output.
 
@@ -61,12 +57,16 @@ def verify(
 
     Parameters
     ----------
-    network : Module, Net or path-like
+    network : Module, Net, path-like, or something that says itself what is to be proved of it
         A trained module, whose own forward pass is then the first trace; or a record or an exported file, where the
-        first of `backends` is.
+        first of `backends` is. A training run, or the path of its folder, is proved on the test part of its task, and
+        the verdict says what the answers are worth there. Of a floating-point sequence model its record is proved, and
+        the verdict says how far that is from the model.
     x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
         Input of the module, or of the network in SLAYER's units. Samples are streamed back to back through one Lava
-        run. A tensor may be on any device, of any layout, and may require a gradient.
+        run. A tensor may be on any device, of any layout, and may require a gradient. None for a training run.
+    samples : int or "all", optional
+        The first so many samples. Default: all of `x`; 20 of a training run's test part, or all of fewer.
     file : path-like, optional
         With a module: the exported file to simulate instead of a fresh record of the module. What differs between the
         two is reported; names of layers do not count. A stock file, which does not say whether its blocks had
@@ -111,41 +111,65 @@ def verify(
         Lava failed or did not end by the deadline.
     """
     _refuse_backends(backends)
-    subject = _subject(network, x, file, input)
-    net = subject.net
-    if subject.trained is not None and not _same_layers(subject.trained, net):
-        return Verdict(
-            net=net,
-            comparisons=(),
-            answers={},
-            traces=(),
-            altered=subject.altered,
-            host=subject.host,
-            notes=subject.notes,
-        )
+    options = _Options(backends, lava_samples, seed, registers, deadline, sweep, progress)
+    again = partial(verify, **options._asdict())
+    stated = provable.verdict(network, x, samples, again, stated=file is not None or input is not None)
+    if stated is not None:
+        return stated
+    found = subject_of(network, provable.given_samples(x, samples), file, input)
+    if found.trained is None or _same_layers(found.trained, found.net):
+        return _compared(found, options)
+    return Verdict(
+        net=found.net,
+        comparisons=(),
+        answers={},
+        traces=(),
+        altered=found.altered,
+        host=found.host,
+        notes=found.notes,
+    )
+
+
+class _Options(NamedTuple):
+    """How things are compared; see `verify`."""
+
+    backends: Sequence[Backend]
+    lava_samples: int | None
+    seed: int
+    registers: bool
+    deadline: float | None
+    sweep: Sweep | None
+    progress: Progress | None
+
+
+def _compared(subject: Subject, asked: _Options) -> Verdict:
+    """Compare the first side with every other one."""
+    net, progress = subject.net, asked.progress
     every = encode(net, subject.given)  # refuses what does not fit before anything runs
 
     def payload(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         return every[samples] if subject.arriving is None else encode(net, subject.arriving(samples))
 
     sides = [*subject.sides]
-    for backend in backends:
-        run = _runner(net, payload, backend, deadline, _part(progress, "Lava steps"))
+    for backend in asked.backends:
+        run = _runner(net, payload, backend, asked.deadline, _part(progress, "Lava steps"))
         sides.append(Side(backend, run, partial(_without_registers, net, payload, backend, run)))
     if len(sides) < 2:
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
-    swept_pair = _swept_pair([side.name for side in sides]) if sweep is not None else None
-    found: list[Paired | Swept] = []
+    swept_pair = _swept_pair([side.name for side in sides]) if asked.sweep is not None else None
+    found: list[Paired | SweepResult] = []
     answers: dict[str, Answers] = {}
     first, *others = sides
     for other in others:
         with_lava = "lava" in (first.name, other.name)
-        chosen = _chosen(len(every), lava_samples if with_lava else None, seed)
+        chosen = _chosen(len(every), asked.lava_samples if with_lava else None, asked.seed)
         names: tuple[str, str] = (first.name, other.name)
         scores: tuple[Any, Any] = (None, None)
-        if sweep is not None and swept_pair is not None and other.name == "lava":
+        if asked.sweep is not None and swept_pair is not None and other.name == "lava":
             names, told = swept_pair, _part(progress, "Lava samples")
-            found.append(sweep.run(net, subject.given, chosen, swept_pair, deadline=deadline, progress=told))
+            found.append(
+                asked.sweep.run(net, subject.given, chosen, swept_pair, deadline=asked.deadline, progress=told)
+            )
         else:
             ends = subject.ends if not found or subject.ends is None else subject.ends._replace(twin=None)
             paired = pair(
@@ -154,7 +178,7 @@ def verify(
                 first,
                 other,
                 chosen,
-                registers=registers or with_lava,
+                registers=asked.registers or with_lava,
                 at_once=with_lava,
                 trained=subject.trained if subject.altered else None,
                 ends=ends,
@@ -178,123 +202,6 @@ def _refuse_backends(backends: Sequence[str]) -> None:
         )
 
 
-class _Subject(NamedTuple):
-    """What is verified."""
-
-    net: Net
-    """The record that is simulated."""
-    given: npt.NDArray[Any]
-    """Its input in SLAYER's units."""
-    arriving: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]] | None = None
-    """The same for some samples that run by themselves; None if that is no other."""
-    trained: Net | None = None
-    """That of the trained module, if one was given."""
-    altered: tuple[tuple[str, Any, Any], ...] = ()
-    """What differs between the two."""
-    sides: tuple[Side, ...] = ()
-    """Torch, if a module was given."""
-    ends: Ends | None = None
-    """What the module is asked."""
-    host: Host | None = None
-    twin: str = "no trained module was given"
-    """Why there is no module without rounding, if there is none."""
-    notes: tuple[str, ...] = ()
-
-
-def _subject(network: Any, x: npt.ArrayLike, file: str | os.PathLike[str] | None, input: Input | None) -> _Subject:
-    if isinstance(network, Net):
-        return _Subject(network, np.asarray(x))
-    if isinstance(network, str | os.PathLike):
-        given = np.asarray(x)
-        return _Subject(formats.load(network, steps=given.shape[-1] if given.ndim else None), given)
-    if hasattr(network, "deployed"):
-        raise UnsupportedError(
-            f"{type(network).__name__}: it is floating-point, and another network than its record. Give "
-            "spikeproof.record(module), and for input the spikes of train.sequence.deploy.inputs(module, x)."
-        )
-    from ...export.capture import guard
-    from ...export.slayer import network as networks
-    from ..torch.backend import Torch
-
-    samples = guard.plain(x)
-    captured = networks.captured(network, samples)
-    own = None if file is None or _is_stock(file) else formats.load(file, steps=samples.shape[-1])
-    if own is not None and input is None and networks.takes_stated_input(captured):
-        input = own.input
-    made = networks.of_capture(captured, steps=None if own is None else own.steps, input=input)
-    trained, net, notes = made.net, made.net, captured.notes
-    altered: tuple[tuple[str, Any, Any], ...] = ()
-    if file is not None:
-        images = captured.input_shape
-        net, trained, altered, said = _stored(file, own, trained, images if len(images) == 3 else None)
-        notes += said
-    torch = Torch(made, net, samples)
-    twin = _float_twin(made)
-    ends = Ends(torch.replay, None if isinstance(twin, str) else partial(_twinned, torch, twin, made.has_tail))
-    return _Subject(
-        net=net,
-        given=torch.given,
-        arriving=None if captured.takes_input else torch.arriving,
-        trained=trained,
-        altered=altered,
-        sides=(Side("torch", torch.run, partial(torch.run, registers=False)),),
-        ends=ends,
-        host=made.host,
-        twin=twin if isinstance(twin, str) else "",
-        notes=notes,
-    )
-
-
-def _stored(
-    file: str | os.PathLike[str], own: Net | None, trained: Net, images: tuple[int, ...] | None
-) -> tuple[Net, Net, tuple[tuple[str, Any, Any], ...], tuple[str, ...]]:
-    """Return a file's record, the module's under the names of the file's layers, what differs, and what to say."""
-    read: list[tuple[Net, str]] = []
-    if own is not None:
-        read.append((own, ""))
-    else:
-        refused: list[SpikeproofError] = []
-        for late in (False, True):
-            try:
-                net = stock.load(file, steps=trained.steps, delay_shift=late, input_shape=images)
-            except SpikeproofError as error:
-                refused.append(error)
-                continue
-            read.append((net, f"{os.path.basename(file)} was read {'with' if late else 'without'} delay_shift"))
-        if not read:
-            raise refused[0]
-    compared = []
-    for net, note in read:
-        named = _named_as(trained, net)
-        compared.append((net, named, tuple(differences(named, net)), note))
-    net, named, altered, note = min(compared, key=lambda each: len(each[2]))
-    if note:
-        note += ", which fits the module." if not altered else ": that is nearer to the module, and not equal to it."
-    return net, named, altered, (note,) if note else ()
-
-
-def _is_stock(file: str | os.PathLike[str]) -> bool:
-    return not formats.is_nir(file) and stock.is_stock(file)
-
-
-def _named_as(trained: Net, stored: Net) -> Net:
-    """Return a record under the names and notes of another, which do not count as differences."""
-    layers = trained.layers
-    if len(layers) == len(stored.layers):
-        layers = tuple(replace(layer, name=other.name) for layer, other in zip(layers, stored.layers, strict=True))
-    return replace(trained, layers=layers, host_before=stored.host_before, host_after=stored.host_after)
-
-
-def _twinned(torch: Any, twin: FloatTwin, has_tail: bool, samples: npt.NDArray[np.int64], fixed: Trace) -> FloatGap:
-    """Return what quantisation costs on samples; in the module's own classes, if it makes them on the host."""
-    found = twin.run(torch.arriving(samples))
-    if not has_tail:
-        return twin.compare(found, fixed)
-    without = whole.scores(torch.replay_real(samples, twin.outputs(found)), len(samples))
-    with_it = whole.scores(fixed.answer, len(samples))
-    return twin.compare(found, fixed, None if without is None or with_it is None else (without, with_it))
-
-
 def _runner(
     net: Net,
     payload: Payload,
@@ -308,7 +215,9 @@ def _runner(
     return run
 
 
-def _verdict(subject: _Subject, found: Sequence[Paired | Swept], answers: dict[str, Answers], digest: str) -> Verdict:
+def _verdict(
+    subject: Subject, found: Sequence[Paired | SweepResult], answers: dict[str, Answers], digest: str
+) -> Verdict:
     paired = [one for one in found if isinstance(one, Paired)]
     pictured = next((one for one in paired if one.diagnosis is not None), paired[-1] if paired else None)
     float_gap = next((one.float_gap for one in paired if one.float_gap is not None), None)
@@ -329,7 +238,7 @@ def _verdict(subject: _Subject, found: Sequence[Paired | Swept], answers: dict[s
     )
 
 
-def _part(tell: Tell | None, what: str) -> Callable[[int, int], None] | None:
+def _part(tell: Progress | None, what: str) -> Callable[[int, int], None] | None:
     """Return what tells how much of one thing is done."""
     return None if tell is None else partial(tell, what)
 
@@ -341,16 +250,6 @@ def _swept_pair(sides: Sequence[str]) -> tuple[Backend, Backend]:
     if "lava" not in sides[1:] or not integer:
         raise InputError("A sweep is for Lava beside another backend; give backends=('engine', 'lava').")
     return integer[0], "lava"
-
-
-def _float_twin(found: Network) -> FloatTwin | str:
-    """Return a module's float twin, or why it has none."""
-    from .float_twin import FloatTwin
-
-    try:
-        return FloatTwin(found.blocks, found.net)
-    except UnsupportedError as error:
-        return str(error)
 
 
 def _chosen(available: int, wanted: int | None, seed: int) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.neurons.adrf import ADRF
 from spikeproof.contract.neurons.celif import CELIF
 from spikeproof.contract.neurons.cuba import CUBA
-from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.neurons.leaky_integrator import LeakyIntegrator
 from spikeproof.contract.neurons.rf import RF
 from spikeproof.contract.neurons.sigma_delta import SigmaDelta
 from spikeproof.contract.synapses.axon import Axon
@@ -21,7 +21,7 @@ from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.lint.check import lint, rules
 from spikeproof.export.lint.stock_netx import round_trip, shift_bits
-from spikeproof.export.slayer.constants import ALWAYS
+from spikeproof.export.parts.constants import ALWAYS
 
 WEIGHT = [[2, -4, 6], [8, 10, -12]]
 LIF = {"num_neurons": 2, "u_decay": 1024, "v_decay": 128, "v_th_mant": 80}
@@ -83,7 +83,7 @@ RECORDS = {
         "stock export_hdf5 looks for neuron.norm",
     ),
     "membrane-output": (
-        net(Membrane(num_neurons=2, u_decay=4096, v_decay=0)),
+        net(LeakyIntegrator(num_neurons=2, u_decay=4096, v_decay=0)),
         {"membrane-output"},
         "its threshold cannot be reached, so the membrane is the answer",
     ),

@@ -21,7 +21,7 @@ from spikeproof.contract.synapses.conv import Conv as ConvSynapse
 from spikeproof.contract.synapses.dense import Dense as DenseSynapse
 from spikeproof.export import netx
 from spikeproof.export.loihi2 import limits, view
-from spikeproof.export.loihi2.mapping import WHENCE, chart
+from spikeproof.export.loihi2.mapping import WHENCE, place
 from spikeproof.export.loihi2.partition import Use
 from spikeproof.export.loihi2.plan import Population
 from spikeproof.export.loihi2.synapses import Conv, Dense, OneToOne, Part, Sparse, weight_bits
@@ -73,7 +73,7 @@ def test_the_uneven_split_of_pilotnet_gives_the_printed_average():
     [(784, 50, 13429, "67.14"), (128, 64, 2945, "14.72"), (64, 10, 341, "1.71")],
 )
 def test_totals_are_those_of_intels_compiler(n_in, neurons, total, percent):
-    (placed,) = chart((lif("a", neurons, dense(n_in)),)).placed
+    (placed,) = place((lif("a", neurons, dense(n_in)),)).placed
 
     assert placed.largest.core_words == total
     # Intel prints two places; 14.725 % is printed as 14.72.
@@ -86,11 +86,11 @@ def test_mnist_takes_the_cores_that_intels_compiler_took():
         lif("b", 64, dense(128, source="a")),
         lif("c", 10, dense(64, source="b")),
     )
-    assert [len(placed.uses) for placed in chart(net).placed] == [3, 1, 1]
+    assert [len(placed.uses) for placed in place(net).placed] == [3, 1, 1]
 
 
 def test_pilotnets_dense_layer_takes_no_more_cores_than_intels_compiler_took():
-    (placed,) = chart((lif("a", 100, dense(2560, 3)),)).placed
+    (placed,) = place((lif("a", 100, dense(2560, 3)),)).placed
     assert len(placed.uses) == 4 and placed.halving == 4  # Intel's took 12: ours is a lower bound
 
 
@@ -183,8 +183,8 @@ def celif_net(widths, *, steps=784, driven=None, seed=0, n_in=1):
 
 
 def test_celif_networks_with_a_table():
-    small = {placed.population.name: placed for placed in chart(celif_net([64, 88, 88])).placed}
-    large = {placed.population.name: placed for placed in chart(celif_net([64, 152, 152])).placed}
+    small = {placed.population.name: placed for placed in place(celif_net([64, 88, 88])).placed}
+    large = {placed.population.name: placed for placed in place(celif_net([64, 152, 152])).placed}
 
     # By hand: a core of 44 neurons of celif1 has 784 + 64 axons, lists of 14 words, 3 state words a neuron.
     assert 44 * 20 // 64 + 1 == 14
@@ -207,7 +207,7 @@ def test_celif_networks_with_a_table():
 
 
 def test_celif_networks_driven_by_oscillators():
-    found = chart(celif_net([64, 152, 152], driven=16))
+    found = place(celif_net([64, 152, 152], driven=16))
     placed = {placed.population.name: placed for placed in found.placed}
 
     assert [len(placed[name].uses) for name in ("celif0", "celif1", "celif2", "out")] == [1, 1, 1, 1]
@@ -234,7 +234,7 @@ def test_a_layers_own_oscillators_and_delays_are_mapped():
     )
     net = Net(input=Input(num_channels=1), layers=(first, second), steps=9)
 
-    found = {placed.population.name: placed for placed in chart(net).placed}
+    found = {placed.population.name: placed for placed in place(net).placed}
 
     assert set(found) == {"a:cpg", "a", "b"}
     assert found["a"].largest.neuron_groups == 3  # three leaks
@@ -245,13 +245,13 @@ def test_a_layers_own_oscillators_and_delays_are_mapped():
     assert found["b"].population.longest_delay == 8
     assert found["b"].largest.input_axons == 3
     tight = PUBLIC.replace({"longest_delay": 7})
-    assert "needs 8 steps of delay, 7 are there" in str(chart(net, tight).problems[0])
+    assert "needs 8 steps of delay, 7 are there" in str(place(net, tight).problems[0])
 
 
 def test_leaks_of_more_kinds_than_there_are_groups_are_kept_neuron_by_neuron():
     neuron = CUBA(num_neurons=10, u_decay=4096, v_decay=np.arange(10), v_th_mant=1, bias_mant=np.arange(10))
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((10, 1), 2)), neuron=neuron)
-    (placed,) = chart(Net(input=Input(num_channels=1), layers=(layer,), steps=1)).placed
+    (placed,) = place(Net(input=Input(num_channels=1), layers=(layer,), steps=1)).placed
 
     assert (placed.largest.neuron_groups, placed.largest.state_words) == (1, 20)
 
@@ -286,7 +286,7 @@ def pilotnet():
 
 def test_a_convolutional_network():
     net = pilotnet()
-    found = chart(net)
+    found = place(net)
     placed = {of.population.name: of for of in found.placed}
 
     assert found.fits and found.chips == 1
@@ -312,7 +312,7 @@ def test_a_convolutional_network():
 def test_cuba_neurons_that_are_not_lavas_own_are_micro_coded():
     neuron = CUBA(num_neurons=4, u_decay=0, v_decay=0, v_th_mant=1, graded=1)
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((4, 3), 6)), neuron=neuron)
-    (placed,) = chart(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
+    (placed,) = place(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
     assert (placed.population.kind, placed.largest.state_words) == ("CUBA (micro-coded)", 4 * 3)
 
 
@@ -320,7 +320,7 @@ def test_feedback_is_mapped_and_nothing_of_a_layer_is_forgotten():
     neuron = CUBA(num_neurons=4, u_decay=0, v_decay=0, v_th_mant=1)
     feedback = DenseSynapse(weight=np.full((4, 4), -2))
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((4, 3), 6)), neuron=neuron, feedback=feedback)
-    (placed,) = chart(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
+    (placed,) = place(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
 
     assert [connection.source for connection in placed.population.inputs] == [":input", "a"]
     assert placed.largest.synapse_words == 3 * (4 * 14 // 64 + 1) + 4 * (4 * 13 // 64 + 1)
@@ -340,7 +340,7 @@ def test_a_convolutional_record():
     )
     net = Net(input=Input(num_channels=160), layers=(conv, last), steps=4)
 
-    first, second = chart(net).placed
+    first, second = place(net).placed
 
     assert (first.population.channels, first.population.places) == (4, 5 * 8)
     assert first.largest.synapse_words == 2 * 9 * (4 * (1 + 12) // 64 + 1)  # 20 is one bit and an exponent
@@ -359,14 +359,14 @@ def test_groups_of_channels_take_lists_of_their_own():
 def test_complex_neurons_take_two_lists_of_targets():
     neuron = RF(num_neurons=10, sin_decay=100, cos_decay=4000, v_th_mant=9)
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((20, 7), 2)), neuron=neuron)
-    (placed,) = chart(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
+    (placed,) = place(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
 
     assert (placed.largest.neurons, placed.largest.accumulators) == (10, 20)
     assert placed.largest.synapse_words == 7 * (20 * 13 // 64 + 1)
     half = np.full((20, 7), 2)
     half[10:] = 0
     layer = dataclasses.replace(layer, synapse=DenseSynapse(weight=half))
-    (placed,) = chart(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
+    (placed,) = place(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
     assert placed.largest.synapse_words == 7 * (10 * 13 // 64 + 1)
 
 
@@ -374,7 +374,7 @@ def test_a_million_neurons_take_less_than_ten_seconds():
     layers = [lif(f"l{i}", 1000, dense(1000, source=f"l{i - 1}" if i else ":input")) for i in range(1000)]
     started = time.perf_counter()
 
-    found = chart(tuple(layers))
+    found = place(tuple(layers))
 
     assert time.perf_counter() - started < 10
     # 1000 axons, lists of at most 15 words: 50 neurons a core, 20 cores a layer.
@@ -390,7 +390,7 @@ def test_a_convolutional_record_of_a_million_neurons_takes_less_than_ten_seconds
     )
     started = time.perf_counter()
 
-    found = chart(net)
+    found = place(net)
 
     assert time.perf_counter() - started < 10
     # 63 places of 64 channels a core fit its 4095 state words.
@@ -398,43 +398,43 @@ def test_a_convolutional_record_of_a_million_neurons_takes_less_than_ten_seconds
 
 
 def test_the_parts_of_a_layer_are_its_neurons():
-    for placed in chart(celif_net([64, 152, 152])).placed:
+    for placed in place(celif_net([64, 152, 152])).placed:
         assert sum(use.neurons for use in placed.uses) == placed.population.neurons
         assert not any(use.beyond(PUBLIC) for use in placed.uses)
 
 
 def test_what_does_not_fit_is_refused_with_the_smallest_change():
-    (problem,) = chart((lif("a", 10, dense(20000)),)).problems
+    (problem,) = place((lif("a", 10, dense(20000)),)).problems
     assert (problem.limit, problem.needs, problem.holds) == ("synapse_words", 20000, 16000)
     assert problem.fix == "Let each neuron have at most 9,998 inputs with a synapse from 'input'."
-    assert str(chart((lif("a", 10, dense(20000)), lif("b", 5, dense(10, source="a"))))).startswith(
+    assert str(place((lif("a", 10, dense(20000)), lif("b", 5, dense(10, source="a"))))).startswith(
         "DOES NOT FIT, by public figures: 5 of 15 neurons on 1 core of 1 chip (1,152 allowed)"
     )
     # The fix is the smallest change: it fits, and one more does not.
-    assert chart((lif("a", 10, dense(9998)),)).fits
-    assert not chart((lif("a", 10, dense(9999)),)).fits
+    assert place((lif("a", 10, dense(9998)),)).fits
+    assert not place((lif("a", 10, dense(9999)),)).fits
 
 
 def test_a_table_that_is_too_long_is_named():
-    found = chart(celif_net([8], steps=12000))
+    found = place(celif_net([8], steps=12000))
     (problem,) = found.problems
     assert problem.where == "layer 'celif0', one neuron"
     assert "a table of at most 9,996 steps, or one that oscillators drive" in problem.fix
-    assert chart(celif_net([8], steps=9996)).fits and not chart(celif_net([8], steps=9997)).fits
+    assert place(celif_net([8], steps=9996)).fits and not place(celif_net([8], steps=9997)).fits
 
 
 def test_too_few_chips_are_named():
     layers = [lif(f"l{i}", 1000, dense(1000, source=f"l{i - 1}" if i else ":input")) for i in range(10)]
-    found = chart(tuple(layers), PUBLIC.replace({"chips": 1}))
+    found = place(tuple(layers), PUBLIC.replace({"chips": 1}))
     (problem,) = found.problems
     assert str(problem).startswith("the network: needs 2 chips, 1 are there. Allow 2 chips")
 
 
 def test_a_ring_serves_all_layers_only_if_it_comes_round_with_the_sample():
     net = celif_net([3, 4], steps=6)
-    assert chart(net).placed[0].population.name == ":clock"
+    assert place(net).placed[0].population.name == ":clock"
     uneven = dataclasses.replace(net, te=net.te[:4])
-    names = [placed.population.name for placed in chart(uneven).placed]
+    names = [placed.population.name for placed in place(uneven).placed]
     assert names == ["celif0:clock", "celif0", "celif1:clock", "celif1", "out"]
 
 
@@ -471,7 +471,7 @@ def test_wrong_limits_are_refused(tmp_path, text, error, words):
 
 
 def test_every_figure_says_where_it_comes_from():
-    found = chart(celif_net([3, 4], steps=6))
+    found = place(celif_net([3, 4], steps=6))
     figures = {field.name for field in dataclasses.fields(Use)} - {"neurons", "synapses"}
     told = {figure.partition(",")[0] for figure in WHENCE}
     assert figures <= told

@@ -41,7 +41,9 @@ def of(kind):
     name = kind.__module__.rpartition(".")[2]
     try:
         return importlib.import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
         raise AssertionError(
             f"{kind.__name__} has no oracle. Write its equations once more in tests/oracles/{name}.py, in Python's own "
             "integers, as the other files there do."

@@ -1,4 +1,4 @@
-from oracles.membrane import RANGES, WIDE, integrated
+from oracles.leaky_integrator import RANGES, WIDE, integrated
 
 __all__ = ["RANGES", "WIDE", "step"]
 

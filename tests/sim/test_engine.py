@@ -125,8 +125,8 @@ def one_layer(neuron, weight, *, bits=0, steps=40, te=None):
     return Net(input=Input(num_channels=len(weight[0]), bits=bits), layers=(layer,), steps=steps, te=te)
 
 
-@pytest.mark.parametrize(("weight", "scan"), [(2, "cuba"), (4, "cuba_wide"), (254, "cuba_wide")])
-def test_cuba_at_the_ends_of_its_registers(weight, scan):
+@pytest.mark.parametrize(("weight", "wide"), [(2, False), (4, True), (254, True)])
+def test_cuba_at_the_ends_of_its_registers(weight, wide):
     """Payloads of 2**17 / weight put the current on +-2**23 exactly, the corner at which Lava's wrap is lopsided."""
     neuron = CUBA(num_neurons=4, u_decay=[4096, 0, 1, 2048], v_decay=[4096, 0, 4095, 1], v_th_mant=2**17 - 1)
     # The largest threshold is 2**23 - 64, so the membrane saturates below only.
@@ -140,7 +140,7 @@ def test_cuba_at_the_ends_of_its_registers(weight, scan):
     traced = expected.layers["a"]
     assert (traced["u"] == 2**23).any() or weight == 254
     assert (traced["v"] == -STATE_MAX).any() and traced["s"].any()
-    assert (RunLayer(net, 0).neurons.initial.dtype == np.int64) == (scan == "cuba_wide")
+    assert (RunLayer(net, 0).neurons.initial.dtype == np.int64) == wide
     assert_same(expected, run(net, payload))
 
 

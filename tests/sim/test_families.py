@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from slayer_ranges import NEURONS
 
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.net import Input
@@ -21,36 +22,15 @@ slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not instal
 STEPS, SAMPLES = 30, 3
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # SLAYER's own use of it
 
-PARAMS = {
-    "cuba": {"threshold": 1.0, "current_decay": (0.1, 0.9), "voltage_decay": (0.02, 0.5)},
-    "alif": {
-        "threshold": 0.5, "threshold_step": 0.25, "current_decay": (0.2, 0.9), "voltage_decay": (0.1, 0.5),
-        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.2, 0.9),
-    },
-    "adrf": {
-        "threshold": 0.2, "threshold_step": 0.1, "period": (6, 15), "decay": (0.02, 0.3),
-        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.4, 0.9),
-    },
-    "adrf_iz": {
-        "threshold": 0.2, "threshold_step": 0.1, "period": (6, 15), "decay": (0.02, 0.3),
-        "threshold_decay": (0.05, 0.5), "refractory_decay": (0.4, 0.9),
-    },
-    "rf": {"threshold": 0.3, "period": (5, 15), "decay": (0.02, 0.3)},
-    "rf_iz": {"threshold": 0.5, "period": (5, 15), "decay": (0.02, 0.3)},
-    "sigma_delta": {"threshold": 0.1, "activation": torch.nn.functional.relu},
-}  # fmt: skip
-"""Family -> parameters; a pair is a range to draw from."""
-
-
-GRADED = tuple(f"{family} graded" for family in PARAMS if family != "sigma_delta")
-KINDS = (*PARAMS, *GRADED)
+GRADED = tuple(f"{family} graded" for family in NEURONS if family != "sigma_delta")
+KINDS = (*NEURONS, *GRADED)
 
 
 def drawn(family, random, **options):
     """Parameters of one block: one value for all neurons, or a range that SLAYER draws each neuron's from."""
     shared = bool(random.integers(2))
     params = {}
-    for name, value in PARAMS[family].items():
+    for name, value in NEURONS[family].items():
         if isinstance(value, float):
             params[name] = value * random.choice([0.5, 1.0])
         elif not isinstance(value, tuple):
@@ -113,7 +93,7 @@ def images(family, seed):
     block = getattr(slayer.block, family)
 
     def shared():
-        return {name: sum(value) / 2 if isinstance(value, tuple) else value for name, value in PARAMS[family].items()}
+        return {name: sum(value) / 2 if isinstance(value, tuple) else value for name, value in NEURONS[family].items()}
 
     module = torch.nn.Sequential(
         block.Conv(shared(), 2, 4, 3, weight_scale=4, padding=1),
@@ -130,7 +110,7 @@ def images(family, seed):
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("family", PARAMS)
+@pytest.mark.parametrize("family", NEURONS)
 def test_convolutions_are_exact_in_torch_and_the_engine(family, seed):
     module, x = images(family, seed)
 

@@ -14,10 +14,12 @@ from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx
 from spikeproof.sim.verify.forecasts import forecasts, lines
 from spikeproof.sim.verify.verify import verify
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.fit import fit
-from spikeproof.train.runs.recipe import Recipe
+from spikeproof.train.runs.recipe import make
+from spikeproof.train.runs.run import judge_of
 
-RECIPE = Recipe(
+RECIPE = make(
     task="electricity", window=8, horizon=2, model="spike-rnn", neuron="ce-lif", position="cpg",
     position_channels=6, position_w_max=20, hidden=(12,), depth=1, epochs=4, batch_size=32, input_exp=-5, learning_rate=0.03,
 )  # fmt: skip
@@ -38,11 +40,11 @@ def trained(tmp_path_factory):
 
 def test_forecasts_of_signed_inputs_are_exact_and_worth_the_same(trained):
     task = RECIPE.load_task()
-    module = trained.load_into(RECIPE.module(task))
+    module = trained.load_into(build(RECIPE, task))
     assert task.test.x.min() < -0.5 and task.outputs == 6
 
     verdict = verify(module, task.test.x, file=trained.net_path, backends=("engine", "reference"))
-    found = forecasts(verdict, prove.judge_of(task))
+    found = forecasts(verdict, judge_of(task))
 
     assert verdict.exact and not verdict.comparisons[0].silent, str(verdict)
     assert found["torch"].figures == found["engine"].figures == found["reference"].figures
@@ -55,17 +57,17 @@ def test_forecasts_of_signed_inputs_are_exact_and_worth_the_same(trained):
 
 def test_a_register_that_is_off_by_one_is_no_equal_forecast(trained):
     task = RECIPE.load_task()
-    verdict = verify(trained.load_into(RECIPE.module(task)), task.test.x[:5], backends=("engine",))
+    verdict = verify(trained.load_into(build(RECIPE, task)), task.test.x[:5], backends=("engine",))
     wrong = verdict.answers["engine"].output.copy()
     wrong[3, 2] += 1
     answers = {**verdict.answers, "engine": verdict.answers["engine"]._replace(output=wrong)}
 
-    found = forecasts(replace(verdict, answers=answers), prove.judge_of(task))
+    found = forecasts(replace(verdict, answers=answers), judge_of(task))
 
     engine = found["engine"]
     assert (engine.same, engine.samples) == (4, 5) and engine.figures != engine.expected
-    single = verify(trained.load_into(RECIPE.module(task)), task.test.x[:1], backends=("engine",))
-    alone = forecasts(single, prove.judge_of(task))["engine"]
+    single = verify(trained.load_into(build(RECIPE, task)), task.test.x[:1], backends=("engine",))
+    alone = forecasts(single, judge_of(task))["engine"]
     assert np.isnan(alone.figures["r2_mean"]) and alone.as_dict()["figures"]["r2_mean"] is None
     assert lines(found)[1].endswith("; 4 of 5 equal torch's") and len(lines(found)) == 2
 
@@ -103,8 +105,7 @@ def test_a_changed_file_is_not_exact_though_its_figures_look_fine(trained, tmp_p
 
 
 def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name(trained, tmp_path, capsys):
-    common = {"neuron": "lif", "epochs": 2, "input_exp": -6, "batch_size": 32}
-    recipe = Recipe(**{**RECIPE.model_dump(), **common, "model": "spike-tcn"})
+    recipe = RECIPE.replace(["model=spike-tcn", "neuron=lif", "epochs=2", "input_exp=-6", "batch_size=32"])
     fit(recipe, tmp_path / "tcn")
     capsys.readouterr()
 
@@ -116,7 +117,7 @@ def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name
     cli.export(tmp_path / "tcn", tmp_path / "tcn.net")
     assert netx.load(tmp_path / "tcn.net").layers[-1].name == "readout"
 
-    gru = Recipe(**{**recipe.model_dump(), "model": "spike-gru", "epochs": 1})
+    gru = recipe.replace(["model=spike-gru", "epochs=1"])
     fit(gru, tmp_path / "gru")
     for verb in (
         lambda: prove.prove_run(tmp_path / "gru", "10", None, {"backends": ("engine",)}),

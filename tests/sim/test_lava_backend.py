@@ -43,14 +43,14 @@ FAULTS = {
 def plant(monkeypatch, tmp_path, fault, where="step"):
     """Make the contract's CE-LIF misbehave in child processes, from its tenth call on."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import spikeproof.contract.neurons.celif as celif\n"
-        f"original, calls = celif.{where}, []\n"
+        "from spikeproof.contract.neurons.celif import CELIF\n"
+        f"original, calls = CELIF.{where}, []\n"
         "def faulty(*args, **keywords):\n"
         "    calls.append(1)\n"
         f"    if len(calls) > {9 if where == 'step' else 0}:\n"
         f"        {fault}\n"
         "    return original(*args, **keywords)\n"
-        f"celif.{where} = faulty\n"
+        f"CELIF.{where} = faulty\n"
     )
     paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
@@ -117,8 +117,8 @@ def test_a_process_model_that_fails_before_the_first_step_is_reported(monkeypatc
 def test_lava_ends_when_its_parent_is_killed(monkeypatch, tmp_path):
     plant(monkeypatch, tmp_path, FAULTS["returns never"])
     code = (
-        "import numpy as np; from spikeproof.export import netx; from spikeproof.sim import lava_backend\n"
-        f"lava_backend.run(netx.load({str(tmp_path / 'net.net')!r}), np.ones((3, 1, 8), np.int32), deadline=600)"
+        "import numpy as np; from spikeproof.export import netx; from spikeproof.sim.lava import backend\n"
+        f"backend.run(netx.load({str(tmp_path / 'net.net')!r}), np.ones((3, 1, 8), np.int32), deadline=600)"
     )
     from spikeproof.export import netx
 

@@ -16,7 +16,7 @@ from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export.arithmetic import LSTM, Arithmetic
-from spikeproof.export.loihi2.mapping import chart
+from spikeproof.export.loihi2.mapping import place
 from spikeproof.sim.cost import energy
 from spikeproof.sim.cost.operations import count
 from spikeproof.sim.simulate import encode, simulate
@@ -124,7 +124,7 @@ def test_a_case_by_hand():
 def test_costs_are_the_figures_times_the_counts():
     net = small_net()
     operations = count(net, np.ones((1, 2, 4)))
-    found = energy.cost(net, operations, chart(net))
+    found = energy.cost(net, operations, place(net))
 
     spikes = simulate(net, np.ones((1, 2, 4)), backend="engine").layers["a"]["s"]
     # A spike of the layer goes to one core, one of the ring to its own and the layer's.
@@ -142,7 +142,7 @@ def test_costs_are_the_figures_times_the_counts():
 def test_an_analog_input_is_multiplied():
     layer = Layer(name="a", synapse=Dense(weight=[[2]]), neuron=CUBA(num_neurons=1, u_decay=0, v_decay=0, v_th_mant=9))
     net = Net(input=Input(num_channels=1, bits=8, exp=-6), layers=(layer,), steps=2)
-    found = energy.cost(net, count(net, np.array([[[0.5, -0.5]]])), chart(net))
+    found = energy.cost(net, count(net, np.array([[[0.5, -0.5]]])), place(net))
     assert found.arithmetic == Arithmetic(mac=1 + 2, ac=0)
 
 
@@ -162,7 +162,7 @@ def test_the_lstm_has_about_as_many_parameters_as_the_network():
     )
     te = Driven(cpg=Phase.from_paper(16), matrix=rng.integers(-9, 9, (64, 16)))
     net = Net(input=Input(num_channels=4), layers=layers, steps=8, te=te)
-    found = energy.cost(net, count(net, np.ones((2, 4, 8))), chart(net))
+    found = energy.cost(net, count(net, np.ones((2, 4, 8))), place(net))
     assert abs(found.lstm.parameters - found.parameters) < 0.1 * found.parameters
     words = str(found)
     assert "Loihi 1: " in words and "Loihi 2: " in words and "45 nm arithmetic: " in words and "LSTM of 1 x" in words

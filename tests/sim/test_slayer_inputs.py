@@ -7,7 +7,7 @@ from slayer_nets import block, busy, lively, of_family, slayer, spikes
 
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.neurons.delta import Delta
-from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.neurons.leaky_integrator import LeakyIntegrator
 from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
@@ -106,7 +106,7 @@ def test_an_affine_block_with_dynamics_is_a_membrane(norm, tmp_path):
     verdict = verify(blocks, x, backends=("engine", "reference"))
 
     assert busy(verdict), str(verdict)
-    assert isinstance(verdict.net.layers[1].neuron, Membrane)
+    assert isinstance(verdict.net.layers[1].neuron, LeakyIntegrator)
     v = verdict.traces[1].layers["cuba2"]["v"]
     assert np.array_equal(v / 4096, blocks(torch.as_tensor(x)).detach().numpy()) and v.any()
     assert v.max() > 0.6 * 4096  # a CUBA neuron would have fired

@@ -12,7 +12,7 @@ from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.neurons.adrf_iz import ADRFIZ
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.neurons.delta import Delta
-from spikeproof.contract.neurons.membrane import Membrane
+from spikeproof.contract.neurons.leaky_integrator import LeakyIntegrator
 from spikeproof.contract.neurons.rf import RF
 from spikeproof.contract.neurons.rf_iz import RFIZ
 from spikeproof.contract.sources.phase import TURN, Phase
@@ -80,7 +80,7 @@ def everything(random):
         "rf": RF(num_neurons=N, **rotation),
         "adrf_iz": ADRFIZ(num_neurons=N, th_decay=900, ref_decay=2000, v_th_step=3, **rotation),
         "rf_iz": RFIZ(num_neurons=N, **rotation),
-        "membrane": Membrane(num_neurons=N, u_decay=500, v_decay=50, bias_mant=-3),
+        "membrane": LeakyIntegrator(num_neurons=N, u_decay=500, v_decay=50, bias_mant=-3),
     }
     layers, width = [], 4
     for i, (name, neuron) in enumerate(neurons.items()):

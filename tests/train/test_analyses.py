@@ -9,11 +9,12 @@ from spikeproof.export.arithmetic import spiking
 from spikeproof.export.slayer import record
 from spikeproof.train.analysis import analyses
 from spikeproof.train.runs.baselines import LSTM, Baseline
-from spikeproof.train.runs.objectives import CLASSIFY
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.recipe import find
 from spikeproof.train.runs.run import Run
 from spikeproof.train.sequence import SequenceModel
 from spikeproof.train.sequence.position import PositionOptions
+from spikeproof.train.tasks.objectives import CLASSIFY
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def trained():
     torch.manual_seed(0)
     recipe = find("digits-plain").replace(["hidden=8,8"])
     task = recipe.load_task()
-    return recipe.module(task), task.test.take(np.arange(12)), task
+    return build(recipe, task), task.test.take(np.arange(12)), task
 
 
 def test_an_encoding_with_a_period_is_like_itself_a_period_later(trained):

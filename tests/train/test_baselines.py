@@ -9,6 +9,7 @@ from spikeproof.train.blocks import celif
 from spikeproof.train.neurons import EMBEDDINGS, NEURONS, FloatCELIF
 from spikeproof.train.neurons.fire import fire
 from spikeproof.train.runs.baselines import LSTM, Baseline
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.recipe import find
 from spikeproof.train.runs.run import Run
@@ -144,7 +145,7 @@ def test_a_baseline_trains_resumes_and_is_not_exported(tmp_path):
     recipe = find("digits-plain").replace(["neuron=alif", "recurrent=true", "hidden=6,6", "epochs=1", "batch_size=512"])
     run = fit(recipe, tmp_path)
     assert not run.net_path.exists() and run.result()["metric"] == "accuracy"
-    module = Run.open(tmp_path).load_into(recipe.module(recipe.load_task()))
+    module = Run.open(tmp_path).load_into(build(recipe, recipe.load_task()))
     assert count(module) == run.result()["parameters"]
 
 

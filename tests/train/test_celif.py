@@ -12,6 +12,8 @@ from spikeproof.contract.neurons import celif as contract
 from spikeproof.export.slayer import record
 from spikeproof.train.blocks import celif
 from spikeproof.train.blocks.readout import Readout
+from spikeproof.train.kernels import cpu, reference
+from spikeproof.train.kernels.api import CELIFConstants
 from spikeproof.train.runs.models import Classifier
 
 
@@ -26,7 +28,7 @@ def contract_registers(params, sums, te):
 
 
 @given(st.data())
-def test_scan_is_the_contract_bit_for_bit(data):
+def test_scans_are_the_contract_bit_for_bit(data):
     n, steps = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 12))
     params = contract.CELIF(
         num_neurons=n,
@@ -40,20 +42,17 @@ def test_scan_is_the_contract_bit_for_bit(data):
     te = data.draw(some.arrays(some.encodings, steps, n))
     unit = 2.0 ** -data.draw(st.integers(0, 14))
 
-    got = celif.scan(
-        torch.as_tensor(sums.T[None] * unit),
-        torch.as_tensor(te.T * 2.0**-params.te_exp),
-        torch.as_tensor(1 - params.v_decay / 4096),
-        torch.as_tensor(1 - params.th_decay / 4096),
-        params.v_th_mant * 64 * unit,
-        unit,
-    )
+    keeps = (torch.as_tensor(1 - decay / 4096) for decay in (params.v_decay, params.th_decay))
+    constants = CELIFConstants(*keeps, params.v_th_mant * 64 * unit, unit, half_width=0.2, height=1.0)
+    operands = torch.as_tensor(sums.T[None] * unit), torch.as_tensor(te.T * 2.0**-params.te_exp), constants
 
     v, h, s, theta = contract_registers(params, sums, te)
-    assert np.array_equal(got.s[0].T, s)
-    assert np.array_equal(got.v[0].T / unit, v)
-    assert np.array_equal(got.h[0].T / unit, h)
-    assert np.array_equal(got.theta[0].T / unit, theta)
+    for kernels in (reference, cpu):
+        got = kernels.celif_scan(*operands)
+        assert np.array_equal(got.s[0].T, s)
+        assert np.array_equal(got.v[0].T / unit, v)
+        assert np.array_equal(got.h[0].T / unit, h)
+        assert np.array_equal(got.theta[0].T / unit, theta)
 
 
 @given(st.data())
@@ -192,10 +191,11 @@ def test_gradients_are_those_of_automatic_differentiation(seed):
     """At a fine unit the integer neuron follows the float one, so their gradients must agree to its rounding."""
     z, te, weight = _problem(seed=seed)
     alpha, beta = torch.full((5,), 0.5, dtype=torch.float64), torch.full((5,), 1 - 41 / 4096, dtype=torch.float64)
-    unit = 2.0**-20  # 24 bits of state above it are enough for these magnitudes
+    # Above a unit of 2**-20, 24 bits of state are enough for these magnitudes.
+    constants = CELIFConstants(alpha, beta, 0.25, 2.0**-20, half_width=0.2, height=1.0)
     grads = []
     for fire in (
-        lambda z, te: celif._Fire.apply(z, te, alpha, beta, 0.25, unit, 0.2, 1.0),
+        lambda z, te: celif._Fire.apply(z, te, constants),
         lambda z, te: float_neuron(z, te, alpha, beta, 0.25, 0.2),
     ):
         inputs = [value.clone().requires_grad_() for value in (z, te)]
@@ -204,9 +204,9 @@ def test_gradients_are_those_of_automatic_differentiation(seed):
 
     assert torch.equal(grads[0][0], grads[1][0])
     assert grads[0][0].sum() > 20
-    for ours, reference in zip(grads[0][1:], grads[1][1:], strict=True):
-        assert reference.abs().max() > 1
-        assert torch.allclose(ours, reference, rtol=0, atol=1e-3)
+    for ours, theirs in zip(grads[0][1:], grads[1][1:], strict=True):
+        assert theirs.abs().max() > 1
+        assert torch.allclose(ours, theirs, rtol=0, atol=1e-3)
 
 
 def test_gradients_are_the_papers_recursion_on_the_integer_states():
@@ -215,7 +215,8 @@ def test_gradients_are_the_papers_recursion_on_the_integer_states():
     alpha, beta, half_width = 0.5, 1 - 41 / 4096, 0.2
     keep = [torch.full((1,), value, dtype=torch.float64) for value in (alpha, beta)]
     te = torch.round(te * 512) / 512
-    registers = celif.scan(z, te, *keep, 0.25, 2.0**-12)
+    constants = CELIFConstants(*keep, 0.25, 2.0**-12, half_width, height=1.0)
+    registers = reference.celif_scan(z, te, constants)
     u, s = registers.v[0, 0].tolist(), registers.s[0, 0].tolist()
     g = [float(abs(a - b) < half_width) for a, b in zip(u, registers.theta[0, 0].tolist(), strict=True)]
 
@@ -227,7 +228,7 @@ def test_gradients_are_the_papers_recursion_on_the_integer_states():
         lam[t] = -eps * g[t] + beta * lam[t + 1]
 
     z_in, te_in = z.clone().requires_grad_(), te.clone().requires_grad_()
-    spikes = celif._Fire.apply(z_in, te_in, *keep, 0.25, 2.0**-12, half_width, 1.0)
+    spikes = celif._Fire.apply(z_in, te_in, constants)
     (spikes * weight).sum().backward()
 
     assert sum(s) > 3 and sum(g) > 8

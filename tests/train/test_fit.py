@@ -15,6 +15,7 @@ from spikeproof.contract.errors import FileFormatError, InputError
 from spikeproof.export import netx, slayer
 from spikeproof.train.runs import checkpoint
 from spikeproof.train.runs.batches import Batches
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.evaluate import evaluate
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.lock import locked
@@ -231,19 +232,19 @@ def test_a_run_without_its_parameters_gives_those_of_its_network(tmp_path, name)
     run = fit(recipe, tmp_path)
     task = recipe.load_task()
     x = torch.as_tensor(task.test.x[:20])
-    trained = run.load_into(recipe.module(task))(x)
+    trained = run.load_into(build(recipe, task))(x)
     run.model_path.unlink()
 
-    module = Run.open(tmp_path).load_into(recipe.module(task))
+    module = Run.open(tmp_path).load_into(build(recipe, task))
 
     assert torch.equal(module(x), trained)
     assert slayer.record(module.blocks, steps=64) == netx.load(run.net_path)
     with pytest.raises(FileFormatError, match=r"net\.net: .*where the recipe's has"):
-        run.load_into(recipe.replace(["hidden=8,8"]).module(task))
+        run.load_into(build(recipe.replace(["hidden=8,8"]), task))
     with pytest.raises(FileFormatError, match=r"net\.net: The file has 3 layers"):
-        run.load_into(recipe.replace(["hidden=8"]).module(task))
+        run.load_into(build(recipe.replace(["hidden=8"]), task))
     with pytest.raises(FileFormatError, match=r"net\.net: The recipe's network has .*th_decay"):
-        run.load_into(recipe.replace(["threshold_decay=0.02"]).module(task))
+        run.load_into(build(recipe.replace(["threshold_decay=0.02"]), task))
 
 
 def test_a_rate_penalty_makes_neurons_fire_less(tmp_path):
@@ -258,7 +259,7 @@ def test_a_rate_penalty_makes_neurons_fire_less(tmp_path):
 
 def test_rates_are_means_over_all_samples_and_steps():
     task = find("digits").load_task()
-    module = find("digits").replace(["hidden=9,8"]).module(task)
+    module = build(find("digits").replace(["hidden=9,8"]), task)
     some = task.test.take(np.arange(300))
     rates = evaluate(module, some, task.objective).rates
     spikes = torch.as_tensor(some.x)

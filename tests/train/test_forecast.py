@@ -9,10 +9,11 @@ import torch
 
 from spikeproof.contract.errors import InputError
 from spikeproof.train import tasks
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.evaluate import evaluate
-from spikeproof.train.runs.objectives import FORECAST, forecast, relative_errors
 from spikeproof.train.runs.recipe import find
 from spikeproof.train.tasks import Options, data
+from spikeproof.train.tasks.objectives import FORECAST, forecast, relative_errors
 
 
 def rows_of(count, variables, seed=0):
@@ -183,7 +184,7 @@ def test_a_network_forecasts_and_its_figures_are_those_of_the_whole_part(folder)
     recipe = find("digits-plain").replace(["task=metr-la", "window=5", "horizon=3", "hidden=6,5", "validation=0"])
     task = recipe.load_task()
     torch.manual_seed(0)
-    module = recipe.module(task).eval()
+    module = build(recipe, task).eval()
     assert len(task.test.y) > 256
     found = evaluate(module, task.test, task.objective)
     with torch.no_grad():

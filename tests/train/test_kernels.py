@@ -14,10 +14,10 @@ import torch
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.fixed import DECAY_ONE, STATE_MAX
 from spikeproof.contract.neurons import celif as celif_contract
-from spikeproof.contract.neurons import cuba as cuba_contract
 from spikeproof.train.blocks import celif, synapse
 from spikeproof.train.blocks.readout import Readout
-from spikeproof.train.kernels import cpu, cuba, reference, select, threads
+from spikeproof.train.kernels import cpu, reference, select, threads
+from spikeproof.train.kernels.api import CELIFConstants
 from spikeproof.train.runs.models import Classifier
 
 SHAPES = [(1, 1, 1), (3, 7, 2), (1, 88, 784), (3, 513, 40), (1, 513, 2), (3, 1, 784), (17, 7, 12)]
@@ -64,16 +64,10 @@ def test_celif_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
     sums, te = sums_of(rng, kind, shape, EXACT[dtype], params.v_th_mant * 64), te_of(rng, kind, steps, n)
     unit = 2.0**-12
 
-    spikes, packed, h = cpu.celif_states(
-        torch.as_tensor(sums * unit, dtype=dtype),
-        torch.as_tensor(te.T * 2.0**-params.te_exp, dtype=dtype),
-        torch.as_tensor(1 - params.v_decay / 4096),
-        torch.as_tensor(1 - params.th_decay / 4096),
-        params.v_th_mant * 64 * unit,
-        unit,
-        0.2,
-        with_h=True,
-    )
+    keeps = (torch.as_tensor(1 - decay / 4096) for decay in (params.v_decay, params.th_decay))
+    constants = CELIFConstants(*keeps, params.v_th_mant * 64 * unit, unit, half_width=0.2, height=1.0)
+    z, encoding = torch.as_tensor(sums * unit, dtype=dtype), torch.as_tensor(te.T * 2.0**-params.te_exp, dtype=dtype)
+    spikes, packed, h = cpu.celif_states(z, encoding, constants, with_h=True)
 
     state, ties = params.reset((batch,)), 0
     for t in range(steps):
@@ -92,52 +86,14 @@ def test_celif_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
     assert spikes.any() if kind == "one" else kind == "wild" or not spikes.any()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_cuba_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
-    batch, n, steps = shape
-    rng = np.random.default_rng(steps * n + batch)
-    params = cuba_contract.CUBA(
-        num_neurons=n,
-        u_decay=decays(rng, n, 4096),
-        v_decay=decays(rng, n, 4096),
-        v_th_mant=int(rng.choice([0, 19, 2**17 - 1])),
-        bias_mant=np.zeros(n, int) if kind == "zero" else draw(rng, n, [0, 1, -1, 4095, -4096], -4096, 4095),
-    )
-    tie = params.v_th_mant + 64
-    # Sums after which a wrapped current is within 24 bits: larger ones pile up until Lava's addition wraps in 32 bits.
-    sums = sums_of(rng, kind, shape, min(EXACT[dtype], 2**24), tie) // 64
-    unit = 2.0**-12
-
-    spikes, membrane, u = cpu.cuba_states(
-        torch.as_tensor(sums * 64 * unit, dtype=dtype),
-        torch.as_tensor(params.bias_mant * 64 * unit),
-        torch.as_tensor(1 - params.u_decay / 4096),
-        torch.as_tensor(1 - params.v_decay / 4096),
-        params.v_th_mant * 64 * unit,
-        unit,
-        with_u=True,
-    )
-
-    state = params.reset((batch,))
-    for t in range(steps):
-        s, state = params.step(state, sums[..., t])
-        assert np.array_equal(spikes[:, t], s)
-        assert np.array_equal(u[:, t], state.u)
-        assert np.array_equal(membrane[:, t] / unit * (1 - s), state.v)
-    if kind == "wild" and n > 80:
-        assert spikes.any() and not spikes.all()
-        assert abs(membrane / unit).max() == STATE_MAX
-
-
 def celif_problem(shape, dtype, seed=0):
     g = torch.Generator().manual_seed(seed)
     n = shape[1]
     te = torch.round(torch.randn(shape[1:], generator=g, dtype=dtype) * 0.05 * 512) / 512
     keep = [1 - torch.randint(0, 4097, (n,), generator=g).double() / 4096 for _ in range(2)]
     z = torch.randn(shape, generator=g, dtype=dtype) * 0.3
-    return z, te, *keep, torch.randn(shape, generator=g, dtype=dtype)
+    constants = CELIFConstants(*keep, 0.25, 2.0**-12, half_width=0.2, height=0.7)
+    return z, te, constants, torch.randn(shape, generator=g, dtype=dtype)
 
 
 def gradients(kind, fire, weight, *inputs):
@@ -151,10 +107,10 @@ def gradients(kind, fire, weight, *inputs):
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 2e-6), (torch.float64, 1e-14)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_celif_gradients_are_the_references(shape, dtype, near):
-    z, te, keep_v, keep_h, weight = celif_problem(shape, dtype)
+    z, te, constants, weight = celif_problem(shape, dtype)
 
     def fire(z, te):
-        return celif._Fire.apply(z, te, keep_v, keep_h, 0.25, 2.0**-12, 0.2, 0.7)
+        return celif._Fire.apply(z, te, constants)
 
     ours = gradients("fused", fire, weight, z, te)
     theirs = gradients("reference", fire, weight, z, te)
@@ -166,30 +122,14 @@ def test_celif_gradients_are_the_references(shape, dtype, near):
         assert ours[0].any() and theirs[2].abs().max() > 0.1
 
 
-@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 2e-6), (torch.float64, 1e-14)])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_cuba_gradients_are_the_references(shape, dtype, near):
-    z, _, keep_u, keep_v, weight = celif_problem(shape, dtype, seed=1)
-    bias = torch.round(torch.linspace(-0.1, 0.1, shape[1], dtype=dtype) * 4096) / 4096
-
-    def fire(z, bias):
-        return cuba.fire(z, bias, keep_u, keep_v, 0.25, 2.0**-12, tau=0.3, height=0.8)
-
-    ours = gradients("fused", fire, weight, z, bias)
-    theirs = gradients("reference", fire, weight, z, bias)
-
-    assert torch.equal(ours[0], theirs[0])
-    for a, b in zip(ours[1:], theirs[1:], strict=True):
-        assert torch.allclose(a, b, rtol=0, atol=near * 100 * b.abs().max().item())
-
-
 @pytest.mark.parametrize("kind", select.KINDS)
 def test_gradients_are_the_papers_recursion_in_float64(kind):
     """papers.md A1, written with the sums over k that its eight-numbered equations eliminate lambda to."""
     steps, n, batch, beta = 25, 3, 4, 1 - 41 / 4096
-    z, te, _, _, weight = celif_problem((batch, n, steps), torch.float64, seed=3)
+    z, te, _, weight = celif_problem((batch, n, steps), torch.float64, seed=3)
     keep = [torch.full((n,), value, dtype=torch.float64) for value in (0.5, beta)]
-    registers = celif.scan(z, te, *keep, 0.25, 2.0**-12)
+    constants = CELIFConstants(*keep, 0.25, 2.0**-12, half_width=0.2, height=1.0)
+    registers = reference.celif_scan(z, te, constants)
     u, s = registers.v.numpy(), registers.s.numpy()
     g = (abs(u - registers.theta.numpy()) < 0.2).astype(float)
     delta = np.zeros((batch, n, steps + 1))
@@ -200,10 +140,33 @@ def test_gradients_are_the_papers_recursion_in_float64(kind):
         reach = te.numpy()[:, t + 1] * highway if t + 1 < steps else 0
         delta[..., t] = fired[..., t] + 0.5 * (1 - s[..., t]) * delta[..., t + 1] - reach
 
-    _, grad, _ = gradients(kind, lambda z, te: celif._Fire.apply(z, te, *keep, 0.25, 2.0**-12, 0.2, 1.0), weight, z, te)
+    _, grad, _ = gradients(kind, lambda z, te: celif._Fire.apply(z, te, constants), weight, z, te)
 
     assert s.sum() > 20 and g.sum() > 50
     assert np.allclose(grad, delta[..., :-1], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_registers_are_the_references(shape, dtype):
+    z, te, constants, _ = celif_problem(shape, dtype)
+    ours, theirs = (kernels.celif_scan(z * 30, te, constants) for kernels in (cpu, reference))
+
+    for name, register in theirs._asdict().items():
+        assert getattr(ours, name).dtype == dtype
+        assert torch.equal(getattr(ours, name), register), name
+
+
+def test_a_blocks_registers_are_those_of_the_kernels_in_use():
+    torch.manual_seed(0)
+    block = celif.Dense({}, 4, 9, temporal_encoding=celif.TemporalEncoding(9, 12))
+    x, seen = (torch.rand(5, 4, 12) < 0.5).float() * 3, []
+    for kind in select.KINDS:
+        with select.use(kind):
+            seen.append(block.registers(x))
+            assert torch.equal(block(x), seen[-1].s)
+    assert seen[0].s.any()
+    assert all(torch.equal(a, b) for a, b in zip(*seen, strict=True))
 
 
 def network(batch=5, steps=30, seed=0):
@@ -267,14 +230,13 @@ def test_results_do_not_depend_on_the_number_of_threads_nor_on_the_run():
 
 
 def test_the_layout_in_memory_does_not_matter():
-    z, te, keep_v, keep_h, weight = celif_problem((3, 7, 12), torch.float32)
-    args = te, keep_v, keep_h, 0.25, 2.0**-12, 0.2, 1.0
+    z, te, constants, weight = celif_problem((3, 7, 12), torch.float32)
     plain, turned = (
-        gradients("fused", lambda z: celif._Fire.apply(z, *args), weight, x) for x in (z, z.mT.contiguous().mT)
+        gradients("fused", lambda z: celif._Fire.apply(z, te, constants), weight, x) for x in (z, z.mT.contiguous().mT)
     )
 
     assert all(torch.equal(a, b) for a, b in zip(plain, turned, strict=True))
-    assert celif._Fire.apply(z.mT.contiguous().mT, *args).mT.is_contiguous()
+    assert celif._Fire.apply(z.mT.contiguous().mT, te, constants).mT.is_contiguous()
 
 
 @pytest.mark.parametrize("kind", select.KINDS)
@@ -315,9 +277,9 @@ def test_hooks_and_parametrizations_see_their_modules_called():
 
 
 def test_second_derivatives_are_refused():
-    z, te, keep_v, keep_h, _ = celif_problem((1, 2, 3), torch.float32)
+    z, te, constants, _ = celif_problem((1, 2, 3), torch.float32)
     z.requires_grad_()
-    spikes = celif._Fire.apply(z, te, keep_v, keep_h, 0.25, 2.0**-12, 0.2, 1.0)
+    spikes = celif._Fire.apply(z, te, constants)
     (first,) = torch.autograd.grad(spikes.sum() * z.sum(), z, create_graph=True)
 
     with pytest.raises(RuntimeError, match="once_differentiable"):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from spikeproof.train.blocks import celif
-from spikeproof.train.kernels import cuba, reference, select
+from spikeproof.train.kernels import reference, select
+from spikeproof.train.kernels.api import CELIFConstants
 from spikeproof.train.runs.models import Classifier
 
 pytestmark = [
@@ -25,9 +26,9 @@ def problem(shape, dtype, seed=0):
     z = torch.where(torch.rand(shape, generator=g) < 0.1, wild, calm)
     te = torch.randint(-128, 128, shape[1:], generator=g).to(dtype) / 512
     keep = [torch.randint(0, 4097, (n,), generator=g).double() / 4096 for _ in range(2)]
-    bias = torch.randint(-4096, 4096, (n,), generator=g).to(dtype) * unit
     weight = torch.randn(shape, generator=g, dtype=dtype)
-    return [x.cuda() for x in (z, te, bias, *keep, weight)]
+    z, te, keep_v, keep_h, weight = (x.cuda() for x in (z, te, *keep, weight))
+    return z, te, CELIFConstants(keep_v, keep_h, 0.25, unit, half_width=0.2, height=0.7), weight
 
 
 def gradients(kind, fire, weight, *inputs):
@@ -40,34 +41,19 @@ def gradients(kind, fire, weight, *inputs):
 @pytest.mark.parametrize(("dtype", "near"), DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_celif_is_the_reference(shape, dtype, near):
-    z, te, _, keep_v, keep_h, weight = problem(shape, dtype)
+    z, te, constants, weight = problem(shape, dtype)
 
     def fire(z, te):
-        return celif._Fire.apply(z, te, keep_v, keep_h, 0.25, 2.0**-12, 0.2, 0.7)
+        return celif._Fire.apply(z, te, constants)
 
     ours, theirs = (gradients(kind, fire, weight, z, te) for kind in select.KINDS)
-    packed = select.kernels(z.device).celif_forward(z, te, keep_v, keep_h, 0.25, 2.0**-12, 0.2)[1][0]
-    registers = reference.celif_scan(z, te, keep_v, keep_h, 0.25, 2.0**-12)
+    packed = select.kernels(z.device).celif_forward(z, te, constants)[1][0]
+    registers = reference.celif_scan(z, te, constants)
 
     assert torch.equal(ours[0], theirs[0])
     assert torch.equal((packed >> 2).mT * 2.0**-12, registers.v.double())
     for a, b in zip(ours[1:], theirs[1:], strict=True):
         assert torch.allclose(a, b, rtol=0, atol=near * max(1.0, b.abs().max().item()))
-
-
-@pytest.mark.parametrize(("dtype", "near"), DTYPES)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_cuba_is_the_reference(shape, dtype, near):
-    z, _, bias, keep_u, keep_v, weight = problem(shape, dtype, seed=1)
-
-    def fire(z, bias):
-        return cuba.fire(z, bias, keep_u, keep_v, 0.25, 2.0**-12, tau=0.3)
-
-    ours, theirs = (gradients(kind, fire, weight, z, bias) for kind in select.KINDS)
-
-    assert torch.equal(ours[0], theirs[0])
-    for a, b in zip(ours[1:], theirs[1:], strict=True):
-        assert torch.allclose(a, b, rtol=0, atol=100 * near * max(1.0, b.abs().max().item()))
 
 
 def test_a_network_scores_as_on_the_cpu():

@@ -1,13 +1,18 @@
 """What recipes are refused: by the bounds of their settings, and for the memory that they would take."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from spikeproof.contract.errors import InputError
 from spikeproof.export import memory
+from spikeproof.train.runs import fit as loop
+from spikeproof.train.runs.build import build, check_memory, weights
 from spikeproof.train.runs.fit import fit
-from spikeproof.train.runs.recipe import Recipe, find, names
+from spikeproof.train.runs.recipe import KINDS, Recipe, find, make, names
 from spikeproof.train.tasks import Options, Split, Task, adding, copy
 from spikeproof.train.tasks.task import hold_out
 
@@ -47,10 +52,93 @@ def test_a_setting_beyond_its_bounds_is_named(recipe, setting, words):
 
 
 def test_every_number_of_a_recipe_has_bounds():
-    schema = Recipe.model_json_schema()["properties"]
-    numbers = {name: field for name, field in schema.items() if field.get("type") in ("integer", "number")}
+    fields = [field for kind in KINDS for field in kind.model_json_schema()["properties"].items()]
+    numbers = {name: field for name, field in fields if field.get("type") in ("integer", "number")}
     ours = {name for name, field in numbers.items() if not {"maximum", "exclusiveMaximum"} & set(field)}
     assert ours == {"te_exp", "input_exp"}  # the contract's records bound these
+
+
+PRETRAINED = sorted((Path(__file__).resolve().parents[2] / "examples" / "pretrained").glob("*/recipe.json"))
+EVERY_KEY = {
+    "neuron": "ce-lif", "hidden": [64, 88, 88], "depth": 2, "heads": 8, "kernel": 3, "encoder": "conv", "spike_steps": 4,
+    "position": "none", "position_channels": 40, "position_w_max": 10000.0, "recurrent": False, "embedding": "u*te",
+    "scale": 256, "threshold_decay": 0.01, "te_exp": 9, "input_exp": -6, "cpg": 0, "cpg_te": 0, "length": 100,
+    "window": 12, "horizon": 6, "normalise": "train", "stride": 1, "validation": 0.0, "epochs": 50, "batch_size": 128,
+    "learning_rate": 0.01, "weight_decay": 0.0, "schedule": "one-cycle", "warmup": 0.1, "step_epochs": 10,
+    "step_factor": 0.8, "gradient_clip": 0.0, "rate_penalty": 0.0, "patience": 0, "te_rate": 1.0, "seed": 0, "threads": 1,
+}  # fmt: skip
+"""What every recipe was once stored with, whatever its model."""
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_that_was_stored_with_the_keys_of_all_models_is_the_same(name):
+    recipe = find(name)
+    old = {**EVERY_KEY, **recipe.model_dump(mode="json")}
+    assert set(EVERY_KEY) | {"task", "model"} == {key for kind in KINDS for key in kind.model_fields}
+
+    found = Recipe.from_json(json.dumps(old))
+
+    assert found == recipe == Recipe.from_json(recipe.to_json())
+    assert list(json.loads(recipe.to_json())) == recipe.keys() and recipe.keys()[:4] == [
+        "task",
+        "model",
+        "neuron",
+        "hidden",
+    ]
+
+
+@pytest.mark.parametrize("path", PRETRAINED, ids=lambda path: path.parent.name)
+def test_stored_recipes_keep_their_values(path):
+    stored, found = json.loads(path.read_text()), Recipe.from_json(path.read_text()).model_dump(mode="json")
+    assert {key: stored[key] for key in stored if key in found} == {key: found[key] for key in stored if key in found}
+    assert all(stored[key] == EVERY_KEY[key] for key in stored if key not in found)
+
+
+def test_a_model_has_the_keys_that_mean_something_to_it():
+    assert {kind.__name__: [key for key in kind.keys() if key not in Recipe.model_fields] for kind in KINDS} == {
+        "Stack": ["scale", "threshold_decay", "te_exp", "input_exp", "cpg_te", "recurrent", "embedding", "cpg"],
+        "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
+        "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "scale", "threshold_decay", "te_exp",
+                       "input_exp", "cpg_te"],
+        "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
+        "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "kernel"],
+        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "heads"],
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="abstract"):
+        Recipe(task="digits", model="stack", neuron="lif", hidden=(3,))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"heads": 8}, r"heads is for model = spikformer, and model is 'stack' of neuron 'ce-lif'\. Leave it out\. Known are task, model, neuron, hidden, scale, .*threads\.$"),
+        ({"epoch": 3}, r"epoch is unknown; known are task, .*threads\. Did you mean epochs\?$"),
+        ({"model": "spike-tcn", "kernels": 3}, r"kernels is unknown; known are task, .*kernel, .*Did you mean kernel\?$"),
+        ({"model": "spike-rnn", "scale": 256}, "scale is for model = stack or spike-rnn of neuron = ce-lif, and model is 'spike-rnn' of neuron 'lif'"),
+        ({"model": "spike-rnn", "neuron": "ce-lif", "encoder": "conv"}, "encoder is for model = spike-rnn of neuron = lif, spike-gru, spike-tcn or spikformer, and"),
+        ({"model": "spike_rnn"}, "model: Input should be one of 'stack', 'spike-rnn', .*, not 'spike_rnn'"),
+        ({"model": ["stack"]}, "model: Input should be one of 'stack', .*, not"),
+        ({"model": "spike-rnn", "neuron": "plif"}, "neuron: Input should be one of 'lif', 'ce-lif' with model = 'spike-rnn', not 'plif'"),
+    ],
+)  # fmt: skip
+def test_a_key_that_a_model_has_not_is_refused_with_those_that_it_has(keys, words, tmp_path):
+    with pytest.raises(InputError, match=f"^recipe: {words}"):
+        make(task="digits", **keys)
+    path = tmp_path / "mine.toml"
+    path.write_text('task = "digits"\n' + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()))
+    with pytest.raises(InputError, match=rf"mine\.toml: {words}"):
+        find(str(path))
+
+
+def test_another_model_takes_the_place_of_a_recipes_own():
+    found = find("digits-plain").replace(["model=spike-tcn", "neuron=lif", "hidden=16", "kernel=5"])
+    assert type(found).__name__ == "SpikeTCN" and found == make(
+        task="digits", model="spike-tcn", hidden=(16,), kernel=5
+    )
+    back = found.replace(["model=stack", "neuron=ce-lif", "hidden=64,88,88", "kernel=3"])
+    assert back == find("digits-plain")
+    with pytest.raises(InputError, match=r"--set: kernel is for model = spike-tcn, and .* Set it to 3, its default"):
+        found.replace(["model=stack", "neuron=ce-lif", "hidden=64,88,88"])
 
 
 def task_of(samples, channels, steps, name="digits", **more):
@@ -70,33 +158,33 @@ GIB = 2**30
             ["hidden=65536,65536"],
             task_of(1000, 1, 64),
             r"Training 4,30\d,\d{3},\d{3} weights on digits in batches of 128 would take \d\d\.\d GiB of memory at "
-            r"least, and this machine has 8\.0 GiB\. To fix it, make hidden, depth or kernel smaller\.",
+            r"least, and this machine has 8\.0 GiB\. To fix it, make hidden smaller\.",
         ),
-        ("digits", ["hidden=64,64"], task_of(1000, 1, 200_000), "make batch_size, hidden, .* smaller"),
-        ("adding", [], task_of(1000, 2, 200_000), "make batch_size, hidden, .* or length smaller"),
+        ("digits", ["hidden=64,64"], task_of(1000, 1, 200_000), "make batch_size or hidden smaller"),
+        ("adding", [], task_of(1000, 2, 200_000), "make batch_size, hidden or length smaller"),
         ("los", ["hidden=4096", "spike_steps=256"], task_of(1000, 207, 12, "los"), "spike_steps or window smaller"),
-        ("cifar10", ["hidden=16384"], task_of(1000, 3, 64, "cifar10"), "make hidden, depth or kernel smaller"),
+        ("cifar10", ["hidden=16384"], task_of(1000, 3, 64, "cifar10"), "make hidden or depth smaller"),
         (
             "mr",
             ["hidden=16384"],
             task_of(1000, 1, 48, "mr", vocabulary=100_000),
-            "make hidden, depth or kernel smaller",
+            "make hidden or depth smaller",
         ),
     ],
 )
 def test_what_cannot_fit_into_memory_is_refused_with_its_size_and_what_to_make_smaller(recipe, settings, task, words):
     recipe = find(recipe).replace(settings)
     with pytest.raises(InputError, match=words):
-        recipe.check_memory(task, 8 * GIB)
-    recipe.check_memory(task, None)
-    recipe.check_memory(task, 100_000 * GIB)
+        check_memory(recipe, task, 8 * GIB)
+    check_memory(recipe, task, None)
+    check_memory(recipe, task, 100_000 * GIB)
 
 
 def test_devices_share_a_batch():
     recipe, task = find("digits").replace(["hidden=64,64"]), task_of(1000, 1, 100_000)
     with pytest.raises(InputError, match="make batch_size"):
-        recipe.check_memory(task, 8 * GIB)
-    recipe.check_memory(task, 8 * GIB, devices=4)
+        check_memory(recipe, task, 8 * GIB)
+    check_memory(recipe, task, 8 * GIB, devices=4)
 
 
 # The largest settings of the recipes, on tasks as large as theirs: (channels, steps).
@@ -108,7 +196,7 @@ def test_recipes_that_come_with_the_package_fit(name):
     recipe = find(name)
     channels, steps = SIZES.get(recipe.task, (325, 100))
     words = 20_000 if recipe.task in ("mr", "subj", "sst-2", "sst-5") else 0
-    recipe.check_memory(task_of(50_000, channels, steps, recipe.task, vocabulary=words), 8 * GIB)
+    check_memory(recipe, task_of(50_000, channels, steps, recipe.task, vocabulary=words), 8 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +217,8 @@ def test_recipes_that_come_with_the_package_fit(name):
 def test_the_estimate_counts_no_more_weights_than_there_are(name, settings):
     recipe = find(name).replace(settings)
     task = recipe.load_task()
-    made = sum(parameter.numel() for parameter in recipe.module(task).parameters())
-    assert 0.1 * made < recipe._weights(task) <= made
+    made = sum(parameter.numel() for parameter in build(recipe, task).parameters())
+    assert 0.1 * made < weights(recipe, task) <= made
 
 
 @pytest.mark.parametrize(("module", "name"), [(adding, "adding"), (copy, "copy")])
@@ -145,7 +233,7 @@ def test_generated_sequences_that_cannot_fit_are_refused_before_they_are_drawn(m
 
 def test_a_network_that_cannot_fit_is_refused_before_it_is_made(monkeypatch, tmp_path, run):
     monkeypatch.setattr(memory, "available", lambda: 10_000)
-    monkeypatch.setattr(Recipe, "module", lambda *_: pytest.fail("a network was made"))
+    monkeypatch.setattr(loop, "build", lambda *_: pytest.fail("a network was made"))
     code, _, err = run("train", "digits", "--folder", tmp_path / "run")
     assert code == 2 and "error: Training " in err and "To fix it, make " in err
 

@@ -14,14 +14,15 @@ from spikeproof.train.analysis import figures as analysis_figures
 from spikeproof.train.kernels import select
 from spikeproof.train.neurons import LIF
 from spikeproof.train.neurons.fire import fire
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.fit import fit
-from spikeproof.train.runs.objectives import REGRESS
-from spikeproof.train.runs.recipe import Recipe, find
+from spikeproof.train.runs.recipe import find, make
 from spikeproof.train.sequence import BODIES, SequenceModel
 from spikeproof.train.sequence.gru import GRULayer
 from spikeproof.train.sequence.layer import Neurons, taps
 from spikeproof.train.sequence.position import POSITIONS, PositionOptions, designed, distinct, table
 from spikeproof.train.tasks import Split, Task
+from spikeproof.train.tasks.objectives import REGRESS
 
 STEPS, LENGTH = 4, 12
 
@@ -200,17 +201,17 @@ RNN = ["model=spike-rnn", "neuron=lif", "hidden=8"]
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["position=cpg"], "position is for model = spike-rnn, spike-gru, .* and model is 'stack'"),
+        (["position=cpg"], "position is for model = spike-rnn, spike-gru, .* and model is 'stack' of neuron 'ce-lif'"),
         (["spike_steps=2"], "spike_steps is for model = .* of neuron = lif"),
-        (["model=spikformer"], "model = 'spikformer' is of LIF neurons: set neuron = 'lif', not 'ce-lif'"),
+        (["model=spikformer"], "neuron: Input should be 'lif' with model = 'spikformer', not 'ce-lif'"),
         (["model=spikformer", "neuron=lif", "hidden=10"], "hidden = 10 does not divide by heads = 8"),
         (["model=spike-gru", "neuron=lif"], "has one width for all its layers: set hidden = 64, and depth"),
         ([*RNN, "heads=4"], "heads is for model = spikformer"),
         ([*RNN, "kernel=4"], "kernel is for model = spike-tcn"),
         ([*RNN, "position_channels=4"], "position_channels is for a position of random, sinusoid"),
-        ([*RNN, "position=random", "position_w_max=9"], "position_w_max is for position = cpg or sinusoid"),
-        ([*RNN, "cpg=4"], "cpg is for model = stack; others have a position"),
-        ([*RNN, "scale=64"], "scale is for model = stack, or spike-rnn of neuron = ce-lif"),
+        ([*RNN, "position=random", "position_w_max=9"], "position_w_max is for position = cpg or sinusoid, not 'random'"),
+        ([*RNN, "cpg=4"], "cpg is for model = stack, .*Set it to 0, its default.* Known are task, .*position"),
+        ([*RNN, "scale=64"], "scale is for model = stack or spike-rnn of neuron = ce-lif"),
         ([*RNN, "neuron=ce-lif", "position=learned"], "'learned' cannot be exported, .* Use none, cpg, cpg-designed"),
         ([*RNN, "neuron=ce-lif", "encoder=delta"], "encoder is for .* of neuron = lif"),
         ([*RNN, "position=rotary"], "position: Input should be 'none', 'random'"),
@@ -223,16 +224,16 @@ def test_settings_without_a_meaning_are_refused(settings, words):
 
 def test_tasks_that_a_model_cannot_answer_are_refused():
     split = Split(np.zeros((2, 1, 5), np.float32), np.zeros(2, np.float32))
-    recipe = Recipe(task="adding", model="spike-tcn")
+    recipe = make(task="adding", model="spike-tcn")
     assert recipe.neuron == "lif" and recipe.hidden == (64,) and not recipe.deployable
     with pytest.raises(InputError, match="task = adding is not answered from the average"):
-        recipe.module(Task("adding", 1, split, None, split, REGRESS))
+        build(recipe, Task("adding", 1, split, None, split, REGRESS))
     with pytest.raises(InputError, match="inputs are words, and a network of neuron = 'ce-lif' wants numbers"):
-        find("digits-plain").module(Task("mr", 2, split, None, split, vocabulary=3))
+        build(find("digits-plain"), Task("mr", 2, split, None, split, vocabulary=3))
 
 
 def test_a_run_that_was_ended_reaches_the_same_weights_and_norms(tmp_path):
-    recipe = Recipe(task="digits", model="spike-rnn", position="cpg", hidden=(8,), depth=1, epochs=2, batch_size=256)
+    recipe = make(task="digits", model="spike-rnn", position="cpg", hidden=(8,), depth=1, epochs=2, batch_size=256)
     runs = [fit(recipe, tmp_path / "a")]
 
     def end(epoch):
@@ -246,7 +247,7 @@ def test_a_run_that_was_ended_reaches_the_same_weights_and_norms(tmp_path):
     assert any("running_mean" in name for name in kept[0]) and kept[0].keys() == kept[1].keys()
     for name, one in kept[0].items():
         assert torch.equal(one, kept[1][name]), name
-    assert runs[0].result()["parameters"] == sum(p.numel() for p in recipe.module(recipe.load_task()).parameters())
+    assert runs[0].result()["parameters"] == sum(p.numel() for p in build(recipe, recipe.load_task()).parameters())
     assert not runs[0].net_path.exists()
 
 

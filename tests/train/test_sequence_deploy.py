@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.export import netx, slayer
 from spikeproof.export.lint.check import lint
 from spikeproof.sim import engine
 from spikeproof.sim.verify.forecasts import numbers
 from spikeproof.sim.verify.verify import verify
 from spikeproof.train.sequence import SequenceModel
-from spikeproof.train.sequence.deploy import deploy, inputs, refusals
+from spikeproof.train.sequence.deploy import FLOAT, deploy, inputs, refusals
 from spikeproof.train.sequence.layer import Layer
 from spikeproof.train.sequence.position import PositionOptions
 
@@ -122,7 +122,46 @@ def test_the_linter_and_the_exporter_take_whole_models(tmp_path):
     with pytest.raises(UnsupportedError, match="Attention"):
         slayer.export_netx(model("spikformer"), tmp_path / "none.net")
     assert not (tmp_path / "none.net").exists()
-    with pytest.raises(UnsupportedError, match=r"another network than its record\. Give spikeproof\.record\(module\)"):
-        verify(module, np.zeros((2, 3, LENGTH), np.float32))
     with pytest.raises(UnsupportedError, match=r"has no blocks.*Go on with that: spikeproof\.record\(module\)"):
         slayer.blocks(module)
+
+
+def test_a_floating_point_model_is_proved_by_its_record_and_told_how_far_that_is():
+    module = model("spike-tcn").train()
+    x = np.random.default_rng(1).normal(size=(9, 3, LENGTH))  # doubles
+
+    verdict = verify(module, torch.from_numpy(x), backends=("engine", "reference"), samples=8)
+
+    assert module.training and verdict.exact and not verdict.whole, str(verdict)
+    assert verdict.net == deploy(module) and len(verdict.answers["engine"].samples) == 8
+    gap = verdict.float_gap
+    assert gap.meaning == FLOAT and gap.output.shape == (8, 4) and 4 <= gap.same_class <= 8
+    module.eval()
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x[:8].astype(np.float32))).numpy() * verdict.net.steps
+    np.testing.assert_allclose(gap.output, expected, rtol=1e-6)
+    assert f"float to fixed: {gap.same_class} of 8 samples keep their class" in str(verdict)
+    plain = verify(deploy(module), inputs(module, x[:8].astype(np.float32)), backends=("engine", "reference"))
+    assert plain.input_sha256 == verdict.input_sha256 and plain.comparisons == verdict.comparisons
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "words"),
+    [
+        (None, {}, rf"Give an input x of shape \(samples, 3 channels, {LENGTH} positions\)"),
+        (
+            np.zeros((2, 3, 4)),
+            {},
+            rf"Input has shape \(2, 3, 4\); expected \(samples, 3 channels, {LENGTH} positions\)",
+        ),
+        (np.zeros(3), {}, r"Input has shape \(3,\)"),
+        (np.zeros((2, 3, LENGTH)), {"samples": 3}, r"samples = 3: there are 2"),
+        (np.zeros((2, 3, LENGTH)), {"file": "a.net"}, "SequenceModel: leave out file and input"),
+        ([["a"]], {}, "expected numbers"),
+    ],
+)
+def test_what_a_floating_point_model_does_not_take_is_refused(x, options, words):
+    with pytest.raises(InputError, match=words):
+        verify(model("spike-rnn"), x, backends=("engine", "reference"), **options)
+    with pytest.raises(UnsupportedError, match="Attention"):
+        verify(model("spikformer"), x, backends=("engine", "reference"))

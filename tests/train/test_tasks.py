@@ -7,11 +7,12 @@ import torch
 from spikeproof.contract.errors import InputError
 from spikeproof.sim.verify.verify import verify
 from spikeproof.train import tasks
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.evaluate import evaluate
-from spikeproof.train.runs.objectives import LABEL, REGRESS, REPEAT, UNLABELLED
 from spikeproof.train.runs.recipe import find
 from spikeproof.train.tasks import Options, data
 from spikeproof.train.tasks.data import DataFile
+from spikeproof.train.tasks.objectives import LABEL, REGRESS, REPEAT, UNLABELLED
 
 
 def load(name, validation=0.0, seed=0, length=100):
@@ -27,7 +28,7 @@ def test_the_paper_counts_the_same_parameters():
     for hidden, count in (((64, 88, 88), 83_562), ((64, 152, 152), 153_962)):
         module = find("s-mnist").replace([f"hidden={','.join(map(str, hidden))}"])
         task = tasks.Task("s-mnist", 10, tasks.Split(np.zeros((1, 1, 784), np.float32), np.zeros(1)), None, None)
-        assert sum(parameter.numel() for parameter in module.module(task).parameters()) == count
+        assert sum(parameter.numel() for parameter in build(module, task).parameters()) == count
 
 
 def test_mnist_is_read_pixel_by_pixel():
@@ -93,7 +94,7 @@ def test_every_task_trains_and_its_network_is_exact(name):
     task = load(name, length=20)
     recipe = find("digits").replace([f"task={name}", "hidden=12,12", "cpg=0", "length=20"])
     torch.manual_seed(0)
-    module = recipe.module(task)
+    module = build(recipe, task)
     optimizer = torch.optim.Adam(module.parameters(), 1e-2)
     x, y = (torch.as_tensor(part[:32]) for part in task.train)
     losses = []

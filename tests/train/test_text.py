@@ -5,6 +5,7 @@ import pytest
 
 from spikeproof.contract.errors import InputError
 from spikeproof.train import tasks
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.recipe import find
 from spikeproof.train.tasks import Options, cifar10, data, text
 
@@ -98,7 +99,7 @@ def test_sst_has_a_validation_part_of_its_own_and_words_want_a_network_that_take
         find("digits").replace(["task=sst-2", "validation=0.1"])
     recipe = find("digits").replace(["task=sst-2", "validation=0"])
     with pytest.raises(InputError, match="sst-2: inputs are words, and a network of neuron = 'ce-lif' wants numbers"):
-        recipe.module(load("sst-2"))
+        build(recipe, load("sst-2"))
 
 
 def test_images_become_patches():

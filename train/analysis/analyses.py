@@ -17,10 +17,10 @@ from torch import nn
 from ...contract.errors import FileFormatError, UnsupportedError
 from ...export.arithmetic import LSTM, Arithmetic, spiking
 from ..runs.baselines import RECURRENT_LAYERS, Layer
-from ..runs.objectives import Objective
-from ..runs.recipe import Recipe
+from ..runs.recipe import Stack
 from ..runs.run import Run
 from ..tasks import Split, Task
+from ..tasks.objectives import Objective
 
 Array = npt.NDArray[np.float64]
 
@@ -115,12 +115,12 @@ def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -
     return found
 
 
-def arithmetic(recipe: Recipe, task: Task, rates: Sequence[float]) -> Arithmetic:
+def arithmetic(recipe: Stack, task: Task, rates: Sequence[float]) -> Arithmetic:
     """Return what an average step of a floating-point network costs, as papers count.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : Stack
         What was trained. What a deployable network does is counted exactly, see `spikeproof.sim.cost.energy`.
     task : Task
         Its data, for the shape of the network and how dense a unary input is.

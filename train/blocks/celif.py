@@ -9,75 +9,60 @@ whole number of state units, and equal to the register of `spikeproof.contract.n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import h5py
-import numpy as np
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from ...contract import net
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ...contract.neurons import celif as contract
-from ...export.netx import layers
-from ...export.slayer.registers import integers
 from ..kernels import select
-from ..kernels.reference import Registers
-from ..kernels.reference import celif_scan as scan
+from ..kernels.api import CELIFConstants, CELIFDense, Registers
 from . import synapse
+from .dense import DenseBlock
 from .temporal_encoding import TemporalEncoding as TemporalEncoding
 
 if TYPE_CHECKING:
     from ..cpg import DrivenEncoding  # which imports this module
 
 
-Variables = Mapping[str, np.ndarray]
-"""Spikes and registers as the contract's integers."""
-
-
 class _Fire(torch.autograd.Function):
     """Spikes of a layer over a whole sequence; the rules stand in `kernels.reference`."""
 
     @staticmethod
-    def forward(ctx: Any, z, te, keep_v, keep_h, threshold, unit, half_width, height):  # type: ignore[no-untyped-def]
-        ctx.kernels = select.kernels(z.device)
-        spikes, trace = ctx.kernels.celif_forward(z, te, keep_v, keep_h, threshold, unit, half_width)
-        ctx.save_for_backward(te, keep_v, keep_h, *trace)
-        ctx.scale = unit, height
+    def forward(ctx: Any, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> torch.Tensor:
+        ctx.kernels, ctx.constants = select.kernels(z.device), constants
+        spikes, trace = ctx.kernels.celif_forward(z, te, constants)
+        ctx.save_for_backward(te, *trace)
         return spikes
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
-        te, keep_v, keep_h, *trace = ctx.saved_tensors
-        grads = ctx.kernels.celif_backward(grad, te, keep_v, keep_h, *ctx.scale, trace)
-        return *grads, None, None, None, None, None, None
+        te, *trace = ctx.saved_tensors
+        return *ctx.kernels.celif_backward(grad, te, ctx.constants, trace), None
 
 
 class _DenseFire(torch.autograd.Function):
-    """Spikes of a dense layer in one call, on kernels that have one for it."""
+    """Spikes of a dense layer in one call."""
 
     @staticmethod
-    def forward(ctx: Any, x, weight, bias, te, keep_v, keep_h, threshold, unit, half_width, height):  # type: ignore[no-untyped-def]
-        ctx.kernels = select.kernels(x.device)
-        spikes, trace = ctx.kernels.celif_dense_forward(
-            x, weight, bias, te, keep_v, keep_h, threshold, unit, half_width
-        )
-        ctx.save_for_backward(weight, te, keep_v, keep_h, *trace)
-        ctx.scale = unit, height
+    def forward(ctx: Any, x, weight, bias, te, kernels: CELIFDense, constants: CELIFConstants):  # type: ignore[no-untyped-def]
+        ctx.kernels, ctx.constants = kernels, constants
+        spikes, trace = kernels.forward(x, weight, bias, te, constants)
+        ctx.save_for_backward(weight, te, *trace)
         return spikes
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
-        weight, te, keep_v, keep_h, *trace = ctx.saved_tensors
-        grad_x, grad_weight, grad_bias, grad_te = ctx.kernels.celif_dense_backward(
-            grad, weight, te, keep_v, keep_h, *ctx.scale, trace, ctx.needs_input_grad[0]
+        weight, te, *trace = ctx.saved_tensors
+        grad_x, grad_weight, grad_bias, grad_te = ctx.kernels.backward(
+            grad, weight, te, ctx.constants, trace, ctx.needs_input_grad[0]
         )
-        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, grad_te, *(None,) * 6
+        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, grad_te, None, None
 
 
 class Neuron(nn.Module):
@@ -144,20 +129,22 @@ class Neuron(nn.Module):
         """Resting threshold after rounding."""
         return self.v_th_mant / self.scale
 
-    def _operands(
-        self, channels: int, steps: int, device: torch.device
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float, float]:
+    def _encoding(self, channels: int, steps: int) -> torch.Tensor:
+        """Return the encoding of a layer of `channels` neurons over `steps` steps."""
         if channels > self.temporal_encoding.num_neurons:
             raise UnsupportedError(
                 f"A CE-LIF layer of {channels} neurons needs a TemporalEncoding of at least as many rows; "
                 f"this one has {self.temporal_encoding.num_neurons}."
             )
         self.shape = torch.Size([channels])
+        return self.temporal_encoding(channels, steps)
+
+    def _constants(self, channels: int, device: torch.device) -> CELIFConstants:
         keep_v, keep_h = (
             torch.full((channels,), 1 - lost / DECAY_ONE, dtype=torch.float64, device=device)
             for lost in (self.v_decay, self.th_decay)
         )
-        return self.temporal_encoding(channels, steps), keep_v, keep_h, self.threshold, self.unit
+        return CELIFConstants(keep_v, keep_h, self.threshold, self.unit, self.half_width, self.scale_grad)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Return the spikes.
@@ -172,7 +159,7 @@ class Neuron(nn.Module):
         Tensor, shape (N, C, T)
             0 or 1.
         """
-        return _Fire.apply(z, *self._operands(z.shape[1], z.shape[2], z.device), self.half_width, self.scale_grad)
+        return _Fire.apply(z, self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device))
 
     def with_synapses(self, synapses: synapse.Dense) -> Dense:
         """Return the block that these neurons make with synapses in front of them; it shares both."""
@@ -183,9 +170,12 @@ class Neuron(nn.Module):
 
     def registers(self, z: torch.Tensor) -> Registers:
         """Return spikes, membrane, adaptation and threshold at every step, without gradient."""
-        return scan(z, *self._operands(z.shape[1], z.shape[2], z.device))
+        te, constants = self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device)
+        return select.kernels(z.device).celif_scan(z, te, constants)
 
-    def fire(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def fire(
+        self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernels: CELIFDense
+    ) -> torch.Tensor:
         """Return the spikes for currents of ``weight @ x + bias`` by kernels that do both in one call.
 
         Parameters
@@ -196,14 +186,16 @@ class Neuron(nn.Module):
             Weights in SLAYER's units.
         bias : Tensor, shape (C,), or None
             Biases in SLAYER's units.
+        kernels : CELIFDense
+            The kernels, for the device of `x`.
 
         Returns
         -------
         Tensor, shape (N, C, T)
             0 or 1.
         """
-        operands = self._operands(len(weight), x.shape[-1], x.device)
-        return _DenseFire.apply(x, weight, bias, *operands, self.half_width, self.scale_grad)
+        te, constants = self._encoding(len(weight), x.shape[-1]), self._constants(len(weight), x.device)
+        return _DenseFire.apply(x, weight, bias, te, kernels, constants)
 
     def record(self, num_neurons: int, *, a_shift: int, bias_mant: Any = 0, bias_exp: int = 0) -> contract.CELIF:
         """Return the integer parameters of a layer of `num_neurons` neurons."""
@@ -228,11 +220,8 @@ def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
     return type(module) is kind and not any(listeners)
 
 
-class Dense(nn.Module):
+class Dense(DenseBlock):
     """A dense layer of CE-LIF neurons, SLAYER's ``block.cuba.Dense`` with another neuron.
-
-    A block's output is in its own local time, so it has no ``delay_shift``; that of stock SLAYER blocks beside
-    it may be on or off.
 
     Parameters
     ----------
@@ -242,17 +231,8 @@ class Dense(nn.Module):
         Number of inputs and of neurons.
     temporal_encoding : TemporalEncoding or DrivenEncoding
         The network's shared encoding, the same object for every layer.
-    bias : bool
-        Whether neurons have a bias current.
-    bias_exp : int
-        The bias is ``bias_mant << bias_exp`` state units with a 13-bit mantissa.
-    input_exp : int or None
-        For a first layer with analog input: values travel as graded spikes of ``round(x * 2**-input_exp)``,
-        -6..0. None if the inputs are spikes.
-    input_bits : int
-        Size of that payload without its sign.
-    weight_scale : float
-        Factor on the initial weights and biases, which are torch's for ``nn.Linear``.
+    bias, bias_exp, input_exp, input_bits, weight_scale
+        As for `spikeproof.train.blocks.dense.DenseBlock`.
 
     Raises
     ------
@@ -260,7 +240,7 @@ class Dense(nn.Module):
         A parameter does not fit its register.
     """
 
-    leaf = "block"
+    neuron: Neuron
 
     def __init__(
         self,
@@ -275,83 +255,22 @@ class Dense(nn.Module):
         input_bits: int = 8,
         weight_scale: float = 1.0,
     ) -> None:
-        super().__init__()
-        if input_exp is not None and not -ACCUMULATOR_SHIFT <= input_exp <= 0:
-            raise UnsupportedError(
-                f"input_exp = {input_exp} is outside {-ACCUMULATOR_SHIFT}..0: a state has {ACCUMULATOR_SHIFT} bits "
-                "below a weight unit, and a finer input would be lost in the sum."
-            )
-        self.neuron = Neuron(temporal_encoding, **neuron_params)
-        self.synapse = synapse.Dense(
+        super().__init__(
+            Neuron(temporal_encoding, **neuron_params),
             in_neurons,
             out_neurons,
-            scale=self.neuron.scale,
-            state_shift=ACCUMULATOR_SHIFT,
             bias=bias,
             bias_exp=bias_exp,
+            input_exp=input_exp,
+            input_bits=input_bits,
             weight_scale=weight_scale,
         )
-        self.input = None if input_exp is None else synapse.GradedInput(input_exp, input_bits)
-
-    @property
-    def shape(self) -> torch.Size:
-        """Shape of the block's output without batch and time."""
-        return torch.Size([self.synapse.out_neurons])
-
-    def _payload(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
-        return (x, 1) if self.input is None else (self.input(x), self.input.max_payload)
-
-    def current(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the neurons' input current, shape (N, C, T), for an input of shape (N, I, T)."""
-        return self.synapse(*self._payload(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes, shape (N, C, T), for an input of shape (N, I, T)."""
-        fused = hasattr(select.kernels(x.device), "celif_dense_forward")
-        if fused and is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron):
+        kernels = select.kernels(x.device).celif_dense
+        if kernels is not None and is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron):
             x, max_payload = self._payload(x)
             weight, bias = self.synapse.quantized(max_payload)
-            return self.neuron.fire(x.to(weight.dtype), weight, bias)
-        return self.neuron(self.current(x))
-
-    def registers(self, x: torch.Tensor) -> Registers:
-        """Return every register at every step for an input of shape (N, I, T), without gradient."""
-        with torch.no_grad():
-            return self.neuron.registers(self.current(x))
-
-    def variables(self, x: torch.Tensor, output: torch.Tensor, *, registers: bool = True) -> Variables:
-        """Return the block's spikes and registers as integers, see `spikeproof.export.parts.protocol.OwnBlock`."""
-        if not registers:
-            return {"s": integers(output, 1.0)}
-        found = self.registers(x)
-        states = {name: integers(getattr(found, name), self.neuron.unit) for name in ("v", "h", "theta")}
-        return {"s": integers(found.s, 1.0), **states}
-
-    def played(self, variables: Variables, steps: int) -> torch.Tensor:
-        """Return the spikes that the forward pass returns if its neurons did `variables`."""
-        return torch.as_tensor(variables["s"]).to(torch.float32)
-
-    def record(self, name: str) -> net.Layer:
-        """Return the layer's integers as a contract record."""
-        exp = 0 if self.input is None else self.input.exp
-        return net.Layer(
-            name=name,
-            synapse=self.synapse.record(),
-            neuron=self.neuron.record(
-                self.synapse.out_neurons,
-                a_shift=ACCUMULATOR_SHIFT + exp,
-                bias_mant=self.synapse.bias_mantissa(),
-                bias_exp=self.synapse.bias_exp,
-            ),
-            scale=self.neuron.scale,
-        )
-
-    def input_record(self) -> net.Input:
-        """Return what the block takes as a network's first layer."""
-        if self.input is None:
-            return net.Input(num_channels=self.synapse.in_neurons)
-        return net.Input(num_channels=self.synapse.in_neurons, bits=self.input.bits, exp=self.input.exp)
-
-    def export_hdf5(self, handle: h5py.Group) -> None:
-        """Write the layer into an HDF5 group, as SLAYER's blocks do; the encoding is the network's to write."""
-        layers.write(handle, self.record("celif"))
+            return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels)
+        return super().forward(x)

@@ -1,4 +1,5 @@
 """Kernels that run a layer of neurons over a whole sequence, forward and backward.
 
-`select` chooses among `reference` (eager PyTorch, the readable oracle), `cpu` (numba) and `cuda` (Triton).
+`api` says what kernels are. `select` chooses among `reference` (eager PyTorch, the readable oracle), `cpu` (numba) and
+`cuda` (Triton).
 """

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .compiling import compiled
+from ...contract.compiled.compiling import compiled
+from .api import LIFConstants
 
 
 @compiled
@@ -50,19 +51,16 @@ def _backward_loop(grad, u, decay, threshold, half_width, grad_x):  # type: igno
             out[i] = (by_spike if abs(distance) < half_width else zero) + carried * kept
 
 
-def lif_forward(x: torch.Tensor, decay: float, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return spikes and membranes before their reset, shape and dtype of `x`: float32 of shape (T, M)."""
+def lif_forward(x: torch.Tensor, constants: LIFConstants) -> tuple[torch.Tensor, torch.Tensor]:
+    """Do as `api.LIFKernels.forward`."""
     x = x.contiguous()
     u, s = torch.empty_like(x), torch.empty_like(x)
-    _forward_loop(x.numpy(), np.float32(decay), np.float32(threshold), u.numpy(), s.numpy())
+    _forward_loop(x.numpy(), np.float32(constants.decay), np.float32(constants.threshold), u.numpy(), s.numpy())
     return s, u
 
 
-def lif_backward(
-    grad: torch.Tensor, u: torch.Tensor, decay: float, threshold: float, half_width: float
-) -> torch.Tensor:
-    """Return the gradient of the currents, given that of the spikes and what `lif_forward` returned."""
+def lif_backward(grad: torch.Tensor, u: torch.Tensor, constants: LIFConstants) -> torch.Tensor:
+    """Do as `api.LIFKernels.backward`."""
     grad_x = torch.empty_like(u)
-    constants = np.float32(decay), np.float32(threshold), np.float32(half_width)
-    _backward_loop(grad.contiguous().numpy(), u.numpy(), *constants, grad_x.numpy())
+    _backward_loop(grad.contiguous().numpy(), u.numpy(), *map(np.float32, constants), grad_x.numpy())
     return grad_x

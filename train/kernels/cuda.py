@@ -1,4 +1,4 @@
-"""The kernels for CUDA devices, in Triton: the same functions as `cpu`, but for those that take in a dense layer.
+"""The kernels for CUDA devices, in Triton.
 
 A program runs a tile of samples and channels through time, in float64 where the contract speaks. Triton gives a
 kernel's float arguments 32 bits, so factors travel in small float64 tensors. Fused multiply-adds are off: they round
@@ -7,6 +7,7 @@ once where the reference rounds twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,15 +15,19 @@ import triton
 import triton.language as tl
 
 from ...contract.fixed import STATE_MAX
-from .reference import count, cuba_surrogate
+from .api import CELIFConstants, CELIFDense, Fired, LIFKernels
+from .reference import celif_scan as celif_scan
+from .reference import count as count
 
-__all__ = ["celif_backward", "celif_forward", "count", "cuba_backward", "cuba_forward"]
+celif_dense: CELIFDense | None = None
+"""A block multiplies, then calls `celif_forward`."""
+lif: LIFKernels | None = None
+"""`sequence.layer.Neurons` steps through time in PyTorch."""
 
 _SAMPLES, _CHANNELS = 8, 32
 """A program's tile. Sums over the batch add within tiles first, in a fixed order."""
 
 _LIMIT = tl.constexpr(float(STATE_MAX))
-_HALF = tl.constexpr(float(STATE_MAX + 1))
 _BEYOND = tl.constexpr(2.0**45)
 """Currents are clipped here before they are rounded; the register saturates long before."""
 _ROUNDER = tl.constexpr(1.5 * 2.0**52)
@@ -112,110 +117,29 @@ def _celif_backward(  # type: ignore[no-untyped-def]
         tl.store(grad_te + (tl.program_id(0).to(tl.int64) * steps + t) * n_channels + c, moved, c < n_channels)
 
 
-@triton.jit
-def _cuba_forward(  # type: ignore[no-untyped-def]
-    z, bias, keep_u, keep_v, scalars, spikes, membrane, n_samples, steps, n_channels, S: tl.constexpr, C: tl.constexpr
-):
-    n, c, inside = _tile(n_samples, n_channels, S, C)
-    kept_u, kept_v = tl.load(keep_u + c, c < n_channels, 0.0), tl.load(keep_v + c, c < n_channels, 0.0)
-    offset = tl.load(bias + c, c < n_channels, 0.0)
-    limit, per_unit, unit = tl.load(scalars), tl.load(scalars + 1), tl.load(scalars + 2)
-    u = tl.zeros((S, C), tl.float64)
-    v = tl.zeros((S, C), tl.float64)
-    for t in range(steps):
-        at = (n * steps + t) * n_channels + c
-        u = _trunc(u * kept_u) + _whole(tl.load(z + at, inside, 0.0), per_unit)
-        u = tl.where(u > _HALF, u - 2 * _HALF, tl.where(u <= -_HALF, u + 2 * _HALF, u))
-        v = _clip(_trunc(v * kept_v) + u + offset, _LIMIT)
-        s = tl.where(v > limit, 1.0, 0.0).to(tl.float64)
-        tl.store(spikes + at, s.to(spikes.dtype.element_ty), inside)
-        tl.store(membrane + at, (v * unit).to(membrane.dtype.element_ty), inside)
-        v = v * (1.0 - s)
-
-
-@triton.jit
-def _cuba_backward(  # type: ignore[no-untyped-def]
-    local, keep_u, keep_v, grad_z, grad_v, n_samples, steps, n_channels, S: tl.constexpr, C: tl.constexpr
-):
-    n, c, inside = _tile(n_samples, n_channels, S, C)
-    kept_u, kept_v = tl.load(keep_u + c, c < n_channels, 0.0), tl.load(keep_v + c, c < n_channels, 0.0)
-    d = tl.zeros((S, C), local.dtype.element_ty)
-    x = tl.zeros((S, C), local.dtype.element_ty)
-    total = tl.zeros((S, C), tl.float64)
-    for back in range(steps):
-        at = (n * steps + (steps - 1 - back)) * n_channels + c
-        d = tl.load(local + at, inside, 0.0) + kept_v * d
-        x = d + kept_u * x
-        total += d.to(tl.float64)
-        tl.store(grad_z + at, x, inside)
-    tl.store(grad_v + n * n_channels + c, total, inside)
-
-
-def celif_forward(
-    z: torch.Tensor,
-    te: torch.Tensor,
-    keep_v: torch.Tensor,
-    keep_h: torch.Tensor,
-    threshold: float,
-    unit: float,
-    half_width: float,
-) -> tuple[torch.Tensor, tuple[Any, ...]]:
+def celif_forward(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Fired:
     """Do as `reference.celif_forward`, bit for bit."""
+    unit, keep_v, keep_h = constants.unit, constants.keep_v.double(), constants.keep_h.double()
     z_in, te_in = _time_major(z), te.detach().T.contiguous()
     spikes, packed = torch.empty_like(z_in), torch.empty_like(z_in, dtype=torch.int32)
-    near = torch.tensor(half_width, dtype=z.dtype).item() / unit  # as the reference compares it
-    scalars = _scalars(z, torch.float64, threshold / unit, 1 / unit, near)
-    _launch(_celif_forward, z_in, z_in, te_in, keep_v.double(), keep_h.double(), scalars, spikes, packed)
+    near = torch.tensor(constants.half_width, dtype=z.dtype).item() / unit  # as the reference compares it
+    scalars = _scalars(z, torch.float64, constants.threshold / unit, 1 / unit, near)
+    _launch(_celif_forward, z_in, z_in, te_in, keep_v, keep_h, scalars, spikes, packed)
     return spikes.transpose(1, 2), (packed,)
 
 
 def celif_backward(
-    grad: torch.Tensor,
-    te: torch.Tensor,
-    keep_v: torch.Tensor,
-    keep_h: torch.Tensor,
-    unit: float,
-    height: float,
-    trace: tuple[Any, ...],
+    grad: torch.Tensor, te: torch.Tensor, constants: CELIFConstants, trace: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Do as `reference.celif_backward`; sums over the batch add in another order, a fixed one."""
     (packed,) = trace
     grad_in, te_in = _time_major(grad), te.detach().T.to(grad.dtype).contiguous()
-    keep_v, keep_h = keep_v.to(grad.dtype), keep_h.to(grad.dtype)
+    keep_v, keep_h = constants.keep_v.to(grad.dtype), constants.keep_h.to(grad.dtype)
     grad_z = torch.empty_like(grad_in)
     partial = grad_in.new_zeros(triton.cdiv(len(grad_in), _SAMPLES), *grad_in.shape[1:])
-    scalars = _scalars(grad, grad.dtype, unit, height)
+    scalars = _scalars(grad, grad.dtype, constants.unit, constants.height)
     _launch(_celif_backward, grad_in, grad_in, te_in, keep_v, keep_h, scalars, packed, grad_z, partial)
     return grad_z.transpose(1, 2), partial.sum(0).T
-
-
-def cuba_forward(
-    z: torch.Tensor, bias: torch.Tensor, keep_u: torch.Tensor, keep_v: torch.Tensor, threshold: float, unit: float
-) -> tuple[torch.Tensor, tuple[Any, ...]]:
-    """Do as `reference.cuba_forward`, bit for bit."""
-    z_in = _time_major(z)
-    spikes, membrane = torch.empty_like(z_in), torch.empty_like(z_in)
-    offset = torch.round(bias.detach().double() / unit)
-    scalars = _scalars(z, torch.float64, threshold / unit, 1 / unit, unit)
-    _launch(_cuba_forward, z_in, z_in, offset, keep_u.double(), keep_v.double(), scalars, spikes, membrane)
-    return spikes.transpose(1, 2), (membrane,)
-
-
-def cuba_backward(
-    grad: torch.Tensor,
-    keep_u: torch.Tensor,
-    keep_v: torch.Tensor,
-    threshold: float,
-    tau: float,
-    height: float,
-    trace: tuple[Any, ...],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Do as `reference.cuba_backward`; sums add in another order, a fixed one."""
-    local = cuba_surrogate(grad.transpose(1, 2), trace[0], threshold, tau, height).contiguous()
-    grad_z = torch.empty_like(local)
-    grad_v = local.new_zeros(len(local), local.shape[2], dtype=torch.float64)
-    _launch(_cuba_backward, local, local, keep_u.to(grad.dtype), keep_v.to(grad.dtype), grad_z, grad_v)
-    return grad_z.transpose(1, 2), grad_v.sum(0).to(grad.dtype)
 
 
 def _time_major(x: torch.Tensor) -> torch.Tensor:

@@ -6,26 +6,49 @@ block of code.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import ModuleType
+from typing import NamedTuple
 
 import torch
 
 from ...contract.errors import UnsupportedError
 from . import reference
+from .api import Kernels
 
 VARIABLE = "SPIKEPROOF_KERNELS"
 KINDS = ("fused", "reference")
+
+
+def _cpu() -> Kernels:
+    from . import cpu
+
+    return cpu
+
+
+def _cuda() -> Kernels:
+    from . import cuda
+
+    return cuda
+
+
+class _Fused(NamedTuple):
+    """Fused kernels for a type of device."""
+
+    load: Callable[[], Kernels]
+    library: str
+    """What they are written with."""
+    cure: str
+    """How to get it."""
+
+
 _FUSED = {
-    # device type: (module of the kernels, library they are written with, how to get it)
-    "cpu": (".cpu", "numba", "pip install numba"),
-    "cuda": (".cuda", "triton", "install a CUDA build of PyTorch, which brings it"),
+    "cpu": _Fused(_cpu, "numba", "pip install numba"),
+    "cuda": _Fused(_cuda, "triton", "install a CUDA build of PyTorch, which brings it"),
 }
 
 _asked: ContextVar[str | None] = ContextVar("spikeproof_kernels", default=None)
@@ -61,25 +84,26 @@ def use(kind: str) -> Iterator[None]:
         _asked.reset(token)
 
 
-def kernels(device: torch.device) -> ModuleType:
-    """Return the module whose functions run on tensors of `device`: `reference`, `cpu` or `cuda`.
+def kernels(device: torch.device) -> Kernels:
+    """Return the kernels that run on tensors of `device`: the module `reference`, `cpu` or `cuda`.
 
     A device that has no fused kernels, or whose library is not installed, gets `reference`; the latter with one
     warning in the life of the process.
     """
-    if kind() == "reference" or device.type not in _FUSED:
+    fused = _FUSED.get(device.type)
+    if kind() == "reference" or fused is None:
         return reference
-    module, library, cure = _FUSED[device.type]
-    if importlib.util.find_spec(library) is None:
-        if library not in _warned:
-            _warned.add(library)
+    if importlib.util.find_spec(fused.library) is None:
+        if fused.library not in _warned:
+            _warned.add(fused.library)
             warnings.warn(
-                f"{library} is not installed, so spiking layers on {device.type} run as eager PyTorch loops, many "
-                f"times slower with the same results. To fix: {cure}; or set {VARIABLE}=reference to accept it.",
+                f"{fused.library} is not installed, so spiking layers on {device.type} run as eager PyTorch loops, "
+                f"many times slower with the same results. To fix: {fused.cure}; or set {VARIABLE}=reference to "
+                "accept it.",
                 stacklevel=3,
             )
         return reference
-    return importlib.import_module(module, __package__)
+    return fused.load()
 
 
 def _check(kind: str, where: str) -> str:

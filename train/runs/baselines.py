@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ..neurons import NEURONS, FloatCELIF
 from ..blocks.readout import Read
+from ..neurons import NEURONS, FloatCELIF
 
 RECURRENT_LAYERS = 2
 """The paper's parameter counts fit recurrence in the first two hidden layers and in no others."""

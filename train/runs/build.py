@@ -1,21 +1,21 @@
-"""The networks of recipes."""
+"""The networks of recipes, and the memory that training them takes at least."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
 
 from torch import nn
 
 from ...contract.errors import InputError
-from .baselines import LSTM, Baseline
+from ...export.memory import refuse_more
+from .. import tasks
 from ..cpg import Encoding
-from .models import W_MAX, Classifier
 from ..sequence import SequenceModel
-from ..sequence.position import PositionOptions, designed
-
-if TYPE_CHECKING:
-    from .recipe import Recipe
-    from ..tasks import Task
+from ..sequence.position import TABLES, PositionOptions, designed
+from ..tasks import Task
+from .baselines import LSTM, Baseline
+from .models import W_MAX, Classifier
+from .recipe import Floating, IntegerRNN, Recipe, Sequence, SpikeGRU, SpikeTCN, Spikformer, Stack
 
 
 def build(recipe: Recipe, task: Task) -> nn.Module:
@@ -26,46 +26,56 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
     InputError
         The recipe's model cannot answer the task.
     """
-    if recipe.floating:
+    if isinstance(recipe, Floating):
         return _sequence_model(recipe, task)
     if task.vocabulary:
         raise InputError(
             f"{task.name}: inputs are words, and a network of neuron = {recipe.neuron!r} wants numbers. Set model = "
             "spike-rnn, spike-gru, spike-tcn or spikformer, and neuron = lif."
         )
+    assert isinstance(recipe, Stack | IntegerRNN)
+    if isinstance(recipe, Stack) and not recipe.deployable:
+        return _baseline(recipe, task)
     _, channels, steps = task.train.x.shape
-    read = task.objective.read
-    if recipe.neuron == "lstm":
-        return LSTM(channels, recipe.hidden, task.outputs, read=read)
-    if not recipe.deployable:
-        return Baseline(
-            channels,
-            recipe.hidden,
-            task.outputs,
-            steps,
-            neuron=recipe.neuron,
-            recurrent=recipe.recurrent,
-            embedding=recipe.embedding,
-            threshold_decay=recipe.threshold_decay,
-            read=read,
-        )
-    stack = recipe.model == "stack"
+    if isinstance(recipe, Stack):
+        oscillators = Encoding(recipe.cpg, W_MAX) if recipe.cpg else None
+    else:
+        oscillators = _oscillators(recipe, steps)
     return Classifier(
         channels,
-        recipe.hidden if stack else recipe.hidden * (1 + recipe.depth),
+        recipe.widths,
         task.outputs,
         steps,
-        read=read,
+        read=task.objective.read,
         scale=recipe.scale,
         threshold_decay=recipe.threshold_decay,
         te_exp=recipe.te_exp,
         input_exp=None if task.unary else recipe.input_exp,
-        cpg=Encoding(recipe.cpg, W_MAX) if stack and recipe.cpg else _oscillators(recipe, steps),
+        cpg=oscillators,
         cpg_te=recipe.cpg_te,
     )
 
 
-def _oscillators(recipe: Recipe, steps: int) -> Encoding | None:
+def _baseline(recipe: Stack, task: Task) -> nn.Module:
+    """Return a network to compare with."""
+    _, channels, steps = task.train.x.shape
+    read = task.objective.read
+    if recipe.neuron == "lstm":
+        return LSTM(channels, recipe.hidden, task.outputs, read=read)
+    return Baseline(
+        channels,
+        recipe.hidden,
+        task.outputs,
+        steps,
+        neuron=recipe.neuron,
+        recurrent=recipe.recurrent,
+        embedding=recipe.embedding,
+        threshold_decay=recipe.threshold_decay,
+        read=read,
+    )
+
+
+def _oscillators(recipe: IntegerRNN, steps: int) -> Encoding | None:
     """Return what makes the positional encoding on a chip, where a position is a time step."""
     if recipe.position == "none":
         return None
@@ -74,13 +84,14 @@ def _oscillators(recipe: Recipe, steps: int) -> Encoding | None:
     return Encoding(recipe.position_channels, recipe.position_w_max)
 
 
-def _sequence_model(recipe: Recipe, task: Task) -> SequenceModel:
+def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
     _, channels, length = task.train.x.shape
     if task.objective.read != "mean":
         raise InputError(
             f"task = {task.name} is not answered from the average over its steps, as model = {recipe.model} does. Set "
             "model = stack."
         )
+    sizes = {key: getattr(recipe, key) for key in ("kernel", "heads") if key in type(recipe).model_fields}
     return SequenceModel(
         recipe.model,
         channels,
@@ -92,6 +103,64 @@ def _sequence_model(recipe: Recipe, task: Task) -> SequenceModel:
         spike_steps=recipe.spike_steps,
         position=PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed),
         vocabulary=task.vocabulary,
-        kernel=recipe.kernel,
-        heads=recipe.heads,
+        **sizes,
     )
+
+
+def check_memory(recipe: Recipe, task: Task, has: int | None, devices: int = 1) -> None:
+    """Refuse to train what cannot fit, before a network is made.
+
+    The estimate is low: a weight with its gradient and AdamW's two moments, and of each neuron in each step of a batch
+    its current and its output, which the backward pass looks at. So what is refused would not have fitted.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is trained.
+    task : Task
+        Its task.
+    has : int or None
+        Bytes of memory where the network is trained; None if that is not known, and nothing is refused.
+    devices : int
+        How many share a batch.
+
+    Raises
+    ------
+    InputError
+        It would take more memory than there is.
+    """
+    steps = task.train.x.shape[2] * (recipe.spike_steps if isinstance(recipe, Floating) else 1)
+    kept = min(recipe.batch_size // devices, len(task.train.y)) * steps * sum(recipe.widths)
+    numbers = weights(recipe, task)
+    larger = ["hidden", "depth", "kernel"] if 2 * numbers > kept else ["batch_size", "hidden", "depth", "spike_steps"]
+    larger += ["length"] * (recipe.task in ("adding", "copy")) + ["window"] * (recipe.task in tasks.FORECASTS)
+    larger = [key for key in larger if key in type(recipe).model_fields]
+    what = f"Training {numbers:,} weights on {recipe.task} in batches of {recipe.batch_size:,}"
+    fix = " or ".join(filter(None, [", ".join(larger[:-1]), larger[-1]]))
+    refuse_more(16 * numbers + 8 * kept, has, what, fix)
+
+
+def weights(recipe: Recipe, task: Task) -> int:
+    """Return the number of the weights between layers, and those of tables along a sample."""
+    _, channels, steps = task.train.x.shape
+    layers = recipe.widths
+    first = ((layers[0] if task.vocabulary else channels) + _beside(recipe)) * layers[0] + task.vocabulary * layers[0]
+    between = sum(a * b for a, b in itertools.pairwise(layers)) * _maps(recipe)
+    table = 0
+    if isinstance(recipe, Stack | IntegerRNN) and recipe.neuron in ("ce-lif", "ce-lif-float"):
+        table = max(layers) * (recipe.cpg_te or steps)
+    return first + between + layers[-1] * task.outputs + table
+
+
+def _beside(recipe: Recipe) -> int:
+    """Return the number of channels beside the input."""
+    if isinstance(recipe, Sequence):
+        return recipe.position_channels if recipe.position in TABLES else 0
+    return recipe.cpg if isinstance(recipe, Stack) else 0
+
+
+def _maps(recipe: Recipe) -> int:
+    """Return how many matrices there are between two layers of a body."""
+    if isinstance(recipe, SpikeTCN):
+        return 2 * recipe.kernel
+    return 6 if isinstance(recipe, SpikeGRU) else 4 if isinstance(recipe, Spikformer) else 1

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from .objectives import Objective
 from ..tasks import Split
+from ..tasks.objectives import Objective
 
 _BATCH = 256
 

@@ -29,15 +29,16 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from ... import __version__
 from ...contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from ...export import memory
+from ..tasks import Task
+from ..tasks.objectives import Objective
 from . import checkpoint as checkpoints
 from .batches import device_type, loader
+from .build import build, check_memory
 from .divergence import refuse_divergence
-from .lock import locked
-from .objectives import Objective
 from .evaluate import evaluate, watched
+from .lock import locked
 from .recipe import Recipe
 from .run import Run
-from ..tasks import Task
 
 _EVALUATION_BATCH = 256
 _VALIDATION = "validation_score"
@@ -127,10 +128,10 @@ def _train(
     task = recipe.load_task()
     gpu = accelerator == "gpu"  # processes on one CPU take of the same memory
     has = torch.cuda.get_device_properties(0).total_memory if gpu else memory.available()
-    recipe.check_memory(task, has, nodes * (devices if gpu else 1))
+    check_memory(recipe, task, has, nodes * (devices if gpu else 1))
     _discard_another(run, recipe)
     torch.manual_seed(recipe.seed)
-    trainee = _Trainee(recipe, recipe.module(task), task)
+    trainee = _Trainee(recipe, build(recipe, task), task)
     keep = _Keep(run, task.objective, on_epoch, on_step, recipe.steps(task))
     best = task.objective.best
     stop = [EarlyStopping(_VALIDATION, mode=best, patience=recipe.patience)] if recipe.patience else []

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from ..blocks import celif
-from ..cpg import Concat, DrivenEncoding, Encoding
 from ..blocks.readout import Read, Readout
+from ..cpg import Concat, DrivenEncoding, Encoding
 
 W_MAX = 100.0
 """Frequencies for samples of some tens to hundreds of steps; the paper's 10000 leaves most channels constant there."""

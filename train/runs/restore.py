@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...contract.sources.driven import Driven
 from ...contract.errors import FileFormatError
 from ...contract.net import Net
 from ...contract.record import differences
+from ...contract.sources.driven import Driven
 from ...export.slayer import blocks, record
 from .models import Classifier
 

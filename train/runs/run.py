@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import safetensors
 import safetensors.torch
+import torch
 from torch import nn
 
-from ...contract.errors import FileFormatError, InputError
+from ...contract.errors import FileFormatError, InputError, UnsupportedError
 from ...contract.net import Net
 from ...export import netx, slayer
 from ...export.files import replacing
 from ...export.members import regular
 from ...export.quoted import message
+from ..tasks import Task
+from ..to_prove import ToProve
+from .build import build
 from .models import Classifier
 from .recipe import Recipe
 from .restore import restore
-from ..tasks import Task
 
 _RESULT = {
     "metric": str,
@@ -40,6 +45,11 @@ _RESULT = {
 """What a result holds at least, and of what types."""
 _LONGEST = 2**22
 """Bytes of a recipe or a result; real ones have some thousands."""
+_USUAL = 20
+"""Samples that are proved where nobody asks for a number."""
+
+Judge = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int64]], dict[str, float]]
+"""Figures of numbers that a network answered with, given which samples of the test part they are of."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,40 @@ class Run:
             ) from None
         return module.eval()
 
+    def load(self, *, to_export: bool = False) -> Trained:
+        """Return the run with its network, trained, and its task.
+
+        Parameters
+        ----------
+        to_export : bool
+            Whether the network is to be exported or proved; one to compare with is then refused before its data are
+            loaded.
+
+        Raises
+        ------
+        UnsupportedError
+            The network cannot be exported, and is to be.
+        FileFormatError
+            A file of the run cannot be read.
+        InputError
+            The task's data are not to be had.
+        """
+        recipe = self.recipe()
+        if (
+            to_export and not recipe.deployable and not recipe.floating
+        ):  # what the latter are made of is looked at later
+            raise UnsupportedError(
+                f"{self.folder}: {recipe.neuron} is a floating-point neuron to compare with, so there is nothing to "
+                "export or verify. Train with --set neuron=ce-lif."
+            )
+        self.result()  # refuses a damaged one before anything long is done
+        task = recipe.load_task()
+        return Trained(self, self.load_into(build(recipe, task)), task)
+
+    def to_prove(self, x: npt.ArrayLike | None) -> ToProve:
+        """Return the trained network on the test part of its task; see `spikeproof.verify`."""
+        return self.load(to_export=True).to_prove(x)
+
     def write_recipe(self, recipe: Recipe) -> None:
         """Write what is trained."""
         with replacing(self.recipe_path) as path:
@@ -177,6 +221,49 @@ class Run:
             slayer.export_netx(module, self.net_path, sample=task.test.x[:2])
         with replacing(self.result_path) as path:
             path.write_text(json.dumps(result, indent=2))
+
+
+class Trained(NamedTuple):
+    """A run, its trained network and its task."""
+
+    run: Run
+    module: nn.Module
+    task: Task
+
+    def to_prove(self, x: npt.ArrayLike | None) -> ToProve:
+        """Return the network on the test part of its task; see `spikeproof.verify`.
+
+        Raises
+        ------
+        InputError
+            An input is given: a run has its own.
+        """
+        if x is not None:
+            raise InputError(
+                "A training run is verified on its own test part: leave out x. To give an input, verify the network "
+                f"file, {self.run.net_path}."
+            )
+        test, numbers = self.task.test, self.task.test.y.dtype.kind == "f"
+        one_class = not numbers and self.task.objective.read == "mean"
+        return ToProve(
+            self.module,
+            test.x,
+            samples=_USUAL,
+            file=None if self.run.recipe().floating else self.run.net_path,
+            classes=test.y if one_class else None,
+            judge=judge_of(self.task) if numbers else None,
+        )
+
+
+def judge_of(task: Task) -> Judge:
+    """Return what makes figures of numbers that a network answered with to samples of the test part."""
+
+    def judge(outputs: npt.NDArray[np.float64], samples: npt.NDArray[np.int64]) -> dict[str, float]:
+        found, truth = torch.as_tensor(outputs), torch.as_tensor(task.test.y[samples])
+        more: dict[str, Any] = {} if task.objective.measures is None else task.objective.measures(found, truth)
+        return {task.objective.metric: float(task.objective.score(found, truth.to(found.dtype))), **more}
+
+    return judge
 
 
 def _text(path: Path) -> str:

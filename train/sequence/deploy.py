@@ -8,7 +8,7 @@ through relays, neurons that fire when they hear one, and whoever takes ``x + y`
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,12 @@ from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense
 from . import layer as layers
 from .gru import GRULayer
-from .model import SequenceModel
 from .position import Relative
 from .spikformer import Attention
 from .tcn import TCNLevel
+
+if TYPE_CHECKING:
+    from .model import SequenceModel
 
 FLOAT = "float: the trained model itself, whose norms are folded into the weights that are rounded to 8 bits"
 """What is compared with the record, in words."""

@@ -9,6 +9,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from ..kernels import select
+from ..kernels.api import LIFConstants, LIFKernels
 from ..neurons import LIF
 from ..neurons.fire import HALF_WIDTH
 
@@ -17,9 +18,9 @@ class _Fire(torch.autograd.Function):
     """LIF spikes of all steps by fused kernels; gradients as `neurons.LIF` and its surrogate have them."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, decay: float, threshold: float) -> torch.Tensor:
-        ctx.kernels, ctx.constants = select.kernels(x.device), (decay, threshold, HALF_WIDTH)
-        spikes, u = ctx.kernels.lif_forward(x.flatten(1), decay, threshold)
+    def forward(ctx: Any, x: torch.Tensor, kernels: LIFKernels, constants: LIFConstants) -> torch.Tensor:
+        ctx.kernels, ctx.constants = kernels, constants
+        spikes, u = kernels.forward(x.flatten(1), constants)
         ctx.save_for_backward(u)
         return spikes.view_as(x)
 
@@ -27,7 +28,7 @@ class _Fire(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (u,) = ctx.saved_tensors
-        found: torch.Tensor = ctx.kernels.lif_backward(grad.flatten(1), u, *ctx.constants)
+        found: torch.Tensor = ctx.kernels.backward(grad.flatten(1), u, ctx.constants)
         return found.view_as(grad), None, None
 
 
@@ -48,9 +49,9 @@ class Neurons(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return spikes, 0 or 1, for currents of the same shape, spike steps first."""
-        cell = self.cell
-        if x.dtype == torch.float32 and hasattr(select.kernels(x.device), "lif_forward"):
-            return _Fire.apply(x, cell.decay, cell.threshold)
+        cell, kernels = self.cell, select.kernels(x.device).lif
+        if x.dtype == torch.float32 and kernels is not None:
+            return _Fire.apply(x, kernels, LIFConstants(cell.decay, cell.threshold, HALF_WIDTH))
         state, spikes = cell.initial(x[0]), []
         for t, current in enumerate(x.unbind(0)):
             s, state = cell(current, state, t)

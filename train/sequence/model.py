@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
+from ...contract.errors import InputError
 from ...contract.net import Net
+from ...export.capture import guard
+from ..to_prove import ToProve
+from . import deploy
 from .encoders import ENCODERS
 from .gru import spike_gru
 from .layer import Layer
@@ -16,9 +22,6 @@ from .position import TABLES, PositionOptions, PositionTable, Relative
 from .rnn import spike_rnn
 from .spikformer import spikformer
 from .tcn import spike_tcn
-
-if TYPE_CHECKING:
-    from .deploy import Refusal
 
 BODIES = ("spike-rnn", "spike-gru", "spike-tcn", "spikformer")
 """Names of the bodies."""
@@ -112,15 +115,42 @@ class SequenceModel(nn.Module):
 
     def deployed(self) -> Net:
         """Return the record that is exported, see `spikeproof.train.sequence.deploy`."""
-        from .deploy import deploy
+        return deploy.deploy(self)
 
-        return deploy(self)
-
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[deploy.Refusal]:
         """Return the parts of the model for which it cannot be exported."""
-        from .deploy import refusals
+        return deploy.refusals(self)
 
-        return refusals(self)
+    def to_prove(self, x: npt.ArrayLike | None) -> ToProve:
+        """Return the record, its input and what the model itself answers; see `spikeproof.verify`.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, C, L)
+            Input of the model.
+
+        Raises
+        ------
+        UnsupportedError
+            The model cannot be exported.
+        InputError
+            `x` is no input of the model.
+        """
+        net = deploy.deploy(self)
+        given: npt.NDArray[Any] = np.zeros(0) if x is None else guard.plain(x)
+        expected = (self.first.n_in, self.length)
+        if given.shape[1:] != expected or not len(given):
+            raise InputError(
+                f"Input has shape {given.shape}; expected (samples, {expected[0]} channels, {expected[1]} positions)."
+                if x is not None
+                else f"Give an input x of shape (samples, {expected[0]} channels, {expected[1]} positions)."
+            )
+        trains, given = self.training, given.astype(np.float32)
+        try:
+            spikes, real = deploy.inputs(self, given), deploy.answers(self, given)
+        finally:
+            self.train(trains)
+        return ToProve(net, spikes, real=real * net.steps, meaning=deploy.FLOAT)
 
 
 class _First(Layer):

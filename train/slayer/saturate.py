@@ -22,7 +22,7 @@ from ...contract.neurons.bases import resonator
 from ...contract.neurons.bases.adaptive import AdaptiveResonatorState
 from ...contract.neurons.bases.integrator import integrate
 from ...contract.neurons.bases.resonator import ResonatorState
-from ...export.slayer.constants import norms
+from ...export.parts.constants import norms
 from ...export.slayer.neurons import READERS
 
 _STOCK = "lava.lib.dl.slayer.neuron."

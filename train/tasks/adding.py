@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...export.memory import available, refuse_more
-from ..runs.objectives import REGRESS
+from .objectives import REGRESS
 from .task import Options, Split, Task, hold_out
 
 _TRAIN, _TEST = 20_000, 1_000

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ...export.memory import available, refuse_more
-from ..runs.objectives import REPEAT
+from .objectives import REPEAT
 from .task import Options, Split, Task, hold_out
 
 _TRAIN, _TEST = 20_000, 1_000

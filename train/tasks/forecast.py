@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
-from ..runs.objectives import forecast
 from .data import DataFile, find_one
+from .objectives import forecast
 from .task import Options, Split, Task
 
 Rows = npt.NDArray[np.float32]

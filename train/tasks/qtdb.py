@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..runs.objectives import LABEL, UNLABELLED
 from .data import DataFile
+from .objectives import LABEL, UNLABELLED
 from .task import Options, Split, Task, hold_out
 
 _FILES = (

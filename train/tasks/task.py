@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
-from ..runs.objectives import CLASSIFY, Objective
+from .objectives import CLASSIFY, Objective
 
 Normalise = Literal["train", "leaking"]
 """The rows that the training part sees, or all of them, test part included, as published results often have it."""

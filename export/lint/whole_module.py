@@ -13,9 +13,8 @@ from ..parts import kinds
 from ..slayer import chain, network
 from ..slayer.blocks import Block, name_of, read_layer, source_of
 from . import modules
-from .finding import Finding
-from .of_records import of_record
-from .refusals import REFUSED, refusal
+from .finding import REFUSED, Finding, refusal
+from .records import of_record
 
 _STEPS = 100
 """Sample period where none is known: no rule about modules depends on it."""

@@ -24,7 +24,7 @@ from .bases.integrator import Integrator, IntegratorState, integrate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Membrane(Integrator, netx="MEMBRANE", fires=False):
+class LeakyIntegrator(Integrator, netx="MEMBRANE", fires=False):
     """Integer parameters of a layer of membranes that never fire."""
 
     def step(self, state: IntegratorState, x: npt.ArrayLike) -> tuple[IntArray, IntegratorState]:

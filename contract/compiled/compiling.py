@@ -1,0 +1,54 @@
+"""How numba compiles loops, and the steps inside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingDependencyError
+
+try:
+    from numba import njit
+except ImportError as error:
+    raise MissingDependencyError(
+        f"The batch engine and the fused CPU kernels need numba ({error}). Install it with: pip install numba"
+    ) from error
+
+
+def _digest() -> str:
+    """Return a digest of the sources that loops in other packages are compiled from."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in (here.parent / "fixed.py", *sorted(here.glob("*.py"))):
+        if path.is_file():  # nothing is in a zip archive, from which numba keeps nothing either
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+_SOURCES = _digest()
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Return a function as numba compiles it, with the code kept on disk for the next process.
+
+    Where numba finds no folder that it may write to, the code is compiled in each process anew, which takes some
+    seconds; ``spikeproof doctor`` says so.
+
+    Numba reads code from the disk as long as the function's own file is what it was, whatever became of functions of
+    other files that were written into it. So a digest of this package is part of the name under which code is kept.
+    """
+    function.__qualname__ += f".{_SOURCES}"
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return njit(**options)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Return a function that numba writes out wherever it is called, so that the loop around it still becomes SIMD."""
+    return njit(inline="always")(function)

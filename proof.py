@@ -1,0 +1,24 @@
+"""`spikeproof.verify`: the proof of everything that can be proved, folders of training runs among it.
+
+This is above both training and simulation, neither of which imports the other.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+from .sim.verify.verify import verify as _verify
+
+if TYPE_CHECKING:
+    from .sim.verify.verdict import Verdict
+
+
+@functools.wraps(_verify)
+def verify(network: Any, x: Any = None, **options: Any) -> Verdict:  # noqa: D103
+    if isinstance(network, str | os.PathLike) and os.path.isdir(network):
+        from .train.runs.run import Run
+
+        network = Run.open(network)
+    return _verify(network, x, **options)

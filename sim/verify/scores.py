@@ -1,0 +1,101 @@
+"""What the answers of a network are worth on its task: right classes, or figures of forecasts, backend by backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import forecasts as of_numbers
+from .gaps import FloatGap
+
+if TYPE_CHECKING:
+    from .forecasts import Forecasts, Judge
+    from .verdict import Verdict
+
+
+class Right(NamedTuple):
+    """How a backend did on the samples that it ran."""
+
+    right: int
+    """Samples classified right."""
+    same: int
+    """Samples classified as by the first backend."""
+    total: int
+    """Samples in all."""
+
+
+class Scores(NamedTuple):
+    """What the answers of a network are worth on its task; empty if the task was not told."""
+
+    classes: npt.NDArray[np.int64] | None = None
+    """True classes of all samples, where one class a sample is asked for."""
+    right: Mapping[str, Right] = {}  # never changed
+    """Backend -> how many of its classes are right."""
+    right_float: Right | None = None
+    """The same without rounding; None if there is no such twin."""
+    forecasts: Mapping[str, Forecasts] = {}  # never changed
+    """Backend -> what its numbers are scores, where numbers are asked for."""
+    forecasts_float: Mapping[str, float] | None = None
+    """The same without rounding."""
+
+    def lines(self) -> list[str]:
+        """Return all that in words, a line each."""
+        said = []
+        if self.right_float is not None:
+            said.append(f"right without rounding: {self.right_float.right}/{self.right_float.total}")
+        if self.right:
+            counts = ", ".join(f"{name} {found.right}/{found.total}" for name, found in self.right.items())
+            said.append(f"right on these samples: {counts}")
+        return said + of_numbers.lines(self.forecasts, self.forecasts_float)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        without = self.forecasts_float
+        return {
+            "right": {name: found._asdict() for name, found in self.right.items()},
+            "right_float": self.right_float and self.right_float._asdict(),
+            "forecasts": {name: found.as_dict() for name, found in self.forecasts.items()},
+            "forecasts_float": without and of_numbers.plain(without),
+        }
+
+
+def accuracies(verdict: Verdict, classes: npt.NDArray[np.int64]) -> dict[str, Right]:
+    """Return for each backend how many of its samples it classified right, and how many as the first backend did."""
+    first = next(iter(verdict.answers.values()))
+    predicted = dict(zip(first.samples.tolist(), first.predictions.tolist(), strict=True))
+    found = {}
+    for name, answers in verdict.answers.items():
+        same = np.array([predicted[sample] for sample in answers.samples.tolist()]) == answers.predictions
+        right = classes[answers.samples] == answers.predictions
+        found[name] = Right(int(right.sum()), int(same.sum()), len(right))
+    return found
+
+
+def float_accuracy(verdict: Verdict, classes: npt.NDArray[np.int64]) -> Right | None:
+    """Return how the float twin did on the samples of the first backend; None if there is no twin."""
+    gap = verdict.float_gap
+    if not isinstance(gap, FloatGap):
+        return None
+    samples = next(iter(verdict.answers.values())).samples
+    return Right(int((classes[samples] == gap.predictions).sum()), gap.same_class, len(samples))
+
+
+def with_classes(verdict: Verdict, classes: npt.NDArray[np.int64]) -> Verdict:
+    """Return a verdict that says how many classes are right, given the true ones of all samples."""
+    scores = Scores(classes=classes)
+    if verdict.answers:
+        scores = scores._replace(right=accuracies(verdict, classes), right_float=float_accuracy(verdict, classes))
+    return replace(verdict, scores=scores)
+
+
+def with_numbers(verdict: Verdict, judge: Judge) -> Verdict:
+    """Return a verdict that says what answers that are numbers are worth; its float gap then speaks of numbers too."""
+    if not verdict.answers:
+        return verdict
+    found = of_numbers.forecasts(verdict, judge)
+    verdict, without = of_numbers.without_rounding(verdict, judge)
+    return replace(verdict, scores=Scores(forecasts=found, forecasts_float=without))

@@ -1,0 +1,136 @@
+"""What a set of kernels is: `reference`, `cpu` and `cuda` are modules that fit `Kernels`.
+
+Tensors are NCT (batch, channel, time) unless a shape says otherwise. Values are in SLAYER's units. A kernel's trace is
+what its forward pass keeps for its backward pass; it is no one else's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+
+Fired = tuple[torch.Tensor, tuple[torch.Tensor, ...]]
+"""Spikes, and a trace."""
+
+
+class CELIFConstants(NamedTuple):
+    """What a layer of CE-LIF neurons is, apart from its encoding, which learns."""
+
+    keep_v: torch.Tensor
+    """Fraction of the membrane that a step keeps, multiples of 1/4096; float64 of shape (C,)."""
+    keep_h: torch.Tensor
+    """Fraction of the threshold adaptation that a step keeps, likewise."""
+    threshold: float
+    """Resting threshold, at least 0."""
+    unit: float
+    """One state unit, a power of two."""
+    half_width: float
+    """Half-width of the boxcar surrogate: gradients flow where ``|v - theta|`` is smaller."""
+    height: float
+    """Height of the boxcar."""
+
+
+class LIFConstants(NamedTuple):
+    """What a layer of floating-point LIF neurons is."""
+
+    decay: float
+    """Fraction of the membrane that a step keeps."""
+    threshold: float
+    """Membrane above which a neuron fires."""
+    half_width: float
+    """Half-width of the boxcar surrogate, whose height is 1."""
+
+
+class Registers(NamedTuple):
+    """What the neurons held at the end of every step, tensors of shape (N, C, T) in SLAYER's units."""
+
+    s: torch.Tensor
+    """Spikes, 0 or 1."""
+    v: torch.Tensor
+    """Membrane, before the reset of a neuron that fired."""
+    h: torch.Tensor
+    """Threshold adaptation."""
+    theta: torch.Tensor
+    """Threshold that the membrane was compared with."""
+
+
+class CELIFDense(NamedTuple):
+    """Kernels that do a dense layer and its CE-LIF neurons in one call."""
+
+    forward: Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor, CELIFConstants], Fired]
+    """``forward(x, weight, bias, te, constants)`` returns what `Kernels.celif_forward` does of ``weight @ x + bias``.
+
+    `x` has the shape (N, I, T) and a dtype in which the sums are exact; `weight`, of that dtype, (C, I); `bias` is
+    multiples of the unit, of shape (C,), or None.
+    """
+    backward: Callable[
+        [torch.Tensor, torch.Tensor, torch.Tensor, CELIFConstants, Sequence[torch.Tensor], bool],
+        tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, torch.Tensor],
+    ]
+    """``backward(grad, weight, te, constants, trace, needs_x)`` returns the gradients of x, weight, bias and te.
+
+    That of `x` is None unless `needs_x`.
+    """
+
+
+class LIFKernels(NamedTuple):
+    """Kernels of floating-point LIF neurons, on float32 of shape (T, M): M neurons of all samples side by side."""
+
+    forward: Callable[[torch.Tensor, LIFConstants], tuple[torch.Tensor, torch.Tensor]]
+    """``forward(x, constants)`` returns spikes, and membranes before their reset."""
+    backward: Callable[[torch.Tensor, torch.Tensor, LIFConstants], torch.Tensor]
+    """``backward(grad, u, constants)`` returns the gradient of the currents, given the membranes `u`."""
+
+
+class Kernels(Protocol):
+    """A set of kernels: the functions that every set has, and the groups of functions that it may declare to lack."""
+
+    @property
+    def celif_dense(self) -> CELIFDense | None:
+        """Dense CE-LIF layers in one call; None: `blocks.celif.Dense` multiplies first, then calls `celif_forward`."""
+
+    @property
+    def lif(self) -> LIFKernels | None:
+        """LIF neurons over all steps; None: `sequence.layer.Neurons` steps through time in eager PyTorch."""
+
+    def celif_scan(self, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Registers:
+        """Return every register of CE-LIF neurons at every step, of the dtype of `z` and without gradient.
+
+        Parameters
+        ----------
+        z : Tensor, shape (N, C, T)
+            Input currents, finite; rounded to whole state units.
+        te : Tensor, shape (C, T)
+            Encoding, real values.
+        constants : CELIFConstants
+            The layer's constants.
+        """
+
+    def celif_forward(self, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Fired:
+        """Return the spikes of `celif_scan`, and the trace that `celif_backward` wants."""
+
+    def celif_backward(
+        self, grad: torch.Tensor, te: torch.Tensor, constants: CELIFConstants, trace: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Go back in time through `celif_forward`, by the rule in `reference.celif_backward`.
+
+        Parameters
+        ----------
+        grad : Tensor, shape (N, C, T)
+            Gradient of the loss to the spikes.
+        te, constants
+            Those of the forward pass.
+        trace : sequence of Tensor
+            What the forward pass kept.
+
+        Returns
+        -------
+        grad_z : Tensor, shape (N, C, T)
+        grad_te : Tensor, shape (C, T)
+            Its first column is zero: the membrane before a sample is 0.
+        """
+
+    def count(self, x: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Return the sum over time of spikes of shape (N, C, T), in float64 of shape (N, C), and the smallest value."""
