@@ -101,7 +101,7 @@ def spiking(
     hidden : sequence of int
         Neurons of each layer.
     rates : sequence of float
-        Measured spikes a neuron and step of each hidden layer, 0..1.
+        Measured spikes of each hidden layer, per neuron and step, 0..1.
     input_rate : float, optional
         Spikes a channel and step of a unary input; an analog one, the default, is multiplied.
     recurrent_layers : int

@@ -2,6 +2,6 @@
 
 from .input import Input
 from .layer import Layer, sent_exp
-from .net import SCHEMA_VERSION, Net
+from .net import DEFAULT_STEPS, SCHEMA_VERSION, Net
 
-__all__ = ["SCHEMA_VERSION", "Input", "Layer", "Net", "sent_exp"]
+__all__ = ["DEFAULT_STEPS", "SCHEMA_VERSION", "Input", "Layer", "Net", "sent_exp"]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..errors import InputError, RecordError
 from ..fixed import as_whole
 from ..record import Record
+from ..synapses.dense import Synapse
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +44,12 @@ class Input(Record):
     def max_payload(self) -> int:
         """Largest magnitude of a payload."""
         return 2**self.bits - 1 if self.bits else 1
+
+    def fitted(self, synapse: Synapse) -> Input:
+        """Return the input with those of its bits that the sums of the first layer's synapses have room for."""
+        room = (2 ** (synapse.port_bits - 1) - 1) // max(1, synapse.bound(1))
+        bits = max(1, min(self.bits, (room + 1).bit_length() - 1))
+        return Input(num_channels=self.num_channels, bits=bits, exp=self.exp)
 
     def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Return the integer payloads of analog or spike input.

@@ -25,6 +25,9 @@ from ..synapses.conv import Conv
 from .input import Input
 from .layer import Layer, sent_exp
 
+DEFAULT_STEPS = 100
+"""Sample period where neither a file nor the user says one."""
+
 SCHEMA_VERSION = 1
 """Raised whenever the meaning of a record, or of a file that holds one, changes."""
 

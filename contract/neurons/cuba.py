@@ -28,6 +28,9 @@ from ..fixed import ACCUMULATOR_SHIFT, THRESHOLD_MANT_MAX, IntArray
 from .bases.integrator import Integrator, IntegratorState, integrate
 from .bases.neuron import Layout
 
+TIE_SAFE_THRESHOLD = 4096
+"""From this threshold mantissa on, SLAYER's float32 comparison fires where the membrane equals it."""
+
 _LAYOUTS = (
     Layout("CUBA", {"refDelay": 1, "gradedSpike": 0}, without=("a_shift", "graded", "u_shift"), stock=True),
     # Stock NetX would take these for unary spikes, and does not normalise.

@@ -17,7 +17,7 @@ from ...contract.fixed import DECAY_ONE, DECAY_SHIFT
 from ...contract.net import Layer, Net
 from ...contract.neurons.bases.adaptive import AdaptiveResonator
 from ...contract.neurons.bases.resonator import Resonator
-from ...contract.neurons.cuba import CUBA
+from ...contract.neurons.cuba import CUBA, TIE_SAFE_THRESHOLD
 from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.rf import RF
 from ...contract.neurons.rf_iz import RFIZ
@@ -28,7 +28,6 @@ from .finding import Found, Row, Rules
 RULES = Rules("record")
 
 _GROUPS_MAX = 127
-_TIE_SAFE_THRESHOLD = 4096
 _OURS = "Run the file with spikeproof, whose record holds it"
 
 
@@ -118,13 +117,13 @@ RULES.table(
         Row(
             "threshold-equality",
             "info",
-            f"thresholds from {_TIE_SAFE_THRESHOLD} on, at which SLAYER's float32 fires at equality",
+            f"thresholds from {TIE_SAFE_THRESHOLD} on, at which SLAYER's float32 fires at equality",
             lambda layer: (
                 f"a threshold of {layer.neuron.v_th_mant}"
-                if isinstance(layer.neuron, CUBA) and layer.neuron.v_th_mant >= _TIE_SAFE_THRESHOLD
+                if isinstance(layer.neuron, CUBA) and layer.neuron.v_th_mant >= TIE_SAFE_THRESHOLD
                 else ""
             ),
-            f"from {_TIE_SAFE_THRESHOLD} on, SLAYER's float32 comparison fires where the membrane equals it, and "
+            f"from {TIE_SAFE_THRESHOLD} on, SLAYER's float32 comparison fires where the membrane equals it, and "
             "Lava's does not",
             "Train with a lower threshold or scale",
         ),

@@ -8,16 +8,13 @@ import numpy.typing as npt
 from torch import nn
 
 from ...contract.errors import SpikeproofError
-from ...contract.net import Input, sent_exp
+from ...contract.net import DEFAULT_STEPS, Input, sent_exp
 from ..parts import kinds
 from ..slayer import chain, network
 from ..slayer.blocks import Block, name_of, read_layer, source_of
 from . import modules
 from .finding import REFUSED, Finding, refusal
 from .records import of_record
-
-_STEPS = 100
-"""Sample period where none is known: no rule about modules depends on it."""
 
 _FOLLOWS = ("size of its images is unknown", "number of its inputs is unknown")
 """Words of what is refused only because a layer before it was."""
@@ -42,7 +39,7 @@ def findings(
         return refused + found
     encoded = any(hasattr(getattr(each.module, "neuron", None), "temporal_encoding") for each in listed)
     if steps is None and sample is None and not encoded:
-        steps = _STEPS
+        steps = DEFAULT_STEPS  # no rule about modules depends on it
     try:
         net = network.record(module, steps=steps, sample=sample, input=input)
     except SpikeproofError as error:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...contract.errors import FileFormatError, UnsupportedError
-from ...contract.net import Input, Net
+from ...contract.net import DEFAULT_STEPS, Input, Net
 from ...contract.synapses.axon import MAX_DELAY
 from ...contract.synapses.conv import Conv
 from ..members import reserve_neurons
@@ -88,7 +88,7 @@ class _Node(NamedTuple):
         return np.broadcast_to(value.reshape(-1), (n,)).copy()
 
 
-def quantise(tree: Tree, *, dt: float | None = None, steps: int = 100) -> Imported:
+def quantise(tree: Tree, *, dt: float | None = None, steps: int = DEFAULT_STEPS) -> Imported:
     """Turn the tree of a NIR file into a record.
 
     Parameters

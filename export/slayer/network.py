@@ -184,9 +184,7 @@ def _record(found: Sequence[Block], steps: int | None, input: Input | None, host
                 "steps=."
             )
     if input is None and not is_own_block(found[0].module) and source.bits:
-        synapse = layers[0].synapse  # as many bits as its sums have room for
-        room = (2 ** (synapse.port_bits - 1) - 1) // max(1, synapse.bound(1))
-        source = dataclasses.replace(source, bits=max(1, min(source.bits, (room + 1).bit_length() - 1)))
+        source = source.fitted(layers[0].synapse)
     return Net(
         input=dataclasses.replace(source, num_channels=layers[0].num_inputs),
         layers=tuple(layers),

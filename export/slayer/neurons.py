@@ -21,7 +21,7 @@ from ...contract.neurons import Neuron
 from ...contract.neurons.adrf import ADRF
 from ...contract.neurons.adrf_iz import ADRFIZ
 from ...contract.neurons.alif import ALIF
-from ...contract.neurons.cuba import CUBA
+from ...contract.neurons.cuba import CUBA, TIE_SAFE_THRESHOLD
 from ...contract.neurons.delta import Delta
 from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.readout import Readout
@@ -30,9 +30,6 @@ from ...contract.neurons.rf_iz import RFIZ
 from ...contract.neurons.sigma_delta import SigmaDelta
 from ..parts.constants import NORMS, exponent, holds_bias, mean, norms
 from ..refusal import refuse
-
-_TIE_SAFE_THRESHOLD = 4096
-"""From this threshold mantissa on, SLAYER's float32 comparison fires at equality and Lava does not."""
 
 
 def per_channel(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -104,8 +101,8 @@ def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
     refuse(
         {
             "threshold": (
-                neuron.v_th_mant >= _TIE_SAFE_THRESHOLD,
-                f"SLAYER's float32 comparison fires at equality from {_TIE_SAFE_THRESHOLD / neuron.w_scale:g} on, "
+                neuron.v_th_mant >= TIE_SAFE_THRESHOLD,
+                f"SLAYER's float32 comparison fires at equality from {TIE_SAFE_THRESHOLD / neuron.w_scale:g} on, "
                 "Lava does not. Use a lower threshold or scale",
             ),
         }

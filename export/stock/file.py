@@ -7,7 +7,7 @@ such file says, and they are chosen:
 - Time: every layer works in its own local time, as in stock NetX with a right reset, so nothing is lost at a sample's
   end. ``delay_shift=True`` reads what SLAYER's blocks with that option, their default, compute, and stock NetX without
   a reset: every layer's output comes a step late. The spikes differ only where a layer behind the first has a bias.
-- The sample period: ``simulation/tSample``, which SLAYER's predecessor wrote, or `STEPS`.
+- The sample period: ``simulation/tSample``, which SLAYER's predecessor wrote, or ``DEFAULT_STEPS``.
 - SLAYER's scale: 64, its default. It decides what a graded spike is worth, and nothing else.
 
 An input layer with neurons becomes a layer that receives their current, which Lava's process takes for a bias, or an
@@ -25,17 +25,13 @@ import h5py
 import numpy as np
 
 from ...contract.errors import FileFormatError, RecordError, UnsupportedError
-from ...contract.net import Input, Layer, Net
+from ...contract.net import DEFAULT_STEPS, Input, Layer, Net
 from ...contract.synapses.axon import Axon
-from ...contract.synapses.dense import Synapse
 from ..members import member, names, opened, text
 from ..quoted import message, quoted
 from . import layers as stock_layers
 from .layers import Transform
 from .neurons import Shape
-
-STEPS = 100
-"""Sample period of a file that states none, as of other tools' NIR graphs."""
 
 
 class Stock(NamedTuple):
@@ -86,7 +82,7 @@ def read(
     path : path-like
         The file.
     steps : int, optional
-        Sample period. Default: what the file says, or `STEPS`.
+        Sample period. Default: what the file says, or `spikeproof.contract.net.DEFAULT_STEPS`.
     input : Input, optional
         What enters a network without an input layer of neurons: unary spikes by default, and changes of
         ``2**-12`` for sigma-delta. Its channels are counted from the file.
@@ -169,7 +165,7 @@ def _read(file: h5py.File, options: _Options) -> Stock:
     source = before.source or Input(num_channels=1)
     source = dataclasses.replace(source, num_channels=layers[0].num_inputs)
     if source.bits and options.input is None:
-        source = _fitted(source, layers[0].synapse)
+        source = source.fitted(layers[0].synapse)
     return Stock(Net(input=source, layers=layers, steps=options.steps or _steps(file)), before.transform)
 
 
@@ -181,15 +177,9 @@ def _late(layer: Layer) -> Layer:
     return dataclasses.replace(layer, axon=Axon(delay=delay))
 
 
-def _fitted(source: Input, synapse: Synapse) -> Input:
-    """Return an input of as many bits as the first layer's sums have room for."""
-    room = (2 ** (synapse.port_bits - 1) - 1) // max(1, synapse.bound(1))
-    return dataclasses.replace(source, bits=max(1, min(source.bits, (room + 1).bit_length() - 1)))
-
-
 def _steps(file: h5py.File) -> int:
     """Return the sample period that SLAYER's predecessor wrote, or the default."""
     if "simulation" not in file.keys():
-        return STEPS
+        return DEFAULT_STEPS
     group = member(file, "simulation", h5py.Group)
-    return stock_layers.scalar(group, "tSample", STEPS) // max(1, stock_layers.scalar(group, "Ts", 1))
+    return stock_layers.scalar(group, "tSample", DEFAULT_STEPS) // max(1, stock_layers.scalar(group, "Ts", 1))

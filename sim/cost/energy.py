@@ -1,8 +1,8 @@
 """Energy and time from operation counts and published figures, each with its hardware and source.
 
-No energy a operation has been published for Loihi 2. What there is: Loihi 1's table of 2018, measured powers of whole
-networks on Loihi 2, and the arithmetic of 45 nm CMOS that papers on spiking networks use, which counts no memory and no
-traffic. The three speak of different things; nothing here adds or divides across them.
+Nobody has published the energy of one operation on Loihi 2. What there is: Loihi 1's table of 2018, measured powers of
+whole networks on Loihi 2, and the arithmetic of 45 nm CMOS that papers on spiking networks use, which counts no memory
+and no traffic. The three speak of different things; nothing here adds or divides across them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ LOIHI2_MEASURED = (
 )
 
 ELEMENTWISE = {CELIF: 3, CUBA: 2, Readout: 0}
-"""Multiplications a neuron and step: decay of v and of h and v * te; decay of u and of v; none."""
+"""Multiplications of one neuron in one step: decay of v and of h and v * te; decay of u and of v; none."""
 
 
 @dataclass(frozen=True, kw_only=True)

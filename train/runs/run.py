@@ -184,7 +184,7 @@ class Run:
         FileFormatError
             A file of the run cannot be read.
         InputError
-            The task's data are not to be had.
+            The task's data cannot be found.
         """
         recipe = self.recipe()
         if (

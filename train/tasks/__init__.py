@@ -50,7 +50,7 @@ def load(options: Options) -> Task:
     Raises
     ------
     InputError
-        Its files are not to be had, or damaged.
+        Its files cannot be found, or they are damaged.
     """
     task: Task = importlib.import_module(f".{TASKS[options.name]}", __package__).load(options)
     return task._replace(
