@@ -1,0 +1,130 @@
+"""Settings that every recipe has: the data, and how a network is trained on them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..tasks import DIVIDED, FORECASTS, TASKS, Normalise
+
+Count = Annotated[int, Field(gt=0, le=10**6)]
+Layers = Annotated[int, Field(gt=0, le=64)]
+Width = Annotated[int, Field(gt=0, le=2**16)]
+Channels = Annotated[int, Field(gt=0, le=4096)]
+"""Bounds that no network worth training reaches: a slip of the pen is told of, and does not run for days."""
+_LARGEST = 1e30
+"""A rate beyond leaves float32 in the first step, whatever is trained."""
+
+
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=64), pydantic.BeforeValidator(_listed)]
+"""Widths of layers, a sequence or numbers with commas between them."""
+
+
+class Settings(BaseModel):
+    """A group of settings; one that it does not have is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(Settings):
+    """What a network is trained on.
+
+    Parameters
+    ----------
+    task : str
+        One of `spikeproof.train.tasks.TASKS`.
+    length : int
+        Of the sequences of a generated task.
+    window, horizon : int
+        Steps that a forecast sees, and those after them that it is of.
+    normalise : {"train", "leaking"}
+        Rows that the normalisation of a time series looks at: those that the training part sees, or all, test part
+        included, which is what the authors of CPG-PE do and never a fair result.
+    stride : int
+        Every how many-th sample of the training and the validation part is kept, for small budgets; the test part is
+        whole.
+    validation : float
+        Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last. Tasks that
+        come with a validation part have no use for it.
+    """
+
+    task: str
+    length: Count = 100
+    window: Count = 12
+    horizon: Count = 6
+    normalise: Normalise = "train"
+    stride: Count = 1
+    validation: float = Field(0.0, ge=0, lt=1)
+
+    @pydantic.field_validator("task")
+    @classmethod
+    def _known(cls, task: str) -> str:
+        if task not in TASKS:
+            raise ValueError(f"{task!r} is unknown; known are {', '.join(TASKS)}")
+        return task
+
+    @pydantic.model_validator(mode="after")
+    def _fit_the_task(self) -> Data:
+        if self.validation and self.task in DIVIDED:
+            raise ValueError(
+                f"validation is for tasks without a validation part of their own, and {self.task!r} has one"
+            )
+        for key in ("window", "horizon", "normalise"):
+            if self.task not in FORECASTS and getattr(self, key) != Data.model_fields[key].default:
+                raise ValueError(f"{key} is for forecasts of time series, and task is {self.task!r}")
+        return self
+
+
+class Training(Settings):
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Passes over the training part, samples a step (of all devices together).
+    learning_rate, weight_decay : float
+        Of AdamW.
+    schedule : {"one-cycle", "step", "constant"}
+        The rate over a run: up for `warmup` of it and down to zero along cosines; times `step_factor` every
+        `step_epochs` epochs; or what it is.
+    warmup : float
+        Share of a "one-cycle" run in which the rate rises.
+    step_epochs, step_factor : int, float
+        Of "step".
+    gradient_clip : float
+        Largest norm of the gradient, all parameters together; 0 does not clip.
+    rate_penalty : float
+        What is added to the loss for each spike that a hidden neuron sends a step, averaged over layers: fewer spikes
+        cost less on a chip.
+    patience : int
+        Epochs without a better validation score after which training ends; 0 for never.
+    te_rate : float
+        Factor on the learning rate of the temporal encoding. One that oscillators drive wants a smaller one: each of
+        its weights acts in many steps.
+    seed : int
+        Of the weights, of the order of samples and of what a task draws.
+    threads : int
+        Threads of torch. They decide in which order floats are summed, so a run repeats bit for bit only with the
+        same number; one is also the fastest for networks of some hundred neurons.
+    """
+
+    epochs: Count = 50
+    batch_size: Count = 128
+    learning_rate: float = Field(1e-2, gt=0, le=_LARGEST)
+    weight_decay: float = Field(0.0, ge=0, le=1000)
+    schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
+    warmup: float = Field(0.1, gt=0, lt=1)
+    step_epochs: Count = 10
+    step_factor: float = Field(0.8, gt=0, le=1)
+    gradient_clip: float = Field(0.0, ge=0, le=_LARGEST)
+    rate_penalty: float = Field(0.0, ge=0, le=_LARGEST)
+    patience: int = Field(0, ge=0, le=10**6)
+    te_rate: float = Field(1.0, ge=0, le=1000)
+    seed: int = Field(0, ge=0, lt=2**32)
+    threads: int = Field(1, gt=0, le=256)
