@@ -39,6 +39,7 @@ _PUBLIC = {
     # simulation and proof
     "simulate": (".sim.simulate", "simulate"),
     "verify": (".proof", "verify"),
+    "bounds": (".sim.bounds", "bounds"),
     "Sweep": (".sim.sweep.sweep", "Sweep"),
     "loihi2": (".loihi2", None),
     "errors": (".contract.errors", None),

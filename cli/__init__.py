@@ -24,6 +24,7 @@ from .doctor import doctor
 from .export import export
 from .inspect import inspect
 from .map import map_
+from .prove import prove
 from .simulate import simulate
 from .train import train
 from .verify import verify
@@ -35,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, train, analyse, export, inspect, simulate, verify, map_, doctor):
+for verb in (demo, train, analyse, export, inspect, simulate, verify, prove, map_, doctor):
     app.command(verb.__name__.rstrip("_"))(verb)
 
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from ..contract.errors import InputError
 from . import console
 from .options import Deadline, Force, Samples, Settings
-from .prove import prove_run
 from .train import score, train_run
+from .verdict import prove_run
 
 
 def demo(

@@ -1,111 +1,55 @@
-"""The comparison of a trained run or a network file with the engine and Lava, and what it says: exit 0 or 1."""
+"""``spikeproof prove``."""
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from . import console, inputs
-from .options import samples_of
+from . import console
+from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
 
 if TYPE_CHECKING:
-    from ..sim.verify.verdict import Verdict
+    from ..sim.bounds import Bounds
 
 
-Reads = Callable[[Any], dict[str, Any]]
-"""Gives the keywords with which a network file is read, for an input or None."""
-
-
-def prove_run(
-    folder: Path, samples: str | None, report: Path | None, options: dict[str, Any], *, as_json: bool = False
+def prove(
+    net: Annotated[Path, typer.Argument(help="Network file, or folder of a training run.")],
+    max_active: Annotated[
+        int | None, typer.Option(min=1, help="Assume that at most so many inputs are active in a step.")
+    ] = None,
+    steps: Steps = None,
+    input_shape: InputShape = None,
+    delay_shift: DelayShift = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare a trained run with the engine and Lava on its test part."""
-    from ..sim.report import page as reports
-    from ..sim.verify.verify import verify
+    """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
+    from ..export.formats import load
+    from ..sim.bounds import bounds
 
-    _check_report(report)
-    trained = inputs.open_run(folder)
-    count = samples_of(samples, len(trained.task.test.y))
+    record = load(network_of(net), **reading(steps, input_shape, delay_shift, None))
     with console.progress() as show:
-        verdict = verify(trained, samples=count, progress=show, **options)
-    _tell(verdict, as_json=as_json)
-    if report is not None:
-        run, result, scores = trained.run, trained.run.result(), verdict.scores
-        classes, stored = scores.classes, run.net_path
-        reports.write(
-            verdict,
-            report,
-            title=f"{folder.name}: {trained.task.name} on torch and on Lava",
-            labels=None
-            if classes is None
-            else reports.Labels(classes[:count], result["test_score"], result["test_samples"]),
-            forecasts=scores.forecasts,
-            float_figures=scores.forecasts_float,
-            net_path=stored if stored.exists() else None,
-            facts={
-                "command": shlex.join(["spikeproof", *sys.argv[1:]]),
-                "recipe": run.recipe(),
-                **result["versions"],
-            },
-        )
-    _finish(verdict, report, as_json=as_json)
-
-
-def prove_file(
-    path: Path,
-    samples: str | None,
-    input_file: Path | None,
-    report: Path | None,
-    options: dict[str, Any],
-    reads: Reads,
-    *,
-    as_json: bool,
-) -> None:
-    """Compare a network file's record with the engine and Lava, and with the graph that it was imported from."""
-    from ..sim.report import page as reports
-    from ..sim.verify.verify import verify
-
-    _check_report(report)
-    x = None if input_file is None else inputs.read_array(input_file)
-    net, imported = inputs.read_net(path, x, **reads(x))
-    if x is None:
-        x = inputs.random_input(net, samples_of(samples, None))
-        console.ERR.print("No --input given: random input, seed 0.")
-    elif x.ndim:
-        x = x[: samples_of(samples, len(x))]
-    with console.progress() as show:
-        verdict = verify(imported or net, x, progress=show, **options)
-    _tell(verdict, as_json=as_json)
-    if report is not None:
-        reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path)
-    _finish(verdict, report, as_json=as_json)
-
-
-def _check_report(report: Path | None) -> None:
-    """Refuse a report that cannot be written before anything long is done."""
-    from ..export import files
-
-    if report is not None:
-        files.check(report)
-        files.check(report.with_suffix(".json"))
-
-
-def _tell(verdict: Verdict, *, as_json: bool) -> None:
-    """Print what was found; a report that cannot be written after that takes nothing of it."""
+        found = bounds(record, max_active=max_active, progress=lambda done, total: show("steps", done, total))
     if as_json:
-        console.print_json(verdict.as_dict())
+        console.print_json(found.as_dict())
     else:
-        console.OUT.print(str(verdict))
-
-
-def _finish(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
-    """Say where the report is, and exit with 1 if the verdict is not exact."""
-    if report is not None and not as_json:
-        console.OUT.print(f"report: {report}")
-    if not verdict.exact:
+        _print(found)
+    if not found.proven:
         raise typer.Exit(1)
+
+
+def _print(found: Bounds) -> None:
+    table = Table("layer", "register", "lowest", "highest", "of its range", "proven")
+    for bound in found.found:
+        table.add_row(
+            bound.layer,
+            bound.register,
+            f"{bound.low:,}",
+            f"{bound.high:,}",
+            f"{bound.used:.1%}" if bound.used < 10 else f"{bound.used:,.0f} times",
+            "yes" if bound.proven else "no",
+        )
+    console.OUT.print(table)
+    console.OUT.print(str(found), markup=False, highlight=False)

@@ -10,7 +10,7 @@ import typer
 
 from ..contract.errors import InputError
 from .options import AsJson, Deadline, DelayShift, InputShape, Samples, Steps, reading
-from .prove import prove_file, prove_run
+from .verdict import prove_file, prove_run
 
 _LAVA_SAMPLES = 24
 

@@ -10,7 +10,7 @@ import typer
 from test_cli import copy, trained  # noqa: F401
 
 import spikeproof
-from spikeproof.cli import prove
+from spikeproof.cli.verdict import prove_run
 from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.recipe import find
@@ -33,7 +33,7 @@ def said(folder, samples, capsys, options=ENGINE):
     for as_json in (False, True):
         capsys.readouterr()
         try:
-            prove.prove_run(folder, samples, None, options, as_json=as_json)
+            prove_run(folder, samples, None, options, as_json=as_json)
         except typer.Exit as ended:
             assert ended.exit_code == 1
         found.append(capsys.readouterr().out)

@@ -24,13 +24,16 @@ lava-dl 0.6.0, whose registers are 64 bits wide; here they saturate at 24.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..fixed import IntArray
-from .bases.adaptive import AdaptiveResonator, AdaptiveResonatorState, relax
-from .bases.resonator import rotate
+from ..interval import Interval, fires
+from .bases.adaptive import AdaptiveResonator, AdaptiveResonatorState, relax, relax_bounds
+from .bases.neuron import Bounded
+from .bases.resonator import Turned, at_rest, rotate, rotate_bounds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,3 +46,19 @@ class ADRF(AdaptiveResonator, netx="ADAPTIVE_RESONATOR"):
         theta, r = relax(self, state.theta, state.r, state.s)
         s = ((real >= theta + r) & (imag >= 0) & (state.imag < 0)).astype(np.int64)
         return s * real if self.graded else s, AdaptiveResonatorState(real=real, imag=imag, theta=theta, r=r, s=s)
+
+    def bounded_reset(self) -> tuple[Turned, Any]:
+        """Return the bounds before a sample's first step: of the complex state, and of threshold and refractory."""
+        return at_rest(self), super().bounded_reset()
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`."""
+        before, adapted = state
+        turned = rotate_bounds(self, before, x)
+        real, imag = turned.real.clipped(), turned.imag.clipped()
+        theta, r, unlimited = relax_bounds(self, adapted.theta, adapted.r, adapted.s)
+        reached = fires(real.minus(theta.plus(r)).plus(1))  # at equality too
+        fired = Interval(np.zeros_like(reached.low), reached.high)  # whether imag crossed 0 is not followed
+        sent = fired.times(real).hull(0) if self.graded else fired
+        after = turned._replace(real=real, imag=imag), adapted._replace(theta=theta, r=r, s=fired)
+        return Bounded(sent, after, {"real": turned.real, "imag": turned.imag, **unlimited})

@@ -30,8 +30,9 @@ import numpy.typing as npt
 
 from ..fields import number, per_neuron
 from ..fixed import A_SHIFT_MAX, A_SHIFT_MIN, ACCUMULATOR_SHIFT, DECAY_ONE, IntArray, decay, sat24, shift
-from .bases.adaptive import Adaptive, relax
-from .bases.neuron import Layout
+from ..interval import Interval, fires
+from .bases.adaptive import Adaptive, relax, relax_bounds
+from .bases.neuron import Bounded, Layout
 
 
 class ALIFState(NamedTuple):
@@ -78,3 +79,14 @@ class ALIF(Adaptive, netx=(Layout("ALIF", {"refDelay": 1}),), state=ALIFState, r
         theta, r = relax(self, state.theta, state.r, state.s)
         s = (v >= theta + r).astype(np.int64)
         return s * v if self.graded else s, ALIFState(u=u, v=v, theta=theta, r=r, s=s)
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`."""
+        unlimited_u = state.u.decayed(self.u_decay).plus(x.shifted(self.a_shift))
+        unlimited_v = state.v.decayed(self.v_decay).plus(unlimited_u.clipped())
+        v = unlimited_v.clipped()
+        theta, r, unlimited = relax_bounds(self, state.theta, state.r, state.s)
+        fired = fires(v.minus(theta.plus(r)).plus(1))  # at equality too
+        sent = fired.times(v).hull(0) if self.graded else fired
+        after = ALIFState(u=unlimited_u.clipped(), v=v, theta=theta, r=r, s=fired)  # type: ignore[arg-type]
+        return Bounded(sent, after, {"u": unlimited_u, "v": unlimited_v, **unlimited})

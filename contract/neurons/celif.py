@@ -41,7 +41,8 @@ from ..fixed import (
     THRESHOLD_MANT_MAX,
     IntArray,
 )
-from .bases.neuron import Neuron
+from ..interval import Interval, fires, kept_after_firing
+from .bases.neuron import Bounded, Neuron
 
 TE_EXP_MAX = 23
 
@@ -121,3 +122,19 @@ class CELIF(Neuron, netx="CELIF", state=CELIFState, registers=("v", "h", "theta"
     def observed(self, state: CELIFState, rules: ModuleType = fixed) -> dict[str, Any]:
         """Return the registers, and the threshold of the comparison among them."""
         return {**state._asdict(), "theta": self.threshold(state.h, rules)}
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`.
+
+        The state's ``s`` holds the membrane after its reset, which is what the next step decays.
+        """
+        a = x.shifted(self.a_shift).plus(fixed.shl(self.bias_mant, self.bias_exp))
+        adapted = state.v.times(np.asarray(te, np.int64)).shifted(-self.te_exp)
+        unlimited_h = state.h.decayed(self.th_decay).plus(adapted)
+        unlimited_v = state.s.decayed(self.v_decay).plus(a)
+        v, h = unlimited_v.clipped(), unlimited_h.clipped()
+        unlimited_theta = h.plus(self.v_th_mant << ACCUMULATOR_SHIFT)
+        theta = unlimited_theta.clipped()
+        fired = fires(v.minus(theta))
+        after = CELIFState(v=v, h=h, s=kept_after_firing(v, theta, fired))  # type: ignore[arg-type]
+        return Bounded(fired, after, {"v": unlimited_v, "h": unlimited_h, "theta": unlimited_theta})

@@ -19,14 +19,16 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..fields import number
 from ..fixed import ACCUMULATOR_SHIFT, THRESHOLD_MANT_MAX, IntArray
-from .bases.integrator import Integrator, IntegratorState, integrate
-from .bases.neuron import Layout
+from ..interval import Interval, exactly, fires, kept_after_firing
+from .bases.integrator import Integrator, IntegratorState, integrate, integrate_bounds
+from .bases.neuron import Bounded, Layout
 
 TIE_SAFE_THRESHOLD = 4096
 """From this threshold mantissa on, SLAYER's float32 comparison fires where the membrane equals it."""
@@ -59,3 +61,12 @@ class CUBA(Integrator, netx=_LAYOUTS):
         u, v = integrate(self, state.u, state.v, x)
         s = (v > self.v_th_mant << ACCUMULATOR_SHIFT).astype(np.int64)
         return s * v if self.graded else s, IntegratorState(u=u, v=v * (1 - s))
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`."""
+        unlimited_u, u, unlimited_v = integrate_bounds(self, state.u, state.v, x)
+        v, threshold = unlimited_v.clipped(), exactly(self.v_th_mant << ACCUMULATOR_SHIFT)
+        fired = fires(v.minus(threshold))
+        sent = fired.times(v).hull(0) if self.graded else fired
+        after = IntegratorState(u=u, v=kept_after_firing(v, threshold, fired))  # type: ignore[arg-type]
+        return Bounded(sent, after, {"u": unlimited_u, "v": unlimited_v})

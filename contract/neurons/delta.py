@@ -22,13 +22,15 @@ registers hold whole numbers up to 2**24 exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..fixed import IntArray
-from .bases.sender import Sender, send
+from ..interval import Interval
+from .bases.neuron import Bounded
+from .bases.sender import Sender, send, send_bounds
 
 
 class DeltaState(NamedTuple):
@@ -49,3 +51,9 @@ class Delta(Sender, netx="DELTA", state=DeltaState, registers=("act", "residue")
         act = np.asarray(x, dtype=np.int64)
         payload, residue = send(self, act - state.act + state.residue)
         return payload, DeltaState(act=act, residue=residue)
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`."""
+        payload, residue = send_bounds(self, x.minus(state.act).plus(state.residue))
+        after = DeltaState(act=x, residue=residue)  # type: ignore[arg-type]
+        return Bounded(payload, after, {"act": x, "residue": residue})

@@ -15,12 +15,15 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..fixed import IntArray
-from .bases.integrator import Integrator, IntegratorState, integrate
+from ..interval import Interval, exactly
+from .bases.integrator import Integrator, IntegratorState, integrate, integrate_bounds
+from .bases.neuron import Bounded
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,3 +34,9 @@ class LeakyIntegrator(Integrator, netx="MEMBRANE", fires=False):
         """Advance the layer by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.step`."""
         u, v = integrate(self, state.u, state.v, x)
         return np.zeros_like(v), IntegratorState(u=u, v=v)
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`."""
+        unlimited_u, u, unlimited_v = integrate_bounds(self, state.u, state.v, x)
+        after = IntegratorState(u=u, v=unlimited_v.clipped())  # type: ignore[arg-type]
+        return Bounded(exactly(np.zeros_like(u.low)), after, {"u": unlimited_u, "v": unlimited_v})

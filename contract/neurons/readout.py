@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 from ..fields import number, per_neuron
 from ..fixed import A_SHIFT_MAX, BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, DECAY_ONE, IntArray, decay, sat24, shl
-from .bases.neuron import Neuron
+from ..interval import Interval, exactly
+from .bases.neuron import Bounded, Neuron
 
 
 class ReadoutState(NamedTuple):
@@ -59,3 +60,9 @@ class Readout(Neuron, netx="READOUT", state=ReadoutState, registers=("v",), fire
         a = shl(x, self.a_shift) + shl(self.bias_mant, self.bias_exp)
         v = sat24(decay(state.v, self.v_decay) + a)
         return np.zeros_like(v), ReadoutState(v=v)
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`."""
+        unlimited = state.v.decayed(self.v_decay).plus(x.shifted(self.a_shift)).plus(shl(self.bias_mant, self.bias_exp))
+        after = ReadoutState(v=unlimited.clipped())  # type: ignore[arg-type]
+        return Bounded(exactly(np.zeros_like(unlimited.low)), after, {"v": unlimited})

@@ -19,12 +19,15 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..fixed import ACCUMULATOR_SHIFT, IntArray
-from .bases.resonator import Resonator, ResonatorState, rotate
+from ..interval import Interval, exactly, fires, kept_after_firing
+from .bases.neuron import Bounded
+from .bases.resonator import Resonator, ResonatorState, Turned, at_rest, rotate, rotate_bounds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,3 +41,23 @@ class RFIZ(Resonator, netx="RESONATOR_IZHIKEVICH"):
         s = (imag >= threshold).astype(np.int64)
         after = ResonatorState(real=real * (1 - s), imag=np.where(s, threshold - 1, imag))
         return s * imag if self.graded else s, after
+
+    def bounded_reset(self) -> Turned:
+        """Return the bounds before a sample's first step."""
+        return at_rest(self)
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
+        """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`.
+
+        A neuron that fires is set to a state of smaller size, so the size needs no care.
+        """
+        threshold = self.v_th_mant << ACCUMULATOR_SHIFT
+        turned = rotate_bounds(self, state, x)
+        real, imag = turned.real.clipped(), turned.imag.clipped()
+        fired = fires(imag.minus(threshold).plus(1))  # at equality too
+        sent = fired.times(imag).hull(0) if self.graded else fired
+        after = turned._replace(
+            real=exactly(np.zeros_like(real.low)).where(fired.low == 1, real).hull(0).where(fired.high == 1, real),
+            imag=kept_after_firing(imag, exactly(threshold - 1), fired, threshold - 1),
+        )
+        return Bounded(sent, after, {"real": turned.real, "imag": turned.imag})

@@ -14,16 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.fixed import STATE_MAX, WEIGHT_STEP
+from ...contract.fixed import STATE_MAX
 from ...contract.net import Net
 from ...contract.synapses.axon import arrivals
 from .. import reference
+from ..bounds import FLOAT32_SUM, SUM
 from ..trace import SPIKES, Trace
-
-SUM = "sum"
-"""Name of what reaches a layer's neurons, beside its registers."""
-_FLOAT32_SUM = 2**24 * WEIGHT_STEP
-"""Sums of whole multiples of a weight's step are exact in float32 up to here, in any order of additions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +93,7 @@ def measure(net: Net, payload: npt.NDArray[np.int32], traces: Sequence[Trace]) -
             synapse = replace(layer.synapse, weight=-np.abs(layer.synapse.weight))
             arriving = reference.arriving(net, index, np.abs(sent))
             sums = synapse.sums(arriving.transpose(2, 0, 1)).transpose(1, 2, 0)
-            limit = min(_FLOAT32_SUM, 2 ** (layer.synapse.port_bits - 1))
+            limit = min(FLOAT32_SUM, 2 ** (layer.synapse.port_bits - 1))
             found.append(_of(layer.name, SUM, limit, [-sums], layer.num_neurons))
         for name in traces[0].layers[layer.name]:
             if name != SPIKES:

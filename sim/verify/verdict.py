@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.net import Net
+from ..bounds import Bounds
 from ..compare import Comparison
 from ..diagnose.diagnose import Diagnosis
 from ..trace import Trace
@@ -74,6 +75,8 @@ class Verdict:
     """For each comparison, why the two sides differ; None if they do not."""
     headroom: tuple[Headroom, ...] = ()
     """How near every register came to its limit, over the compared samples; empty if registers were not compared."""
+    bounds: Bounds | None = None
+    """How far every register can go for every input; None if that was not computed, which can take long."""
     float_gap: FloatGap | str = "no trained module was given"
     """What quantisation costs, over the samples of the first comparison; or why that was not measured."""
     traced: npt.NDArray[np.int64] = field(default_factory=lambda: np.arange(0))
@@ -129,6 +132,8 @@ class Verdict:
         if self.lava_gap is not None:
             lines.append(str(self.lava_gap))
         lines += room.sentences(self.headroom)
+        if self.bounds is not None:
+            lines.append(str(self.bounds))
         lines += (f"note: {note}" for note in self.notes)
         return lines
 
@@ -168,6 +173,7 @@ class Verdict:
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "diagnoses": [None if diagnosis is None else diagnosis.as_dict() for diagnosis in self.diagnoses],
             "headroom": [one.as_dict() for one in self.headroom],
+            "bounds": None if self.bounds is None else self.bounds.as_dict(),
             "gaps": {
                 "float_to_fixed": {"measured": False, "why": self.float_gap}
                 if isinstance(self.float_gap, str)

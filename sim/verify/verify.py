@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ...contract.errors import InputError
 from ...contract.net import Input, Net
+from ..bounds import bounds, quick
 from ..simulate import BACKENDS, Backend, encode, run_payload
 from ..sweep.sweep import Sweep, SweepResult
 from ..trace import SPIKES, VARIABLES, Trace, without_registers
@@ -232,6 +233,7 @@ def _verdict(
         ends=tuple(one.whole for one in paired if one.whole is not None),
         notes=subject.notes,
         diagnoses=tuple(one.diagnosis for one in found),
+        bounds=bounds(subject.net) if quick(subject.net) else None,
         headroom=room.fullest([one.headroom for one in paired if one.headroom]),
         float_gap=float_gap or subject.twin or "all samples ran in a sweep",
         input_sha256=digest,

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from spikeproof import cli
-from spikeproof.cli import prove
+from spikeproof.cli.verdict import prove_run
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx
 from spikeproof.sim.verify.forecasts import forecasts, lines
@@ -74,7 +74,7 @@ def test_a_register_that_is_off_by_one_is_no_equal_forecast(trained):
 
 @pytest.mark.lava
 def test_verify_speaks_of_forecasts(trained, tmp_path, capsys):
-    prove.prove_run(trained.folder, "all", tmp_path / "report.html", {"lava_samples": 2}, as_json=True)
+    prove_run(trained.folder, "all", tmp_path / "report.html", {"lava_samples": 2}, as_json=True)
 
     found = json.loads(capsys.readouterr().out)
     assert found["exact"] and found["right"] == {} and found["gaps"]["fixed_to_lava"]["zero"]
@@ -95,7 +95,7 @@ def test_a_changed_file_is_not_exact_though_its_figures_look_fine(trained, tmp_p
     with h5py.File(folder / "net.net", "r+") as file:
         file["layer/2/weight"][1, 0] ^= 1 << 3
     with pytest.raises(typer.Exit):
-        prove.prove_run(folder, "5", None, {"backends": ("engine",)})
+        prove_run(folder, "5", None, {"backends": ("engine",)})
     out = capsys.readouterr().out
     assert (
         "NOT EXACT" in out
@@ -109,7 +109,7 @@ def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name
     fit(recipe, tmp_path / "tcn")
     capsys.readouterr()
 
-    prove.prove_run(tmp_path / "tcn", "10", None, {"backends": ("engine", "reference")})
+    prove_run(tmp_path / "tcn", "10", None, {"backends": ("engine", "reference")})
     out = capsys.readouterr().out
     assert "EXACT" in out.splitlines() and "engine and reference are exact" in out
     assert "float to fixed: the numbers of 10 samples move by 0." in out
@@ -120,7 +120,7 @@ def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name
     gru = recipe.replace(["model=spike-gru", "epochs=1"])
     fit(gru, tmp_path / "gru")
     for verb in (
-        lambda: prove.prove_run(tmp_path / "gru", "10", None, {"backends": ("engine",)}),
+        lambda: prove_run(tmp_path / "gru", "10", None, {"backends": ("engine",)}),
         lambda: cli.export(tmp_path / "gru", tmp_path / "gru.net"),
     ):
         with pytest.raises(UnsupportedError, match=r"GRULayer \(body\.0\): its gates multiply spikes"):

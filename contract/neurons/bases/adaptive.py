@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ...fields import number, per_neuron
 from ...fixed import ACCUMULATOR_SHIFT, DECAY_ONE, THRESHOLD_MANT_MAX, IntArray, decay, sat24
+from ...interval import Interval
 from .neuron import Neuron
 from .resonator import Resonator
 
@@ -97,3 +98,23 @@ def relax(params: Adaptive, theta: IntArray, r: IntArray, s: IntArray) -> tuple[
     raised = sat24(theta + (params.v_th_step << ACCUMULATOR_SHIFT) * s)
     refractory = sat24(r + 2 * theta * s)
     return sat24(decay(raised - rest, params.th_decay) + rest), decay(refractory, params.ref_decay)
+
+
+def relax_bounds(
+    params: Adaptive, theta: Interval, r: Interval, s: Interval
+) -> tuple[Interval, Interval, dict[str, Interval]]:
+    """Advance intervals of threshold and refractory, as `relax` does values.
+
+    Returns
+    -------
+    theta, r : Interval
+        What they can be in this step.
+    unlimited : dict of Interval
+        What ``theta`` and ``r`` would hold on the way if their registers had no end.
+    """
+    rest = params.v_th_mant << ACCUMULATOR_SHIFT
+    raised = theta.plus(s.times(params.v_th_step << ACCUMULATOR_SHIFT))
+    refractory = r.plus(s.times(theta.times(2)))
+    relaxed = raised.clipped().minus(rest).decayed(params.th_decay).plus(rest)
+    unlimited = {"theta": raised.hull(relaxed), "r": refractory}
+    return relaxed.clipped(), refractory.clipped().decayed(params.ref_decay), unlimited

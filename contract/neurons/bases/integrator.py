@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from ...fields import number, per_neuron
@@ -36,6 +37,7 @@ from ...fixed import (
     wrap24,
     wrap32,
 )
+from ...interval import FULL, Interval
 from .neuron import Neuron
 
 U_SHIFT_MAX = 8
@@ -105,3 +107,19 @@ def integrate(params: Integrator, u: IntArray, v: IntArray, x: npt.ArrayLike) ->
     u = wrap24(wrap32(decay(u, params.u_decay) + shift(x, params.a_shift)))
     current = shift(u + shl(params.bias_mant, ACCUMULATOR_SHIFT), params.u_shift)
     return u, sat24(decay(v, params.v_decay) + current)
+
+
+def integrate_bounds(params: Integrator, u: Interval, v: Interval, x: Interval) -> tuple[Interval, Interval, Interval]:
+    """Advance intervals of current and membrane, as `integrate` does values.
+
+    Returns
+    -------
+    unlimited, u, v : Interval
+        The current before it wraps, the current, and the membrane before it saturates.
+    """
+    unlimited = u.decayed(params.u_decay).plus(x.shifted(params.a_shift))
+    # A sum past 32 bits wraps there, and one wrap into 24 bits does not bring every value back.
+    anything = Interval(np.full_like(unlimited.low, -(2**31)), np.full_like(unlimited.low, 2**31))
+    u = unlimited.where(unlimited.within(1 - FULL, FULL), anything)
+    current = u.plus(shl(params.bias_mant, ACCUMULATOR_SHIFT)).shifted(params.u_shift)
+    return unlimited, u, v.decayed(params.v_decay).plus(current)

@@ -19,9 +19,21 @@ import numpy.typing as npt
 from ... import fixed
 from ...fields import checked, declared, parameters
 from ...fixed import STATE_MAX, IntArray, as_whole
+from ...interval import Interval, exactly
 from ...record import Record
 
 _MOST_SUMS = 2**31 - 1
+
+
+class Bounded(NamedTuple):
+    """What a layer can do in a step, whatever arrives within given bounds."""
+
+    sent: Interval
+    """What each neuron sends."""
+    state: Any
+    """What goes on to the next step, for the kind's own `Neuron.bounded_step`."""
+    registers: dict[str, Interval]
+    """What each register would hold if it had no end: where it leaves its range, it is clipped or wraps."""
 
 
 class Layout(NamedTuple):
@@ -121,6 +133,30 @@ class Neuron(Record):
             Registers after this step.
         """
         raise NotImplementedError
+
+    def bounded_reset(self) -> Any:
+        """Return the intervals before a sample's first step: those of the reset, which are known."""
+        state = self.reset()
+        return type(state)(*(exactly(register) for register in state))
+
+    def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded | None:
+        """Advance intervals by one time step: whatever lies within `state` and `x`, the step lies within the result.
+
+        Parameters
+        ----------
+        state : State of Interval
+            What the registers can hold after the previous step, or `bounded_reset`.
+        x : Interval of shape (n,), or (2 * n,) for complex neurons
+            What the dendritic sums can be.
+        te : array_like of int, shape (n,)
+            For neurons that take it, this step's row of the temporal encoding, which is known.
+
+        Returns
+        -------
+        Bounded or None
+            None if nobody has written the bounds of this kind: then nothing is proven of it.
+        """
+        return None
 
     def observed(self, state: Any, rules: ModuleType = fixed) -> dict[str, Any]:
         """Return the values of all `registers` after a step, by name; more may be among them."""

@@ -32,6 +32,8 @@ from ...fixed import (
     sat24,
     shift,
 )
+from ...interval import Interval, exactly
+from ...real import RealArray
 from .neuron import Neuron
 
 
@@ -103,3 +105,46 @@ def rotate(params: Resonator, real: IntArray, imag: IntArray, x: npt.ArrayLike) 
     turned = rtz(cos * real, DECAY_SHIFT) - rtz(sin * imag, DECAY_SHIFT) + a[..., :n]
     lifted = rtz(sin * real, DECAY_SHIFT) + rtz(cos * imag, DECAY_SHIFT) + a[..., n:]
     return sat24(turned), sat24(lifted)
+
+
+class Turned(NamedTuple):
+    """What the complex state of resonators can be."""
+
+    real: Interval
+    imag: Interval
+    size: RealArray
+    """A magnitude that no state of a neuron exceeds."""
+
+
+_ROUNDING = 2 * np.sqrt(2) + 1e-6
+"""How far rounding four products toward zero can move the complex state."""
+
+
+def rotate_bounds(params: Resonator, before: Turned, x: Interval) -> Turned:
+    """Advance bounds of the complex state, as `rotate` does values, before it saturates.
+
+    A rotation makes a square of bounds larger in every step, and a circle not. So both are kept: each part lies within
+    the square that this step makes of the parts before, and within the circle.
+    """
+    n = params.num_neurons
+    a = x.shifted(params.a_shift)
+    a_real, a_imag = Interval(a.low[:n], a.high[:n]), Interval(a.low[n:], a.high[n:])
+    sin, cos = params.sin_decay.astype(np.int64), params.cos_decay.astype(np.int64)
+
+    def part(factor: IntArray, state: Interval) -> Interval:
+        return state.times(factor).shifted(-DECAY_SHIFT)
+
+    real = part(cos, before.real).minus(part(sin, before.imag)).plus(a_real)
+    imag = part(sin, before.real).plus(part(cos, before.imag)).plus(a_imag)
+    arriving = np.hypot(np.maximum(-a_real.low, a_real.high), np.maximum(-a_imag.low, a_imag.high))
+    turned = before.size * np.hypot(sin, cos) / DECAY_ONE * (1 + 1e-9)  # more than floating point loses
+    size = turned + arriving * (1 + 1e-9) + _ROUNDING
+    circle = np.ceil(size).astype(np.int64)
+    real, imag = (Interval(np.maximum(one.low, -circle), np.minimum(one.high, circle)) for one in (real, imag))
+    return Turned(real, imag, size)
+
+
+def at_rest(params: Resonator) -> Turned:
+    """Return the bounds before a sample's first step: nothing has arrived."""
+    zeros = np.zeros(params.num_neurons, np.int64)
+    return Turned(exactly(zeros), exactly(zeros), np.zeros(params.num_neurons))

@@ -1,0 +1,183 @@
+"""Bounds for every input: nothing that runs passes them, and what they prove is so."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kinds import example, network, payload
+from strategies import nets
+
+import spikeproof
+from spikeproof.contract.errors import InputError
+from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.neurons import KINDS
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.sim import engine, reference
+from spikeproof.sim.bounds import SUM, bounds, quick
+from spikeproof.sim.trace import SPIKES
+
+
+def inputs(net, samples, seed):
+    """Random inputs and extreme ones: all silent, all at either end, ends at random."""
+    random = np.random.default_rng(seed)
+    most = net.input.max_payload
+    least = -most if net.input.bits else 0
+    shape = (samples, net.input.num_channels, net.steps)
+    drawn = random.integers(least, most + 1, shape)
+    ends = random.choice([least, most], shape)
+    constant = np.stack([np.full(shape[1:], value) for value in (0, least, most)])
+    return np.concatenate([drawn, ends, constant]).astype(np.int32)
+
+
+def check(net, x):
+    """Assert that a run stays within the bounds wherever these prove something; return them."""
+    found = bounds(net)
+    trace = reference.run(net, x)
+    arriving = x
+    for index, layer in enumerate(net.layers):
+        of = {bound.register: bound for bound in found.found if bound.layer == layer.name}
+        assert set(of) == {SUM, *layer.neuron.registers}
+        if layer.feedback is None and (index == 0 or not layer.cpg):
+            sums = reference.sums(net, index, arriving)
+            if of[SUM].high < 2 ** (layer.synapse.port_bits - 1) and -of[SUM].low <= 2 ** (layer.synapse.port_bits - 1):
+                assert of[SUM].low <= sums.min() and sums.max() <= of[SUM].high
+        for register in layer.neuron.registers:
+            values = trace.layers[layer.name][register].astype(np.int64)
+            if of[register].proven:
+                # A register that was set when its neuron fired is nearer to 0 than what it was set from.
+                assert np.abs(values).max() <= of[register].largest, (layer.name, register)
+        arriving = trace.layers[layer.name].get(SPIKES, arriving)
+    return found
+
+
+@pytest.mark.parametrize("conv", [False, True])
+@pytest.mark.parametrize("name", KINDS)
+def test_no_input_passes_the_bounds_of_any_kind(name, conv):
+    net = network(KINDS[name], conv=conv)
+    found = check(net, inputs(net, 20, 0))
+    assert found.unknown == () and {bound.layer for bound in found.found} == {layer.name for layer in net.layers}
+
+
+@given(net=nets(), seed=st.integers(0, 2**16))
+@settings(max_examples=60)
+def test_no_input_passes_the_bounds_of_any_network(net, seed):
+    check(net, inputs(net, 4, seed))
+
+
+def one_layer(neuron, weight, *, steps=50, **more):
+    return Net(
+        input=Input(num_channels=np.shape(weight)[1]),
+        layers=(Layer(name="a", synapse=Dense(weight=weight), neuron=neuron, **more),),
+        steps=steps,
+    )
+
+
+def test_bounds_are_reached_where_everything_is_followed():
+    neuron = Readout(num_neurons=2, bias_mant=[3, -1])
+    net = one_layer(neuron, [[10, -4, 6], [-2, -2, 8]], steps=7)
+    found = {bound.register: bound for bound in bounds(net).found}
+    assert (found[SUM].low, found[SUM].high) == (-4, 16)
+    assert (found["v"].low, found["v"].high) == (7 * (-4 - 1), 7 * (16 + 3))
+    all_positive = np.repeat(np.array([[[1], [0], [1]]], np.int32), 7, axis=2)
+    assert reference.run(net, all_positive).layers["a"]["v"].max() == found["v"].high
+    assert (found["v"].step, found["v"].neuron) == (6, 0)
+
+
+def test_what_random_samples_do_not_show_is_not_proven_and_an_input_shows_it():
+    """Exact on every one of 10,000 random samples, and another network on one input that the bounds point to."""
+    steps, n = 30, 40
+    neuron = CUBA(num_neurons=1, u_decay=0, v_decay=4096, v_th_mant=2**17 - 1)
+    # Half of the weights cancel the other half, so that random inputs stay near 0.
+    weight = np.array([[254] * (n // 2) + [-254] * (n // 2)])
+    net = one_layer(neuron, weight, steps=steps)
+    x = (np.random.default_rng(0).random((10_000, n, steps)) < 0.5).astype(np.int32)
+    u = engine.run(net, x).layers["a"]["u"]
+    assert np.abs(u).max() < 2**23 - 1
+
+    found = bounds(net)
+    assert not found.proven
+    (open_one,) = [bound for bound in found.found if not bound.proven and bound.register == "u"]
+    assert open_one.step == 26 and 64 * 254 * 20 * 26 > open_one.limit  # from then on it can wrap
+    assert str(found).startswith("for every input: proven in no layer; a's u could reach 2.6e+02 times its range")
+    worst = np.concatenate([np.ones((1, n // 2, steps)), np.zeros((1, n // 2, steps))], axis=1).astype(np.int32)
+    assert reference.run(net, worst).layers["a"]["u"].min() < 0  # it wrapped
+
+
+def test_a_known_number_of_active_inputs_is_an_assumption_that_is_named():
+    neuron = Readout(num_neurons=1)
+    net = one_layer(neuron, [[10, -4, 6, 20]], steps=5)
+    found = bounds(net, max_active=2)
+    of = {bound.register: bound for bound in found.found}
+    assert (of[SUM].low, of[SUM].high) == (-4, 30) and found.proven
+    assert str(found) == (
+        "for every input of 5 steps, given at most 2 active inputs a step: no sum and no register leaves its range"
+    )
+    assert bounds(net, max_active=99).found[0].high == 36
+    with pytest.raises(InputError, match="max_active = 0: give at least 1 input"):
+        bounds(net, max_active=0)
+
+
+def test_delays_and_feedback_are_followed():
+    neuron = CUBA(num_neurons=2, u_decay=4096, v_decay=4096, v_th_mant=10)
+    recurrent = one_layer(neuron, [[20, 0], [0, 20]], steps=9, feedback=Dense(weight=[[0, 100], [-60, 0]]))
+    of = {bound.register: bound for bound in bounds(recurrent).found}
+    assert (of[SUM].low, of[SUM].high) == (-60, 120)
+    late = Net(
+        input=Input(num_channels=2),
+        layers=(
+            Layer(name="a", synapse=Dense(weight=[[20, 0], [0, 20]]), neuron=neuron, axon=Axon(delay=[3, 1])),
+            Layer(name="b", synapse=Dense(weight=[[50, 50]]), neuron=Readout(num_neurons=1, v_decay=4096)),
+        ),
+        steps=9,
+    )
+    assert {bound.register: bound.high for bound in bounds(late).found if bound.layer == "b"}[SUM] == 100
+
+
+def test_a_steady_network_is_done_early():
+    seen = []
+    neuron = CUBA(num_neurons=1, u_decay=2048, v_decay=2048, v_th_mant=10)
+    net = one_layer(neuron, [[20]], steps=10**6)
+    assert bounds(net, progress=lambda done, total: seen.append(done)).proven
+    assert len(seen) < 100
+    slow = one_layer(Readout(num_neurons=1), [[2]], steps=10**4, axon=None)
+    assert [bound.high for bound in bounds(slow).found] == [2, 2 * 10**4]
+    assert quick(net) and not quick(one_layer(neuron, [[20] * 5000], steps=10**5))
+
+
+def test_a_kind_without_bounds_proves_nothing(monkeypatch):
+    net = network(KINDS["CUBA"])
+    monkeypatch.setattr(CUBA, "bounded_step", lambda *_: None)
+    found = bounds(net)
+    assert not found.proven and found.unknown == ("l0", "l1")
+    assert "l0: no bounds are known for its neurons" in str(found)
+
+
+def test_a_verdict_says_what_holds_for_every_input():
+    net = network(KINDS["CELIF"])
+    verdict = spikeproof.verify(net, payload(net), backends=("engine", "reference"))
+    assert verdict.exact and verdict.bounds.proven
+    assert "for every input of 24 steps: no sum and no register leaves its range" in str(verdict).splitlines()
+    assert verdict.as_dict()["bounds"]["proven"] is True
+    assert spikeproof.bounds(net) == verdict.bounds
+
+
+def test_the_command_says_it_with_its_exit_code(tmp_path):
+    from typer.testing import CliRunner
+
+    from spikeproof.cli import app
+
+    spikeproof.write(network(KINDS["CELIF"]), tmp_path / "good.net")
+    wraps = CUBA(num_neurons=1, u_decay=0, v_decay=4096, v_th_mant=2**17 - 1)
+    spikeproof.write(one_layer(wraps, [[254] * 20], steps=30), tmp_path / "open.net")
+    run = CliRunner().invoke
+    good = run(app, ["prove", str(tmp_path / "good.net"), "--json"])
+    assert good.exit_code == 0 and json.loads(good.stdout)["proven"]
+    found = run(app, ["prove", str(tmp_path / "open.net")])
+    assert found.exit_code == 1 and "times its range by the bound" in " ".join(found.stdout.split())
+    assert run(app, ["prove", str(tmp_path / "open.net"), "--max-active", "2"]).exit_code == 0
+    assert example(CUBA).max_payload == 1
