@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -107,7 +107,7 @@ class Bounds:
             if not bound.proven and (bound.layer not in widest or bound.used > widest[bound.layer].used):
                 widest[bound.layer] = bound
         rest = [
-            f"{name}'s {widest[name].register} could reach {widest[name].used:.2g} times its range by the bound"
+            f"{name}'s {widest[name].register} could reach {widest[name].used:.3g} times its range by the bound"
             if name in widest
             else f"{name}: no bounds are known for its neurons"
             for name in layers
@@ -126,6 +126,8 @@ class Bounds:
         }
 
 
+_FLOAT32 = 2**24
+"""Sums of whole numbers below this are exact in float32, in any order of additions."""
 _QUICK = 2 * 10**8
 """So many multiplications of weights take about as long as a look at one's watch."""
 
@@ -199,7 +201,7 @@ class _Layer:
         """Register -> the hull of its bounds, and the (step, neuron) at which each was widest first."""
         self.unknown = False
         self.changed = True
-        self._synapse = _Signed(self.layer, max_active)
+        self._synapse = _Signed(self.layer, max_active, net.sum_bounds()[index])
         self._state = self.layer.neuron.bounded_reset()
         silence = exactly(np.zeros(self.layer.num_neurons))
         self._sent, self._ever = silence, silence
@@ -243,7 +245,7 @@ class _Layer:
         return found
 
     def _sums(self, t: int, arriving: Interval) -> Interval:
-        if self._x is None or self._fed is not arriving:
+        if self._x is None or not _same(self._fed, arriving):
             self._x = self._synapse.sums(arriving)
             self._fed = arriving
         x = self._x
@@ -277,10 +279,20 @@ def _same(a: Any, b: Any) -> bool:
     return bool(np.array_equal(a, b))
 
 
+class _Matrix(NamedTuple):
+    """Dense weights whose sums are whole numbers that their type holds exactly."""
+
+    weight: npt.NDArray[Any]
+
+    def sums(self, x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        total: npt.NDArray[np.int64] = (x.astype(self.weight.dtype) @ self.weight).astype(np.int64)
+        return total
+
+
 class _Signed:
     """A layer's synapses, positive and negative weights apart."""
 
-    def __init__(self, layer: Layer, max_active: int | None) -> None:
+    def __init__(self, layer: Layer, max_active: int | None, bound: int) -> None:
         synapse = layer.synapse
         self._beside: npt.NDArray[np.int64] | None = None
         if layer.cpg is not None:
@@ -288,8 +300,14 @@ class _Signed:
             self._beside = synapse.weight[:, layer.num_inputs :].astype(np.int64)
             synapse = Dense(weight=synapse.weight[:, : layer.num_inputs])
         self._synapse, self._most = synapse, max_active
-        self._up = replace(synapse, weight=np.maximum(synapse.weight, 0))
-        self._down = replace(synapse, weight=np.minimum(synapse.weight, 0))
+        self._up: Any
+        self._down: Any
+        up, down = np.maximum(synapse.weight, 0), np.minimum(synapse.weight, 0)
+        if isinstance(synapse, Dense):  # cast once, and not in every step
+            exact = np.float32 if bound < _FLOAT32 else np.float64
+            self._up, self._down = (_Matrix(part.T.astype(exact)) for part in (up, down))
+        else:
+            self._up, self._down = (replace(synapse, weight=part) for part in (up, down))
 
     def sums(self, x: Interval) -> Interval:
         """Return what the sums can be of what can arrive."""

@@ -18,6 +18,7 @@ from ... import __version__
 from ...export.describe import describe
 from ...export.files import replacing
 from ...export.lint.check import lint
+from ..bounds import Bound
 from ..compare import compare
 from ..trace import without_registers
 from ..verify.forecasts import Forecasts
@@ -93,8 +94,6 @@ def write(
     InputError
         The folder cannot be written to.
     """
-    import jinja2
-
     scores, matrix = Scores(forecasts=forecasts or {}, forecasts_float=float_figures), None
     if labels is not None and verdict.answers:
         matrix = confusion(verdict, labels)
@@ -120,16 +119,10 @@ def write(
         "float_meaning": getattr(verdict.float_gap, "meaning", FLOAT),
         "confusion": None if matrix is None or len(matrix) > _MAX_CLASSES else matrix.tolist(),
         "repeat": {key: value for key, value in repeat.items() if value},
+        "limits": _limits(verdict),
         "figures": _figures(verdict) if verdict.traces else [],
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html.j2").render(context)
+    page = _template().render(context)
     beside = Path(path).with_suffix(".json")
     plain = {
         "title": title,
@@ -143,6 +136,25 @@ def write(
         with replacing(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return beside
+
+
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _limits(verdict: Verdict) -> dict[tuple[str, str], Bound]:
+    """Return the bound for every input of each register, if bounds were computed."""
+    found = () if verdict.bounds is None else verdict.bounds.found
+    return {(bound.layer, bound.register): bound for bound in found}
 
 
 def _figures(verdict: Verdict) -> list[figures.Figure]:
