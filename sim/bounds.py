@@ -191,6 +191,42 @@ def bounds(net: Net, *, max_active: int | None = None, progress: Callable[[int, 
     )
 
 
+def without_end(net: Net, payload: npt.NDArray[np.int32], layer: str, register: str) -> int:
+    """Return the largest value that a register would hold on one input if it had no end.
+
+    Parameters
+    ----------
+    net : Net
+        The network.
+    payload : ndarray of int32, shape (channels, steps)
+        The input.
+    layer, register : str
+        Which register.
+
+    Returns
+    -------
+    int
+        The value of the largest magnitude of all neurons and steps, up to and with the first step in which a register
+        leaves its range; 0 where it is not known, behind resonators for example, whose spikes are only bounded.
+    """
+    te = None if net.te is None else net.encoding(net.steps)
+    layers = [_Layer(net, index, None) for index in range(len(net.layers))]
+    largest = 0
+    for t in range(net.steps):
+        arriving = exactly(payload[:, t])
+        for one in layers:
+            arriving = one.advance(t, arriving, None if te is None else te[t])
+            if one.layer.name == layer:
+                break
+        now = one.now.get(register)
+        if now is None:
+            return 0
+        known = now.low[now.low == now.high]
+        if known.size and abs(int(known[np.abs(known).argmax()])) > abs(largest):
+            largest = int(known[np.abs(known).argmax()])
+    return largest
+
+
 class _Layer:
     """One layer on its way through a sample."""
 
@@ -199,6 +235,8 @@ class _Layer:
         self.cpg = None if self.layer.cpg is None else raster(self.layer.cpg, net.steps) * net.cpg_payload(index)
         self.found: dict[str, tuple[Interval, Any]] = {}
         """Register -> the hull of its bounds, and the (step, neuron) at which each was widest first."""
+        self.now: dict[str, Interval] = {}
+        """The bounds of the last step alone."""
         self.unknown = False
         self.changed = True
         self._synapse = _Signed(self.layer, max_active, net.sum_bounds()[index])
@@ -218,6 +256,7 @@ class _Layer:
         if step is None:
             self.unknown = True
             return arriving
+        self.now = step.registers
         self._note(step.registers, t)
         before = self._state, self._sent, self._ever
         self._state, self._sent = step.state, step.sent
