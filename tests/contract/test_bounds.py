@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeproof.contract import fixed
-from spikeproof.contract.interval import Interval, kept_after_firing
+from spikeproof.contract.interval import Interval, exactly, kept_after_firing
 from spikeproof.contract.neurons import KINDS
+from spikeproof.contract.neurons.bases.resonator import Turned, rotate, rotate_bounds
+from spikeproof.contract.neurons.rf import RF
 
 N = 3
 BOUNDED = [name for name, kind in KINDS.items() if kind.bounded_step is not KINDS["CELIF"].__mro__[1].bounded_step]
@@ -91,3 +93,20 @@ def test_whole_runs_lie_within_the_bounds(name, data):
             # What leaves its range is clipped or wraps, and what fires is set: that is in what goes on.
             within |= (limited.clipped().low == seen[register]) | (limited.clipped().high == seen[register])
             assert (within | goes_on(found.state, register, seen[register])).all(), register
+
+
+def test_the_circle_of_a_rotation_holds_what_rounding_adds():
+    random = np.random.default_rng(0)
+    n = 200_000
+    angle, kept = random.uniform(0, np.pi / 2, n), random.uniform(0.5, 1, n)
+    sin, cos = (np.round(4096 * kept * turn(angle)).astype(int) for turn in (np.sin, np.cos))
+    params = RF(num_neurons=n, sin_decay=sin, cos_decay=cos, v_th_mant=0)
+    real, imag = random.integers(-50, 51, (2, n))
+    before = Turned(exactly(real), exactly(imag), np.hypot(real, imag))
+
+    after = rotate(params, real, imag, np.zeros(2 * n, int))
+    size = rotate_bounds(params, before, exactly(np.zeros(2 * n, int))).size
+
+    assert (np.hypot(*after) <= size).all()
+    outward = np.hypot(*after) - before.size * np.hypot(sin, cos) / 4096
+    assert 0.8 < outward.max() <= np.sqrt(2)  # without it the bound would be wrong

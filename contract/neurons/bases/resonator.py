@@ -116,8 +116,12 @@ class Turned(NamedTuple):
     """A magnitude that no state of a neuron exceeds."""
 
 
-_ROUNDING = 2 * np.sqrt(2) + 1e-6
-"""How far rounding four products toward zero can move the complex state."""
+_ROUNDING = np.sqrt(2) + 1e-6
+"""How far rounding can move the complex state outward.
+
+Rounding toward zero makes a sum of two products of one sign smaller, and changes their difference by less than 1. So
+each part moves out by less than 1.
+"""
 
 
 def rotate_bounds(params: Resonator, before: Turned, x: Interval) -> Turned:
