@@ -109,4 +109,4 @@ def test_the_circle_of_a_rotation_holds_what_rounding_adds():
 
     assert (np.hypot(*after) <= size).all()
     outward = np.hypot(*after) - before.size * np.hypot(sin, cos) / 4096
-    assert 0.8 < outward.max() <= np.sqrt(2)  # without it the bound would be wrong
+    assert 0.7 < outward.max() <= np.sqrt(2)  # without it the bound would be wrong
