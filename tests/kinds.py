@@ -105,8 +105,6 @@ def parts():
     from spikeproof.export.nir import graph
     from spikeproof.export.slayer import registers
     from spikeproof.lava_procs import neurons
-    from spikeproof.sim.cost import energy
-    from spikeproof.sim.diagnose import values
     from spikeproof.sim.engine import neurons as engine
     from spikeproof.sim.verify import float_twin
 
@@ -116,9 +114,9 @@ def parts():
         "standard NIR node": set(graph._NEURONS),
         "SLAYER neuron": set(registers._DYNAMICS),
         "block of ours": {KINDS["CELIF"], KINDS["Readout"]},
-        "float twin": set(float_twin._TWINS),
-        "weights diagnosed": set(values._SHIFT),
-        "cost in papers' counting": set(energy.ELEMENTWISE),
+        "float twin": {kind for kind in KINDS.values() if float_twin.has_twin(example(kind))},
+        "weights diagnosed": {kind for kind in KINDS.values() if kind.charged},
+        "cost in papers' counting": {kind for kind in KINDS.values() if kind.multiplications is not None},
     }
 
 

@@ -51,7 +51,9 @@ class ALIFState(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ALIF(Adaptive, netx=(Layout("ALIF", {"refDelay": 1}),), state=ALIFState, registers=("u", "v", "theta", "r")):
+class ALIF(
+    Adaptive, netx=(Layout("ALIF", {"refDelay": 1}),), state=ALIFState, registers=("u", "v", "theta", "r"), charged="u"
+):
     """Integer parameters of an ALIF layer."""
 
     u_decay: Any = per_neuron(

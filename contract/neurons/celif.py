@@ -59,7 +59,16 @@ class CELIFState(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CELIF(Neuron, netx="CELIF", state=CELIFState, registers=("v", "h", "theta"), takes_te=True, unrounded=True):
+class CELIF(
+    Neuron,
+    netx="CELIF",
+    state=CELIFState,
+    registers=("v", "h", "theta"),
+    takes_te=True,
+    unrounded=True,
+    charged="v",
+    multiplications=3,
+):
     """Integer parameters of a CE-LIF layer."""
 
     v_decay: Any = per_neuron(

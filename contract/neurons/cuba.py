@@ -41,7 +41,7 @@ _LAYOUTS = (
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CUBA(Integrator, netx=_LAYOUTS):
+class CUBA(Integrator, netx=_LAYOUTS, multiplications=2):
     """Integer parameters of a CUBA layer."""
 
     v_th_mant: int = number(

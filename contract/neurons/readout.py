@@ -35,7 +35,9 @@ class ReadoutState(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Readout(Neuron, netx="READOUT", state=ReadoutState, registers=("v",), fires=False):
+class Readout(
+    Neuron, netx="READOUT", state=ReadoutState, registers=("v",), fires=False, charged="v", multiplications=0
+):
     """Integer parameters of a read-out."""
 
     a_shift: int = number(0, A_SHIFT_MAX, "Left shift of the dendritic sum", netx="aShift", default=0, edges=(6,))

@@ -14,9 +14,6 @@ from typing import Any
 import numpy as np
 
 from ...contract.net import Net
-from ...contract.neurons.celif import CELIF
-from ...contract.neurons.cuba import CUBA
-from ...contract.neurons.readout import Readout
 from ...export.arithmetic import LSTM, Arithmetic
 from ...export.arithmetic import SOURCE as ARITHMETIC
 from ...export.loihi2.mapping import Placement
@@ -61,9 +58,6 @@ LOIHI2_MEASURED = (
     "Loihi 2, measured on a whole other network for scale: PilotNet SNN, 0.679 W, 1.66 mJ an inference of 16 steps "
     "(lava-dl, tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb)"
 )
-
-ELEMENTWISE = {CELIF: 3, CUBA: 2, Readout: 0}
-"""Multiplications of one neuron in one step: decay of v and of h and v * te; decay of u and of v; none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +200,7 @@ def cost(net: Net, operations: Operations, found: Placement) -> Cost:
 
 
 def _arithmetic(net: Net, operations: Operations) -> Arithmetic | None:
-    if any(type(layer.neuron) not in ELEMENTWISE for layer in net.layers):
+    if any(layer.neuron.multiplications is None for layer in net.layers):
         return None
     steps = operations.samples * operations.steps
     counts = {layer.name: layer for layer in operations.layers}
@@ -218,7 +212,7 @@ def _arithmetic(net: Net, operations: Operations) -> Arithmetic | None:
                 mac += arrived  # a payload is multiplied
             elif source == HOST or not source.endswith((":te", ":clock")):
                 ac += arrived
-        mac += ELEMENTWISE[type(layer.neuron)] * layer.num_neurons
+        mac += (layer.neuron.multiplications or 0) * layer.num_neurons
         # A spike resets its neuron; some count it as an accumulate.
     return Arithmetic(mac=mac, ac=ac)
 

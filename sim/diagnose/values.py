@@ -18,20 +18,11 @@ from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, WEIGHT_MAX, WEIGHT_M
 from ...contract.net import Net
 from ...contract.neurons.celif import CELIF
 from ...contract.neurons.cuba import CUBA
-from ...contract.neurons.readout import Readout
 from ...contract.record import differences
 from ...contract.synapses.dense import Dense
 from .. import reference
 from ..trace import SPIKES
 from .case import Case, Cause, Variables
-
-_SHIFT: dict[type[Any], tuple[str, Callable[[Any], int]]] = {
-    CELIF: ("v", lambda params: params.a_shift),
-    CUBA: ("u", lambda params: ACCUMULATOR_SHIFT),
-    Readout: ("v", lambda params: params.a_shift),
-}
-"""Neuron -> the register that takes a dendritic sum, and how far it is shifted left there."""
-
 
 _MOST = 16
 """So many of the values that fit one sample are tried on the others."""
@@ -130,11 +121,11 @@ def clipped_weight(case: Case) -> Iterator[Cause]:
 def changed_weight(case: Case) -> Iterator[Cause]:
     """Test another value of one weight, which the register's difference in the first wrong step tells."""
     sample, step, neuron = case.where
-    if type(case.layer.neuron) not in _SHIFT or not isinstance(case.layer.synapse, Dense):
+    register, shift = case.layer.neuron.charged, getattr(case.layer.neuron, "a_shift", ACCUMULATOR_SHIFT)
+    if not register or shift < 0 or not isinstance(case.layer.synapse, Dense):
         return
-    register, shift = _SHIFT[type(case.layer.neuron)]
     wrong, right = (int(of[register][sample, neuron, step]) for of in (case.found, case.expected))
-    more, rest = divmod(wrong - right, 1 << shift(case.layer.neuron))
+    more, rest = divmod(wrong - right, 1 << shift)
     arrived, row = case.inputs[sample].astype(np.int64), case.layer.synapse.weight[neuron].astype(np.int64)
     active = np.flatnonzero(arrived[:, step])
     active = active[more % arrived[active, step] == 0]
@@ -178,7 +169,7 @@ def changed_bias(case: Case) -> Iterator[Cause]:
     """Test another value of a bias, in one neuron or in the whole layer."""
     sample, step, neuron = case.where
     params: Any = case.layer.neuron
-    if type(params) not in _SHIFT:
+    if not params.charged or not hasattr(params, "bias_mant"):
         return
     register = "v"
     more = int(case.found[register][sample, neuron, step]) - int(case.expected[register][sample, neuron, step])

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ...contract import real
 from ...contract.errors import UnsupportedError
 from ...contract.net import Net
-from ...contract.neurons.celif import CELIF
+from ...contract.neurons import Neuron
 from ...contract.neurons.readout import Readout
 from ...contract.sources import raster
 from ...contract.sources.driven import Driven
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from ...export.slayer.blocks import Block
 
 
-_TWINS = (CELIF, Readout)
-"""Neurons that have a float twin."""
+def has_twin(neuron: Neuron) -> bool:
+    """Return whether neurons can be computed without rounding, too."""
+    return neuron.unrounded or isinstance(neuron, Readout)
 
 
 class FloatTwin:
@@ -55,7 +56,7 @@ class FloatTwin:
     def __init__(self, blocks: Sequence[Block], net: Net) -> None:
         self._net, self._blocks = net, blocks
         for layer, block in zip(net.layers, blocks, strict=True):
-            ours = isinstance(layer.neuron, _TWINS) and hasattr(block.module, "synapse")
+            ours = has_twin(layer.neuron) and hasattr(block.module, "synapse")
             if not ours or not isinstance(layer.synapse, Dense) or block.edge is not None:
                 moved = ", behind elements that are moved," if block.edge is not None else ""
                 raise UnsupportedError(
@@ -146,18 +147,21 @@ class FloatTwin:
         weight = _numbers(synapse.weight) * layer.scale
         sums = arriving.transpose(2, 0, 1) @ weight.T
         if synapse.bias is not None:
-            sums += _numbers(synapse.bias) * (layer.scale * 2.0 ** (synapse.state_shift - params.a_shift))
+            shift = getattr(params, "a_shift", synapse.state_shift)
+            sums += _numbers(synapse.bias) * (layer.scale * 2.0 ** (synapse.state_shift - shift))
         return np.asarray(sums, dtype=np.float64)
 
     def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         params: Any = self._net.layers[index].neuron
-        params = replace(params, bias_mant=0)  # the sums hold it
+        if hasattr(params, "bias_mant"):
+            params = replace(params, bias_mant=0)  # the sums hold it
         steps, samples, n = sums.shape
-        te = self._encoding(block, steps)[:, :n] * 2.0**params.te_exp
+        te = self._encoding(block, steps)[:, :n] * 2.0**params.te_exp if params.takes_te else None
         state = params.reset((samples,))
         fired = np.empty((samples, n, steps), np.bool_)
         for t in range(steps):
-            spikes, state = params.step(state, sums[t], te[t], real)
+            row = () if te is None else (te[t],)
+            spikes, state = params.step(state, sums[t], *row, rules=real)
             fired[..., t] = spikes
         return fired
 

@@ -54,7 +54,7 @@ class IntegratorState(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Integrator(Neuron, state=IntegratorState, registers=("u", "v")):
+class Integrator(Neuron, state=IntegratorState, registers=("u", "v"), charged="u"):
     """Integer parameters of a layer of membranes that a current charges."""
 
     u_decay: Any = per_neuron(

@@ -76,6 +76,10 @@ class Neuron(Record):
     """Whether a step takes the temporal encoding too: ``step(state, x, te)``."""
     unrounded: ClassVar[bool] = False
     """Whether a step also takes ``rules``, and with `spikeproof.contract.real` computes without rounding."""
+    charged: ClassVar[str] = ""
+    """The register that a dendritic sum is added to, shifted by `a_shift` or 6; empty if there is no such one."""
+    multiplications: ClassVar[int | None] = None
+    """Multiplications of one neuron in one step, by papers' counting of energy; None if nobody has counted."""
     layouts: ClassVar[tuple[Layout, ...]] = ()
     """How it lies in a NetX file; the first that has a place for all of a record's values is taken."""
 
