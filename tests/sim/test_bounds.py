@@ -15,6 +15,7 @@ from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.neurons import KINDS
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.axon import Axon
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim import engine, reference
@@ -136,6 +137,34 @@ def test_delays_and_feedback_are_followed():
         steps=9,
     )
     assert {bound.register: bound.high for bound in bounds(late).found if bound.layer == "b"}[SUM] == 100
+
+
+def at_step(step):
+    """An oscillator that spikes in one step of a short sample."""
+    return Phase(num_neurons=1, increment=[2**20], start=[step * 2**20], length=[2**20])
+
+
+def test_a_delayed_spike_meets_what_is_there_when_it_arrives():
+    fires_at_once = CUBA(num_neurons=1, u_decay=4096, v_decay=4096, v_th_mant=10)
+    net = Net(
+        input=Input(num_channels=1),
+        layers=(
+            Layer(
+                name="a", synapse=Dense(weight=[[0, 20]]), neuron=fires_at_once, cpg=at_step(0), axon=Axon(delay=[3])
+            ),
+            Layer(
+                name="b",
+                synapse=Dense(weight=[[50, 30]]),
+                neuron=Readout(num_neurons=1, v_decay=4096),
+                cpg=at_step(3),
+            ),
+        ),
+        steps=9,
+    )
+    trace = reference.run(net, np.zeros((1, 1, 9), np.int32))
+    assert trace.layers["a"][SPIKES][0, 0].tolist() == [1] + [0] * 8
+    assert trace.layers["b"]["v"][0, 0].tolist() == [0, 0, 0, 80, 0, 0, 0, 0, 0]
+    assert {bound.register: bound.high for bound in bounds(net).found if bound.layer == "b"} == {SUM: 80, "v": 80}
 
 
 def test_a_steady_network_is_done_early():
