@@ -25,8 +25,9 @@ PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.1
 demo: $(READY)
 	$(BIN)/spikeproof demo
 
-# A Lava run waits more than it computes, so tests run side by side.
-PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+# A Lava run waits more than it computes, so one more test runs than there are cores, and four at most.
+WORKERS  ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+PARALLEL  = -n $(WORKERS) --dist worksteal
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu and not browser"
