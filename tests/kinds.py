@@ -109,7 +109,7 @@ def parts():
     from spikeproof.sim.verify import float_twin
 
     return {
-        "compiled engine loop": set(engine._COMPILED),
+        "compiled engine loop": set(engine.COMPILED),
         "Lava's own neuron": set(neurons._STOCK),
         "standard NIR node": set(graph._NEURONS),
         "SLAYER neuron": set(registers._DYNAMICS),

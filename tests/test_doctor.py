@@ -25,7 +25,7 @@ def read_only(tmp_path_factory):
     for name in ("__init__.py", "__main__.py"):
         shutil.copy(ROOT / name, place / "spikeproof")
     # A file in its place keeps even root from making the folder.
-    for folder in ("contract/compiled", "sim/engine", "train/kernels"):
+    for folder in ("contract/compiled", "sim/engine", "sim/engine/loops", "train/kernels"):
         (place / "spikeproof" / folder / "__pycache__").touch()
     kept = {key: value for key, value in os.environ.items() if key not in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
     return {**kept, "HOME": "/dev/null", "MPLCONFIGDIR": str(place), "PYTHONPATH": str(place)}

@@ -42,8 +42,14 @@ def run(place, *command):
     return found.stdout
 
 
-def test_the_page_shows_two_files_of_the_package_and_one_test():
-    assert [name for name, _ in FILES] == ["contract/neurons/eif.py", "tests/oracles/eif.py", "train/blocks/eif.py"]
+def test_the_page_shows_four_files_of_the_package_and_one_test():
+    assert [name for name, _ in FILES] == [
+        "contract/neurons/eif.py",
+        "tests/oracles/eif.py",
+        "train/blocks/eif.py",
+        "contract/compiled/eif.py",
+        "sim/engine/loops/eif.py",
+    ]
 
 
 @pytest.mark.lava
@@ -54,7 +60,7 @@ def test_a_kind_of_one_file_passes_the_tests_of_all_kinds(package):
     )  # fmt: skip
     assert re.search(r"\b1[0-9] passed", out) and "skipped" not in out, out
     row = next(line for line in (package / "spikeproof/docs/neurons.md").read_text().splitlines() if "[EIF]" in line)
-    assert "| `v` | spikes | `EIF` |" in row
+    assert "| `v` | spikes | `EIF` | yes |" in row  # the engine has a compiled loop
 
 
 SCRIPT = """

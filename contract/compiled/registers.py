@@ -72,3 +72,10 @@ def _wrap(x: Any) -> Callable[..., Any]:
         return low - (2 * _HALF if low > _HALF else 0) + (2 * _HALF if low <= -_HALF else 0)
 
     return whole if isinstance(x, types.Integer) else real
+
+
+@inlined
+def write(register, row):  # type: ignore[no-untyped-def]
+    """Write a register of all neurons into a row of integers."""
+    for c in range(len(register)):
+        row[c] = np.int32(register[c])

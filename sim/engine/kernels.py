@@ -1,15 +1,4 @@
-"""The loops of the batch engine, compiled by numba; the compiled code is cached on disk.
-
-Arrays are C-contiguous, of shape (S, K, n): samples, steps of a block, neurons. Inner loops run over neurons and
-compile to SIMD. A scan runs the step of one kind of neuron over a block: it reads dendritic sums `z`, goes on from the
-registers in `state` and leaves them there, writes `spikes`, adds them to `counts` and returns their number, and writes
-what is traced into those arrays of `outputs` that are not empty.
-
-Registers are whole numbers in float64, see `contract.compiled.registers`: a dendritic sum is below 2**31
-(`spikeproof.contract.net.Net` refuses more) and its left shift by up to 18 below 2**49, so it is exact too. The one
-register that the contract does not keep within 24 bits, the current of a CUBA neuron with sums of more than 2**18, is
-in int64.
-"""
+"""Sums event by event, compiled by numba; the compiled code is cached on disk."""
 
 # mypy: ignore-errors
 # (numba's functions have no types of their own: they are compiled for those that they meet)
@@ -18,10 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...contract.compiled.celif import step as celif_step
-from ...contract.compiled.compiling import compiled, inlined
-from ...contract.compiled.cuba import step as cuba_step
-from ...contract.compiled.registers import clip, decay
+from ...contract.compiled.compiling import compiled
 
 
 @compiled
@@ -57,88 +43,3 @@ def events(x, weight_t, start, z):
             for c in range(channels):
                 z_r[c] += x0 * w0[c]
             i += 1
-
-
-@inlined
-def _write(register, row):
-    """Write a register of all neurons into a row of integers."""
-    for c in range(len(register)):
-        row[c] = np.int32(register[c])
-
-
-@compiled
-def celif(z, te, layer, state, counts, spikes, outputs):
-    """Run `contract.compiled.celif.step`.
-
-    `te` is (K, n), `layer` a `CELIFOperands` and `state` (S, 3, n): v, h, and v after the reset. Traced are v, h and
-    theta.
-    """
-    samples, steps, channels = z.shape
-    keep_v, keep_h, resting = layer.keep_v, layer.keep_h, layer.resting
-    bias, per_current = layer.bias, layer.per_current
-    v_out, h_out, theta_out = outputs
-    before = counts.sum()
-    for n in range(samples):
-        v, h, kept, count = state[n, 0], state[n, 1], state[n, 2], counts[n]
-        for t in range(steps):
-            z_t, te_t, spikes_t = z[n, t], te[t], spikes[n, t]
-            for c in range(channels):
-                a = np.float64(z_t[c]) * per_current + bias[c]
-                v[c], h[c], kept[c], _, s = celif_step(
-                    v[c], h[c], kept[c], a, np.float64(te_t[c]), keep_v[c], keep_h[c], resting
-                )
-                count[c] += s
-                spikes_t[c] = s
-            if v_out.size:
-                _write(v, v_out[n, t])
-            if h_out.size:
-                _write(h, h_out[n, t])
-            if theta_out.size:
-                theta_t = theta_out[n, t]
-                for c in range(channels):
-                    theta_t[c] = np.int32(clip(resting + h[c]))
-    return np.int64(counts.sum() - before)
-
-
-@compiled
-def cuba(z, layer, state, counts, spikes, outputs):
-    """Run `contract.compiled.cuba.step` in the type of `state`: int64, or float64 with sums of at most 2**18.
-
-    `layer` is a `CUBAOperands` of that type, `state` (S, 2, n): u and v, which are traced too.
-    """
-    samples, steps, channels = z.shape
-    keep_u, keep_v, threshold = layer.keep_u, layer.keep_v, layer.threshold
-    bias, per_current = layer.bias, layer.per_current
-    u_out, v_out = outputs
-    number = state.dtype.type
-    before = counts.sum()
-    for n in range(samples):
-        u, v, count = state[n, 0], state[n, 1], counts[n]
-        for t in range(steps):
-            z_t, spikes_t = z[n, t], spikes[n, t]
-            for c in range(channels):
-                a = number(z_t[c]) * per_current
-                u[c], v[c], s = cuba_step(u[c], v[c], a, bias[c], keep_u[c], keep_v[c], threshold)
-                count[c] += s
-                spikes_t[c] = s
-            if u_out.size:
-                _write(u, u_out[n, t])
-            if v_out.size:
-                _write(v, v_out[n, t])
-    return np.int64(counts.sum() - before)
-
-
-@compiled
-def readout(z, shift, bias, keep, state, outputs):
-    """Run the step of `contract.neurons.readout`; `state` is (S, 1, n): v, which is traced."""
-    samples, steps, channels = z.shape
-    (v_out,) = outputs
-    for n in range(samples):
-        v = state[n, 0]
-        for t in range(steps):
-            z_t = z[n, t]
-            for c in range(channels):
-                v[c] = clip(decay(v[c], keep) + (np.float64(z_t[c]) * shift + bias[c]))
-            if v_out.size:
-                _write(v, v_out[n, t])
-    return 0
