@@ -11,7 +11,8 @@ import errno
 import os
 import signal
 import sys
-from typing import Annotated
+import threading
+from typing import Annotated, Any
 
 import typer
 
@@ -64,6 +65,7 @@ def main() -> None:
     sys.argv = [sys.argv[0], *(part for part in sys.argv[1:] if part != "--traceback")]
     with contextlib.suppress(ValueError):  # where this is no main thread, nothing ends it by a signal
         signal.signal(signal.SIGTERM, _terminated)
+    hook, sys.unraisablehook = sys.unraisablehook, _once_more
     try:
         app()
     except SpikeproofError as error:
@@ -85,6 +87,7 @@ def main() -> None:
         ERR.print(_told(error))
         sys.exit(1 if isinstance(error, MemoryError) or _disk_is_full(error) else _FAULT)
     finally:
+        sys.unraisablehook = hook
         _let_signals_end_it()
 
 
@@ -104,6 +107,17 @@ def _told(error: Exception) -> str:
 
 def _disk_is_full(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _once_more(unraisable: Any) -> None:
+    """Send a signal again that came while Python ran a destructor or a callback of its own, where it is swallowed."""
+    swallowed = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}
+    if unraisable.exc_type not in swallowed:
+        sys.__unraisablehook__(unraisable)
+        return
+    again = threading.Timer(0.05, os.kill, (os.getpid(), swallowed[unraisable.exc_type]))
+    again.daemon = True
+    again.start()
 
 
 def _let_signals_end_it() -> None:

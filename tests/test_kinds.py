@@ -87,7 +87,7 @@ class TestEveryKind:
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("conv", [False, True])
+@pytest.mark.parametrize("conv", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", KINDS)
 def test_lava_is_the_reference(name, conv):
     from spikeproof.sim.lava import backend

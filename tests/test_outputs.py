@@ -262,6 +262,26 @@ def test_a_signal_ends_a_command_without_a_trace(number, code, trained, tmp_path
     assert "Traceback" not in err and not any((tmp_path / "tmp").glob("spikeproof-*"))
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_a_destructor_swallows_still_ends_the_command(number, code):
+    script = (
+        "import os, sys, time\n"
+        "from spikeproof import cli\n"
+        "class Late:\n"
+        "    def __del__(self):\n"
+        f"        os.kill(os.getpid(), {int(number)}); time.sleep(0.01)\n"
+        "def app():\n"
+        "    Late()\n"
+        "    time.sleep(30)\n"
+        "cli.app = app\n"
+        "cli.main()\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+    assert time.monotonic() - started < 20
+
+
 @pytest.mark.slow
 @pytest.mark.lava
 def test_ctrl_c_ends_a_sweep_without_the_workers_words(trained, tmp_path):  # noqa: F811
