@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -190,7 +191,9 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
         for name, output, rows in zip(names, found[-1].output, scores, strict=True):
             if name not in answers or len(answers[name].samples) < len(chosen):
                 answers[name] = Answers(chosen, output, rows)
-    return _verdict(subject, found, answers, hashlib.sha256(every.tobytes()).hexdigest())
+    verdict = _verdict(subject, found, answers, hashlib.sha256(every.tobytes()).hexdigest())
+    # Who asks for spikes alone wants to be quick.
+    return replace(verdict, bounds=bounds(net)) if asked.registers and quick(net) else verdict
 
 
 def _refuse_backends(backends: Sequence[str]) -> None:
@@ -233,7 +236,6 @@ def _verdict(
         ends=tuple(one.whole for one in paired if one.whole is not None),
         notes=subject.notes,
         diagnoses=tuple(one.diagnosis for one in found),
-        bounds=bounds(subject.net) if quick(subject.net) else None,
         headroom=room.fullest([one.headroom for one in paired if one.headroom]),
         float_gap=float_gap or subject.twin or "all samples ran in a sweep",
         input_sha256=digest,
