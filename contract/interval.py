@@ -83,5 +83,8 @@ def kept_after_firing(v: Interval, threshold: Interval, fired: Interval, reset: 
     return left.hull(reset).where(fired.high == 1, left)
 
 
+WORD = Interval(np.asarray(-(2**31)), np.asarray(2**31 - 1))
+"""Anything that a register of 32 bits holds: what a value that left it may have become."""
+
 FULL = STATE_MAX + 1
 """Magnitude that no register of 24 bits exceeds; a wrapped current may reach it."""

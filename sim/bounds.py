@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ..contract.errors import InputError
 from ..contract.fixed import STATE_MAX, WEIGHT_STEP
 from ..contract.interval import Interval, exactly
-from ..contract.net import Layer, Net
+from ..contract.net import Net
 from ..contract.sources import raster
 from ..contract.synapses.conv import Conv
 from ..contract.synapses.dense import Dense, Synapse
@@ -239,7 +239,13 @@ class _Layer:
         """The bounds of the last step alone."""
         self.unknown = False
         self.changed = True
-        self._synapse = _Signed(self.layer, max_active, net.sum_bounds()[index])
+        synapse, bound = self.layer.synapse, net.sum_bounds()[index]
+        self._beside: npt.NDArray[np.int64] | None = None
+        if isinstance(synapse, Dense) and self.layer.cpg is not None:
+            self._beside = synapse.weight[:, self.layer.num_inputs :].astype(np.int64)
+            synapse = Dense(weight=synapse.weight[:, : self.layer.num_inputs])
+        self._synapse, self._most = _Signed(synapse, bound), max_active
+        self._feedback = None if self.layer.feedback is None else _Signed(self.layer.feedback, bound)
         self._state = self.layer.neuron.bounded_reset()
         silence = exactly(np.zeros(self.layer.num_neurons))
         self._sent, self._ever = silence, silence
@@ -285,18 +291,18 @@ class _Layer:
 
     def _sums(self, t: int, arriving: Interval) -> Interval:
         if self._x is None or not _same(self._fed, arriving):
-            self._x = self._synapse.sums(arriving)
+            few = self._most
+            self._x = self._synapse.sums(arriving) if few is None else self._synapse.of_few(arriving, few)
             self._fed = arriving
         x = self._x
-        if self.cpg is not None:
-            x = x.plus(self._synapse.oscillators(self.cpg[t]))
-        if self.layer.feedback is not None:
-            x = x.plus(_weighted(self.layer.feedback, self._sent))
+        if self.cpg is not None and self._beside is not None:
+            x = x.plus(self._beside @ self.cpg[t])  # what the oscillators add is known
+        if self._feedback is not None:
+            x = x.plus(self._feedback.sums(self._sent))
         bits = self.layer.synapse.port_bits
         half = 2 ** (bits - 1)
-        anything = Interval(np.full_like(x.low, -half), np.full_like(x.high, half - 1))
         self._note({SUM: x}, t)
-        return x.where(x.within(-half, half - 1), anything)
+        return x.where(x.within(-half, half - 1), Interval(np.asarray(-half), np.asarray(half - 1)))
 
     def _note(self, registers: dict[str, Interval], t: int) -> None:
         """Widen the bounds of the sample by those of a step."""
@@ -329,20 +335,14 @@ class _Matrix(NamedTuple):
 
 
 class _Signed:
-    """A layer's synapses, positive and negative weights apart."""
+    """Synapses, positive and negative weights apart: split once, and not in every step."""
 
-    def __init__(self, layer: Layer, max_active: int | None, bound: int) -> None:
-        synapse = layer.synapse
-        self._beside: npt.NDArray[np.int64] | None = None
-        if layer.cpg is not None:
-            assert isinstance(synapse, Dense)
-            self._beside = synapse.weight[:, layer.num_inputs :].astype(np.int64)
-            synapse = Dense(weight=synapse.weight[:, : layer.num_inputs])
-        self._synapse, self._most = synapse, max_active
+    def __init__(self, synapse: Synapse, bound: int) -> None:
+        self._synapse = synapse
         self._up: Any
         self._down: Any
         up, down = np.maximum(synapse.weight, 0), np.minimum(synapse.weight, 0)
-        if isinstance(synapse, Dense):  # cast once, and not in every step
+        if isinstance(synapse, Dense):
             exact = np.float32 if bound < _FLOAT32 else np.float64
             self._up, self._down = (_Matrix(part.T.astype(exact)) for part in (up, down))
         else:
@@ -350,39 +350,21 @@ class _Signed:
 
     def sums(self, x: Interval) -> Interval:
         """Return what the sums can be of what can arrive."""
-        if self._most is not None and self._most < self._synapse.num_inputs:
-            return _of_few(self._synapse, x, self._most)
         low = self._up.sums(x.low) + self._down.sums(x.high)
         return Interval(low, self._up.sums(x.high) + self._down.sums(x.low))
 
-    def oscillators(self, spikes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return what the layer's oscillators add, which is known."""
-        assert self._beside is not None
-        added: npt.NDArray[np.int64] = self._beside @ spikes
-        return added
-
-
-def _weighted(synapse: Dense, x: Interval) -> Interval:
-    up, down = (replace(synapse, weight=part(synapse.weight, 0)) for part in (np.maximum, np.minimum))
-    return Interval(up.sums(x.low) + down.sums(x.high), up.sums(x.high) + down.sums(x.low))
-
-
-def _of_few(synapse: Synapse, x: Interval, most: int) -> Interval:
-    """Return what the sums can be if at most so many inputs are not 0: the largest shares count."""
-    if isinstance(synapse, Conv):
-        top = int(np.abs(synapse.weight.astype(np.int64)).reshape(len(synapse.weight), -1).max()) * most
-        size = top * int(max(-x.low.min(), x.high.max()))
-        whole = Interval(
-            replace(synapse, weight=np.maximum(synapse.weight, 0)).sums(x.low)
-            + replace(synapse, weight=np.minimum(synapse.weight, 0)).sums(x.high),
-            replace(synapse, weight=np.maximum(synapse.weight, 0)).sums(x.high)
-            + replace(synapse, weight=np.minimum(synapse.weight, 0)).sums(x.low),
-        )
-        return Interval(np.maximum(whole.low, -size), np.minimum(whole.high, size))
-    weight = synapse.weight.astype(np.int64)
-    shares = [weight * x.low, weight * x.high]
-    least, largest = np.minimum(np.minimum(*shares), 0), np.maximum(np.maximum(*shares), 0)
-    return Interval(_largest(-least, most) * -1, _largest(largest, most))
+    def of_few(self, x: Interval, most: int) -> Interval:
+        """Return what the sums can be if at most so many inputs are not 0: the largest shares count."""
+        if most >= self._synapse.num_inputs:
+            return self.sums(x)
+        weight = self._synapse.weight.astype(np.int64)
+        if isinstance(self._synapse, Conv):
+            size = int(np.abs(weight).max()) * most * int(max(-x.low.min(), x.high.max()))
+            whole = self.sums(x)
+            return Interval(np.maximum(whole.low, -size), np.minimum(whole.high, size))
+        shares = [weight * x.low, weight * x.high]
+        least, largest = np.minimum(np.minimum(*shares), 0), np.maximum(np.maximum(*shares), 0)
+        return Interval(_largest(-least, most) * -1, _largest(largest, most))
 
 
 def _largest(shares: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:

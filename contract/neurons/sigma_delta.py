@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from ..fields import per_neuron
 from ..fixed import IntArray, wrap32
-from ..interval import Interval
+from ..interval import WORD, Interval
 from .bases.neuron import Bounded
 from .bases.sender import REGISTER_MAX, Sender, send, send_bounds
 
@@ -70,15 +70,11 @@ class SigmaDelta(Sender, netx="SIGMA_DELTA", state=SigmaDeltaState, registers=("
     def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
         """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`."""
         unlimited = state.sigma.plus(x)
-        sigma = unlimited.where(unlimited.within(-REGISTER_MAX, REGISTER_MAX), _anything(unlimited))
+        sigma = unlimited.where(unlimited.within(-REGISTER_MAX, REGISTER_MAX), WORD)
         biased = sigma.plus(self.bias.astype(np.int64))
-        biased = biased.where(biased.within(-REGISTER_MAX, REGISTER_MAX), _anything(biased))
+        biased = biased.where(biased.within(-REGISTER_MAX, REGISTER_MAX), WORD)
         act = Interval(np.maximum(biased.low, 0), np.maximum(biased.high, 0))
         change = act.minus(state.act).plus(state.residue)
         payload, residue = send_bounds(self, change)
         after = SigmaDeltaState(sigma=sigma, act=act, residue=residue)  # type: ignore[arg-type]
         return Bounded(payload, after, {"sigma": unlimited, "act": act, "residue": residue})
-
-
-def _anything(like: Interval) -> Interval:
-    return Interval(np.full_like(like.low, -REGISTER_MAX - 1), np.full_like(like.high, REGISTER_MAX))

@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from ...fields import number, per_neuron
@@ -37,7 +36,7 @@ from ...fixed import (
     wrap24,
     wrap32,
 )
-from ...interval import FULL, Interval
+from ...interval import FULL, WORD, Interval
 from .neuron import Neuron
 
 U_SHIFT_MAX = 8
@@ -119,7 +118,6 @@ def integrate_bounds(params: Integrator, u: Interval, v: Interval, x: Interval) 
     """
     unlimited = u.decayed(params.u_decay).plus(x.shifted(params.a_shift))
     # A sum past 32 bits wraps there, and one wrap into 24 bits does not bring every value back.
-    anything = Interval(np.full_like(unlimited.low, -(2**31)), np.full_like(unlimited.low, 2**31))
-    u = unlimited.where(unlimited.within(1 - FULL, FULL), anything)
+    u = unlimited.where(unlimited.within(1 - FULL, FULL), WORD)
     current = u.plus(shl(params.bias_mant, ACCUMULATOR_SHIFT)).shifted(params.u_shift)
     return unlimited, u, v.decayed(params.v_decay).plus(current)

@@ -22,7 +22,7 @@ import numpy as np
 
 from ...fields import number, per_neuron
 from ...fixed import ACCUMULATOR_SHIFT, IntArray, shift, wrap32
-from ...interval import Interval
+from ...interval import WORD, Interval
 from .neuron import Neuron
 
 REGISTER_MAX = 2**31 - 1
@@ -78,13 +78,12 @@ def send(params: Sender, change: IntArray) -> tuple[IntArray, IntArray]:
 def send_bounds(params: Sender, change: Interval) -> tuple[Interval, Interval]:
     """Return bounds of what is sent of a change and of what is held back, as `send` does of values."""
     fits = change.within(-REGISTER_MAX, REGISTER_MAX)
-    anything = Interval(np.full_like(change.low, -REGISTER_MAX - 1), np.full_like(change.low, REGISTER_MAX))
-    delta = change.where(fits, anything)
+    delta = change.where(fits, WORD)
     v_th = params.v_th.astype(np.int64)
     most = np.maximum(-delta.low, delta.high) >= np.maximum(v_th, 1)  # whether anything can be sent
     k = params.state_exp
     payload = Interval(delta.low >> k, delta.high >> k) if k >= 0 else delta.times(1 << -k)
-    payload = payload.where(payload.within(-REGISTER_MAX, REGISTER_MAX), anything)
+    payload = payload.where(payload.within(-REGISTER_MAX, REGISTER_MAX), WORD)
     held = Interval(np.maximum(delta.low, 1 - np.maximum(v_th, 1)), np.minimum(delta.high, np.maximum(v_th, 1) - 1))
     least = Interval(np.full_like(delta.low, -REGISTER_MAX - 1), delta.high)  # -2**31 is held back, for its size wraps
     return payload.hull(0).where(most, 0), held.hull(0).where(fits, least.hull(0))
