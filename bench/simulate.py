@@ -64,7 +64,7 @@ def network():
         )  # fmt: skip
         layers.append(Layer(name=f"l{i}", synapse=Dense(weight=weight), neuron=neuron))
     te = random.integers(-128, 128, (STEPS, max(WIDTHS)))
-    return Net(input=Input(num_channels=1, bits=8, exp=-6), layers=tuple(layers), steps=STEPS, te=te)
+    return Net(inputs=(Input(num_channels=1, bits=8, exp=-6),), layers=tuple(layers), steps=STEPS, te=te)
 
 
 def conv_network():
@@ -80,7 +80,7 @@ def conv_network():
     weight = 2 * random.integers(-12, 14, (10, layers[-1].num_neurons))
     neuron = CUBA(num_neurons=10, u_decay=1024, v_decay=512, v_th_mant=900)
     layers.append(Layer(name="dense", synapse=Dense(weight=weight), neuron=neuron))
-    return Net(input=Input(num_channels=2 * 16 * 16), layers=tuple(layers), steps=50)
+    return Net(inputs=(Input(num_channels=2 * 16 * 16),), layers=tuple(layers), steps=50)
 
 
 def images(net, samples):

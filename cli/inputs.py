@@ -52,13 +52,16 @@ def random_input(net: Net, samples: int) -> np.ndarray[Any, Any]:
     """Return random samples that a network takes, always the same."""
     from ..export import memory
 
-    shape = (samples, net.input.num_channels, net.steps)
+    shape = (samples, net.num_channels, net.steps)
     what = f"random input of {samples:,} samples"
     memory.refuse_more(8 * math.prod(shape), memory.available(), what, "--samples")
     random = np.random.default_rng(0)
-    if not net.input.bits:
-        return random.integers(0, 2, shape)
-    return random.uniform(0, min(1.0, net.input.max_payload * 2.0**net.input.exp), shape)
+    found = np.empty(shape)
+    for k, source in enumerate(net.inputs):
+        of = found[:, net.channels(k)]
+        most = min(1.0, source.max_payload * 2.0**source.exp)
+        of[:] = random.uniform(0, most, of.shape) if source.bits else random.integers(0, 2, of.shape)
+    return found
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:

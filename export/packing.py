@@ -1,7 +1,7 @@
 """Records <-> trees of plain values, for formats that hold nested groups of numbers.
 
-A record becomes a dict of its fields with its class under ``kind``; a tuple of records a dict of numbered entries. What
-is None is left out. Any record of the contract can be packed, kinds that are added later too.
+A record becomes a dict of its fields with its class under ``kind``; a tuple of records or names a dict of numbered
+entries. What is None is left out. Any record of the contract can be packed, kinds that are added later too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def pack(value: Any) -> Any:
     if isinstance(value, Record):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}  # type: ignore[arg-type]
         return {KIND: type(value).__name__} | {name: pack(of) for name, of in fields.items() if of is not None}
-    if isinstance(value, tuple) and any(isinstance(item, Record) for item in value):
+    if isinstance(value, tuple) and any(isinstance(item, Record | str) for item in value):
         return {str(i): pack(item) for i, item in enumerate(value)}
     if isinstance(value, tuple):
         return np.asarray(value, dtype=np.int64)
@@ -63,6 +63,8 @@ def unpack(tree: Any, where: str = "record") -> Any:
         raise FileFormatError(f"{where}: kind {quoted(kind)} is unknown; known are {', '.join(sorted(known))}.")
     fields = {field.name: field for field in dataclasses.fields(known[kind])}
     given = {name: unpack(value, f"{where}/{name}") for name, value in tree.items() if name != KIND}
+    if kind == "Net" and "input" in given:  # before networks could have several
+        given["inputs"] = (given.pop("input"),)
     unknown = sorted(set(given) - set(fields))
     if unknown:
         raise FileFormatError(f"{where}: {plain(unknown[0])} is no field of a {kind}; known are {', '.join(fields)}.")

@@ -1,13 +1,15 @@
 """A Lava network from a record.
 
-Neurons are the processes of `spikeproof.lava_procs.neurons`, axons are processes of this package. All synapses are
-Lava's own ``Dense`` and ``Conv``, given what they need to be exact: the sign mode by name, so that Lava does not guess
-one.
+Neurons are the processes of `spikeproof.lava_procs.neurons`. Synapses are Lava's own ``Dense`` and ``Conv``, given
+what they need to be exact: the sign mode by name, so that Lava does not guess one. Where senders have delays, or a
+receiver works later than they, a process of ours in front of the synapses holds spikes back. Only synapses that each
+have a delay of their own are ours.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -26,13 +28,13 @@ from lava.proc.io.source import RingBuffer  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 
 from ..contract.fixed import WEIGHT_STEP  # noqa: E402
-from ..contract.net import Net  # noqa: E402
+from ..contract.net import Incoming, Net  # noqa: E402
 from ..contract.sources.driven import Driven  # noqa: E402
 from ..contract.sources.ring import Ring  # noqa: E402
-from ..contract.synapses.axon import Axon  # noqa: E402
 from ..contract.synapses.conv import GEOMETRY_MAX, Conv  # noqa: E402
-from .axon.process import Axon as AxonProcess  # noqa: E402
 from .by_rule.process import ByRule  # noqa: E402
+from .delays.process import Delays  # noqa: E402
+from .edges.process import Edge  # noqa: E402
 from .neurons import Place, process  # noqa: E402
 from .oscillators.process import Oscillators as OscillatorsProcess  # noqa: E402
 from .recorder.process import Recorder  # noqa: E402
@@ -48,17 +50,17 @@ class LayerProcesses(NamedTuple):
 class Network(NamedTuple):
     """A built network; run it with `run`."""
 
-    source: AbstractProcess
+    sources: tuple[AbstractProcess, ...]
     layers: tuple[LayerProcesses, ...]
 
     def run(self, steps: int) -> None:
         """Advance all processes by `steps` time steps, on Lava's fixed-point models."""
         # Without the tag Lava takes the first model that it finds, which is a floating-point one.
-        self.source.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+        self.sources[0].run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
 
     def stop(self) -> None:
         """End all processes; a stopped network cannot run again."""
-        self.source.stop()
+        self.sources[0].stop()
 
 
 def build(
@@ -88,53 +90,116 @@ def build(
     Network
     """
     total = total_lava_steps(net, payload.shape[1])
-    source = RingBuffer(data=payload)
-    upstream = source.s_out
+    sources = tuple(RingBuffer(data=payload[net.channels(k)]) for k in range(len(net.inputs)))
+    bounds = net.sum_bounds()
+    neurons = [
+        process(layer, Place(net.latency(i), net.steps, bounds[i], _table(net, layer.num_neurons, te_source)))
+        for i, layer in enumerate(net.layers)
+    ]
+    ways = _Ways(net, sources, neurons)
     layers = []
-    payloads, bounds = net.payload_bounds(), net.sum_bounds()
-    for i, layer in enumerate(net.layers):
-        neuron = process(layer, Place(net.latency(i), net.steps, bounds[i], _table(net, layer.num_neurons, te_source)))
-        bits = net.input.bits if i == 0 else (payloads[i].bit_length() if payloads[i] > 1 else 0)
-        if isinstance(layer.synapse, Conv):
-            synapse = _conv(layer.synapse, bits, f"{layer.name}_synapse")
-            # Images lie (column, row, channel) in Lava's convolution and (channel, row, column) in the record.
-            upstream.reshape(layer.synapse.in_shape).transpose([2, 1, 0]).connect(synapse.s_in)
-            synapse.a_out.transpose([2, 1, 0]).flatten().connect(neuron.a_in)
-        else:
-            synapse = _dense(layer.synapse.weight[:, : layer.num_inputs], bits, f"{layer.name}_synapse")
-            upstream.connect(synapse.s_in)
-            synapse.a_out.connect(neuron.a_in)
-        if layer.feedback is not None:
-            _feed_back(net, i, neuron)
+    for i, (layer, neuron) in enumerate(zip(net.layers, neurons, strict=True)):
+        synapses = [ways.connect(i, k) for k in range(len(net.incoming(i)))]
         if layer.cpg is not None:
             # Its own synapses add one step too, so it works a step ahead of its layer.
+            payload_bits = _message_bits(net, net.incoming(i)[0].source)
             cpg = _oscillators(net, i, layer.cpg, f"{layer.name}_cpg", net.cpg_payload(i))
-            from_cpg = _dense(layer.synapse.weight[:, layer.num_inputs :], bits, f"{layer.name}_cpg_synapse")
+            weight = layer.synapse.weight[:, layer.num_inputs :]
+            from_cpg = _dense(weight, payload_bits, f"{layer.name}_cpg_synapse")
             cpg.s_out.connect(from_cpg.s_in)
             from_cpg.a_out.connect(neuron.a_in)
         if layer.neuron.takes_te:
             _feed_encoding(net, i, neuron, te_source)
-        layers.append(LayerProcesses(synapse, neuron))
-        fires = hasattr(neuron, "s_out")
+        layers.append(LayerProcesses(synapses[0], neuron))
         if record_to is not None:
             folder = Path(record_to) / layer.name
             folder.mkdir()
             Recorder(
                 folder=folder,
                 steps=total,
-                spikes=neuron.s_out if fires else None,
+                spikes=neuron.s_out if hasattr(neuron, "s_out") else None,
                 registers={name: getattr(neuron, name) for name in layer.neuron.registers},
                 name=f"{layer.name}_recorder",
             )
-        if fires:
-            upstream = neuron.s_out
-        if fires and layer.axon is not None and i + 1 < len(net.layers):
-            axon = AxonProcess(
-                params=layer.axon, latency=net.latency(i), period=net.steps, lead=layer.lead, name=f"{layer.name}_axon"
+    return Network(sources, tuple(layers))
+
+
+class _Ways:
+    """Connects what sends to what receives.
+
+    Parameters
+    ----------
+    net : Net
+        The network record.
+    sources : sequence of RingBuffer
+        Of the inputs.
+    neurons : sequence of AbstractProcess
+        Of the layers.
+    """
+
+    def __init__(self, net: Net, sources: Sequence[AbstractProcess], neurons: Sequence[AbstractProcess]) -> None:
+        self._net, self._sources, self._neurons = net, sources, neurons
+        self._delays: dict[tuple[Any, ...], Delays] = {}
+
+    def connect(self, index: int, number: int) -> AbstractProcess:
+        """Connect the given one of a layer's incoming ways, and return the process of its synapses."""
+        net, neuron, way = self._net, self._neurons[index], self._net.incoming(index)[number]
+        name = f"{net.layers[index].name}_synapse" if number == 0 else f"{net.layers[index].name}_synapse{number}"
+        sender = self._neurons[way.source] if way.source >= 0 else self._sources[-1 - way.source]
+        late = net.latency(index) - self._latency(way) - 1
+        bits = _message_bits(net, way.source)
+        if way.delay.ndim == 2:
+            wait = np.maximum(way.delay.astype(np.int64) + late, 0)  # below 0 only where the weight is 0
+            edge = Edge(
+                weight=way.synapse.weight,
+                delay=way.delay,
+                wait=wait,
+                latency=self._latency(way),
+                period=net.steps,
+                name=name,
             )
-            upstream.connect(axon.s_in)
-            upstream = axon.s_out
-    return Network(source, tuple(layers))
+            sender.s_out.connect(edge.s_in)
+            edge.a_out.connect(neuron.a_in)
+            return edge
+        port = self._delayed(way, sender, late)
+        if isinstance(way.synapse, Conv):
+            synapse = _conv(way.synapse, bits, name)
+            # Images lie (column, row, channel) in Lava's convolution and (channel, row, column) in the record.
+            port.reshape(way.synapse.in_shape).transpose([2, 1, 0]).connect(synapse.s_in)
+            synapse.a_out.transpose([2, 1, 0]).flatten().connect(neuron.a_in)
+            return synapse
+        synapse = _dense(way.synapse.weight, bits, name)
+        port.connect(synapse.s_in)
+        synapse.a_out.connect(neuron.a_in)
+        return synapse
+
+    def _latency(self, way: Incoming) -> int:
+        return self._net.latency(way.source) if way.source >= 0 else 0
+
+    def _delayed(self, way: Incoming, sender: AbstractProcess, late: int) -> Any:
+        """Return the port that sends what synapses are to deliver in the next step; one process serves all alike."""
+        delay = np.broadcast_to(way.delay.astype(np.int64), (way.synapse.num_inputs,))
+        wait = delay + late
+        if not delay.any() and not wait.any():
+            return sender.s_out
+        key = (way.source, delay.tobytes(), wait.tobytes())
+        if key not in self._delays:
+            made = Delays(
+                delay=delay,
+                wait=wait,
+                latency=self._latency(way),
+                period=self._net.steps,
+                name=f"delays{len(self._delays)}",
+            )
+            sender.s_out.connect(made.s_in)
+            self._delays[key] = made
+        return self._delays[key].s_out
+
+
+def _message_bits(net: Net, source: int) -> int:
+    """Return the bits of the largest payload that a layer or an input sends; 0 for unary spikes."""
+    most = net.max_payload(source)
+    return most.bit_length() if most > 1 or (source < 0 and net.inputs[-1 - source].bits) else 0
 
 
 def _dense(weight: np.ndarray, bits: int, name: str) -> Dense:
@@ -189,23 +254,9 @@ def _feed_encoding(net: Net, index: int, neuron: ByRule, te_source: str) -> None
     synapse.a_out.connect(neuron.te_in)
 
 
-def _feed_back(net: Net, index: int, neuron: AbstractProcess) -> None:
-    """Connect a layer to itself; an axon keeps the last spikes of a sample from the next one."""
-    layer = net.layers[index]
-    assert layer.feedback is not None
-    late = Axon(delay=np.ones(layer.num_neurons, np.int64))
-    axon = AxonProcess(
-        params=late, latency=net.latency(index), period=net.steps, lead=1, name=f"{layer.name}_feedback_axon"
-    )
-    synapse = _dense(layer.feedback.weight, 0, f"{layer.name}_feedback_synapse")
-    neuron.s_out.connect(axon.s_in)
-    axon.s_out.connect(synapse.s_in)
-    synapse.a_out.connect(neuron.a_in)
-
-
 def total_lava_steps(net: Net, input_steps: int) -> int:
-    """Return how many Lava steps the last layer needs to see `input_steps` steps of input."""
-    return input_steps + net.latency(len(net.layers) - 1)
+    """Return how many Lava steps the latest layer needs to see `input_steps` steps of input."""
+    return input_steps + max(net.latencies)
 
 
 def _table(net: Net, num_neurons: int, te_source: str) -> np.ndarray | None:

@@ -163,6 +163,7 @@ def bounds(net: Net, *, max_active: int | None = None, progress: Callable[[int, 
     InputError
         `max_active` is not positive.
     """
+    net.require_chain("spikeproof prove")
     if max_active is not None and max_active < 1:
         raise InputError(f"max_active = {max_active}: give at least 1 input that may be active in a step.")
     te = None if net.te is None else net.encoding(net.steps)

@@ -92,7 +92,7 @@ def _trial(deadline: float) -> Finding:
         num_neurons=4, v_decay=2048, th_decay=41, v_th_mant=19, te_exp=9, bias_mant=[3, 0, -3, 9], bias_exp=6
     )
     net = Net(
-        input=Input(num_channels=2),
+        inputs=(Input(num_channels=2),),
         layers=(Layer(name="trial", synapse=Dense(weight=[[40, 6], [12, 30], [64, -20], [2, 2]]), neuron=neuron),),
         steps=8,
         te=np.arange(-16, 16).reshape(8, 4),

@@ -116,7 +116,7 @@ def _bred(net: Net, bound: Bound, rounds: int, random: np.random.Generator) -> R
 def _first(net: Net, bound: Bound, random: np.random.Generator) -> npt.NDArray[np.int32]:
     """Return a first batch: the ends of the range by the signs of weights into single neurons, and random inputs."""
     low, high = _ends(net)
-    channels, steps = net.input.num_channels, net.steps
+    channels, steps = net.num_channels, net.steps
     made = []
     synapse = net.layers[0].synapse
     for end in (high, low):

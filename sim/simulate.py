@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -87,18 +87,27 @@ def run_payload(
     raise InputError(f"Unknown backend {backend!r}; known are {', '.join(BACKENDS)}.")
 
 
-def encode(net: Net, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
-    """Return the input payloads of a batch after a check of its shape; see `spikeproof.contract.net.Input.encode`.
+def encode(net: Net, x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArray[np.int32]:
+    """Return the input payloads of a batch after a check of its shape; see `spikeproof.contract.net.Net.encode`.
 
-    Images, (samples, channels, rows, columns, steps) as in SLAYER, are flattened.
+    Images, (samples, channels, rows, columns, steps) as in SLAYER, are flattened. Of a network with several inputs,
+    `x` is a tuple of one array each, or one array that holds their channels one after the other.
     """
-    if np.ndim(x) == 5:
-        x = np.reshape(x, (np.shape(x)[0], -1, np.shape(x)[-1]))
+    if isinstance(x, tuple):
+        if len({np.shape(each)[:1] for each in x}) > 1:
+            raise InputError(f"Inputs of shapes {[np.shape(each) for each in x]}; give each as many samples.")
+        x = np.concatenate([_flat(each) for each in x], axis=1)
+    x = _flat(x)
     shape = np.shape(x)
-    expected = (net.input.num_channels, net.steps)
+    expected = (net.num_channels, net.steps)
     if len(shape) != 3 or shape[1:] != expected or not shape[0]:
         raise InputError(
             f"Input has shape {shape}; expected (samples, {expected[0]} channels, {expected[1]} steps), the network's "
             "sample period."
         )
-    return net.input.encode(x)
+    return net.encode(x)
+
+
+def _flat(x: npt.ArrayLike) -> npt.NDArray[Any]:
+    array = np.asarray(x)
+    return array.reshape(len(array), -1, array.shape[-1]) if array.ndim == 5 else array

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.fixed import DECAY_ONE
-from ..contract.net import Net
+from ..contract.net import Layer, Net
 from ..contract.neurons import KINDS, SPIKES
 from ..contract.neurons.readout import Readout
 from ..contract.synapses.axon import arrivals
@@ -50,15 +50,22 @@ class Trace:
         return len(next(iter(variables.values())))
 
     def output(self, net: Net) -> IntArray:
-        """Return what the network answers, int32 of shape (samples, outputs).
+        """Return the network's main answer, int32 of shape (samples, outputs).
 
         The read-out's register after the last step of a sample; without a read-out, what came out of each neuron of
-        the last layer in the sample's steps: how many spikes, or the sum of their payloads.
+        the layer in the sample's steps: how many spikes, or the sum of their payloads.
         """
-        last = self.layers[net.layers[-1].name]
-        if net.readout:
-            return last["v"][..., -1]
-        return np.asarray(arrivals(net.layers[-1].axon, last[SPIKES]).sum(-1, dtype=np.int32))
+        return self.outputs(net)[net.answers[0]]
+
+    def outputs(self, net: Net) -> dict[str, IntArray]:
+        """Return what each layer that the network answers with does, see `output`."""
+        return {name: self._answer(net.layers[net.index(name)]) for name in net.answers}
+
+    def _answer(self, layer: Layer) -> IntArray:
+        of = self.layers[layer.name]
+        if not layer.neuron.fires:
+            return of["v"][..., -1]
+        return np.asarray(arrivals(layer.axon, of[SPIKES]).sum(-1, dtype=np.int32))
 
     def predictions(self, net: Net) -> npt.NDArray[np.int64]:
         """Return the class of each sample, the first of the largest outputs; int64 of shape (samples,)."""

@@ -59,7 +59,7 @@ def network(kind, *, conv=False, seed=0, **changes):
             )
         )
     te = random.integers(-128, 128, (steps, N)) if kind.takes_te else None
-    return Net(input=Input(num_channels=width), layers=tuple(layers), steps=steps, te=te)
+    return Net(inputs=(Input(num_channels=width),), layers=tuple(layers), steps=steps, te=te)
 
 
 def example_image(kind, num_neurons, **changes):

@@ -182,7 +182,7 @@ def nets(draw, max_neurons=5, max_steps=6):
         driving = draw(st.integers(1, 4))
         te = Driven(cpg=draw(oscillators(driving)), matrix=draw(arrays(encodings, columns, driving)))
     return Net(
-        input=Input(num_channels=channels, bits=bits, exp=draw(st.integers(-min(bits - 1, 6), 0)) if bits else 0),
+        inputs=(Input(num_channels=channels, bits=bits, exp=draw(st.integers(-min(bits - 1, 6), 0)) if bits else 0),),
         layers=tuple(layers),
         steps=steps,
         te=te,

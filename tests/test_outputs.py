@@ -211,7 +211,7 @@ def test_signed_payloads_are_no_spikes_and_a_number_has_no_largest(run, tmp_path
     neuron = SigmaDelta(num_neurons=2, v_th=np.ones(2), bias=np.zeros(2), state_exp=0)
     first = Layer(name="a", synapse=Dense(weight=[[8], [16]]), neuron=neuron)
     last = Layer(name="b", synapse=Dense(weight=[[2, 4]]), neuron=Readout(num_neurons=1))
-    formats.write(Net(input=Input(num_channels=1, bits=4), layers=(first, last), steps=3), tmp_path / "net.net")
+    formats.write(Net(inputs=(Input(num_channels=1, bits=4),), layers=(first, last), steps=3), tmp_path / "net.net")
     np.save(tmp_path / "x.npy", np.array([[[3.0, -3.0, 0.0]]]))
 
     code, out, _ = run("simulate", tmp_path / "net.net", "-i", tmp_path / "x.npy", "--backend", "reference")

@@ -77,7 +77,7 @@ def test_networks_of_ones_own_can_be_written_and_read(tmp_path):
 
     neuron = CUBA(num_neurons=1, u_decay=4096, v_decay=0, v_th_mant=1)
     net = Net(
-        input=Input(num_channels=1), layers=(Layer(name="a", synapse=Dense(weight=[[64]]), neuron=neuron),), steps=3
+        inputs=(Input(num_channels=1),), layers=(Layer(name="a", synapse=Dense(weight=[[64]]), neuron=neuron),), steps=3
     )
     spikeproof.write(net, tmp_path / "a.net")
     assert spikeproof.load(tmp_path / "a.net") == net

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, RecordError
 from ..fixed import as_whole
+from ..names import checked_name
 from ..record import Record
 from ..synapses.dense import Synapse
 
@@ -19,6 +20,8 @@ class Input(Record):
 
     Parameters
     ----------
+    name : str
+        What reports and edges call the input, unique in its network.
     num_channels : int
         Number of input channels.
     bits : int
@@ -30,8 +33,10 @@ class Input(Record):
     num_channels: int
     bits: int = 0
     exp: int = 0
+    name: str = "input"
 
     def __post_init__(self) -> None:
+        checked_name("Input", self.name)
         self._set(
             num_channels=as_whole("Input num_channels", self.num_channels, 1, 2**31 - 1),
             bits=as_whole("Input bits", self.bits, 0, 23),
@@ -49,7 +54,7 @@ class Input(Record):
         """Return the input with those of its bits that the sums of the first layer's synapses have room for."""
         room = (2 ** (synapse.port_bits - 1) - 1) // max(1, synapse.bound(1))
         bits = max(1, min(self.bits, (room + 1).bit_length() - 1))
-        return Input(num_channels=self.num_channels, bits=bits, exp=self.exp)
+        return replace(self, bits=bits)
 
     def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Return the integer payloads of analog or spike input.

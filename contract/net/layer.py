@@ -1,12 +1,12 @@
-"""One layer of a network: synapses, the neurons that they feed, and what delays or feeds back their spikes."""
+"""One layer of a network: neurons, the synapses that are their own, and what delays or feeds back their spikes."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ..errors import RecordError
 from ..fixed import ACCUMULATOR_SHIFT, as_whole
+from ..names import checked_name
 from ..neurons import KINDS, Neuron
 from ..record import Record
 from ..sources import Oscillators
@@ -14,12 +14,10 @@ from ..synapses.axon import Axon
 from ..synapses.conv import Conv
 from ..synapses.dense import Dense, Synapse
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer(Record):
-    """Synapses and the neurons that they feed.
+    """Neurons and their own synapses.
 
     Parameters
     ----------
@@ -36,10 +34,13 @@ class Layer(Record):
         Oscillators whose spikes the layer sees beside its inputs: the last columns of the weight matrix are theirs.
         They start anew with every sample.
     axon : Axon or None
-        Delays of the layer's spikes on their way to the next layer, or out of the network.
+        Delays of the layer's spikes on their way to other layers, or out of the network.
     feedback : Dense or None
         Recurrent synapses: what they deliver in a step is made of the layer's spikes of the step before, which no axon
         delays, and there is none in the first step of a sample.
+    source : str or None
+        The name of the input, or of the layer before it in the network's order, whose spikes arrive at `synapse`. None:
+        the layer directly before it, or the first input. What else arrives are the network's edges.
     """
 
     name: str
@@ -49,10 +50,10 @@ class Layer(Record):
     cpg: Oscillators | None = None
     axon: Axon | None = None
     feedback: Dense | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise RecordError(f"Layer name {self.name!r}: use up to 64 letters, digits, '_', '.' and '-'.")
+        checked_name("Layer", self.name)
         scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
         if scale & (scale - 1):
             raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")

@@ -3,32 +3,38 @@
 A record holds integers only. Torch modules are turned into it, files are written from it and read back to it,
 and every backend runs it, so two backends that differ on the same record differ in arithmetic and in nothing else.
 
+A network is a graph. A layer has synapses of its own, which listen to the layer before it, or to what `Layer.source`
+names; every further way by which spikes reach a layer is one of the network's edges: a skip, a branch, a way back. A
+layer's dendritic sum is the sum over all of them. A chain of layers has no edges.
+
 Time. In Lava each synapse takes one step and nothing else does: layer i works `Net.latency(i)` steps behind the input,
 starts with its sample on its own local time, and is reset at the first step of the next one. Samples of
-`Net.steps` steps therefore follow each other without a gap. A layer's `axon` delays its spikes in local time; where all
-its delays are at least a step, the synapses behind it take that step, and the next layer is no later than this one.
+`Net.steps` steps therefore follow each other without a gap. See `spikeproof.contract.net.graph`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RecordError
+from ..errors import InputError, RecordError, UnsupportedError
 from ..fixed import TE_MAX, TE_MIN, as_integers, as_whole
 from ..record import Record
 from ..sources.driven import Driven
-from ..synapses.conv import Conv
+from .edge import Edge
+from .graph import Incoming, groups, incoming, latencies
 from .input import Input
 from .layer import Layer, sent_exp
 
 DEFAULT_STEPS = 100
 """Sample period where neither a file nor the user says one."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever the meaning of a record, or of a file that holds one, changes."""
 
 _NOTE = 2000
@@ -37,14 +43,19 @@ _NOTE = 2000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Net(Record):
-    """A network: layers in a row, the sample period and the shared temporal encoding.
+    """A network: its inputs, layers and edges, the sample period and the shared temporal encoding.
 
     Parameters
     ----------
-    input : Input
-        What enters the first layer.
+    inputs : tuple of Input
+        What enters the network, at least one. A payload holds their channels one after the other.
     layers : tuple of Layer
-        In order; neurons that never fire may only come last.
+        Neurons that never fire feed no other layer.
+    edges : tuple of Edge
+        By which ways spikes reach a layer beside its own synapses.
+    outputs : tuple of str
+        The names of the layers that the network answers with, the first of which is its main answer. None named: the
+        last layer.
     steps : int
         Sample period in time steps, at least 1.
     te : array_like of int, shape (te_steps, neurons), Driven, or None
@@ -58,13 +69,15 @@ class Net(Record):
     Raises
     ------
     RecordError
-        The layers do not chain, a name stands twice, the encoding is missing, narrow or unused, or a dendritic
-        sum could leave the register that Lava keeps it in.
+        Layers do not fit each other, a name stands twice, a cycle of edges has too little delay, the encoding is
+        missing, narrow or unused, or a dendritic sum could leave the register that Lava keeps it in.
     """
 
-    input: Input
+    inputs: tuple[Input, ...]
     layers: tuple[Layer, ...]
     steps: int
+    edges: tuple[Edge, ...] = ()
+    outputs: tuple[str, ...] = ()
     te: Any = None
     host_before: str = ""
     host_after: str = ""
@@ -75,30 +88,22 @@ class Net(Record):
             if not isinstance(note, str) or not note.isprintable():
                 raise RecordError(f"{name} is no line of printable text.")
             self._set(**{name: note if len(note) <= _NOTE else note[: _NOTE - 4] + " ..."})
-        self._set(layers=tuple(self.layers), steps=as_whole("Net steps", self.steps, 1, 2**31 - 1))
-        if not self.layers:
-            raise RecordError("A network needs at least one layer.")
-        self._check_chain()
+        self._set(steps=as_whole("Net steps", self.steps, 1, 2**31 - 1))
+        self._set(inputs=tuple(self.inputs), layers=tuple(self.layers), edges=tuple(self.edges))
+        if not self.inputs or not self.layers:
+            raise RecordError("A network needs at least one input and at least one layer.")
+        self._check_outputs()
+        self.latencies  # noqa: B018  (layers and edges must fit each other, and cycles have delay enough)
         self._check_encoding()
         self._check_sums()
 
-    def _check_chain(self) -> None:
-        width, source = self.input.num_channels, "the input"
-        seen: set[str] = set()
-        for i, layer in enumerate(self.layers):
-            if layer.name in seen:
-                raise RecordError(f"Two layers are called {layer.name!r}; names must differ.")
-            if layer.num_inputs != width:
-                raise RecordError(f"layer {layer.name!r} takes {layer.num_inputs} inputs, but {source} has {width}.")
-            images = self.layers[i - 1].shape if i else ()
-            if isinstance(layer.synapse, Conv) and len(images) == 3 and images != layer.synapse.in_shape:
-                raise RecordError(
-                    f"layer {layer.name!r} takes images of shape {layer.synapse.in_shape}, but {source} has {images}."
-                )
-            if not layer.neuron.fires and i + 1 < len(self.layers):
-                raise RecordError(f"layer {layer.name!r} is a read-out, which never fires, so it must be the last.")
-            seen.add(layer.name)
-            width, source = layer.num_neurons, f"layer {layer.name!r}"
+    def _check_outputs(self) -> None:
+        names = [layer.name for layer in self.layers]
+        outputs = tuple(self.outputs)
+        for name in outputs:
+            if name not in names or outputs.count(name) > 1:
+                raise RecordError(f"output {name!r} must be one of {', '.join(names)}, and stand once.")
+        self._set(outputs=() if outputs == (names[-1],) else outputs)
 
     def _check_encoding(self) -> None:
         widths = [layer.num_neurons for layer in self.layers if layer.neuron.takes_te]
@@ -120,46 +125,139 @@ class Net(Record):
             raise RecordError(f"te has {columns} columns, but a CE-LIF layer has {max(widths)} neurons.")
 
     def _check_sums(self) -> None:
-        if self.layers[0].cpg is not None and self.cpg_payload(0) > self.input.max_payload:
-            raise RecordError(
-                f"A CPG spike is worth a payload of {self.cpg_payload(0)} beside the input, which has "
-                f"{self.input.bits} bits. Give the input more bits."
-            )
-        for i, (layer, bound) in enumerate(zip(self.layers, self.sum_bounds(), strict=True)):
-            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
-            bits = layer.synapse.port_bits
-            if bound >= 2 ** (bits - 1) and (i == 0 or self.payload_exp(i) == 0):
+        for i, layer in enumerate(self.layers):
+            most = max(self.max_payload(each.source) for each in self.incoming(i))
+            if layer.cpg is not None and self.cpg_payload(i) > most and self._from_inputs(i):
                 raise RecordError(
-                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {bits}-bit port holds "
-                    f"less than {2 ** (bits - 1)}. Use fewer inputs, smaller weights or fewer input bits."
+                    f"A CPG spike is worth a payload of {self.cpg_payload(i)} beside the input, which has "
+                    f"{max(source.bits for source in self.inputs)} bits. Give the input more bits."
                 )
+            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
+            if self._from_inputs(i) or self.payload_exp(i) == 0:
+                self._check_bounds(i)
+
+    def _check_bounds(self, index: int) -> None:
+        layer = self.layers[index]
+        bits = [each.synapse.port_bits for each in self.incoming(index)]
+        for bound, width in (*zip(self.way_bounds(index), bits, strict=True), (self.sum_bounds()[index], 32)):
+            if bound >= 2 ** (width - 1):
+                raise RecordError(
+                    f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {width}-bit port holds "
+                    f"less than {2 ** (width - 1)}. Use fewer inputs, smaller weights or fewer input bits."
+                )
+
+    def _from_inputs(self, index: int) -> bool:
+        return all(each.source < 0 for each in self.incoming(index))
+
+    def _main_payload(self, index: int) -> int:
+        """Return the largest magnitude of a payload at a layer's own synapses, oscillators among them."""
+        cpg = self.cpg_payload(index) if self.layers[index].cpg is not None else 1
+        return max(self.max_payload(self.incoming(index)[0].source), cpg)
+
+    @cached_property
+    def _incoming(self) -> list[tuple[Incoming, ...]]:
+        return incoming(self.inputs, self.layers, self.edges)
+
+    def incoming(self, index: int) -> tuple[Incoming, ...]:
+        """Return all ways by which spikes reach layer `index`: its own synapses first, its feedback, its edges."""
+        return self._incoming[index]
+
+    @cached_property
+    def latencies(self) -> tuple[int, ...]:
+        """By how many steps each layer works behind the input."""
+        return latencies(self._incoming, [layer.name for layer in self.layers])
+
+    def latency(self, index: int) -> int:
+        """Return by how many steps layer `index` works behind the input."""
+        return self.latencies[index]
+
+    @cached_property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Layers in an order in which they can run; those that feed each other in circles in one group."""
+        return groups(self._incoming)
 
     def sum_bounds(self) -> tuple[int, ...]:
         """Return, for each layer, the largest magnitude that a dendritic sum can reach."""
-        return tuple(
-            layer.synapse.bound(payload) + (layer.feedback.bound(1) if layer.feedback else 0)
-            for layer, payload in zip(self.layers, self.payload_bounds(), strict=True)
-        )
+        return tuple(sum(self.way_bounds(i)) for i in range(len(self.layers)))
 
-    def payload_bounds(self) -> tuple[int, ...]:
-        """Return, for each layer, the largest magnitude of a payload that can reach it."""
-        first = max(self.input.max_payload, self.cpg_payload(0))
-        return first, *(layer.neuron.max_payload for layer in self.layers[:-1])
+    def way_bounds(self, index: int) -> tuple[int, ...]:
+        """Return the largest magnitude that each incoming way adds to a sum of layer `index`.
 
-    def latency(self, index: int) -> int:
-        """Return by how many steps layer `index` works behind the input.
-
-        One for each synapse up to it that does not take the first step of an axon's delays.
+        What its oscillators add is part of the first.
         """
-        return index + 1 - sum(layer.lead for layer in self.layers[:index])
+        others = self.incoming(index)[1:]
+        own = self.layers[index].synapse.bound(self._main_payload(index))
+        return own, *(each.synapse.bound(self.max_payload(each.source)) for each in others)
+
+    def max_payload(self, source: int) -> int:
+        """Return the largest magnitude of a payload that layer `source` sends, or input k as -1 - k."""
+        return self.layers[source].neuron.max_payload if source >= 0 else self.inputs[-1 - source].max_payload
+
+    def sent_exp(self, source: int) -> int:
+        """Return the power of two that a payload of 1 means that layer `source` sends, or input k as -1 - k."""
+        return sent_exp(self.layers[source]) if source >= 0 else self.inputs[-1 - source].exp
 
     def cpg_payload(self, index: int) -> int:
         """Return what a CPG spike carries into layer `index`: 1.0 in the units of the layer's other inputs."""
         return int(2.0 ** -self.payload_exp(index))
 
     def payload_exp(self, index: int) -> int:
-        """Return the power of two that a payload of 1 that arrives at layer `index` means in SLAYER's units."""
-        return sent_exp(self.layers[index - 1]) if index else self.input.exp
+        """Return the power of two that a payload of 1 that arrives at layer `index` means in SLAYER's units.
+
+        That of what its own synapses receive.
+        """
+        return self.sent_exp(self.incoming(index)[0].source)
+
+    @property
+    def input(self) -> Input:
+        """The first input, which is the only one of most networks."""
+        return self.inputs[0]
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of all inputs."""
+        return sum(source.num_channels for source in self.inputs)
+
+    def channels(self, index: int) -> slice:
+        """Return which channels of a payload are those of input `index`."""
+        begin = sum(source.num_channels for source in self.inputs[:index])
+        return slice(begin, begin + self.inputs[index].num_channels)
+
+    def encode(self, x: npt.ArrayLike | Sequence[npt.ArrayLike]) -> npt.NDArray[np.int32]:
+        """Return the payloads of input, see `Input.encode`, shape (..., num_channels, steps).
+
+        Parameters
+        ----------
+        x : array_like, shape (..., num_channels, steps), or a sequence with one an input
+            Values in SLAYER's units.
+        """
+        if len(self.inputs) == 1:
+            return self.input.encode(x)  # type: ignore[arg-type]
+        if isinstance(x, np.ndarray):
+            if x.ndim < 2 or x.shape[-2] != self.num_channels:
+                raise InputError(f"Input has shape {x.shape}; expected (..., {self.num_channels} channels, steps).")
+            x = [x[..., self.channels(k), :] for k in range(len(self.inputs))]
+        if len(x) != len(self.inputs):  # type: ignore[arg-type]
+            raise InputError(f"Got {len(x)} inputs for a network with {len(self.inputs)}.")  # type: ignore[arg-type]
+        parts = [source.encode(each) for source, each in zip(self.inputs, x, strict=True)]  # type: ignore[arg-type]
+        return np.concatenate(parts, axis=-2)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether the layers are in a row, from one input to an answer that is the last layer's."""
+        in_a_row = all(self.incoming(i)[0].source == i - 1 for i in range(len(self.layers)))
+        return in_a_row and not self.outputs and not self.edges and len(self.inputs) == 1
+
+    def require_chain(self, what: str) -> None:
+        """Refuse a network that is no chain.
+
+        Raises
+        ------
+        UnsupportedError
+            Saying that `what` takes chains alone.
+        """
+        if not self.is_chain:
+            raise UnsupportedError(f"{what} takes networks whose layers are in a row, without edges.")
 
     def encoding(self, steps: int) -> npt.NDArray[Any]:
         """Return the temporal encoding of a sample's first `steps` steps, int8 of shape (steps, neurons).
@@ -177,7 +275,20 @@ class Net(Record):
         return table
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """The names of the layers that the network answers with."""
+        return self.outputs or (self.layers[-1].name,)
+
+    @property
+    def output(self) -> Layer:
+        """The layer of the main answer."""
+        return self.layers[self.index(self.answers[0])]
+
+    def index(self, name: str) -> int:
+        """Return which layer is called `name`."""
+        return next(i for i, layer in enumerate(self.layers) if layer.name == name)
+
+    @property
     def readout(self) -> Layer | None:
-        """The read-out layer, or None if the network ends in spikes."""
-        last = self.layers[-1]
-        return None if last.neuron.fires else last
+        """The read-out of the main answer, or None if that is spikes."""
+        return None if self.output.neuron.fires else self.output

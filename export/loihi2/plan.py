@@ -97,6 +97,7 @@ def plan(net: Net, limits: Limits) -> Plan:
     UnsupportedError
         A layer has synapses whose memory is unknown here; it is named.
     """
+    net.require_chain("spikeproof map")
     found: list[Population] = []
     source, delay = HOST, 0
     for layer in net.layers:

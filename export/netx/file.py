@@ -2,8 +2,9 @@
 
 Layout: root attributes ``spikeproof_schema``, ``spikeproof_version`` and ``steps``; group ``layer/0`` the input,
 ``layer/1..`` the layers (see `spikeproof.export.netx.layers`); ``te``, once, the temporal encoding that all CE-LIF
-layers share: a dataset, the table, or a group, the matrix and the oscillators that drive it. A file without CE-LIF
-layers, CPG and read-out is one that stock ``lava.lib.dl.netx`` reads.
+layers share: a dataset, the table, or a group, the matrix and the oscillators that drive it. A network that is no chain
+has more groups (see `spikeproof.export.netx.graph`), and its file has schema version 2; version 1 knows chains alone. A
+file of a chain without CE-LIF layers, CPG and read-out is one that stock ``lava.lib.dl.netx`` reads.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ import numpy.typing as npt
 
 from ... import __version__
 from ...contract.errors import FileFormatError, RecordError
-from ...contract.net import SCHEMA_VERSION, Layer, Net
+from ...contract.net import SCHEMA_VERSION, Input, Layer, Net
 from ...contract.sources.driven import Driven
 from ...contract.synapses.conv import Conv
 from ..files import replacing
 from ..members import attribute, member, names, numbers, opened, refuse_unknown, text
 from ..quoted import plain, quoted
-from . import layers, synapses
+from . import graph, layers, synapses
 
 T = TypeVar("T")
 
 _SCHEMA, _WRITER, _STEPS = "spikeproof_schema", "spikeproof_version", "steps"
 _NOTES = ("host_before", "host_after")
+_CHAINS = 1
+"""The schema version that knows no edges: every reader of it reads a chain."""
 
 
 def write(net: Net, path: str | os.PathLike[str]) -> None:
@@ -48,7 +51,7 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         The folder does not exist or cannot be written to.
     """
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs[_SCHEMA] = SCHEMA_VERSION
+        file.attrs[_SCHEMA] = SCHEMA_VERSION if _is_graph(net) else _CHAINS
         file.attrs[_WRITER] = __version__
         file.attrs[_STEPS] = net.steps
         for name in _NOTES:
@@ -56,16 +59,23 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
                 file.attrs[name] = getattr(net, name)
         layers.write_input(file.create_group("layer/0"), net.input, net.layers[0].synapse)
         group, before = file["layer"], None
+        targets = {edge.target for edge in net.edges}
         for layer in net.layers:
             if isinstance(before, Conv) and not isinstance(layer.synapse, Conv):
                 synapses.write_flatten(group.create_group(str(len(group))), before)
-            layers.write(group.create_group(str(len(group))), layer)
+            layers.write(group.create_group(str(len(group))), layer, layer.name in targets)
             before = layer.synapse
+        graph.write(file, net)
         if isinstance(net.te, Driven):
             file["te/matrix"] = net.te.matrix
             layers.write_oscillators(file.create_group("te/cpg"), net.te.cpg)
         elif net.te is not None:
             file["te"] = net.te
+
+
+def _is_graph(net: Net) -> bool:
+    sources = [layer.source is not None for layer in net.layers]
+    return not net.is_chain or any(sources) or net.input.name != Input(num_channels=1).name
 
 
 def load(path: str | os.PathLike[str]) -> Net:
@@ -98,37 +108,42 @@ def _read(file: h5py.File) -> Net:
             "spikeproof.export_netx to get a file that can be verified."
         )
     schema = _attribute(file, _SCHEMA)
-    if schema != SCHEMA_VERSION:
+    if schema not in (_CHAINS, SCHEMA_VERSION):
         raise FileFormatError(
             f"schema version {schema}, written by spikeproof {_writer(file)}; this is spikeproof {__version__}, which "
-            f"reads version {SCHEMA_VERSION}. Export the network again with this version."
+            f"reads versions {_CHAINS} and {SCHEMA_VERSION}. Export the network again with this version."
         )
-    unknown = sorted(set(names(file)) - {"layer", "te"})
+    known = ("layer", "te", *(graph.MEMBERS if schema == SCHEMA_VERSION else ()))
+    unknown = sorted(set(names(file)) - set(known))
     if unknown:
-        raise FileFormatError(f"{plain(unknown[0])} is unknown here; known are layer and te.")
+        raise FileFormatError(f"{plain(unknown[0])} is unknown here; known are {', '.join(known)}.")
     group = member(file, "layer", h5py.Group)
     held = names(group)
     ids = [str(i) for i in range(len(held))]
     if held != sorted(ids) or len(ids) < 2:
         raise FileFormatError(f"layer must hold the groups 0 (the input), 1, ...; it holds {quoted(held)}.")
-    read = [(name, _located(group, name, _read_layer)) for name in ids[1:]]
+    edges = graph.read_edges(file)
+    targets = {edge.target for edge in edges}
+    read = [(name, _located(group, name, lambda handle: _read_layer(handle, targets))) for name in ids[1:]]
     for i, (name, layer) in enumerate(read):
         _check_flatten(name, layer, *(read[j][1] if 0 <= j < len(read) else None for j in (i - 1, i + 1)))
     return Net(
-        input=_located(group, ids[0], layers.read_input),
+        inputs=(_located(group, ids[0], layers.read_input), *graph.read_inputs(file)),
         layers=tuple(layer for _, layer in read if layer is not None),
+        edges=edges,
+        outputs=graph.read_outputs(file),
         steps=_attribute(file, _STEPS),
         te=_read_encoding(file),
         **{name: _note(file, name) for name in _NOTES},
     )
 
 
-def _read_layer(handle: h5py.Group) -> Layer | None:
+def _read_layer(handle: h5py.Group, targets: set[str]) -> Layer | None:
     """Read a layer, or None where a group only says that images are flattened, which they are in a record."""
     if text(handle, "type") == synapses.FLATTEN:
         refuse_unknown(handle, {"type", "shape"})
         return None
-    return layers.read(handle)
+    return layers.read(handle, targets)
 
 
 def _check_flatten(name: str, layer: Layer | None, before: Layer | None, after: Layer | None) -> None:

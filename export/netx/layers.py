@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection
 from typing import Any
 
 import h5py
@@ -27,10 +28,13 @@ from ..members import member, number, numbers, refuse_unknown, reserve_neurons, 
 from ..quoted import quoted
 from . import synapses
 
+_INPUT = "input"
+"""What an input is called where the file does not say."""
+
 _CPG_TYPES: dict[type[Any], str] = {Phase: "CPG_PHASE", Coupled: "CPG_COUPLED"}
 
 
-def write(handle: h5py.Group, layer: Layer) -> None:
+def write(handle: h5py.Group, layer: Layer, has_edges: bool = False) -> None:
     """Write a layer into an empty HDF5 group.
 
     Parameters
@@ -39,6 +43,8 @@ def write(handle: h5py.Group, layer: Layer) -> None:
         The group, ``layer/<index>`` in a network file.
     layer : Layer
         The record.
+    has_edges : bool
+        Whether edges lead to it, which stock NetX knows nothing of.
     """
     layout, sums = _layout(layer.neuron), layer.neuron.sums
     shape = synapses.out_shape(layer.synapse, sums)
@@ -46,6 +52,8 @@ def write(handle: h5py.Group, layer: Layer) -> None:
     if layer.cpg is not None:
         write_oscillators(handle.create_group("cpg"), layer.cpg)
     write_text(handle, "name", layer.name)
+    if layer.source is not None:
+        write_text(handle, "source", layer.source)
     handle["scale"] = layer.scale
     if "bias_mant" in declared(type(layer.neuron)):
         params: Any = layer.neuron
@@ -59,15 +67,15 @@ def write(handle: h5py.Group, layer: Layer) -> None:
         if layer.axon.longest > layer.lead:
             handle["delay"] = layer.axon.delay - layer.lead
     neuron = handle.create_group("neuron")
-    write_text(neuron, "type", type_name(layer))
+    write_text(neuron, "type", type_name(layer, has_edges))
     for field, name in _datasets(type(layer.neuron), layout).items():
         neuron[name] = synapses.per_channel(np.atleast_1d(getattr(layer.neuron, field)), shape)
     for name, constant in layout.constants.items():
         neuron[name] = constant
 
 
-def read(handle: h5py.Group) -> Layer:
-    """Read the layer that `write` wrote.
+def read(handle: h5py.Group, targets: Collection[str] = ()) -> Layer:
+    """Read the layer that `write` wrote; edges lead to the layers called `targets`.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def read(handle: h5py.Group) -> Layer:
     """
     cpg = read_oscillators(member(handle, "cpg", h5py.Group)) if "cpg" in handle.keys() else None
     fields = synapses.KINDS[synapses.kind(handle)].fields
-    refuse_unknown(handle, {"cpg", "type", "name", "scale", "bias", "neuron", "delay", "delayShift"} | fields)
+    refuse_unknown(handle, {"cpg", "type", "name", "scale", "bias", "neuron", "delay", "delayShift", "source"} | fields)
     name = text(handle, "name")
     group = member(handle, "neuron", h5py.Group)
     stated = text(group, "type")
@@ -105,16 +113,17 @@ def read(handle: h5py.Group) -> Layer:
         cpg=cpg,
         axon=_read_axon(handle, neuron.num_neurons),
         feedback=synapses.read_feedback(handle),
+        source=text(handle, "source") if "source" in handle.keys() else None,
     )
-    expected = type_name + _suffix(layer)
+    expected = type_name + _suffix(layer, name in targets)
     if stated != expected:
         raise FileFormatError(f"neuron/type is {quoted(stated)}; with what the layer has it is {expected!r}.")
     return layer
 
 
-def type_name(layer: Layer) -> str:
+def type_name(layer: Layer, has_edges: bool = False) -> str:
     """Return the type of a layer's neurons in a file."""
-    return _layout(layer.neuron).type + _suffix(layer)
+    return _layout(layer.neuron).type + _suffix(layer, has_edges)
 
 
 def layouts() -> dict[str, tuple[type[Neuron], Layout]]:
@@ -141,12 +150,13 @@ def _datasets(kind: type[Neuron], layout: Layout) -> dict[str, str]:
     return {name: field.netx for name, field in declared(kind).items() if field.netx and name not in layout.without}
 
 
-def _suffix(layer: Layer) -> str:
+def _suffix(layer: Layer, has_edges: bool) -> str:
     """Return what is behind a neuron's type: what stock NetX would misread. It refuses a type that it does not know."""
     delayed = layer.axon is not None and layer.axon.longest > layer.lead
     unread = delayed and (isinstance(layer.synapse, Conv) or layer.feedback is not None)
     recurrent_conv = layer.feedback is not None and isinstance(layer.synapse, Conv)
     features = {"+CPG": layer.cpg is not None, "+DELAY": unread, "+FEEDBACK": recurrent_conv}
+    features |= {"+EDGES": has_edges or layer.source is not None}
     return "".join(name for name, there in features.items() if there)
 
 
@@ -182,9 +192,11 @@ def read_oscillators(handle: h5py.Group) -> Oscillators:
     return params
 
 
-def write_input(handle: h5py.Group, record: Input, first: Synapse) -> None:
+def write_input(handle: h5py.Group, record: Input, first: Synapse | None) -> None:
     """Write the input of a network with `first` synapses into an empty HDF5 group; stock NetX reads its shape."""
     write_text(handle, "type", "input")
+    if record.name != _INPUT:
+        write_text(handle, "name", record.name)
     handle["shape"] = np.array(first.in_shape if isinstance(first, Conv) else [record.num_channels])
     handle["messageBits"] = record.bits
     handle["messageExp"] = record.exp
@@ -192,10 +204,12 @@ def write_input(handle: h5py.Group, record: Input, first: Synapse) -> None:
 
 def read_input(handle: h5py.Group) -> Input:
     """Read the input that `write_input` wrote; raises as `read` does."""
-    refuse_unknown(handle, {"type", "shape", "messageBits", "messageExp"})
+    refuse_unknown(handle, {"type", "name", "shape", "messageBits", "messageExp"})
     if text(handle, "type") != "input":
         raise FileFormatError(f"type is {quoted(text(handle, 'type'))}; the first layer must be of type 'input'.")
+    name = text(handle, "name") if "name" in handle.keys() else _INPUT
     shape = numbers(handle, "shape")
     if shape.shape not in ((1,), (3,)):
         raise FileFormatError(f"shape is {quoted(shape)}; expected one number, or channels, rows and columns.")
-    return Input(num_channels=np.prod(shape), bits=number(handle, "messageBits"), exp=number(handle, "messageExp"))
+    bits, exp = number(handle, "messageBits"), number(handle, "messageExp")
+    return Input(num_channels=np.prod(shape), bits=bits, exp=exp, name=name)

@@ -75,17 +75,17 @@ def _own(tree: Tree) -> Net:
     own = tree["metadata"][OURS]
     if not isinstance(own, dict) or "schema" not in own or "net" not in own:
         raise FileFormatError(f"metadata/{OURS} holds no record.")
-    if not np.array_equal(own["schema"], SCHEMA_VERSION):
+    if not any(np.array_equal(own["schema"], version) for version in range(1, SCHEMA_VERSION + 1)):
         raise FileFormatError(
             f"schema version {quoted(own['schema'])}, written by spikeproof {plain(own.get('version', 'unknown'))}; "
-            f"this is spikeproof {__version__}, which reads version {SCHEMA_VERSION}. Export the network again with "
-            "this version."
+            f"this is spikeproof {__version__}, which reads versions up to {SCHEMA_VERSION}. Export the network "
+            "again with this version."
         )
     net = unpack(own["net"], f"metadata/{OURS}/net")
     if not isinstance(net, Net):
         raise FileFormatError(f"metadata/{OURS}/net is no network.")
     expected = graph(net).to_dict()
-    expected["metadata"][OURS]["version"] = own.get("version")
+    expected["metadata"][OURS] = own  # of another version of ours, it may be written otherwise
     difference = _difference(_plain(expected), tree, "node")
     if difference:
         raise FileFormatError(

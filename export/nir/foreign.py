@@ -119,7 +119,7 @@ def quantise(tree: Tree, *, dt: float | None = None, steps: int = DEFAULT_STEPS)
         notes.append(
             f"node {quoted(real[-1].name)} ends the graph without neurons: a read-out sums its output over a sample"
         )
-    net = Net(input=Input(num_channels=records[0].num_inputs), layers=tuple(records), steps=steps)
+    net = Net(inputs=(Input(num_channels=records[0].num_inputs),), layers=tuple(records), steps=steps)
     return Imported(net=net, layers=tuple(real), dt=dt, notes=tuple(notes))
 
 

@@ -80,6 +80,7 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
 
 def graph(net: Net) -> Any:
     """Return a network record as a `nir.NIRGraph`."""
+    net.require_chain("The NIR writer")
     nir = library()
     first = net.layers[0].synapse
     shape: tuple[int, ...] = first.in_shape if isinstance(first, Conv) else (net.input.num_channels,)

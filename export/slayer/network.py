@@ -186,7 +186,7 @@ def _record(found: Sequence[Block], steps: int | None, input: Input | None, host
     if input is None and not is_own_block(found[0].module) and source.bits:
         source = source.fitted(layers[0].synapse)
     return Net(
-        input=dataclasses.replace(source, num_channels=layers[0].num_inputs),
+        inputs=(dataclasses.replace(source, num_channels=layers[0].num_inputs),),
         layers=tuple(layers),
         steps=steps,
         te=None if encoding is None else encoding.record(),

@@ -166,7 +166,7 @@ def _read(file: h5py.File, options: _Options) -> Stock:
     source = dataclasses.replace(source, num_channels=layers[0].num_inputs)
     if source.bits and options.input is None:
         source = source.fitted(layers[0].synapse)
-    return Stock(Net(input=source, layers=layers, steps=options.steps or _steps(file)), before.transform)
+    return Stock(Net(inputs=(source,), layers=layers, steps=options.steps or _steps(file)), before.transform)
 
 
 def _late(layer: Layer) -> Layer:

@@ -114,6 +114,7 @@ def count(net: Net, x: npt.ArrayLike) -> Operations:
     UnsupportedError
         A layer has synapses whose operations cannot be counted; it is named.
     """
+    net.require_chain("The count of operations")
     payload = encode(net, x)
     samples, _, steps = payload.shape
     fan_out = [_fan_out(net, i) for i in range(len(net.layers))]

@@ -41,8 +41,8 @@ class Case:
         The record.
     index : int
         Which of its layers.
-    payload : ndarray of int32, shape (samples, inputs, steps)
-        What it received: good inputs, in its own local time.
+    sent : mapping of int to ndarray of int32, shape (samples, senders, steps)
+        What it received: what its senders sent, see `spikeproof.sim.reference.Sent`.
     found : mapping of variable to ndarray of int32, shape (samples, neurons, steps)
         What it computed.
     where : (sample, step, neuron)
@@ -53,7 +53,7 @@ class Case:
 
     net: Net
     index: int
-    payload: npt.NDArray[np.int32]
+    sent: reference.Sent
     found: Variables
     where: tuple[int, int, int]
     begins: bool = True
@@ -62,6 +62,11 @@ class Case:
     def layer(self) -> Layer:
         """The layer's record."""
         return self.net.layers[self.index]
+
+    @property
+    def payload(self) -> npt.NDArray[np.int32]:
+        """What the sender of the layer's own synapses sent."""
+        return self.sent[self.net.incoming(self.index)[0].source]
 
     @property
     def steps(self) -> int:
@@ -76,7 +81,7 @@ class Case:
     @cached_property
     def sums(self) -> npt.NDArray[np.int64]:
         """The layer's dendritic sums, shape (steps, samples, neurons)."""
-        return reference.sums(self.net, self.index, self.payload)
+        return reference.sums(self.net, self.index, self.sent)
 
     @cached_property
     def te(self) -> npt.NDArray[Any] | None:
@@ -92,7 +97,7 @@ class Case:
         """Return the case of the samples up to the one that is wrong first."""
         last = self.where[0] + 1
         found = {key: array[:last] for key, array in self.found.items()}
-        return replace(self, payload=self.payload[:last], found=found)
+        return replace(self, sent={source: array[:last] for source, array in self.sent.items()}, found=found)
 
     def reproduced_by(self, trace: Variables, found: Variables | None = None) -> bool:
         """Whether a trace is that of the layer, every integer of it."""

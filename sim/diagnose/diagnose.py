@@ -1,8 +1,9 @@
 """Says why two traces differ: what both sides held around the first mismatch, and the cause if it is a known one.
 
-All layers before the first one that differs are equal on both sides, so its inputs are known to be good. On these, the
-contract's rules say which side departs from the record, and `FAULTS` what made it depart: a cause is
-named only if the layer, run again with that fault, gives every register of the departing side at every step.
+All layers before the first one that differs are equal on both sides, so its inputs are known to be good; where layers
+feed each other, each side had its own. On these, the contract's rules say which side departs from the record, and
+`FAULTS` what made it depart: a cause is named only if the layer, run again with that fault, gives every register of the
+departing side at every step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy.typing as npt
 
 from ...contract.net import Net
 from ..compare import Mismatch
-from ..trace import SPIKES, Trace
+from ..reference import senders
+from ..trace import Trace
 from . import timing, values
 from .case import Case, Cause, Fault
 
@@ -160,17 +162,17 @@ def diagnose(
     -------
     Diagnosis
     """
-    index = next(i for i, layer in enumerate(net.layers) if layer.name == first.layer)
-    good = payload if index == 0 else a.layers[net.layers[index - 1].name][SPIKES]
+    index = net.index(first.layer)
     begin = max(0, first.sample - 1)
     window = slice(begin, begin + _SAMPLES)
-    sides = [{key: array[window] for key, array in trace.layers[first.layer].items()} for trace in (a, b)]
-    case = Case(net, index, good[window], sides[1], (first.sample - begin, first.step, first.neuron), begin == 0)
-    follows = [case.reproduced_by(case.expected, side) for side in sides]
+    where = (first.sample - begin, first.step, first.neuron)
+    cases = [Case(net, index, *_seen(net, index, trace, payload, window), where, begin == 0) for trace in (a, b)]
+    follows = [each.reproduced_by(each.expected) for each in cases]
+    case = cases[1]
     departs = "both" if not any(follows) else b.backend if follows[0] else a.backend
     causes: list[Cause] = []
     if follows[1]:
-        case = replace(case, found=sides[0])
+        case = cases[0]
         causes = list(values.altered_record(case, trained)) if trained is not None else []
     one_sum_each = case.layer.num_sums == case.layer.num_neurons  # the faults know no complex neurons
     if not causes and departs != "both" and one_sum_each:
@@ -197,6 +199,15 @@ def diagnose(
         causes=tuple(causes),
         samples=len(case.payload),
     )
+
+
+def _seen(
+    net: Net, index: int, trace: Trace, payload: npt.NDArray[np.int32], window: slice
+) -> tuple[dict[int, npt.NDArray[Any]], dict[str, npt.NDArray[np.int32]]]:
+    """Return what a layer received in a run, by its own senders, and what it computed."""
+    sent = senders(net, trace.layers, payload)
+    received = {each.source: sent[each.source][window] for each in net.incoming(index)}
+    return received, {key: array[window] for key, array in trace.layers[net.layers[index].name].items()}
 
 
 def _count(samples: int) -> str:

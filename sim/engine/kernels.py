@@ -43,3 +43,22 @@ def events(x, weight_t, start, z):
             for c in range(channels):
                 z_r[c] += x0 * w0[c]
             i += 1
+
+
+@compiled
+def scatter(x, weight_t, delay_t, first, ahead):
+    """Add to `ahead` what the entries of `x` that are not 0 make in later steps, each synapse after its own delay.
+
+    `x` is (samples, steps, inputs), `weight_t` and `delay_t` (inputs, n), and `ahead` (samples, more steps, n): what
+    step t of `x` sends over a synapse of delay d is added in step ``first + t + d``.
+    """
+    samples, steps, inputs = x.shape
+    number = weight_t.dtype.type
+    for s in range(samples):
+        for t in range(steps):
+            for j in range(inputs):
+                value = number(x[s, t, j])
+                if value != 0:
+                    weight, delay, rows = weight_t[j], delay_t[j], ahead[s]
+                    for i in range(len(weight)):
+                        rows[first + t + delay[i], i] += weight[i] * value

@@ -96,6 +96,7 @@ class RunLayer:
 
     def __init__(self, net: Net, index: int, *, event_driven: bool | None = None, exact_float32: bool = True) -> None:
         layer, self.bound = net.layers[index], net.sum_bounds()[index]
+        self._own_bound = net.way_bounds(index)[0]
         self.name, self.neuron = layer.name, layer.neuron
         self.num_neurons, self.num_sums = layer.num_neurons, layer.num_sums
         self.variables = VARIABLES[type(layer.neuron)]
@@ -122,7 +123,7 @@ class RunLayer:
         return start, self.neurons.encoding(te[:, : self.num_neurons])
 
     def sums(self, x: Array, num_events: int, start: Array, z: Array) -> None:
-        """Write the dendritic sums of a block.
+        """Write the sums of a block that the layer's own synapses make.
 
         Parameters
         ----------
@@ -136,7 +137,7 @@ class RunLayer:
             Where the sums go.
         """
         self._sums(x.reshape(-1, x.shape[-1]), num_events, start, z.reshape(-1, self.num_sums))
-        if self.bound >= 2 ** (self._port_bits - 1):
+        if self._own_bound >= 2 ** (self._port_bits - 1):
             z[:] = wrap(z, self._port_bits)
 
     def scan(
@@ -155,14 +156,14 @@ class RunLayer:
             z_t = z[:, t] + last.astype(self.dtype) @ self._feedback
             parts = [np.empty((len(z), 1, self.num_neurons), out.dtype) if out.size else out for out in outputs]
             spikes_t = np.empty((len(z), 1, self.num_neurons), spikes.dtype)
-            fired += self.neurons.run(self._wrapped(z_t[:, None]), te[t : t + 1], state, counts, spikes_t, parts)
+            fired += self.neurons.run(self.wrapped(z_t[:, None]), te[t : t + 1], state, counts, spikes_t, parts)
             last[:] = spikes[:, t] = spikes_t[:, 0]
             for out, part in zip(outputs, parts, strict=True):
                 if out.size:
                     out[:, t] = part[:, 0]
         return fired
 
-    def _wrapped(self, z: Array) -> Array:
+    def wrapped(self, z: Array) -> Array:
         """Return sums as they add up in the 32-bit port of Lava's neurons."""
         return wrap(z, 32) if self.bound >= 2**31 else z
 

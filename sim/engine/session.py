@@ -16,15 +16,14 @@ import numpy.typing as npt
 from ...contract.errors import InputError
 from ...contract.net import Net
 from ..trace import SPIKES, VARIABLES, IntArray, Trace
-from .axons import Delays
 from .threads import available, share, single_threaded_blas
 
 if TYPE_CHECKING:
     from .layers import Array
 
 Record = Literal["all", "spikes", "output"] | Iterable[tuple[str, str]]
-"""What a trace holds: every variable; the spikes of all layers; what the last layer answers with (its spikes, or the
-register of a read-out); or the named (layer, variable) pairs."""
+"""What a trace holds: every variable; the spikes of all layers; what the output layers answer with (their spikes, or
+the register of a read-out); or the named (layer, variable) pairs."""
 
 _BLOCK_BYTES = 2**17
 """Size of the widest layer's sums in a block: a core's cache holds them until the neurons have used them."""
@@ -74,7 +73,7 @@ def run(
     >>> from spikeproof.contract.synapses.dense import Dense
     >>> neuron = CUBA(num_neurons=1, u_decay=4096, v_decay=0, v_th_mant=5)
     >>> layer = Layer(name="a", synapse=Dense(weight=[[2]]), neuron=neuron)
-    >>> net = Net(input=Input(num_channels=1), layers=(layer,), steps=6)
+    >>> net = Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=6)
     >>> run(net, np.ones((1, 1, 6), np.int32), record="spikes").layers["a"]["s"].tolist()
     [[[0, 0, 1, 0, 0, 1]]]
     """
@@ -151,7 +150,8 @@ class Session:
         event_driven: bool | None = None,
         exact_float32: bool = True,
     ) -> None:
-        from .layers import Encoding, RunLayer
+        from .blocks import Plan, Streams
+        from .layers import Encoding
 
         for name, value in (("num_streams", num_streams), ("threads", threads), ("block", block)):
             if value is not None and value < 1:
@@ -159,20 +159,10 @@ class Session:
         self._net, self._streams = net, num_streams
         self._threads = threads or available()
         self._wanted = _wanted(net, record)
-        self._layers = tuple(
-            RunLayer(net, index, event_driven=event_driven, exact_float32=exact_float32)
-            for index in range(len(net.layers))
-        )
+        plan = Plan(net, event_driven=event_driven, exact_float32=exact_float32)
+        self._layers, self._answer = plan.layers, plan.answer
         self._encoding = Encoding(net)
-        self._states = [np.repeat(x.neurons.initial[None], num_streams, axis=0) for x in self._layers]
-        self._counts = [np.zeros((num_streams, x.num_neurons), x.neurons.initial.dtype) for x in self._layers]
-        self._axons = tuple(Delays(layer.axon) for layer in net.layers)
-        self._lines = [
-            np.zeros((num_streams, axon.longest, x.num_neurons), x.neurons.payload)
-            for axon, x in zip(self._axons, self._layers, strict=True)
-        ]
-        self._last = [np.zeros((num_streams, x.num_neurons), np.float32) for x in self._layers]
-        self._arrived = np.zeros((num_streams, self._layers[-1].num_neurons), np.int32)
+        self._all = Streams(plan, num_streams)
         self._t = 0
         widest = max(layer.num_sums * layer.dtype.itemsize for layer in self._layers)
         rows = max(32, _BLOCK_BYTES // widest)
@@ -194,7 +184,7 @@ class Session:
 
         Of graded spikes, the sum of their payloads.
         """
-        layers = zip(self._layers, self._counts, strict=True)
+        layers = zip(self._layers, self._all.counts, strict=True)
         return {layer.name: counts.astype(np.int64) for layer, counts in layers if SPIKES in layer.variables}
 
     @property
@@ -205,8 +195,9 @@ class Session:
         """
         if self._net.readout:
             place = self._net.readout.neuron.registers.index("v")
-            return self._states[-1][:, place].astype(np.int32)
-        return self._arrived.copy() if self._axons[-1].longest else self._counts[-1].astype(np.int32)
+            return self._all.states[self._answer][:, place].astype(np.int32)
+        leaves_late = self._net.output.axon is not None
+        return self._all.arrived.copy() if leaves_late else self._all.counts[self._answer].astype(np.int32)
 
     def feed(self, payload: npt.NDArray[np.int32]) -> Trace:
         """Advance by the steps of `payload`, over the ends of samples if it comes to that.
@@ -239,7 +230,8 @@ class Session:
             done = 0
             while done < steps:
                 if self._t == self._net.steps:
-                    self._restart()
+                    self._t = 0
+                    self._all.restart()
                 window = min(steps - done, self._net.steps - self._t, self._window)
                 tables = self._prepare(window)
 
@@ -255,28 +247,21 @@ class Session:
         return Trace(backend="engine", layers=traced)
 
     def _check(self, payload: npt.NDArray[np.int32]) -> None:
-        source = self._net.input
-        if payload.ndim != 3 or payload.shape[:2] != (self._streams, source.num_channels):
+        net = self._net
+        if payload.ndim != 3 or payload.shape[:2] != (self._streams, net.num_channels):
             raise InputError(
-                f"Payload has shape {payload.shape}; expected ({self._streams} samples, {source.num_channels} "
+                f"Payload has shape {payload.shape}; expected ({self._streams} samples, {net.num_channels} "
                 "channels, steps)."
             )
         if payload.dtype.kind not in "iu":
             raise InputError(f"Payload has dtype {payload.dtype}; expected integers. See `Input.encode`.")
-        low = -source.max_payload if source.bits else 0
-        if payload.size and (payload.min() < low or payload.max() > source.max_payload):
-            raise InputError(
-                f"Payloads reach from {payload.min()} to {payload.max()}; the network's input carries {low}.."
-                f"{source.max_payload}."
-            )
-
-    def _restart(self) -> None:
-        """Begin a new sample."""
-        self._t = 0
-        for layer, state in zip(self._layers, self._states, strict=True):
-            state[:] = layer.neurons.initial
-        for array in (*self._counts, *self._lines, *self._last, self._arrived):
-            array[:] = 0
+        for k, source in enumerate(net.inputs):
+            low, of = -source.max_payload if source.bits else 0, payload[:, net.channels(k)]
+            if of.size and (of.min() < low or of.max() > source.max_payload):
+                raise InputError(
+                    f"Payloads reach from {of.min()} to {of.max()}; the network's {source.name} carries {low}.."
+                    f"{source.max_payload}."
+                )
 
     def _prepare(self, window: int) -> tuple[tuple[Array, Array], ...]:
         """Return what depends on time alone, for `window` steps from now on; kept if that is a whole sample."""
@@ -301,38 +286,26 @@ class Session:
         from .layers import Scratch
 
         num, size = streams.stop - streams.start, 0
-        states, counts, lines, last = (
-            [array[streams] for array in arrays] for arrays in (self._states, self._counts, self._lines, self._last)
-        )
+        part = self._all.part(streams)
         out = [{name: a[streams] for name, a in traced.get(layer.name, {}).items()} for layer in self._layers]
         for first in range(0, steps, self._block):
             if size != min(self._block, steps - first):
                 size = min(self._block, steps - first)
                 scratch = [Scratch(x, num, size, tuple(names)) for x, names in zip(self._layers, out, strict=True)]
-            now, local = begin + first, slice(first, first + size)
-            incoming = payload[streams, :, now : now + size].transpose(0, 2, 1)
-            x: Array = np.array(incoming, self._layers[0].dtype, order="C")
-            num_events = int(np.count_nonzero(x))
-            for i, layer in enumerate(self._layers):
-                start, te = tables[i]
-                work = scratch[i]
-                layer.sums(x, num_events, start[local] if len(start) > 1 else start, work.z)
-                registers = work.registers
-                num_events = layer.scan(work.z, te[local], states[i], counts[i], work.spikes, registers, last[i])
-                work.keep(out[i], now)
-                x = self._axons[i].arrive(work.spikes, lines[i])
-            if self._axons[-1].longest:
-                self._arrived[streams] += x.sum(axis=1, dtype=np.int32)
+            now = begin + first
+            part.advance(payload[streams, :, now : now + size], tables, slice(first, first + size), scratch)
+            for work, kept in zip(scratch, out, strict=True):
+                work.keep(kept, now)
 
 
 def _wanted(net: Net, record: Record) -> dict[str, tuple[str, ...]]:
     """Return the variables to record: layer -> their names, in the network's order."""
     known = {layer.name: VARIABLES[type(layer.neuron)] for layer in net.layers}
-    last = net.layers[-1].name
+    answers = [(name, SPIKES if SPIKES in known[name] else "v") for name in net.answers]
     named: dict[str, Iterable[tuple[str, str]]] = {
         "all": [(layer, name) for layer, names in known.items() for name in names],
         "spikes": [(layer, SPIKES) for layer, names in known.items() if SPIKES in names],
-        "output": [(last, SPIKES if SPIKES in known[last] else "v")],
+        "output": answers,
     }
     if isinstance(record, str):
         if record not in named:

@@ -80,7 +80,7 @@ def run(
     if missing or compat.available().lava_nc is None:
         raise MissingDependencyError(f"Lava is not installed. Install it with: {compat.INSTALL_LAVA}")
     samples, channels, steps = payload.shape
-    total = samples * steps + net.latency(len(net.layers) - 1)
+    total = samples * steps + max(net.latencies)
     with scratch() as folder:
         (folder / "trace").mkdir()
         netx.write(net, folder / "net.net")

@@ -55,6 +55,7 @@ class FloatTwin:
 
     def __init__(self, blocks: Sequence[Block], net: Net) -> None:
         self._net, self._blocks = net, blocks
+        net.require_chain("The float twin")
         for layer, block in zip(net.layers, blocks, strict=True):
             ours = has_twin(layer.neuron) and hasattr(block.module, "synapse")
             if not ours or not isinstance(layer.synapse, Dense) or block.edge is not None:

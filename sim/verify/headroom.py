@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from ...contract.fixed import STATE_MAX
 from ...contract.net import Net
-from ...contract.synapses.axon import arrivals
 from .. import reference
 from ..bounds import FLOAT32_SUM, SUM
 from ..trace import SPIKES, Trace
@@ -85,21 +84,31 @@ def measure(net: Net, payload: npt.NDArray[np.int32], traces: Sequence[Trace]) -
         In the network's order. Where payloads are graded, what reaches a layer (`SUM`) is among them.
     """
     found = []
+    sent = reference.senders(net, traces[0].layers, payload)
     for index, layer in enumerate(net.layers):
-        if net.payload_exp(index):
-            before = net.layers[index - 1]
-            sent = arrivals(before.axon, traces[0].layers[before.name][SPIKES]) if index else payload
-            # The negative weights, for their range reaches further.
-            synapse = replace(layer.synapse, weight=-np.abs(layer.synapse.weight))
-            arriving = reference.arriving(net, index, np.abs(sent))
-            sums = synapse.sums(arriving.transpose(2, 0, 1)).transpose(1, 2, 0)
-            limit = min(FLOAT32_SUM, 2 ** (layer.synapse.port_bits - 1))
-            found.append(_of(layer.name, SUM, limit, [-sums], layer.num_neurons))
+        ways = net.incoming(index)
+        if any(net.sent_exp(way.source) for way in ways):
+            sums = _largest_sums(net, index, sent).transpose(1, 2, 0)
+            limit = min(FLOAT32_SUM, *(2 ** (way.synapse.port_bits - 1) for way in ways))
+            found.append(_of(layer.name, SUM, limit, [sums], layer.num_neurons))
         for name in traces[0].layers[layer.name]:
             if name != SPIKES:
                 registers = [trace.layers[layer.name][name] for trace in traces]
                 found.append(_of(layer.name, name, STATE_MAX, registers, layer.num_neurons))
     return tuple(found)
+
+
+def _largest_sums(net: Net, index: int, sent: reference.Sent) -> npt.NDArray[np.int64]:
+    """Return the sums of magnitudes that arrive at a layer, shape (steps, samples, sums)."""
+    own, *others = net.incoming(index)
+    layer = net.layers[index]
+    # The negative weights, for their range reaches further.
+    synapse = replace(layer.synapse, weight=-np.abs(layer.synapse.weight))
+    total = -synapse.sums(reference.arriving(net, index, np.abs(sent[own.source])).transpose(2, 0, 1))
+    for way in others:
+        negative = replace(way.synapse, weight=-np.abs(way.synapse.weight))
+        total -= way._replace(synapse=negative).delivered(np.abs(sent[way.source]))
+    return total
 
 
 def merge(parts: Sequence[Sequence[Headroom]], samples: Sequence[npt.NDArray[np.int64]]) -> tuple[Headroom, ...]:

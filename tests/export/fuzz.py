@@ -70,7 +70,7 @@ def good(random):
         unary = kind.fires and neuron.max_payload == 1
         cpg = Phase(num_neurons=2, increment=[5, 2**20], start=0, length=2**22)
         yield Net(
-            input=Input(num_channels=3),
+            inputs=(Input(num_channels=3),),
             layers=(
                 Layer(
                     name="dense1", synapse=Dense(weight=weights(sums, 5)), neuron=neuron, cpg=cpg, axon=axon,
@@ -81,7 +81,7 @@ def good(random):
         )  # fmt: skip
         conv = Conv(weight=weights(kind.sums, 2, 2, 2), in_shape=(2, 3, 3), stride=(1, 1))
         yield Net(
-            input=Input(num_channels=18, bits=4, exp=-2),
+            inputs=(Input(num_channels=18, bits=4, exp=-2),),
             layers=(Layer(name="conv1", synapse=conv, neuron=kind(num_neurons=4, **params)),), steps=6, te=te,
         )  # fmt: skip
 

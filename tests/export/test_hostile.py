@@ -33,7 +33,7 @@ SECRET = b"secret:x:0:0:secret:/home:/bin/sh\n"
 def small_net():
     neuron = CUBA(num_neurons=2, u_decay=4096, v_decay=512, v_th_mant=19)
     first = Layer(name="a", synapse=Dense(weight=[[2, 4, 6], [8, 10, 12]]), neuron=neuron)
-    return Net(input=Input(num_channels=3), layers=(first,), steps=4)
+    return Net(inputs=(Input(num_channels=3),), layers=(first,), steps=4)
 
 
 def replace(file, name, value=None, **options):
@@ -308,7 +308,7 @@ def test_many_references_to_one_text(tmp_path):
 def test_links_to_one_layer(count, tmp_path):
     neuron = CUBA(num_neurons=400, u_decay=4096, v_decay=512, v_th_mant=19)
     layer = Layer(name="a", synapse=Dense(weight=np.full((400, 400), 2)), neuron=neuron)
-    netx.write(Net(input=Input(num_channels=400), layers=(layer,), steps=4), tmp_path / "a.net")
+    netx.write(Net(inputs=(Input(num_channels=400),), layers=(layer,), steps=4), tmp_path / "a.net")
     with h5py.File(tmp_path / "a.net", "r+") as file:
         for i in range(2, count):
             file[f"layer/{i}"] = file["layer/1"]
@@ -342,7 +342,7 @@ def test_layers_of_many_neurons(tmp_path):
     synapse = Conv(weight=np.full((1, 1, 1, 1), 2), in_shape=(1, 2, 2))
     neuron = CUBA(num_neurons=4, u_decay=4096, v_decay=512, v_th_mant=19)
     layers = tuple(Layer(name=f"a{i}", synapse=synapse, neuron=neuron) for i in range(30))
-    netx.write(Net(input=Input(num_channels=4), layers=layers, steps=4), path)
+    netx.write(Net(inputs=(Input(num_channels=4),), layers=layers, steps=4), path)
     with h5py.File(path, "r+") as file:
         replace(file, "layer/0/shape", np.array([1, 1000, 1000]))
         for i in range(1, 31):
@@ -366,7 +366,7 @@ def test_large_networks_of_our_own_load(tmp_path):
     weight = 2 * rng.integers(-128, 128, (2048, 2048))
     neuron = CUBA(num_neurons=2048, u_decay=4096, v_decay=512, v_th_mant=19)
     layers = tuple(Layer(name=f"a{i}", synapse=Dense(weight=weight), neuron=neuron) for i in range(2))
-    large = Net(input=Input(num_channels=2048), layers=layers, steps=4)
+    large = Net(inputs=(Input(num_channels=2048),), layers=layers, steps=4)
     for name in ("a.net", "a.nir"):
         formats.write(large, tmp_path / name)
         assert formats.load(tmp_path / name) == large

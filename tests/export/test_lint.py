@@ -32,7 +32,7 @@ def net(neuron=None, weight=WEIGHT, source=None, te=None, **layer):
     synapse = layer.pop("synapse", None) or Dense(weight=weight)
     one = Layer(name="one", synapse=synapse, neuron=neuron or CUBA(**LIF), **layer)
     source = source or Input(num_channels=synapse.num_inputs)
-    return Net(input=source, layers=(one,), steps=10, te=te)
+    return Net(inputs=(source,), layers=(one,), steps=10, te=te)
 
 
 def resonator(sin=2000, cos=3000, **more):

@@ -179,7 +179,7 @@ def celif_net(widths, *, steps=784, driven=None, seed=0, n_in=1):
     te = full(steps, max(widths)) // 2
     if driven:
         te = Driven(cpg=Phase.from_paper(driven), matrix=full(max(widths), driven) // 2)
-    return Net(input=Input(num_channels=n_in), layers=tuple(layers), steps=steps, te=te)
+    return Net(inputs=(Input(num_channels=n_in),), layers=tuple(layers), steps=steps, te=te)
 
 
 def test_celif_networks_with_a_table():
@@ -232,7 +232,7 @@ def test_a_layers_own_oscillators_and_delays_are_mapped():
         synapse=DenseSynapse(weight=[[2, 2, 2, 0]]),
         neuron=CUBA(num_neurons=1, u_decay=0, v_decay=0, v_th_mant=1),
     )
-    net = Net(input=Input(num_channels=1), layers=(first, second), steps=9)
+    net = Net(inputs=(Input(num_channels=1),), layers=(first, second), steps=9)
 
     found = {placed.population.name: placed for placed in place(net).placed}
 
@@ -251,7 +251,7 @@ def test_a_layers_own_oscillators_and_delays_are_mapped():
 def test_leaks_of_more_kinds_than_there_are_groups_are_kept_neuron_by_neuron():
     neuron = CUBA(num_neurons=10, u_decay=4096, v_decay=np.arange(10), v_th_mant=1, bias_mant=np.arange(10))
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((10, 1), 2)), neuron=neuron)
-    (placed,) = place(Net(input=Input(num_channels=1), layers=(layer,), steps=1)).placed
+    (placed,) = place(Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=1)).placed
 
     assert (placed.largest.neuron_groups, placed.largest.state_words) == (1, 20)
 
@@ -281,7 +281,7 @@ def pilotnet():
     for i, (n, bits) in enumerate([(100, 3), (50, 4), (10, 5), (1, 8)], start=1):
         layers.append(layer(f"dense{i}", DenseSynapse(weight=full(bits, n, width))))
         width = n
-    return Net(input=Input(num_channels=3 * 66 * 200), layers=tuple(layers), steps=16)
+    return Net(inputs=(Input(num_channels=3 * 66 * 200),), layers=tuple(layers), steps=16)
 
 
 def test_a_convolutional_network():
@@ -312,7 +312,7 @@ def test_a_convolutional_network():
 def test_cuba_neurons_that_are_not_lavas_own_are_micro_coded():
     neuron = CUBA(num_neurons=4, u_decay=0, v_decay=0, v_th_mant=1, graded=1)
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((4, 3), 6)), neuron=neuron)
-    (placed,) = place(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
+    (placed,) = place(Net(inputs=(Input(num_channels=3),), layers=(layer,), steps=4)).placed
     assert (placed.population.kind, placed.largest.state_words) == ("CUBA (micro-coded)", 4 * 3)
 
 
@@ -320,13 +320,13 @@ def test_feedback_is_mapped_and_nothing_of_a_layer_is_forgotten():
     neuron = CUBA(num_neurons=4, u_decay=0, v_decay=0, v_th_mant=1)
     feedback = DenseSynapse(weight=np.full((4, 4), -2))
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((4, 3), 6)), neuron=neuron, feedback=feedback)
-    (placed,) = place(Net(input=Input(num_channels=3), layers=(layer,), steps=4)).placed
+    (placed,) = place(Net(inputs=(Input(num_channels=3),), layers=(layer,), steps=4)).placed
 
     assert [connection.source for connection in placed.population.inputs] == [":input", "a"]
     assert placed.largest.synapse_words == 3 * (4 * 14 // 64 + 1) + 4 * (4 * 13 // 64 + 1)
     assert placed.largest.axon_map == 2 * 4  # to itself and out
     # Who adds a field to a layer adds it to the map, to NIR's nodes and to the count of operations, and then here.
-    known = {"name", "synapse", "neuron", "scale", "cpg", "axon", "feedback"}
+    known = {"name", "synapse", "neuron", "scale", "cpg", "axon", "feedback", "source"}
     assert {field.name for field in dataclasses.fields(Layer)} == known
 
 
@@ -338,7 +338,7 @@ def test_a_convolutional_record():
         synapse=DenseSynapse(weight=np.full((3, 160), -6)),
         neuron=CUBA(num_neurons=3, u_decay=0, v_decay=0, v_th_mant=1),
     )
-    net = Net(input=Input(num_channels=160), layers=(conv, last), steps=4)
+    net = Net(inputs=(Input(num_channels=160),), layers=(conv, last), steps=4)
 
     first, second = place(net).placed
 
@@ -359,14 +359,14 @@ def test_groups_of_channels_take_lists_of_their_own():
 def test_complex_neurons_take_two_lists_of_targets():
     neuron = RF(num_neurons=10, sin_decay=100, cos_decay=4000, v_th_mant=9)
     layer = Layer(name="a", synapse=DenseSynapse(weight=np.full((20, 7), 2)), neuron=neuron)
-    (placed,) = place(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
+    (placed,) = place(Net(inputs=(Input(num_channels=7),), layers=(layer,), steps=1)).placed
 
     assert (placed.largest.neurons, placed.largest.accumulators) == (10, 20)
     assert placed.largest.synapse_words == 7 * (20 * 13 // 64 + 1)
     half = np.full((20, 7), 2)
     half[10:] = 0
     layer = dataclasses.replace(layer, synapse=DenseSynapse(weight=half))
-    (placed,) = place(Net(input=Input(num_channels=7), layers=(layer,), steps=1)).placed
+    (placed,) = place(Net(inputs=(Input(num_channels=7),), layers=(layer,), steps=1)).placed
     assert placed.largest.synapse_words == 7 * (10 * 13 // 64 + 1)
 
 
@@ -386,7 +386,7 @@ def test_a_convolutional_record_of_a_million_neurons_takes_less_than_ten_seconds
     synapse = ConvSynapse(weight=np.full((64, 3, 3, 3), 2), in_shape=(3, 127, 127), padding=(0, 0))
     neuron = CUBA(num_neurons=64 * 125 * 125, u_decay=4096, v_decay=0, v_th_mant=64)
     net = Net(
-        input=Input(num_channels=3 * 127 * 127), layers=(Layer(name="a", synapse=synapse, neuron=neuron),), steps=4
+        inputs=(Input(num_channels=3 * 127 * 127),), layers=(Layer(name="a", synapse=synapse, neuron=neuron),), steps=4
     )
     started = time.perf_counter()
 

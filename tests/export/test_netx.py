@@ -20,7 +20,7 @@ def small_net():
         num_neurons=2, v_decay=2048, th_decay=[41, 40], v_th_mant=19, te_exp=9, bias_mant=[3, -3], bias_exp=3
     )
     layer = Layer(name="celif1", synapse=Dense(weight=[[2, -256, 0], [254, 8, 16]]), neuron=neuron, scale=128)
-    return Net(input=Input(num_channels=3, bits=8, exp=-6), layers=(layer,), steps=4, te=np.arange(8).reshape(4, 2))
+    return Net(inputs=(Input(num_channels=3, bits=8, exp=-6),), layers=(layer,), steps=4, te=np.arange(8).reshape(4, 2))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ DAMAGE = {
     "long delay": (_delays(1, [0, 63]), r"layer/1: Axon delay\[1\] = 64 is not a whole number in 0\.\.63"),
     "delays of others": (_delays(1, [0, 1, 2]), "layer/1: layer 'celif1': its axon delays 3 neurons, but 2 fire"),
     "extra neuron field": (lambda file: file.__setitem__("layer/1/neuron/refDelay", 3), "layer/1/refDelay is unknown"),
-    "extra root": (lambda file: file.__setitem__("extra", 3), "extra is unknown here; known are layer and te"),
+    "extra root": (lambda file: file.__setitem__("extra", 3), "extra is unknown here; known are layer, te"),
     "decay": (_set("layer/1/neuron/vDecay", 5000), r"layer/1: CELIF v_decay = 5000 is not a whole number in 0\.\.4096"),
     "fractional decay": (_set("layer/1/neuron/vDecay", 0.5), r"CELIF v_decay = 0\.5 is not a whole number"),
     "te range": (_set("te", np.full((4, 2), 200)), r"te\[0, 0\] = 200 is not a whole number in -128\.\.127"),

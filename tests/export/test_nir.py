@@ -53,7 +53,7 @@ def mixed_net():
     )
     last = Layer(name="out", synapse=Dense(weight=weight[:2, :4]), neuron=Readout(num_neurons=2))
     te = rng.integers(-128, 128, (7, 6))
-    return Net(input=Input(num_channels=3, bits=8, exp=-6), layers=(first, second, last), steps=7, te=te)
+    return Net(inputs=(Input(num_channels=3, bits=8, exp=-6),), layers=(first, second, last), steps=7, te=te)
 
 
 def cuba_net(*, bias=True, conv=False):
@@ -74,7 +74,7 @@ def cuba_net(*, bias=True, conv=False):
         neuron = CUBA(num_neurons=8, u_decay=4096, v_decay=512, v_th_mant=90)
         layers.insert(0, Layer(name="conv", synapse=synapse, neuron=neuron))
         channels = 9
-    return Net(input=Input(num_channels=channels), layers=tuple(layers), steps=40)
+    return Net(inputs=(Input(num_channels=channels),), layers=tuple(layers), steps=40)
 
 
 @settings(max_examples=20)
@@ -153,7 +153,7 @@ def test_what_nir_has_no_node_for_is_ours_and_is_refused_by_its_reader(tmp_path)
 def test_cuba_neurons_that_nir_would_misread_are_ours(change, tmp_path):
     fields = {"num_neurons": 4, "u_decay": 4096, "v_decay": 9, "v_th_mant": 1, "bias_mant": 3} | change
     layer = Layer(name="a", synapse=Dense(weight=np.full((4, 1), 2)), neuron=CUBA(**fields))
-    nir_graph.write(Net(input=Input(num_channels=1), layers=(layer,), steps=3), tmp_path / "net.nir")
+    nir_graph.write(Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=3), tmp_path / "net.nir")
     # Its node holds the bias, so the linear node must not.
     assert types(tmp_path / "net.nir") | {"a:synapse": "Linear", "a": "spikeproof.CUBA"} == types(tmp_path / "net.nir")
     # Who adds a field to CUBA neurons says here and in nir_graph what NIR makes of it.
@@ -178,7 +178,7 @@ def test_an_infinite_time_constant_is_a_node_of_ours(tmp_path):
     layer = Layer(
         name="a", synapse=Dense(weight=[[2]]), neuron=CUBA(num_neurons=1, u_decay=100, v_decay=0, v_th_mant=1)
     )
-    net = Net(input=Input(num_channels=1), layers=(layer,), steps=3)
+    net = Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=3)
     nir_graph.write(net, tmp_path / "net.nir")
     assert types(tmp_path / "net.nir")["a"] == "spikeproof.CUBA"
 

@@ -70,7 +70,7 @@ def cuba_net(**changes):
         )
         for i, (m, n) in enumerate([(5, 8), (8, 6)])
     ]
-    return Net(input=Input(num_channels=5), layers=tuple(layers), steps=30)
+    return Net(inputs=(Input(num_channels=5),), layers=tuple(layers), steps=30)
 
 
 def test_stock_netx_runs_a_cuba_file_spike_for_spike(tmp_path):
@@ -97,7 +97,7 @@ def test_stock_netx_runs_convolutions_and_their_flattening(tmp_path):
             neuron=CUBA(num_neurons=6, **neuron),
         ),
     ]
-    net = Net(input=Input(num_channels=60), layers=tuple(layers), steps=30)
+    net = Net(inputs=(Input(num_channels=60),), layers=tuple(layers), steps=30)
     x = random.integers(0, 2, (60, 30)).astype(np.int32)
 
     (found,) = stock([net], x.reshape(2, 5, 6, 30).transpose(2, 1, 0, 3), tmp_path)  # stock takes (x, y, channel)
@@ -128,14 +128,14 @@ def test_stock_netx_refuses_what_it_would_misread(tmp_path):
     celif = CELIF(num_neurons=8, v_decay=2048, th_decay=41, v_th_mant=19, te_exp=9)
     nets = {
         "CE-LIF": Net(
-            input=plain.input,
+            inputs=(plain.input,),
             layers=(Layer(name="a", synapse=plain.layers[0].synapse, neuron=celif),),
             steps=30,
             te=np.ones((30, 8), int),
         ),
         "CPG": cuba_net(cpg=Phase.from_paper(4)),
         "delayed convolution": Net(
-            input=plain.input,
+            inputs=(plain.input,),
             layers=(
                 Layer(
                     name="conv",
@@ -147,7 +147,7 @@ def test_stock_netx_refuses_what_it_would_misread(tmp_path):
             steps=30,
         ),
         "read-out": Net(
-            input=plain.input,
+            inputs=(plain.input,),
             layers=(
                 plain.layers[0],
                 Layer(name="out", synapse=plain.layers[1].synapse, neuron=Readout(num_neurons=6)),

@@ -54,7 +54,7 @@ def mixed_net(random, *, steps, hidden, bits=8, te_rows=None, bias=20):
         Readout(num_neurons=widths[4], a_shift=3, bias_mant=biases(widths[4]), bias_exp=2),
     ]  # fmt: skip
     return Net(
-        input=Input(num_channels=3, bits=bits, exp=-4 if bits else 0),
+        inputs=(Input(num_channels=3, bits=bits, exp=-4 if bits else 0),),
         layers=tuple(
             Layer(name=f"l{i}", synapse=Dense(weight=weight(i)), neuron=neuron) for i, neuron in enumerate(neurons)
         ),
@@ -88,7 +88,7 @@ def test_a_network_of_all_kinds_is_exact_over_streamed_samples(seed, options):
 
 def test_a_sample_of_one_step_and_layers_that_never_fire():
     net = Net(
-        input=Input(num_channels=1),
+        inputs=(Input(num_channels=1),),
         layers=(
             Layer(
                 name="a",
@@ -110,7 +110,7 @@ def test_weights_of_one_sign_arrive_as_they_are(value):
     """Stock NetX damages layers that are all negative, or all zero; the builder names the sign mode."""
     neuron = CUBA(num_neurons=2, u_decay=4096, v_decay=4096, v_th_mant=0)
     net = Net(
-        input=Input(num_channels=2),
+        inputs=(Input(num_channels=2),),
         layers=(Layer(name="a", synapse=Dense(weight=[[value, value], [value, 0]]), neuron=neuron),),
         steps=3,
     )

@@ -27,7 +27,7 @@ def relay(params, steps):
     neuron = CUBA(num_neurons=n, u_decay=4096, v_decay=4096, v_th_mant=1)
     weight = np.concatenate([np.zeros((n, 1), int), 2 * np.eye(n, dtype=int)], axis=1)
     layer = Layer(name="relay", synapse=Dense(weight=weight), neuron=neuron, cpg=params)
-    return Net(input=Input(num_channels=1), layers=(layer,), steps=steps)
+    return Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=steps)
 
 
 @pytest.mark.lava
@@ -76,7 +76,7 @@ def busy_net(te, seed=0):
         ),
         Layer(name="c", synapse=weight(3, 4), neuron=celif(3)),
     )
-    return Net(input=Input(num_channels=2, bits=8, exp=-4), layers=layers, steps=17, te=te)
+    return Net(inputs=(Input(num_channels=2, bits=8, exp=-4),), layers=layers, steps=17, te=te)
 
 
 ENCODINGS = {

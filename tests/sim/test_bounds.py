@@ -44,7 +44,7 @@ def check(net, x):
         of = {bound.register: bound for bound in found.found if bound.layer == layer.name}
         assert set(of) == {SUM, *layer.neuron.registers}
         if layer.feedback is None and (index == 0 or not layer.cpg):
-            sums = reference.sums(net, index, arriving)
+            sums = reference.sums(net, index, reference.senders(net, trace.layers, x))
             if of[SUM].high < 2 ** (layer.synapse.port_bits - 1) and -of[SUM].low <= 2 ** (layer.synapse.port_bits - 1):
                 assert of[SUM].low <= sums.min() and sums.max() <= of[SUM].high
         for register in layer.neuron.registers:
@@ -72,7 +72,7 @@ def test_no_input_passes_the_bounds_of_any_network(net, seed):
 
 def one_layer(neuron, weight, *, steps=50, **more):
     return Net(
-        input=Input(num_channels=np.shape(weight)[1]),
+        inputs=(Input(num_channels=np.shape(weight)[1]),),
         layers=(Layer(name="a", synapse=Dense(weight=weight), neuron=neuron, **more),),
         steps=steps,
     )
@@ -129,7 +129,7 @@ def test_delays_and_feedback_are_followed():
     of = {bound.register: bound for bound in bounds(recurrent).found}
     assert (of[SUM].low, of[SUM].high) == (-60, 120)
     late = Net(
-        input=Input(num_channels=2),
+        inputs=(Input(num_channels=2),),
         layers=(
             Layer(name="a", synapse=Dense(weight=[[20, 0], [0, 20]]), neuron=neuron, axon=Axon(delay=[3, 1])),
             Layer(name="b", synapse=Dense(weight=[[50, 50]]), neuron=Readout(num_neurons=1, v_decay=4096)),
@@ -147,7 +147,7 @@ def at_step(step):
 def test_a_delayed_spike_meets_what_is_there_when_it_arrives():
     fires_at_once = CUBA(num_neurons=1, u_decay=4096, v_decay=4096, v_th_mant=10)
     net = Net(
-        input=Input(num_channels=1),
+        inputs=(Input(num_channels=1),),
         layers=(
             Layer(
                 name="a", synapse=Dense(weight=[[0, 20]]), neuron=fires_at_once, cpg=at_step(0), axon=Axon(delay=[3])

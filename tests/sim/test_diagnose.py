@@ -42,7 +42,7 @@ def network(seed=0):
     )  # fmt: skip
     names = ("e1", "u2", "e3", "out")
     layers = tuple(Layer(name=names[i], synapse=Dense(weight=weight(i)), neuron=n) for i, n in enumerate(neurons))
-    return Net(input=Input(num_channels=4), layers=layers, steps=STEPS, te=random.integers(-90, 128, (STEPS, 7)))
+    return Net(inputs=(Input(num_channels=4),), layers=layers, steps=STEPS, te=random.integers(-90, 128, (STEPS, 7)))
 
 
 NET = network()
@@ -343,7 +343,7 @@ def test_a_diagnosis_survives_its_plain_values():
 
 
 def test_analog_input_and_values_past_the_register_are_no_obstacle():
-    net = dataclasses.replace(edited(0, a_shift=0), input=Input(num_channels=4, bits=8, exp=-6))
+    net = dataclasses.replace(edited(0, a_shift=0), inputs=(Input(num_channels=4, bits=8, exp=-6),))
     payload = np.random.default_rng(2).integers(-255, 256, PAYLOAD.shape).astype(np.int32)
     payload[:, 3, :5] = 0
     weight = changed(net.layers[0].synapse.weight, (2, 3), -30)

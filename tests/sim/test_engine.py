@@ -71,7 +71,7 @@ def big_net(random, *, widths, steps, kind="mixed", bits=0, cpg=False, driven=Fa
         if driven:
             te = Driven(cpg=Coupled.from_paper(8, w_max=50.0), matrix=te[np.arange(widest) % len(te), :8])
     input_ = Input(num_channels=widths[0], bits=bits, exp=-bits + 1 if bits else 0)
-    return Net(input=input_, layers=tuple(layers), steps=steps, te=te)
+    return Net(inputs=(input_,), layers=tuple(layers), steps=steps, te=te)
 
 
 def assert_same(expected, actual):
@@ -122,7 +122,7 @@ def test_larger_networks_are_exact_and_every_layer_fires(seed, options, path):
 
 def one_layer(neuron, weight, *, bits=0, steps=40, te=None):
     layer = Layer(name="a", synapse=Dense(weight=weight), neuron=neuron)
-    return Net(input=Input(num_channels=len(weight[0]), bits=bits), layers=(layer,), steps=steps, te=te)
+    return Net(inputs=(Input(num_channels=len(weight[0]), bits=bits),), layers=(layer,), steps=steps, te=te)
 
 
 @pytest.mark.parametrize(("weight", "wide"), [(2, False), (4, True), (254, True)])

@@ -19,7 +19,7 @@ from spikeproof.sim.lava import backend as lava_backend
 pytestmark = pytest.mark.lava
 
 NET = Net(
-    input=Input(num_channels=1),
+    inputs=(Input(num_channels=1),),
     layers=(
         Layer(
             name="a",

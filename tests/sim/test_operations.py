@@ -102,7 +102,7 @@ def small_net():
         Layer(name="a", synapse=Dense(weight=weight), neuron=celif),
         Layer(name="out", synapse=Dense(weight=[[2, 2, 0], [2, 0, 2]]), neuron=Readout(num_neurons=2)),
     )
-    return Net(input=Input(num_channels=2), layers=layers, steps=4, te=[[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 0, 5]])
+    return Net(inputs=(Input(num_channels=2),), layers=layers, steps=4, te=[[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 0, 5]])
 
 
 def test_a_case_by_hand():
@@ -141,7 +141,7 @@ def test_costs_are_the_figures_times_the_counts():
 
 def test_an_analog_input_is_multiplied():
     layer = Layer(name="a", synapse=Dense(weight=[[2]]), neuron=CUBA(num_neurons=1, u_decay=0, v_decay=0, v_th_mant=9))
-    net = Net(input=Input(num_channels=1, bits=8, exp=-6), layers=(layer,), steps=2)
+    net = Net(inputs=(Input(num_channels=1, bits=8, exp=-6),), layers=(layer,), steps=2)
     found = energy.cost(net, count(net, np.array([[[0.5, -0.5]]])), place(net))
     assert found.arithmetic == Arithmetic(mac=1 + 2, ac=0)
 
@@ -161,7 +161,7 @@ def test_the_lstm_has_about_as_many_parameters_as_the_network():
         Layer(name="out", synapse=Dense(weight=2 * rng.integers(-9, 9, (5, 64))), neuron=Readout(num_neurons=5)),
     )
     te = Driven(cpg=Phase.from_paper(16), matrix=rng.integers(-9, 9, (64, 16)))
-    net = Net(input=Input(num_channels=4), layers=layers, steps=8, te=te)
+    net = Net(inputs=(Input(num_channels=4),), layers=layers, steps=8, te=te)
     found = energy.cost(net, count(net, np.ones((2, 4, 8))), place(net))
     assert abs(found.lstm.parameters - found.parameters) < 0.1 * found.parameters
     words = str(found)

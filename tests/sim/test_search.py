@@ -25,7 +25,7 @@ WEIGHT = np.array([[254] * (N // 2) + [-254] * (N // 2)])
 def cancelling():
     neuron = CUBA(num_neurons=1, u_decay=0, v_decay=4096, v_th_mant=2**17 - 1)
     return Net(
-        input=Input(num_channels=N),
+        inputs=(Input(num_channels=N),),
         layers=(Layer(name="a", synapse=Dense(weight=WEIGHT), neuron=neuron),),
         steps=STEPS,
     )

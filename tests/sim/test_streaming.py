@@ -93,7 +93,7 @@ def everything(random):
             Layer(name=name, synapse=Dense(weight=weight), neuron=neuron, axon=axon, feedback=feedback, cpg=constant)
         )
         width = N
-    return Net(input=Input(num_channels=4, bits=5), layers=tuple(layers), steps=STEPS)
+    return Net(inputs=(Input(num_channels=4, bits=5),), layers=tuple(layers), steps=STEPS)
 
 
 def firing():

@@ -28,7 +28,7 @@ def network(steps):
     random = np.random.default_rng(0)
     neuron = CELIF(num_neurons=5, v_decay=2048, th_decay=41, v_th_mant=30, te_exp=8)
     layer = Layer(name="a", synapse=Dense(weight=2 * random.integers(-50, 80, (5, 2))), neuron=neuron)
-    return Net(input=Input(num_channels=2), layers=(layer,), steps=steps, te=random.integers(-90, 99, (7, 5)))
+    return Net(inputs=(Input(num_channels=2),), layers=(layer,), steps=steps, te=random.integers(-90, 99, (7, 5)))
 
 
 NET = network(9)
@@ -100,7 +100,7 @@ def test_a_mismatch_keeps_its_sample_and_its_cause(no_cluster, tmp_path, monkeyp
 
 def test_another_network_or_input_gets_another_log_and_a_foreign_one_is_refused(no_cluster, tmp_path):
     logs = {swept(tmp_path).log, swept(tmp_path, x=1 - X).log, swept(tmp_path, net=network(9).__class__(
-        input=NET.input, layers=NET.layers, steps=9, te=NET.te[:3])).log}  # fmt: skip
+        inputs=NET.inputs, layers=NET.layers, steps=9, te=NET.te[:3])).log}  # fmt: skip
     assert len(logs) == 3
 
     mine = tmp_path / "mine.jsonl"

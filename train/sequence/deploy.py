@@ -119,7 +119,7 @@ def deploy(module: SequenceModel) -> Net:
         made.append(_layer(f"tcn{i}.second", new, (1 + groups) * width, length, part.dilation, handed_on))
         groups += 1
     made.append(_readout(module, groups))
-    return Net(input=Input(num_channels=made[0].num_inputs), layers=tuple(made), steps=module.spike_steps)
+    return Net(inputs=(Input(num_channels=made[0].num_inputs),), layers=tuple(made), steps=module.spike_steps)
 
 
 def inputs(module: SequenceModel, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

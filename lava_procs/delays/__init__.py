@@ -1,4 +1,4 @@
-"""Axons as a Lava process."""
+"""Delays of what neurons send as a Lava process."""
 
 from ..compat import apply
 

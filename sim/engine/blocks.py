@@ -1,0 +1,268 @@
+"""Streams of the batch engine: their registers, what is under way, and how they advance by a block of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...contract.net import Net
+from .layers import RunLayer, Scratch
+from .ways import Delays, Way
+
+Array = npt.NDArray[Any]
+Tables = Sequence[tuple[Array, Array]]
+
+
+class Plan:
+    """What runs of a network, and in which order; the same for all streams.
+
+    Parameters
+    ----------
+    net : Net
+        The network.
+    event_driven, exact_float32
+        As in `spikeproof.sim.engine.session.Session`.
+    """
+
+    def __init__(self, net: Net, *, event_driven: bool | None, exact_float32: bool) -> None:
+        self.net = net
+        self.layers = tuple(
+            RunLayer(net, index, event_driven=event_driven, exact_float32=exact_float32)
+            for index in range(len(net.layers))
+        )
+        self.own = [Delays(net.incoming(i)[0].delay) for i in range(len(net.layers))]
+        self.edges: list[tuple[Way, ...]] = []
+        for i, layer in enumerate(self.layers):
+            first = 1 + (net.layers[i].feedback is not None)
+            ways = zip(net.incoming(i)[first:], net.way_bounds(i)[first:], strict=True)
+            self.edges.append(tuple(Way(way, bound, layer.dtype, event_driven) for way, bound in ways))
+        self.answer = net.index(net.answers[0])
+        axon = net.layers[self.answer].axon
+        self.leaving = None if axon is None else Delays(axon.delay.astype(np.int64))
+        self.lines = {source: self._line(source) for source in range(-len(net.inputs), len(self.layers))}
+
+    def _line(self, source: int) -> int:
+        """Return for how many steps what a source sends must be kept."""
+        needs = [way.line for ways in self.edges for way in ways if way.source == source]
+        needs += [own.longest for i, own in enumerate(self.own) if self.net.incoming(i)[0].source == source]
+        if source == self.answer and self.leaving is not None:
+            needs.append(self.leaving.longest)
+        return max(needs, default=0)
+
+    def width(self, source: int) -> int:
+        """Return how many channels or neurons a source has."""
+        return self.layers[source].num_neurons if source >= 0 else self.net.inputs[-1 - source].num_channels
+
+    def dtype(self, source: int) -> Any:
+        """Return the type in which what a source sends is kept."""
+        if source >= 0:
+            return self.layers[source].neurons.payload
+        fed = (i for i in range(len(self.layers)) if self.net.incoming(i)[0].source == source)
+        return self.layers[next(fed, 0)].dtype
+
+
+class Streams:
+    """Streams that run side by side.
+
+    Parameters
+    ----------
+    plan : Plan
+        The network.
+    num_streams : int
+        How many they are.
+    """
+
+    def __init__(self, plan: Plan, num_streams: int) -> None:
+        self._plan, layers = plan, plan.layers
+        self.states = [np.repeat(x.neurons.initial[None], num_streams, axis=0) for x in layers]
+        self.counts = [np.zeros((num_streams, x.num_neurons), x.neurons.initial.dtype) for x in layers]
+        self.last = [np.zeros((num_streams, x.num_neurons), np.float32) for x in layers]
+        self.lines = {
+            source: np.zeros((num_streams, longest, plan.width(source)), plan.dtype(source))
+            for source, longest in plan.lines.items()
+        }
+        self.ahead = [
+            [np.zeros((num_streams, way.longest, way.num_sums), x.dtype) if way.is_scattered else None for way in ways]
+            for x, ways in zip(layers, plan.edges, strict=True)
+        ]
+        self.arrived = np.zeros((num_streams, layers[plan.answer].num_neurons), np.int32)
+
+    def restart(self) -> None:
+        """Begin a new sample."""
+        for layer, state in zip(self._plan.layers, self.states, strict=True):
+            state[:] = layer.neurons.initial
+        ahead = [array for arrays in self.ahead for array in arrays if array is not None]
+        for array in (*self.counts, *self.last, *self.lines.values(), *ahead, self.arrived):
+            array[:] = 0
+
+    def part(self, streams: slice) -> Streams:
+        """Return some of the streams, which share the memory of these."""
+        part = object.__new__(Streams)
+        part._plan = self._plan
+        part.states, part.counts, part.last = (
+            [array[streams] for array in arrays] for arrays in (self.states, self.counts, self.last)
+        )
+        part.lines = {source: line[streams] for source, line in self.lines.items()}
+        part.ahead = [[None if a is None else a[streams] for a in arrays] for arrays in self.ahead]
+        part.arrived = self.arrived[streams]
+        return part
+
+    def advance(self, incoming: Array, tables: Tables, local: slice, scratch: Sequence[Scratch]) -> None:
+        """Advance by a block.
+
+        Parameters
+        ----------
+        incoming : ndarray, shape (S, channels, K)
+            Payloads.
+        tables : sequence of (sums that are added, encodings)
+            Of each layer, see `RunLayer.tables`.
+        local : slice
+            Which of their rows are those of the block.
+        scratch : sequence of Scratch
+            Of each layer; what is traced is left there.
+        """
+        plan, net = self._plan, self._plan.net
+        sent: dict[int, Array] = {}
+        events: dict[int, int] = {}
+        for k in range(len(net.inputs)):
+            source = -1 - k
+            block = np.array(incoming[:, net.channels(k)].transpose(0, 2, 1), plan.dtype(source), order="C")
+            self._send(source, block, int(np.count_nonzero(block)), sent, events)
+        for group in net.groups:
+            for i in group:
+                self._gather(i, group, tables[i][0], local, sent, events, scratch[i].z)
+            if len(group) == 1 and not any(way.source == group[0] for way in plan.edges[group[0]]):
+                i, work, layer = group[0], scratch[group[0]], plan.layers[group[0]]
+                te = tables[i][1][local]
+                fired = layer.scan(
+                    work.z, te, self.states[i], self.counts[i], work.spikes, work.registers, self.last[i]
+                )
+                self._send(i, work.spikes, fired, sent, events)
+            else:
+                self._together(group, tables, local, sent, events, scratch)
+        if plan.leaving is not None:
+            spikes = sent[plan.answer]
+            steps = scratch[plan.answer].spikes.shape[1]
+            arriving = plan.leaving.arriving(spikes, plan.lines[plan.answer], steps)
+            self.arrived += arriving.sum(axis=1, dtype=np.int32)
+        for source, line in self.lines.items():
+            if line.shape[1] and source in sent:
+                line[:] = sent[source][:, -line.shape[1] :]
+
+    def _send(self, source: int, block: Array, fired: int, sent: dict[int, Array], events: dict[int, int]) -> None:
+        line = self.lines[source]
+        sent[source] = np.concatenate([line, block], axis=1) if line.shape[1] else block
+        events[source] = fired
+
+    def _gather(
+        self,
+        index: int,
+        group: Sequence[int],
+        start: Array,
+        local: slice,
+        sent: Mapping[int, Array],
+        events: Mapping[int, int],
+        z: Array,
+    ) -> None:
+        """Write what inputs, oscillators and layers outside its group add to a layer's sums of a block."""
+        plan, layer, steps = self._plan, self._plan.layers[index], z.shape[1]
+        start = start[local] if len(start) > 1 else start
+        own = plan.net.incoming(index)[0].source
+        if own in group:
+            z[:] = start
+        else:
+            x = plan.own[index].arriving(sent[own], plan.lines[own], steps)
+            layer.sums(x, events[own], start, z)
+        for way, ahead in zip(plan.edges[index], self.ahead[index], strict=True):
+            if way.source in group:
+                continue
+            if ahead is None:
+                way.add(sent[way.source], plan.lines[way.source], events[way.source], z)
+                continue
+            block = sent[way.source][:, plan.lines[way.source] :]
+            buffer = _extended(ahead, steps)
+            way.scatter(block, buffer)
+            way.take(buffer, z)
+            ahead[:] = buffer[:, steps:]
+        if plan.edges[index] and len(group) == 1:
+            z[:] = layer.wrapped(z)
+
+    def _together(
+        self,
+        group: Sequence[int],
+        tables: Tables,
+        local: slice,
+        sent: dict[int, Array],
+        events: dict[int, int],
+        scratch: Sequence[Scratch],
+    ) -> None:
+        """Run layers that feed each other, step by step."""
+        plan, steps = self._plan, scratch[group[0]].z.shape[1]
+        for i in group:
+            self._send(i, scratch[i].spikes, 0, sent, events)
+            sent[i] = np.array(sent[i])
+            sent[i][:, plan.lines[i] :] = 0
+        buffers = {
+            (i, k): _extended(ahead, steps)
+            for i in group
+            for k, (way, ahead) in enumerate(zip(plan.edges[i], self.ahead[i], strict=True))
+            if ahead is not None and way.source in group
+        }
+        for t in range(steps):
+            for i in group:
+                self._one_step(i, t, group, tables[i][1][local], sent, buffers, scratch[i], events)
+        for (i, k), buffer in buffers.items():
+            kept = self.ahead[i][k]
+            assert kept is not None
+            kept[:] = buffer[:, steps:]
+
+    def _one_step(
+        self,
+        index: int,
+        t: int,
+        group: Sequence[int],
+        te: Array,
+        sent: Mapping[int, Array],
+        buffers: Mapping[tuple[int, int], Array],
+        work: Scratch,
+        events: dict[int, int],
+    ) -> None:
+        plan, layer = self._plan, self._plan.layers[index]
+        z = work.z[:, t : t + 1].copy()
+        own = plan.net.incoming(index)[0].source
+        if own in group:
+            before = plan.lines[own] + t
+            x = np.ascontiguousarray(plan.own[index].arriving(sent[own][:, : before + 1], before, 1))
+            part = np.empty_like(z)
+            layer.sums(x, int(np.count_nonzero(x)), np.zeros((1, layer.num_sums), layer.dtype), part)
+            z += part
+        for k, way in enumerate(plan.edges[index]):
+            if way.source not in group:
+                continue
+            if (index, k) in buffers:
+                way.take(buffers[index, k][:, t:], z)
+            else:
+                before = plan.lines[way.source] + t
+                way.add(sent[way.source][:, : before + 1], before, None, z)
+        spikes = np.empty((len(z), 1, layer.num_neurons), work.spikes.dtype)
+        parts = {name: np.empty((len(z), 1, layer.num_neurons), out.dtype) for name, out in work.registers.items()}
+        z = layer.wrapped(z)
+        fired = layer.scan(z, te[t : t + 1], self.states[index], self.counts[index], spikes, parts, self.last[index])
+        events[index] += fired
+        work.spikes[:, t] = spikes[:, 0]
+        for name, part in parts.items():
+            work.registers[name][:, t] = part[:, 0]
+        sent[index][:, plan.lines[index] + t] = spikes[:, 0]
+        for i in group:
+            for k, way in enumerate(plan.edges[i]):
+                if way.source == index and (i, k) in buffers:
+                    way.scatter(spikes, buffers[i, k], t)
+
+
+def _extended(ahead: Array, steps: int) -> Array:
+    """Return the sums that are to come, with room for those that a block's events make."""
+    more = np.zeros((len(ahead), steps, ahead.shape[2]), ahead.dtype)
+    return np.concatenate([ahead, more], axis=1)
