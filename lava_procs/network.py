@@ -48,19 +48,22 @@ class LayerProcesses(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A built network; run it with `run`."""
+    """A built network; run each of its parts with `run`."""
 
-    sources: tuple[AbstractProcess, ...]
+    parts: tuple[AbstractProcess, ...]
+    """A process of each part that nothing connects to the others: Lava runs what is connected."""
     layers: tuple[LayerProcesses, ...]
-
-    def run(self, steps: int) -> None:
-        """Advance all processes by `steps` time steps, on Lava's fixed-point models."""
-        # Without the tag Lava takes the first model that it finds, which is a floating-point one.
-        self.sources[0].run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
 
     def stop(self) -> None:
         """End all processes; a stopped network cannot run again."""
-        self.sources[0].stop()
+        for part in self.parts:
+            part.stop()
+
+
+def run(part: AbstractProcess, steps: int) -> None:
+    """Advance all processes that are connected to one by `steps` time steps, on Lava's fixed-point models."""
+    # Without the tag Lava takes the first model that it finds, which is a floating-point one.
+    part.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
 
 
 def build(
@@ -121,7 +124,17 @@ def build(
                 registers={name: getattr(neuron, name) for name in layer.neuron.registers},
                 name=f"{layer.name}_recorder",
             )
-    return Network(sources, tuple(layers))
+    return Network(tuple(neurons[i] for i in _firsts(net)), tuple(layers))
+
+
+def _firsts(net: Net) -> list[int]:
+    """Return one layer of each part of a network that nothing connects to the others."""
+    part = {i: i for i in range(-len(net.inputs), len(net.layers))}
+    for i in range(len(net.layers)):
+        for way in net.incoming(i):
+            joined = part[i], part[way.source]
+            part |= {each: max(joined) for each, of in part.items() if of in joined}
+    return sorted(set(part[i] for i in range(len(net.layers))))
 
 
 class _Ways:

@@ -64,9 +64,12 @@ def senders(
 
 def sums(net: Net, index: int, sent: Sent) -> npt.NDArray[np.int64]:
     """Return the dendritic sums of a layer but for its feedback, int64 of shape (steps, samples, sums)."""
-    synapse = net.layers[index].synapse
-    payload = sent[net.incoming(index)[0].source]
-    total = fixed.wrap(synapse.sums(arriving(net, index, payload).transpose(2, 0, 1)), synapse.port_bits)
+    own, synapse = net.incoming(index)[0], net.layers[index].synapse
+    payload = sent[own.source]
+    if own.delay.ndim == 2:
+        total = _port(own, own.delivered(payload)) + _of_oscillators(net, index, payload.shape[2])
+    else:
+        total = fixed.wrap(synapse.sums(arriving(net, index, payload).transpose(2, 0, 1)), synapse.port_bits)
     beside = sums_beside(net, index, sent)
     return total if beside is None else fixed.wrap32(total + beside)
 
@@ -120,18 +123,24 @@ def _together(
 
 def _from_outside(
     net: Net, index: int, inside: Collection[int], sent: Sent, shape: tuple[int, ...]
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[np.int64]:
     """Return what layers outside a group, inputs and oscillators add to the sums of one in it."""
     samples, _, steps = shape
-    layer, own = net.layers[index], net.incoming(index)[0]
-    total = np.zeros((steps, samples, layer.num_sums), np.int64)
+    total = np.zeros((steps, samples, net.layers[index].num_sums), np.int64)
     for each in net.incoming(index):
         if each.source not in inside:
             total += _port(each, each.delivered(sent[each.source]))
-    if layer.cpg is not None:
-        silent = np.zeros((samples, own.synapse.num_inputs, steps), np.int32)
-        total += layer.synapse.sums(arriving(net, index, silent).transpose(2, 0, 1))
-    return total
+    return total + _of_oscillators(net, index, steps)
+
+
+def _of_oscillators(net: Net, index: int, steps: int) -> npt.NDArray[np.int64]:
+    """Return the sums that a layer's oscillators make, shape (steps, 1, sums)."""
+    layer = net.layers[index]
+    if layer.cpg is None:
+        return np.zeros((steps, 1, 1), np.int64)
+    spikes = raster(layer.cpg, steps) * net.cpg_payload(index)
+    silent = np.zeros((steps, layer.num_inputs), np.int64)
+    return np.asarray(layer.synapse.sums(np.hstack([silent, spikes]))[:, None])
 
 
 def _at(way: Incoming, sent: npt.NDArray[Any], t: int) -> npt.NDArray[Any]:
@@ -145,6 +154,8 @@ def _at(way: Incoming, sent: npt.NDArray[Any], t: int) -> npt.NDArray[Any]:
 
 def arriving(net: Net, index: int, payload: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
     """Return what arrives at a layer's own synapses, shape (samples, columns of the weights, steps).
+
+    Where each synapse has a delay of its own there is no such thing.
 
     It is `payload`, what their sender sends, delayed by its axon, with the spikes of the layer's oscillators below it.
     """

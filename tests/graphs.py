@@ -88,13 +88,19 @@ def graph(seed, *, most_layers=8, longest=LONGEST, steps=None, scattered=True):
         feedback = None
         if kind.fires and random.random() < 0.2:
             feedback = Dense(weight=weights(random, n * kind.sums, n) // 4 * 2)
+        senders, own = width(inputs, layers, source), 0
+        if random.random() < 0.3:
+            each = scattered and isinstance(synapse, Dense) and cpg is None
+            shape = [(), (senders,), (len(synapse.weight), senders)][random.integers(2 + each)]
+            own = random.integers(0, random.choice([2, 9, longest]), shape)
+        shortest = layers[source].axon.shortest if source >= 0 and layers[source].axon else 0
         layers.append(
             Layer(
+                delay=own,
                 name=f"l{i}", synapse=synapse, neuron=neuron(random, kind, n), axon=axon, feedback=feedback, cpg=cpg,
                 source=name_of(inputs, layers, source),
             )
         )  # fmt: skip
-        shortest = layers[source].axon.shortest if source >= 0 and layers[source].axon else 0
         late.append(max(1, (late[source] if source >= 0 else 0) + 1 - shortest))
     edges = [
         edge for _ in range(random.integers(1, number + 3)) if (edge := an_edge(random, inputs, layers, late, shapes, longest, scattered))

@@ -10,16 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..errors import RecordError
-from ..fixed import as_integers
 from ..record import Record
 from ..synapses.conv import Conv
+from ..synapses.delays import as_delays
 from ..synapses.dense import Synapse
-
-MAX_DELAY = 1023
-"""The longest delay of an edge. Loihi 2's synapses delay by up to 62 steps; `spikeproof map` tells what more takes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,29 +40,10 @@ class Edge(Record):
 
     def __post_init__(self) -> None:
         synapse = self.synapse
-        delay = as_integers(f"{self.label}: delay", self.delay, np.int16, 0, MAX_DELAY)
-        shapes: list[tuple[int, ...]] = [(), (synapse.num_inputs,)]
-        if not isinstance(synapse, Conv):
-            shapes.append((synapse.num_neurons, synapse.num_inputs))
-        if delay.shape not in shapes:
-            raise RecordError(
-                f"{self.label}: delay has shape {delay.shape}; expected one of {', '.join(map(str, shapes))}"
-                f"{'' if len(shapes) == 3 else ': the synapses of a convolution share their weights and delays'}."
-            )
-        self._set(delay=simplest(delay))
+        is_conv, name = isinstance(synapse, Conv), f"{self.label}: delay"
+        self._set(delay=as_delays(name, self.delay, synapse.num_inputs, synapse.num_neurons, is_conv))
 
     @property
     def label(self) -> str:
         """What reports call the edge: ``a -> b``."""
         return f"{self.source} -> {self.target}"
-
-
-def simplest(delay: Any) -> Any:
-    """Return delays as one number if all are equal, as one a sender if a neuron's synapses agree, else as they are."""
-    if delay.ndim and (delay == delay.flat[0]).all():
-        delay = delay.flat[0]
-    elif delay.ndim == 2 and (delay == delay[0]).all():
-        delay = delay[0]
-    delay = np.array(delay, dtype=np.int16)
-    delay.flags.writeable = False
-    return delay

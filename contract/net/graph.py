@@ -17,8 +17,9 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..fixed import IntArray
 from ..synapses.conv import Conv
+from ..synapses.delays import simplest
 from ..synapses.dense import Dense, Synapse
-from .edge import Edge, simplest
+from .edge import Edge
 from .input import Input
 from .layer import Layer
 
@@ -120,7 +121,7 @@ def incoming(inputs: Sequence[Input], layers: Sequence[Layer], edges: Sequence[E
         if layer.cpg is not None and isinstance(synapse, Dense):
             synapse = Dense(weight=synapse.weight[:, : layer.num_inputs])
         name = f"{(layers[source] if source >= 0 else inputs[-1 - source]).name} -> {layer.name}"
-        found.append([Incoming(source, synapse, _axon(layers, source), name)])
+        found.append([Incoming(source, synapse, simplest(_axon(layers, source) + layer.delay), name)])
         if layer.feedback is not None:
             found[i].append(
                 Incoming(i, layer.feedback, simplest(np.int64(FEEDBACK_DELAY)), f"{layer.name} -> {layer.name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import RecordError
 from ..fixed import ACCUMULATOR_SHIFT, as_whole
@@ -12,6 +13,7 @@ from ..record import Record
 from ..sources import Oscillators
 from ..synapses.axon import Axon
 from ..synapses.conv import Conv
+from ..synapses.delays import as_delays
 from ..synapses.dense import Dense, Synapse
 
 
@@ -38,6 +40,9 @@ class Layer(Record):
     feedback : Dense or None
         Recurrent synapses: what they deliver in a step is made of the layer's spikes of the step before, which no axon
         delays, and there is none in the first step of a sample.
+    delay : array_like of int, shape (), (senders,) or (sums, senders)
+        Steps that spikes take on the layer's own synapses beyond those of the sender's axon, as `Edge.delay`; what its
+        oscillators send is not delayed.
     source : str or None
         The name of the input, or of the layer before it in the network's order, whose spikes arrive at `synapse`. None:
         the layer directly before it, or the first input. What else arrives are the network's edges.
@@ -50,6 +55,7 @@ class Layer(Record):
     cpg: Oscillators | None = None
     axon: Axon | None = None
     feedback: Dense | None = None
+    delay: Any = 0
     source: str | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +91,11 @@ class Layer(Record):
             )
         if self.feedback is not None and self.neuron.max_payload > 1:
             raise RecordError(f"layer {self.name!r}: feedback carries unary spikes, and its neurons send graded ones.")
-        self._set(scale=scale)
+        takes = self.num_inputs
+        delay = as_delays(
+            f"layer {self.name!r}: delay", self.delay, takes, self.num_sums, isinstance(self.synapse, Conv)
+        )
+        self._set(scale=scale, delay=delay)
 
     @property
     def lead(self) -> int:

@@ -244,8 +244,11 @@ class Net(Record):
 
     @property
     def is_chain(self) -> bool:
-        """Whether the layers are in a row, from one input to an answer that is the last layer's."""
-        in_a_row = all(self.incoming(i)[0].source == i - 1 for i in range(len(self.layers)))
+        """Whether the layers are in a row, from one input to an answer that is the last layer's.
+
+        Delays are those of axons alone then.
+        """
+        in_a_row = all(self.incoming(i)[0].source == i - 1 and not x.delay.any() for i, x in enumerate(self.layers))
         return in_a_row and not self.outputs and not self.edges and len(self.inputs) == 1
 
     def require_chain(self, what: str) -> None:

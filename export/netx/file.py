@@ -74,8 +74,8 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
 
 
 def _is_graph(net: Net) -> bool:
-    sources = [layer.source is not None for layer in net.layers]
-    return not net.is_chain or any(sources) or net.input.name != Input(num_channels=1).name
+    more = [layer.source is not None or layer.delay.any() for layer in net.layers]
+    return not net.is_chain or any(more) or net.input.name != Input(num_channels=1).name
 
 
 def load(path: str | os.PathLike[str]) -> Net:

@@ -52,6 +52,8 @@ def write(handle: h5py.Group, layer: Layer, has_edges: bool = False) -> None:
     if layer.cpg is not None:
         write_oscillators(handle.create_group("cpg"), layer.cpg)
     write_text(handle, "name", layer.name)
+    if layer.delay.any():
+        handle["synapseDelay"] = layer.delay
     if layer.source is not None:
         write_text(handle, "source", layer.source)
     handle["scale"] = layer.scale
@@ -84,7 +86,10 @@ def read(handle: h5py.Group, targets: Collection[str] = ()) -> Layer:
     """
     cpg = read_oscillators(member(handle, "cpg", h5py.Group)) if "cpg" in handle.keys() else None
     fields = synapses.KINDS[synapses.kind(handle)].fields
-    refuse_unknown(handle, {"cpg", "type", "name", "scale", "bias", "neuron", "delay", "delayShift", "source"} | fields)
+    refuse_unknown(
+        handle,
+        {"cpg", "type", "name", "scale", "bias", "neuron", "delay", "delayShift", "synapseDelay", "source"} | fields,
+    )
     name = text(handle, "name")
     group = member(handle, "neuron", h5py.Group)
     stated = text(group, "type")
@@ -113,6 +118,7 @@ def read(handle: h5py.Group, targets: Collection[str] = ()) -> Layer:
         cpg=cpg,
         axon=_read_axon(handle, neuron.num_neurons),
         feedback=synapses.read_feedback(handle),
+        delay=numbers(handle, "synapseDelay") if "synapseDelay" in handle.keys() else 0,
         source=text(handle, "source") if "source" in handle.keys() else None,
     )
     expected = type_name + _suffix(layer, name in targets)
@@ -155,7 +161,7 @@ def _suffix(layer: Layer, has_edges: bool) -> str:
     delayed = layer.axon is not None and layer.axon.longest > layer.lead
     unread = delayed and (isinstance(layer.synapse, Conv) or layer.feedback is not None)
     recurrent_conv = layer.feedback is not None and isinstance(layer.synapse, Conv)
-    features = {"+CPG": layer.cpg is not None, "+DELAY": unread, "+FEEDBACK": recurrent_conv}
+    features = {"+CPG": layer.cpg is not None, "+DELAY": unread or bool(layer.delay.any()), "+FEEDBACK": recurrent_conv}
     features |= {"+EDGES": has_edges or layer.source is not None}
     return "".join(name for name, there in features.items() if there)
 

@@ -33,12 +33,15 @@ class Plan:
             RunLayer(net, index, event_driven=event_driven, exact_float32=exact_float32)
             for index in range(len(net.layers))
         )
-        self.own = [Delays(net.incoming(i)[0].delay) for i in range(len(net.layers))]
+        ways = [net.incoming(i)[0] for i in range(len(net.layers))]
+        self.own = [None if way.delay.ndim == 2 else Delays(way.delay) for way in ways]
+        """Delays of each layer's own synapses; None where each synapse has one, and they run as edges do."""
         self.edges: list[tuple[Way, ...]] = []
         for i, layer in enumerate(self.layers):
-            first = 1 + (net.layers[i].feedback is not None)
-            ways = zip(net.incoming(i)[first:], net.way_bounds(i)[first:], strict=True)
-            self.edges.append(tuple(Way(way, bound, layer.dtype, event_driven) for way, bound in ways))
+            feedback = net.layers[i].feedback is not None
+            run = [k for k in range(len(net.incoming(i))) if (k > int(feedback) or (k == 0 and self.own[i] is None))]
+            bounds = net.way_bounds(i)
+            self.edges.append(tuple(Way(net.incoming(i)[k], bounds[k], layer.dtype, event_driven) for k in run))
         self.answer = net.index(net.answers[0])
         axon = net.layers[self.answer].axon
         self.leaving = None if axon is None else Delays(axon.delay.astype(np.int64))
@@ -47,7 +50,7 @@ class Plan:
     def _line(self, source: int) -> int:
         """Return for how many steps what a source sends must be kept."""
         needs = [way.line for ways in self.edges for way in ways if way.source == source]
-        needs += [own.longest for i, own in enumerate(self.own) if self.net.incoming(i)[0].source == source]
+        needs += [own.longest for i, own in enumerate(self.own) if own and self.net.incoming(i)[0].source == source]
         if source == self.answer and self.leaving is not None:
             needs.append(self.leaving.longest)
         return max(needs, default=0)
@@ -171,10 +174,11 @@ class Streams:
         plan, layer, steps = self._plan, self._plan.layers[index], z.shape[1]
         start = start[local] if len(start) > 1 else start
         own = plan.net.incoming(index)[0].source
-        if own in group:
+        delays = plan.own[index]
+        if own in group or delays is None:
             z[:] = start
         else:
-            x = plan.own[index].arriving(sent[own], plan.lines[own], steps)
+            x = delays.arriving(sent[own], plan.lines[own], steps)
             layer.sums(x, events[own], start, z)
         for way, ahead in zip(plan.edges[index], self.ahead[index], strict=True):
             if way.source in group:
@@ -233,9 +237,10 @@ class Streams:
         plan, layer = self._plan, self._plan.layers[index]
         z = work.z[:, t : t + 1].copy()
         own = plan.net.incoming(index)[0].source
-        if own in group:
+        delays = plan.own[index]
+        if own in group and delays is not None:
             before = plan.lines[own] + t
-            x = np.ascontiguousarray(plan.own[index].arriving(sent[own][:, : before + 1], before, 1))
+            x = np.ascontiguousarray(delays.arriving(sent[own][:, : before + 1], before, 1))
             part = np.empty_like(z)
             layer.sums(x, int(np.count_nonzero(x)), np.zeros((1, layer.num_sums), layer.dtype), part)
             z += part

@@ -54,12 +54,13 @@ def _run(folder: Path, te_source: str, running: list[Any]) -> None:
     net = netx.load(folder / "net.net")
     payload = np.load(folder / "payload.npy", allow_pickle=False)
     built = network.build(net, payload, record_to=folder / "trace", te_source=te_source)  # type: ignore[arg-type]
-    running.append(built.sources[0])
     left = network.total_lava_steps(net, payload.shape[1])
     done = 0
     while left:
         chunk = min(net.steps, left)
-        built.run(chunk)
+        for part in built.parts:
+            running[:] = [part]
+            network.run(part, chunk)
         left -= chunk
         done += chunk
         _report(steps=done)

@@ -326,7 +326,7 @@ def test_feedback_is_mapped_and_nothing_of_a_layer_is_forgotten():
     assert placed.largest.synapse_words == 3 * (4 * 14 // 64 + 1) + 4 * (4 * 13 // 64 + 1)
     assert placed.largest.axon_map == 2 * 4  # to itself and out
     # Who adds a field to a layer adds it to the map, to NIR's nodes and to the count of operations, and then here.
-    known = {"name", "synapse", "neuron", "scale", "cpg", "axon", "feedback", "source"}
+    known = {"name", "synapse", "neuron", "scale", "cpg", "axon", "feedback", "delay", "source"}
     assert {field.name for field in dataclasses.fields(Layer)} == known
 
 

@@ -66,7 +66,7 @@ def assert_lava_is_exact(seed):
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("seed", [3, 5, 12, 13])
+@pytest.mark.parametrize("seed", [3, 5, 12, 104])
 def test_lava_runs_any_graph_as_the_reference_does(seed):
     assert_lava_is_exact(seed)
 
