@@ -58,8 +58,8 @@ class FloatTwin:
         net.require_chain("The float twin")
         for layer, block in zip(net.layers, blocks, strict=True):
             ours = has_twin(layer.neuron) and hasattr(block.module, "synapse")
-            if not ours or not isinstance(layer.synapse, Dense) or block.edge is not None:
-                moved = ", behind elements that are moved," if block.edge is not None else ""
+            if not ours or not isinstance(layer.synapse, Dense) or block.moved:
+                moved = ", behind elements that are moved," if block.moved else ""
                 raise UnsupportedError(
                     f"layer {layer.name!r} is {type(layer.synapse).__name__} {type(layer.neuron).__name__}{moved}; "
                     "dense CE-LIF layers and read-outs have a float twin so far"
