@@ -136,9 +136,8 @@ def captured(module: nn.Module, sample: npt.ArrayLike) -> Capture:
     except CaptureError as error:
         if error.failed is not None and kinds.is_block(error.failed[0]):
             part, shape = error.failed
-            read_layer(
-                Block(part, shape=shape, enters=True), 1, None, 0
-            )  # its refusal says more than what torch raises
+            # Its refusal says more than what torch raises.
+            read_layer(Block(part, shape=shape, enters=True), 1, None, 0)
         raise InputError(str(error)) from error.__cause__
 
 
