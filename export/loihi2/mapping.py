@@ -279,8 +279,8 @@ def _waiting(net: Net) -> list[str]:
     shown = ", ".join(f"{name} by {_count(steps, 'step')}" for steps, name in late[:_SHOWN])
     more = f" and {len(late) - _SHOWN:,} more" if len(late) > _SHOWN else ""
     return [
-        f"{_count(len(late), 'way')} into a layer must wait for what comes by more layers, which is counted as delay at "
-        f"the synapses: {shown}{more}."
+        f"{_count(len(late), 'way')} into a layer must wait for what comes by more layers, which is counted as delay "
+        f"at the synapses: {shown}{more}."
     ]
 
 
@@ -299,8 +299,8 @@ def _holding(placed: list[Placed], limits: Limits) -> list[str]:
         )
     if any(connection.delay_bits for each in placed for connection in each.population.inputs):
         notes.append(
-            "the record loses spikes that are under way when a sample ends, and a chip delivers them into the next one: "
-            "clear what waits between samples, or leave as many steps as the longest delay between them."
+            "the record loses spikes that are under way when a sample ends, and a chip delivers them into the next "
+            "one: clear what waits between samples, or leave as many steps as the longest delay between them."
         )
     return notes
 

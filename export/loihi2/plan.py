@@ -237,9 +237,7 @@ def _connection(net: Net, index: int, share: Share, relays: list[Relay], shape: 
     return _CONNECTIONS[type(synapse)](source, share, senders, layer.neuron.sums, shape)
 
 
-def _dense(
-    source: str, share: Share, senders: npt.NDArray[np.bool_], sums: int, shape: tuple[int, int]
-) -> Connection:
+def _dense(source: str, share: Share, senders: npt.NDArray[np.bool_], sums: int, shape: tuple[int, int]) -> Connection:
     synapse: Any = share.way.synapse
     weight = synapse.weight if senders.all() else synapse.weight[:, senders]
     return _cheapest(source, weight, share.longest.bit_length(), sums, shape[1])

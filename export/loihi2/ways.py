@@ -1,4 +1,4 @@
-"""What reaches a layer, in the shares that a chip would hold: what a synapse's own delay can hold, and what relays hold.
+"""What reaches a layer, in shares: what can wait at a synapse of a chip, and what is handed on by relays before.
 
 A synapse takes one step, and may wait for up to as many more as the limits say. In the local time of a sample, spikes
 that take d steps from layer s to layer t must wait for ``L(t) - L(s) + d - 1`` steps, where L says by how many steps a
@@ -83,14 +83,14 @@ def _of_way(net: Net, index: int, way: Incoming, limits: Limits) -> Iterator[Sha
     late = alignment(net, index, way)
     waits = np.maximum(way.delay.astype(np.int64) + late, 0)  # below 0 only where the weight is 0
     stages, step = waits // step_of(limits), step_of(limits)
-    everyone = np.ones(way.synapse.num_inputs, np.bool_)
+    heard = way.synapse.weight.any(axis=0) if isinstance(way.synapse, Dense) else np.ones(way.synapse.num_inputs, bool)
     if waits.ndim == 0:
-        yield Share(way, int(stages), everyone, waits % step)
+        yield Share(way, int(stages) if heard.any() else 0, heard, waits % step)
         return
     present = _present(way)
     used = np.broadcast_to(stages, present.shape)[present]
     for stage in np.unique(used).tolist() or [0]:
-        here = (stages == stage) & (present if waits.ndim == 2 else present.any(axis=0))
+        here = (stages == stage) & (present if waits.ndim == 2 else heard)
         senders = here if waits.ndim == 1 else here.any(axis=0)
         yield Share(_only(way, here), stage, senders, np.where(here, waits % step, -1))
 

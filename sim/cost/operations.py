@@ -150,7 +150,8 @@ def count(net: Net, x: npt.ArrayLike) -> Operations:
 
 def _weighted(arriving: npt.NDArray[np.bool_], synapses: Counts) -> Counts:
     """Return the synapses that spikes meet in each step, shape (samples, steps)."""
-    return np.einsum("bct,c->bt", arriving, synapses, dtype=np.int64, casting="unsafe")
+    found: Counts = np.einsum("bct,c->bt", arriving, synapses, dtype=np.int64, casting="unsafe")
+    return found
 
 
 def _by_population(
