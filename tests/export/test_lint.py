@@ -231,9 +231,15 @@ def test_own_processes_are_needed_where_spikes_wait():
 def test_a_network_that_stock_netx_loads_and_runs_otherwise_is_warned_of(tmp_path):
     netx.write(graph(outputs=("one", "two")), tmp_path / "answers.net")
     netx.write(graph(("one", "two", 1)), tmp_path / "edges.net")
+    biased = plain("two", neuron=CUBA(**LIF, bias_mant=[0, 3]))
 
     assert [(each.rule, each.severity) for each in lint(tmp_path / "answers.net")] == [("not-in-a-row", "warning")]
     assert {each.severity for each in lint(tmp_path / "edges.net")} == {"info"}  # stock NetX refuses the file
+    # What the stock path would do wrong is said where there is one.
+    assert "bias-offset" in named(graph(layers=("one", biased), outputs=("two", "one")))
+    assert "bias-offset" not in named(graph(("one", "two", 1), layers=("one", biased)))
+    delayed = dataclasses.replace(biased, delay=1)
+    assert "bias-offset" not in named(graph(layers=("one", delayed)))
 
 
 FILES = {

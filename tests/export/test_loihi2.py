@@ -465,6 +465,16 @@ def test_longer_delays_than_synapses_have_take_relays():
     assert found.neurons == 3 * 2 + 4
 
 
+def test_relays_of_payloads_are_micro_coded():
+    lif = CUBA(num_neurons=2, u_decay=0, v_decay=0, v_th_mant=1)
+    layer = Layer(name="a", synapse=DenseSynapse(weight=[[2], [4]]), neuron=lif, delay=70)
+    for bits, kind, words in ((0, "relay (hard-coded LIF)", 1), (8, "relay of payloads (micro-coded)", 2)):
+        net = Net(inputs=(Input(num_channels=1, bits=bits),), layers=(layer,), steps=100)
+        relay, _ = place(net).placed
+        assert (relay.population.name, relay.population.kind) == (":input:relay1", kind)
+        assert relay.largest.state_words == words
+
+
 def test_a_layer_cut_by_places_keeps_the_sparse_synapses_of_its_part():
     present = np.zeros((2 * 3, 4), bool)  # two channels of three places
     present[[0, 1, 5], [0, 1, 2]] = True

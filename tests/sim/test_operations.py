@@ -156,6 +156,24 @@ def test_relays_are_counted_as_they_are_mapped():
     assert np.flatnonzero(found["a"].synaptic[":input"][0]).tolist() == [1, 5, 6, 21]
 
 
+def test_places_of_an_image_are_counted_at_the_relay_that_hands_them_on():
+    synapse = Conv(weight=np.full((2, 1, 1, 1), 2), in_shape=(1, 1, 2))
+    lif = CUBA(num_neurons=4, u_decay=4096, v_decay=4096, v_th_mant=1)
+    net = Net(
+        inputs=(Input(num_channels=2),),
+        layers=(Layer(name="a", synapse=synapse, neuron=lif, delay=[2, 65]),),
+        steps=70,
+    )
+    x = np.zeros((1, 2, 70))
+    x[0, 0, 0] = x[0, 1, 1] = x[0, 1, 4] = 1
+
+    found = {layer.name: layer for layer in check(net, x).layers}
+
+    assert [t for t in range(70) if found["a"].synaptic[":input"][0, t]] == [2]
+    assert [t for t in range(70) if found["a"].synaptic[":input:relay1"][0, t]] == [66, 69]
+    assert found["a"].synaptic_operations.sum() == 3 * 2
+
+
 def test_edges_and_all_inputs_are_in_the_costs():
     lif = CUBA(num_neurons=1, u_decay=0, v_decay=0, v_th_mant=9)
     inputs = (Input(num_channels=1), Input(num_channels=2, bits=8, exp=-6, name="te"))
