@@ -160,8 +160,9 @@ def _limits(verdict: Verdict) -> dict[tuple[str, str], Bound]:
 def _figures(verdict: Verdict) -> list[figures.Figure]:
     expected, found = verdict.traces[0], verdict.traces[-1]
     # Traces are numbered as they ran; the mismatch to be shown is looked for among them.
-    first = compare(expected, found).first
-    firing = compare(*(without_registers(trace, verdict.net) for trace in (expected, found))).first
+    order = verdict.net.groups
+    first = compare(expected, found, order).first
+    firing = compare(*(without_registers(trace, verdict.net) for trace in (expected, found)), order).first
     differing = (first.layer, first.step, first.neuron) if first else None
     spikes, states = (one.sample if one else 0 for one in (firing or first, first))
     made = (

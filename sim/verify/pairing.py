@@ -110,7 +110,7 @@ def pair(
     """
     size = len(samples) if at_once else max(1, _CHUNK_BYTES // _trace_bytes(net, registers=registers))
     parts = [samples[i : i + size] for i in range(0, len(samples), size)]
-    order = [layer.name for layer in net.layers]
+    group_of = {net.layers[i].name: at for at, group in enumerate(net.groups) for i in group}
     run_a, run_b = (side.run if registers else side.spikes for side in (a, b))
     comparisons, outputs, rounding, headrooms = [], [], [], []
     answered: list[list[npt.NDArray[Any] | None]] = []
@@ -118,7 +118,7 @@ def pair(
     earliest: tuple[Comparison, npt.NDArray[np.int64], tuple[Trace, Trace]] | None = None
     for done, part in enumerate(parts, start=1):
         traces = run_a(part), run_b(part)
-        comparison = compare(*traces)
+        comparison = compare(*traces, net.groups)
         comparisons.append(comparison)
         outputs.append([trace.output(net) for trace in traces])
         if registers:
@@ -130,7 +130,7 @@ def pair(
             if ends.twin is not None:
                 rounding.append(ends.twin(part, traces[0]))
         before = earliest[0].first if earliest else None
-        if comparison.first and (not before or order.index(comparison.first.layer) < order.index(before.layer)):
+        if comparison.first and (not before or group_of[comparison.first.layer] < group_of[before.layer]):
             earliest = comparison, part, traces
         if progress is not None and len(parts) > 1:
             progress(f"samples of {b.name}", min(size * done, len(samples)), len(samples))
@@ -138,13 +138,13 @@ def pair(
     if not registers:  # pictures and diagnoses show them
         traced = traced[[comparison.first.sample]] if comparison.first else traced[-_PICTURED:]
         shown = a.run(traced), b.run(traced)
-        comparison = compare(*shown)
+        comparison = compare(*shown, net.groups)
     why: Diagnosis | None = None
     if comparison.first is not None:
         why = diagnose(net, payload(traced), *shown, comparison.first, trained=trained, progress=progress)
         why = why.renamed(int(traced[comparison.first.sample]))
     return Paired(
-        comparison=merge(comparisons, parts),
+        comparison=merge(comparisons, parts, net.groups),
         diagnosis=why,
         output=(np.concatenate([one for one, _ in outputs]), np.concatenate([one for _, one in outputs])),
         headroom=headroom.merge(headrooms, parts) if headrooms else (),
