@@ -78,7 +78,7 @@ def graph(net: Net) -> Graph:
         for each, way in zip(net.incoming(i), layer["ways"], strict=True)
     ]
     ends = [
-        (source + count if source >= 0 else -1 - source, target + count, _DIGIT * len(_label(way)) + _TIP)
+        (source + count if source >= 0 else -1 - source, target + count, round(_DIGIT * len(_label(way))) + _TIP)
         for target, source, way in ways
     ]
     heights = [46.0] * count + [64.0] * len(layers)

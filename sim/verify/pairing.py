@@ -12,9 +12,10 @@ from ...contract.net import Net
 from ..compare import Comparison, compare, merge
 from ..diagnose.diagnose import Diagnosis, diagnose
 from ..trace import VARIABLES, Trace
-from . import gaps, headroom, whole
+from . import gaps, headroom, same, whole
 from .gaps import FloatGap
 from .headroom import Headroom
+from .same import Same
 from .whole import Whole
 
 _CHUNK_BYTES = 2**27
@@ -54,6 +55,8 @@ class Paired(NamedTuple):
     """Why they differ; None if they do not."""
     output: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
     """What each of them answered, shape (samples, outputs)."""
+    same: tuple[Same, ...]
+    """How often they gave each of several answers alike; empty if there is one."""
     headroom: tuple[Headroom, ...]
     """How near the registers came to their limits; empty if they were not compared."""
     float_gap: FloatGap | None
@@ -112,7 +115,7 @@ def pair(
     parts = [samples[i : i + size] for i in range(0, len(samples), size)]
     group_of = {net.layers[i].name: at for at, group in enumerate(net.groups) for i in group}
     run_a, run_b = (side.run if registers else side.spikes for side in (a, b))
-    comparisons, outputs, rounding, headrooms = [], [], [], []
+    comparisons, outputs, alike, rounding, headrooms = [], [], [], [], []
     answered: list[list[npt.NDArray[Any] | None]] = []
     differs = ""
     earliest: tuple[Comparison, npt.NDArray[np.int64], tuple[Trace, Trace]] | None = None
@@ -121,6 +124,7 @@ def pair(
         comparison = compare(*traces, net.groups)
         comparisons.append(comparison)
         outputs.append([trace.output(net) for trace in traces])
+        alike.append(same.count(net, *traces))
         if registers:
             headrooms.append(headroom.measure(net, payload(part), traces))
         if ends is not None:
@@ -147,6 +151,7 @@ def pair(
         comparison=merge(comparisons, parts, net.groups),
         diagnosis=why,
         output=(np.concatenate([one for one, _ in outputs]), np.concatenate([one for _, one in outputs])),
+        same=same.merge(alike),
         headroom=headroom.merge(headrooms, parts) if headrooms else (),
         float_gap=gaps.merge(rounding) if rounding else None,
         whole=None if ends is None else Whole(backend=b.name, samples=len(samples), differs=differs),
