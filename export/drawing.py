@@ -10,8 +10,8 @@ from .quoted import plain
 
 WIDTH = 80
 """Columns of a terminal."""
-_NAME = 40
-"""Longer names are cut, and their length is told."""
+_NAME = 64
+"""The longest name that a record takes."""
 
 
 _TIE = "\N{NO-BREAK SPACE}"
