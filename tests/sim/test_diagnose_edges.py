@@ -270,3 +270,30 @@ def test_another_edge_in_the_trained_network_is_named():
 
     words = f"synapse.weight[1, 1] of edge input -> b is {weight[1, 1]} in the file and -200 in the trained network"
     assert [(cause.name, cause.words) for cause in why.causes] == [("changed weight", words)]
+
+
+def test_faults_of_a_recurrent_layer_are_named():
+    back = Dense(weight=2 * np.random.default_rng(7).integers(-10, 20, (4, 4)))
+    net = in_the_layer(small(), 0, feedback=back)
+    weight = changed(back.weight, (2, 1), 150)
+
+    for changes, name, words in (
+        ({"feedback": Dense(weight=weight)}, "changed weight", f"synapse.weight[2, 1] of feedback a -> a is {back.weight[2, 1]} in the record and 150 there"),
+        ({"feedback": None}, "missing edge", "the feedback a -> a is missing"),
+        ({"neuron": dataclasses.replace(net.layers[0].neuron, v_decay=301)}, "changed decay", "v_decay of "),
+    ):  # fmt: skip
+        why = diagnosed(net, PAYLOAD, reference.run(in_the_layer(net, 0, **changes), PAYLOAD))
+
+        assert why.layer == "a"
+        assert (name, words) in [(cause.name, cause.words[: len(words)]) for cause in why.causes], str(why)
+
+
+def test_faults_are_found_in_all_kinds_of_ways_and_neurons():
+    """The random graphs hold convolutions, complex neurons and circles, and faults show in all of them."""
+    seen = {}
+    for net, _, k, *_ in planted(weights):
+        edge, layer = net.edges[k], net.layers[net.index(net.edges[k].target)]
+        circle = len(next(group for group in net.groups if net.index(edge.target) in group)) > 1
+        for trait in (type(edge.synapse), type(layer.neuron), f"circle {circle}", f"delay {edge.delay.ndim}"):
+            seen[trait] = seen.get(trait, 0) + 1
+    assert len(seen) >= 12 and min(seen.values()) >= 2, seen
