@@ -35,7 +35,7 @@ def describe(net: Net) -> dict[str, Any]:
     inputs = [_input(source) for source in net.inputs]
     ways = [way for layer in layers for way in layer["ways"]]
     return {
-        "input": inputs[0],
+        "input": {key: inputs[0][key] for key in ("channels", "kind")},
         "inputs": inputs,
         "steps": net.steps,
         "layers": layers,
