@@ -30,6 +30,8 @@ def test_every_layer_and_every_way_is_drawn(seed):
         f"input {source.name}: {source.num_channels} channels, unary spikes" for source in net.inputs
     ]
     assert f"answers: {', '.join(net.answers)}" in lines
+    parameters = [f"{key} {value}" for layer in describe(net)["layers"] for key, value in layer["parameters"].items()]
+    assert all(any(words in line for line in lines) for words in parameters)  # a value stands on the line of its name
     weights = sum(each.synapse.weight.size for i in range(len(net.layers)) for each in net.incoming(i))
     weights += sum(len(x.synapse.weight) * x.cpg.num_neurons for x in net.layers if x.cpg)
     neurons = sum(layer.num_neurons for layer in net.layers)
