@@ -143,8 +143,9 @@ def test_a_fault_of_an_edge_is_named_with_the_edge(kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_fault_of_every_edge_is_named_with_the_edge(kind):
-    assert sum(assert_named(*plant) for plant in planted(kind)) > 40
+def test_faults_of_many_edges_are_named_with_the_edge(kind):
+    showing = (plant for plant in planted(kind) if assert_named(*plant))
+    assert len(list(itertools.islice(showing, 60))) == 60
 
 
 def leaked(net, payload, leaking):
