@@ -40,6 +40,7 @@ def test_the_engine_runs_any_graph_as_the_reference_does(begin):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("begin", range(1000, 11_000, 1000))
 def test_the_engine_runs_ten_thousand_graphs_as_the_reference_does(begin):
     for seed in range(begin, begin + 1000):
@@ -73,6 +74,7 @@ def test_lava_runs_any_graph_as_the_reference_does(seed):
 
 @pytest.mark.lava
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("begin", range(20_000, 20_200, 20))
 def test_lava_runs_two_hundred_graphs_as_the_reference_does(begin):
     for seed in range(begin, begin + 20):
