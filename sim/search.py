@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ..contract.errors import InputError
 from ..contract.net import Net
-from .bounds import SUM, Bound, Bounds, without_end
+from .bounds import Bound, Bounds, without_end
+from .ranges.layer import SUM
 from .simulate import run_payload
 
 _BATCH, _KEPT, _LOOKED_AT = 48, 8, 3

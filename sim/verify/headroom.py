@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ...contract.fixed import STATE_MAX
 from ...contract.net import Net
 from .. import reference
-from ..bounds import FLOAT32_SUM, SUM
+from ..ranges.layer import FLOAT32_SUM, SUM
 from ..trace import SPIKES, Trace
 
 

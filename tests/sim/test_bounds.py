@@ -19,7 +19,8 @@ from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.axon import Axon
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim import engine, reference
-from spikeproof.sim.bounds import SUM, bounds, quick
+from spikeproof.sim.bounds import bounds, quick
+from spikeproof.sim.ranges.layer import SUM
 from spikeproof.sim.trace import SPIKES
 
 
