@@ -13,7 +13,7 @@ that a spike in one step excludes others. A bound past the range proves nothing,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -77,12 +77,15 @@ class Bounds:
         What was assumed of the input beside its record, in words.
     steps : int
         For how many steps of a sample they hold.
+    given : Assumptions
+        What was assumed, for a search that keeps to it.
     """
 
     found: tuple[Bound, ...]
     unknown: tuple[str, ...]
     assumed: tuple[str, ...]
     steps: int
+    given: Assumptions = field(default_factory=Assumptions)
 
     @property
     def proven(self) -> bool:
@@ -191,6 +194,7 @@ def bounds(
         unknown=tuple(layer.layer.name for layer in layers if layer.unknown),
         assumed=tuple(words),
         steps=net.steps,
+        given=assumed,
     )
 
 

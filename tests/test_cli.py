@@ -262,7 +262,7 @@ def _edit(path, what):
         (["verify", "{run}", "--samples", "9999"], "--samples 9999: there are 450"),
         (["verify", "{run}", "--results", "a"], "--results is for -j or --scheduler"),
         (["verify", "{run}", "-j", "2", "--scheduler", "tcp://x:1"], "either a number of workers (-j) or the address"),
-        (["verify", "{run}", "-i", "x.npy"], "--input is for a network file"),
+        (["verify", "{run}", "-i", "absent.npy"], "absent.npy: no such file"),
         (["simulate", "{run}/net.net", "-i", "absent.npy"], "absent.npy: no such file"),
         (["simulate", "{run}/net.net", "-i", "{run}/log.csv"], "not a .npy or .npz file of numbers"),
         (["simulate", "{run}/net.net", "-i", "{pickle}"], "not a .npy or .npz file of numbers"),

@@ -60,9 +60,16 @@ class Assumptions:
         """Return what can enter in any step, of input k as -1 - k."""
         found = {}
         for k, source in enumerate(net.inputs):
-            low, high = ends(net, k, unit=self.unit_input)
+            low, high = self.ends(net, k)
             found[-1 - k] = exactly(np.full(source.num_channels, low)).hull(high)
         return found
+
+    def ends(self, net: Net, index: int) -> tuple[int, int]:
+        """Return the smallest and the largest payload of input `index`."""
+        source = net.inputs[index]
+        if self.unit_input:
+            return 0, min(source.max_payload, 2**-source.exp)
+        return (-source.max_payload if source.bits else 0), source.max_payload
 
     def most(self, net: Net) -> dict[int, int]:
         """Return how many neurons or channels are active in a step at most, where that is assumed."""
@@ -81,7 +88,7 @@ class Assumptions:
         payload = simulate.encode(net, samples)
         for k, source in enumerate(net.inputs):
             of = payload[:, net.channels(k)]
-            low, high = ends(net, k, unit=self.unit_input)
+            low, high = self.ends(net, k)
             if of.min() < low or of.max() > high:
                 raise InputError(
                     f"The samples have values outside 0..1 in {source.name!r}, and unit_input assumes none."
@@ -93,14 +100,6 @@ class Assumptions:
             for name, most in self.max_spikes.items():
                 _refuse(f"neurons of {name!r} that fire", trace.layers[name][SPIKES], most)
         return f"{len(payload):,} samples"
-
-
-def ends(net: Net, index: int, *, unit: bool = False) -> tuple[int, int]:
-    """Return the smallest and the largest payload of input `index`; `unit` if its values are from 0 to 1."""
-    source = net.inputs[index]
-    if unit:
-        return 0, min(source.max_payload, 2**-source.exp)
-    return (-source.max_payload if source.bits else 0), source.max_payload
 
 
 def _refuse(what: str, values: npt.NDArray[np.int32], most: int) -> None:
