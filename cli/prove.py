@@ -51,7 +51,8 @@ def prove(
     """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
     from ..export import files
     from ..export.formats import load
-    from ..sim.bounds import bounds
+    from ..sim.bounds import bounds, quick
+    from ..sim.ranges.changes import changes
     from ..sim.search import search as search_inputs
 
     few = _spikes(max_spikes or [])
@@ -70,11 +71,15 @@ def prove(
         if search:
             made = search_inputs(record, found, seed=seed, progress=lambda done, total: show("search", done, total))
             reached = {(one.layer, one.register): one for one in made}
+        nearer = [] if found.proven or not quick(record) else changes(record, found, lambda net: bounds(net, **assumed))
     if as_json:
         told = [{"layer": one.layer, "register": one.register, "value": one.value} for one in reached.values()]
-        console.print_json(found.as_dict() | {"found": told if search else None})
+        steps_on = [{"layer": one.layer, "change": one.words} for one in nearer]
+        console.print_json(found.as_dict() | {"found": told if search else None, "changes": steps_on})
     else:
         _print(found, reached)
+        for one in nearer:
+            console.OUT.print(f"would prove {one.layer}: {one.words}", markup=False, highlight=False)
     left = [one for one in reached.values() if one.left]
     if left and not as_json:
         names = ", ".join(f"{one.layer}'s {one.register}" for one in left)

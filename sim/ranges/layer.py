@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.fixed import WEIGHT_STEP
 from ...contract.interval import WORD, Interval, exactly
 from ...contract.net import Net
+from ...contract.room import sum_limit
 from ...contract.sources import raster
 from .ways import Sent, Sums, Way
 
 SUM = "sum"
 """Name of what reaches a layer's neurons, beside its registers."""
-FLOAT32_SUM = 2**24 * WEIGHT_STEP
-"""Sums of whole multiples of a weight's step are exact in float32 up to here, in any order of additions."""
 
 
 class Ranges:
@@ -50,7 +48,7 @@ class Ranges:
             Way(each, bound, sent[each.source], most.get(each.source))
             for each, bound in zip(net.incoming(index), bounds, strict=True)
         ]
-        self.limit = min(FLOAT32_SUM, *(2 ** (way.port_bits - 1) for way in self._ways))
+        self.limit = sum_limit(net, index)
         """Magnitude of a sum from which on a port wraps it, or float32 rounds it."""
         self._beside = _of_oscillators(net, index)
         self._sent = sent.get(index)
