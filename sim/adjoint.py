@@ -135,36 +135,34 @@ class _Step:
         self, of_state: dict[str, npt.NDArray[np.float64]], of_sent: npt.NDArray[np.float64] | None
     ) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
         """Return the gradients of the states before the step, and of the sums."""
-        found = {
-            name: self._through(of_state, of_sent, lambda by, name=name: (_moved(self._before, name, by), self._x), 1)
-            for name in of_state
-        }
-        n, parts = self._layer.num_neurons, []
-        for part in range(self._layer.neuron.sums):
+        if not any(grad.any() for grad in of_state.values()) and (of_sent is None or not of_sent.any()):
+            return of_state, np.zeros(self._x.shape)
+        neuron = self._layer.neuron
+        made, distances = [], []
+        for name in of_state:
+            made += [(_moved(self._before, name, by), self._x) for by in (_STATE, -_STATE, self._wide, -self._wide)]
+            distances.append((_STATE, self._wide))
+        for part in range(neuron.sums):
             place = np.zeros(self._x.shape[-1], np.int64)
-            place[part * n : (part + 1) * n] = 1
-            shift = _STATE // _SUM
-            parts.append(
-                self._through(of_state, of_sent, lambda by, at=place: (self._before, self._x + by * at), shift)
-            )
-        return found, np.concatenate(parts, axis=-1)
-
-    def _through(self, of_state: Any, of_sent: Any, moved: Any, finer: int) -> npt.NDArray[np.float64]:
-        """Return what comes back through one variable, which `moved` moves by whole numbers."""
-        near, total = max(1, _STATE // finer), np.zeros((*self._x.shape[:-1], self._layer.num_neurons))
-        if any(grad.any() for grad in of_state.values()):
-            (more, up), (less, down) = (self._stepped(moved(by)) for by in (near, -near))
-            smooth = (more != 0) == (less != 0)  # a reset between the two is a jump, and no slope
-            for name, grad in of_state.items():
-                total += np.where(smooth, grad * (getattr(up, name) - getattr(down, name)) / (2 * near), 0)
-        if of_sent is not None and of_sent.any():
-            far = max(1, self._wide // finer)
-            (up, _), (down, _) = (self._stepped(moved(by)) for by in (far, -far))
-            total += of_sent * (up - down) / (2 * far)
-        return total
-
-    def _stepped(self, given: Any) -> Any:
-        return self._layer.neuron.step(*given, *self._row)
+            place[part * neuron.num_neurons : (part + 1) * neuron.num_neurons] = 1
+            near, far = _SUM, max(1, self._wide * _SUM // _STATE)
+            made += [(self._before, self._x + by * place) for by in (near, -near, far, -far)]
+            distances.append((near, far))
+        # All in one step of a larger batch: most of a step's time does not depend on how many there are.
+        before = type(self._before)(*(np.concatenate(rows) for rows in zip(*(each for each, _ in made), strict=True)))
+        spikes, after = neuron.step(before, np.concatenate([x for _, x in made]), *self._row)
+        shape = (len(distances), 4, len(self._x), neuron.num_neurons)
+        short, long = (np.array(each, np.float64)[:, None, None] for each in zip(*distances, strict=True))
+        up, down, more, less = (spikes.reshape(shape)[:, k] for k in range(4))
+        smooth = (up != 0) == (down != 0)  # a reset between the two is a jump, and no slope
+        total = np.zeros((shape[0], *shape[2:]))
+        for name, grad in of_state.items():
+            values = getattr(after, name).reshape(shape)
+            total += np.where(smooth, grad * (values[:, 0] - values[:, 1]) / (2 * short), 0)
+        if of_sent is not None:
+            total += of_sent * (more - less) / (2 * long)
+        count = len(of_state)
+        return dict(zip(of_state, total[:count], strict=True)), np.concatenate(total[count:], axis=-1)
 
 
 def _zeros(state: Any) -> dict[str, npt.NDArray[np.float64]]:
