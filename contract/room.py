@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .fixed import STATE_MAX, WEIGHT_STEP
-from .interval import Interval
+from .interval import Interval, same
 from .net import Incoming, Net
 from .neurons import Neuron
 from .synapses.conv import Conv
@@ -81,7 +81,7 @@ def used(neuron: Neuron, x: Interval, steps: int, te: npt.NDArray[Any] | None) -
         for now in step.registers.values():
             size = np.maximum(-now.low, now.high) / STATE_MAX
             found = np.maximum(found, np.broadcast_to(size, found.shape))
-        if not neuron.takes_te and _same(state, step.state):
+        if not neuron.takes_te and same(state, step.state):
             break  # every later step is this one
         state = step.state
     return found
@@ -136,9 +136,3 @@ def row_factors(net: Net, index: int) -> npt.NDArray[np.float64] | None:
         fits = (taken < 1) & (_of_sums(part, layer.neuron) < sum_limit(net, index))
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
     return np.where(fine, 1.0, low)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, tuple):
-        return all(_same(one, other) for one, other in zip(a, b, strict=True))
-    return bool(np.array_equal(a, b))

@@ -122,6 +122,16 @@ def test_verify_a_file_alone_with_given_and_with_random_input(run, trained, tmp_
 
 
 @pytest.mark.lava
+def test_a_run_is_verified_on_an_input_that_is_given(run, trained, tmp_path):
+    """Torch is one side of it: that is how what a search found is shown on the module that was trained."""
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "found.npz", x=random.random((2, 1, 64)), layer=["celif1"], register=["v"], value=[1])
+    code, out, err = run("verify", trained, "-i", tmp_path / "found.npz", "--report", tmp_path / "a.html")
+    assert code == 0, err
+    assert "torch and engine are exact" in out and "torch and lava are exact" in out and (tmp_path / "a.html").is_file()
+
+
+@pytest.mark.lava
 def test_simulate_writes_every_variable(run, trained, tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((2, 1, 64)))
 

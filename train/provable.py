@@ -56,7 +56,10 @@ class Keeper:
             fits &= bool((used < 1).all())
             source = net.incoming(index)[0].source
             self._largest[index] = net.max_payload(source) * 2.0 ** net.sent_exp(source)
-            self._most.append(_arriving(synapse, self._largest[index]) / torch.from_numpy(used).clamp(min=_TINY))
+            self._most.append(
+                _arriving(synapse, self._largest[index])
+                / torch.from_numpy(used).to(synapse.weight.device).clamp(min=_TINY)
+            )
         return fits
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.interval import WORD, Interval, exactly
+from ...contract.interval import WORD, Interval, exactly, same
 from ...contract.net import Net
 from ...contract.room import sum_limit
 from ...contract.sources import raster
@@ -66,7 +66,7 @@ class Ranges:
         else:
             self.now = step.registers
             self._note(step.registers, t)
-            self.changed = not _same(self._state, step.state)
+            self.changed = not same(self._state, step.state)
             self._state = step.state
         if self._sent is not None:
             self._sent.put(t, self._anything if step is None else step.sent)
@@ -112,10 +112,3 @@ def _of_oscillators(net: Net, index: int) -> list[Interval] | None:
     weight = layer.synapse.weight[:, layer.num_inputs :].astype(np.float64)  # whole numbers, and BLAS
     up, down = ((spikes @ part.T).astype(np.int64) for part in (np.maximum(weight, 0), np.minimum(weight, 0)))
     return [Interval(up + down, up + down), Interval(down, up)]
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether nested tuples hold the same arrays."""
-    if isinstance(a, tuple):
-        return all(_same(one, other) for one, other in zip(a, b, strict=True))
-    return a is b or bool(np.array_equal(a, b))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.interval import Interval, exactly
+from ...contract.interval import Interval, exactly, same
 from ...contract.net import Incoming
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
@@ -40,9 +40,9 @@ class Sent:
     def put(self, t: int, interval: Interval) -> None:
         """Take what can be sent in step `t`; steps come in their order."""
         # The same object for the same values, so that who listens sees at once that nothing is new.
-        same = interval is self._last or _same(interval, self._last)
-        self.steady = self.steady + 1 if same else 0
-        self._last = self._last if same else interval
+        unchanged = same(interval, self._last)
+        self.steady = self.steady + 1 if unchanged else 0
+        self._last = self._last if unchanged else interval
         row = t % len(self._rows)
         self._rows[row] = self._last
         self._ends[row] = self._last
@@ -119,7 +119,7 @@ class Way:
             return self._last
         sent, delay = self._sent, self._delay
         arriving = sent.of_each(t, delay) if delay.ndim else sent.at(t, int(delay))
-        if self._last is None or not _same(self._fed, arriving):
+        if self._last is None or not same(self._fed, arriving):
             whole = self._synapses.sums(arriving)
             holds_nothing = (arriving.low <= 0).all() and (arriving.high >= 0).all()
             part = whole if holds_nothing else self._synapses.sums(arriving.hull(0))
@@ -219,10 +219,3 @@ def _largest(shares: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
 
 def _common(a: Interval, b: Interval) -> Interval:
     return Interval(np.maximum(a.low, b.low), np.minimum(a.high, b.high))
-
-
-def _same(a: Interval | None, b: Interval | None) -> bool:
-    """Whether two intervals are one or hold the same numbers."""
-    if a is b:
-        return True
-    return a is not None and b is not None and np.array_equal(a.low, b.low) and np.array_equal(a.high, b.high)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kinds import network
 from strategies import nets
 
+import spikeproof
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.fixed import STATE_MAX
 from spikeproof.contract.net import Edge, Input, Layer, Net
@@ -240,3 +241,9 @@ def test_few_active_inputs_of_a_convolution():
 def test_how_long_bounds_take_counts_all_ways():
     net, _ = graph(3)
     assert quick(net) and not quick(dataclasses.replace(ring(), steps=10**8))
+
+
+def test_a_verdict_on_a_graph_says_what_holds_for_every_input():
+    net, payload = graph(3)
+    verdict = spikeproof.verify(net, payload.astype(np.float32), backends=("engine", "reference"))
+    assert verdict.bounds == bounds(net)
