@@ -50,14 +50,14 @@ def measured(net: Net, x: Any) -> dict[tuple[str, str], int]:
     return found
 
 
-def measure(name: str, folder: Path) -> list[dict[str, Any]]:
+def measure(name: str, folder: Path, rounds: int, *, ascend: bool) -> list[dict[str, Any]]:
     """Return a line for each register of the network of a run."""
     from spikeproof.train.runs.run import Run
 
     net, x = load(folder / "net.net"), Run.open(folder).load().task.test.x[:SAMPLES]
     on_samples, found = measured(net, x), bounds(net)
     begun = time.perf_counter()
-    reached = {(one.layer, one.register): abs(one.value) for one in search(net, found)}
+    reached = {(one.layer, one.register): abs(one.value) for one in search(net, found, rounds=rounds, ascend=ascend)}
     seconds = round(time.perf_counter() - begun, 1)
     return [
         {
@@ -71,6 +71,8 @@ def measure(name: str, folder: Path) -> list[dict[str, Any]]:
             "bound": bound.largest,
             "limit": bound.limit,
             "proven": bound.proven,
+            "rounds": rounds,
+            "ascend": ascend,
             "search_seconds": seconds,
         }
         for bound in found.found
@@ -96,11 +98,10 @@ def timed(name: str) -> dict[str, Any]:
     import resource
 
     net = large() if name == LARGE else load(PRETRAINED / name / "net.net")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     found = bounds(net)
-    seconds = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     neurons = sum(layer.num_neurons for layer in net.layers)
     return {
         "network": name,
@@ -108,8 +109,8 @@ def timed(name: str) -> dict[str, Any]:
         "steps": net.steps,
         "proven": found.proven,
         "seconds": round(seconds, 2),
-        "megabytes": round(after / 1024),
-        "megabytes_of_the_bounds": round((after - before) / 1024),
+        "cpu_seconds": round(cpu_seconds, 2),
+        "megabytes": round(most / 1024),
     }
 
 
@@ -156,6 +157,8 @@ def main() -> None:
     parser.add_argument("lines", help="JSON lines; of `time`, the network")
     parser.add_argument("--run", action="append", default=[], help="NAME=FOLDER of a run beside the pretrained ones")
     parser.add_argument("--only", action="append", default=[], help="networks to measure; default all")
+    parser.add_argument("--rounds", type=int, default=20, help="of the search")
+    parser.add_argument("--no-gradients", action="store_true", help="breed alone")
     asked = parser.parse_args()
     names = [each.name for each in sorted(PRETRAINED.iterdir()) if (each / "net.net").is_file()]
     if asked.what == "measure":
@@ -163,7 +166,7 @@ def main() -> None:
         runs |= {name: Path(folder) for name, _, folder in (each.partition("=") for each in asked.run)}
         for name, folder in runs.items():
             if not asked.only or name in asked.only:
-                _append(Path(asked.lines), measure(name, folder))
+                _append(Path(asked.lines), measure(name, folder, asked.rounds, ascend=not asked.no_gradients))
     elif asked.what == "time":
         print(json.dumps(timed(asked.lines)))
     elif asked.what == "times":
