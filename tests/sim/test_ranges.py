@@ -17,6 +17,7 @@ from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons import KINDS
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim import reference
@@ -247,3 +248,31 @@ def test_a_verdict_on_a_graph_says_what_holds_for_every_input():
     net, payload = graph(3)
     verdict = spikeproof.verify(net, payload.astype(np.float32), backends=("engine", "reference"))
     assert verdict.bounds == bounds(net)
+
+
+def test_what_is_known_to_come_later_is_waited_for():
+    """Until its oscillator spikes, nothing moves in this network."""
+    late = Phase(num_neurons=1, increment=[2**20], start=[6 * 2**20], length=[2**20])
+    layer = Layer(name="a", synapse=Dense(weight=[[0, 30]]), neuron=Readout(num_neurons=1), cpg=late)
+    net = Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=12)
+    assert {bound.register: (bound.high, bound.step) for bound in bounds(net).found} == {SUM: (30, 6), "v": (30, 6)}
+
+
+def test_a_sum_that_a_port_could_wrap_on_the_way_is_not_proven():
+    """Two ways that cancel each other exactly can still each be more than their ports hold."""
+    fires = {"u_decay": 4096, "v_decay": 4096, "v_th_mant": 0, "bias_mant": 1}
+    n = 5000
+    layers = (
+        Layer(name="a", synapse=Dense(weight=np.zeros((n, 1))), neuron=CUBA(num_neurons=n, **fires)),
+        Layer(
+            name="b",
+            synapse=Conv(weight=np.full((1, n, 1, 1), 254), in_shape=(n, 1, 1)),
+            neuron=Readout(num_neurons=1, v_decay=4096),
+        ),
+    )
+    cancel = Edge(source="a", target="b", synapse=Dense(weight=np.full((1, n), -254)))
+    net = Net(inputs=(Input(num_channels=1),), layers=layers, edges=(cancel,), steps=3)
+    (total,) = (bound for bound in bounds(net).found if (bound.layer, bound.register) == ("b", SUM))
+    assert total.high == 254 * n and total.low == -254 * n  # what passes through, though 0 is what is left
+    (v,) = (bound for bound in bounds(net).found if (bound.layer, bound.register) == ("b", "v"))
+    assert v.largest == 0
