@@ -11,6 +11,7 @@ from kinds import network
 from strategies import nets
 
 import spikeproof
+from spikeproof.contract import room
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.fixed import STATE_MAX
 from spikeproof.contract.net import Edge, Input, Layer, Net
@@ -276,3 +277,31 @@ def test_a_sum_that_a_port_could_wrap_on_the_way_is_not_proven():
     assert total.high == 254 * n and total.low == -254 * n  # what passes through, though 0 is what is left
     (v,) = (bound for bound in bounds(net).found if (bound.layer, bound.register) == ("b", "v"))
     assert v.largest == 0
+
+
+def test_a_sum_that_a_port_wraps_can_be_anything_that_the_port_holds():
+    big = CUBA(num_neurons=1, u_decay=4096, v_decay=4096, v_th_mant=10, graded=1)
+    layers = (
+        Layer(name="a", synapse=Dense(weight=[[254] * 9]), neuron=big),
+        Layer(
+            name="b",
+            synapse=Conv(weight=np.full((1, 1, 1, 1), 254), in_shape=(1, 1, 1)),
+            neuron=Readout(num_neurons=1, v_decay=4096),
+        ),
+    )
+    net = Net(inputs=(Input(num_channels=9),), layers=layers, steps=10)
+    payload = (np.arange(10) < np.arange(10)[:, None])[None, :9].astype(np.int32)
+    assert reference.run(net, payload).layers["b"]["v"].min() < 0  # it wrapped
+    check_steps(net, payload)
+    (total,) = (bound for bound in bounds(net).found if (bound.layer, bound.register) == ("b", SUM))
+    assert not total.proven and total.high == 64 * 254 * 9 * 254
+
+
+def test_what_a_layer_may_be_sent_at_worst():
+    x = room.worst_sums(graded(weights=((100, -60),)), 0)
+    assert (x.low.tolist(), x.high.tolist()) == ([-160 * 63], [160 * 63])
+    driven = Layer(
+        name="a", synapse=Dense(weight=[[10, -4, 6]]), neuron=Readout(num_neurons=1), cpg=Phase.from_paper(2)
+    )
+    beside = room.worst_sums(Net(inputs=(Input(num_channels=1),), layers=(driven,), steps=5), 0)
+    assert (beside.low.tolist(), beside.high.tolist()) == ([-4], [16])
