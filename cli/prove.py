@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -11,9 +11,11 @@ from rich.table import Table
 
 from ..contract.errors import InputError
 from . import console
+from .inputs import read_array
 from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
 
 if TYPE_CHECKING:
+    from ..contract.net import Net
     from ..sim.bounds import Bounds
     from ..sim.search import Reached
 
@@ -22,6 +24,17 @@ def prove(
     net: Annotated[Path, typer.Argument(help="Network file, or folder of a training run.")],
     max_active: Annotated[
         int | None, typer.Option(min=1, help="Assume that at most so many inputs are active in a step.")
+    ] = None,
+    unit_input: Annotated[
+        bool, typer.Option("--unit-input", help="Assume that all values of the input are from 0 to 1.")
+    ] = False,
+    max_spikes: Annotated[
+        list[str] | None,
+        typer.Option(help="LAYER=N: assume that at most so many neurons of a layer fire in a step. More than once."),
+    ] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="Samples, .npy or .npz, on which what is assumed is checked."),
     ] = None,
     search: Annotated[
         bool, typer.Option("--search", help="Search inputs that take registers far, beside the bounds.")
@@ -38,35 +51,74 @@ def prove(
     """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
     from ..export import files
     from ..export.formats import load
-    from ..sim.bounds import bounds
+    from ..sim.bounds import bounds, quick
+    from ..sim.ranges.changes import changes
     from ..sim.search import search as search_inputs
 
+    few = _spikes(max_spikes or [])
+    if input_file is not None and not (max_active or unit_input or few):
+        raise InputError("--input is for samples that assumptions are checked on; a proof alone needs none.")
     if output is not None and not search:
         raise InputError("--output is for --search, which finds inputs.")
     if output is not None:
         files.check(output)
-    record = load(network_of(net), **reading(steps, input_shape, delay_shift, None))
+    x = None if input_file is None else read_array(input_file)
+    record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
     with console.progress() as show:
-        found = bounds(record, max_active=max_active, progress=lambda done, total: show("steps", done, total))
+        assumed: dict[str, Any] = {"max_active": max_active, "unit_input": unit_input, "max_spikes": few, "samples": x}
+        found = bounds(record, **assumed, progress=lambda done, total: show("steps", done, total))
         reached = {}
         if search:
             made = search_inputs(record, found, seed=seed, progress=lambda done, total: show("search", done, total))
             reached = {(one.layer, one.register): one for one in made}
+        nearer = [] if found.proven or not quick(record) else changes(record, found, lambda net: bounds(net, **assumed))
     if as_json:
         told = [{"layer": one.layer, "register": one.register, "value": one.value} for one in reached.values()]
-        console.print_json(found.as_dict() | {"found": told if search else None})
+        steps_on = [{"layer": one.layer, "change": one.words} for one in nearer]
+        console.print_json(found.as_dict() | {"found": told if search else None, "changes": steps_on})
     else:
         _print(found, reached)
+        for one in nearer:
+            console.OUT.print(f"would prove {one.layer}: {one.words}", markup=False, highlight=False)
     left = [one for one in reached.values() if one.left]
     if left and not as_json:
         names = ", ".join(f"{one.layer}'s {one.register}" for one in left)
         console.OUT.print(f"found: inputs that take {names} out of its range; -o writes them", markup=False)
     if output is not None and left:
-        with files.replacing(output) as temporary, open(temporary, "wb") as file:
-            np.savez(file, x=np.stack([one.payload * 2.0**record.input.exp for one in left]))
-        console.ERR.print(f"{output}: {len(left)} inputs that leave a range", markup=False)
+        _write(output, record, left)
+        console.ERR.print(
+            f"{output}: {len(left)} inputs that leave a range. To see what they do: spikeproof verify {net} --input "
+            f"{output}",
+            markup=False,
+        )
     if not found.proven:
         raise typer.Exit(1)
+
+
+def _spikes(given: list[str]) -> dict[str, int]:
+    """Return the layers and numbers that ``--max-spikes`` names."""
+    found = {}
+    for each in given:
+        name, equals, number = each.rpartition("=")
+        if not equals or not (number.isascii() and number.isdecimal()):
+            raise InputError(f"--max-spikes {each}: write LAYER=N with a whole number of spikes a step, celif1=20 say.")
+        found[name] = int(number)
+    return found
+
+
+def _write(output: Path, net: Net, left: list[Reached]) -> None:
+    """Write inputs that take a register out of its range, as verify takes them, with what they take there."""
+    from ..export import files
+
+    units = np.concatenate([np.full(source.num_channels, 2.0**source.exp) for source in net.inputs])
+    with files.replacing(output) as temporary, open(temporary, "wb") as file:
+        np.savez(
+            file,
+            x=np.stack([one.payload * units[:, None] for one in left]),
+            layer=np.array([one.layer for one in left]),
+            register=np.array([one.register for one in left]),
+            value=np.array([one.value for one in left]),
+        )
 
 
 def _print(found: Bounds, reached: dict[tuple[str, str], Reached]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 
 from . import console, inputs
@@ -53,6 +54,31 @@ def prove_run(
                 **result["versions"],
             },
         )
+    _finish(verdict, report, as_json=as_json)
+
+
+def prove_module(
+    folder: Path,
+    samples: str | None,
+    input_file: Path,
+    report: Path | None,
+    options: dict[str, Any],
+    *,
+    as_json: bool = False,
+) -> None:
+    """Compare a trained run's module with the engine and Lava on an input that no task knows the answers to."""
+    from ..sim.report import page as reports
+    from ..sim.verify.verify import verify
+
+    _check_report(report)
+    trained = inputs.open_run(folder)
+    x = inputs.read_array(input_file).astype(np.float32)
+    x = x[: samples_of(samples, len(x))] if x.ndim else x
+    with console.progress() as show:
+        verdict = verify(trained.module, x, file=trained.run.net_path, progress=show, **options)
+    _tell(verdict, as_json=as_json)
+    if report is not None:
+        reports.write(verdict, report, title=f"{folder.name} on {input_file.name}", net_path=trained.run.net_path)
     _finish(verdict, report, as_json=as_json)
 
 

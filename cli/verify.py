@@ -10,7 +10,7 @@ import typer
 
 from ..contract.errors import InputError
 from .options import AsJson, Deadline, DelayShift, InputShape, Samples, Steps, reading
-from .verdict import prove_file, prove_run
+from .verdict import prove_file, prove_module, prove_run
 
 _LAVA_SAMPLES = 24
 
@@ -20,7 +20,7 @@ def verify(
     samples: Samples = None,
     input_file: Annotated[
         Path | None,
-        typer.Option("--input", "-i", help="Input for a network file, .npy or .npz; default random."),
+        typer.Option("--input", "-i", help="Input, .npy or .npz; default random, or a run's test part."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
     lava_samples: Annotated[
@@ -66,8 +66,9 @@ def verify(
         raise InputError("--results is for -j or --scheduler, which write their results as they come.")
     if target.is_dir():
         if input_file is not None:
-            raise InputError("--input is for a network file; a training run is verified on its own test part.")
-        prove_run(target, samples, report, options, as_json=as_json)
+            prove_module(target, samples, input_file, report, options, as_json=as_json)
+        else:
+            prove_run(target, samples, report, options, as_json=as_json)
     else:
         reads = partial(reading, steps, input_shape, delay_shift)
         prove_file(target, samples, input_file, report, options, reads, as_json=as_json)

@@ -71,6 +71,13 @@ def exactly(values: npt.ArrayLike) -> Interval:
     return Interval(array, array)
 
 
+def same(a: Any, b: Any) -> bool:
+    """Return whether two arrays, or nested tuples of them, are one or hold the same numbers."""
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return a is b or all(same(one, other) for one, other in zip(a, b, strict=True))
+    return a is b or bool(np.array_equal(a, b))
+
+
 def fires(above: Interval) -> Interval:
     """Return whether neurons fire, 0 or 1, by how far the membrane is above the threshold; more than 0 fires."""
     return Interval((above.low > 0).astype(np.int64), (above.high > 0).astype(np.int64))

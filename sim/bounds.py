@@ -2,8 +2,9 @@
 
 The layers advance together, step by step of a sample, with intervals in place of integers: `Neuron.bounded_step` of a
 kind takes what its registers and sums can be, and gives what they can be a step later. Temporal encodings and
-oscillators are known in every step and enter as what they are. So a register whose bound stays within its range never
-leaves it, whatever the input: there torch, the engine and Lava are the same function.
+oscillators are known in every step and enter as what they are. What takes some steps on its way, on an edge or an
+axon or around a cycle, is what its sender could send so many steps before. So a register whose bound stays within its
+range never leaves it, whatever the input: there torch, the engine and Lava are the same function.
 
 What is not followed, and makes bounds wider than what can happen: that the neurons of a layer see the same input, and
 that a spike in one step excludes others. A bound past the range proves nothing, in neither direction.
@@ -11,25 +12,19 @@ that a spike in one step excludes others. A bound past the range proves nothing,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.errors import InputError
-from ..contract.fixed import STATE_MAX, WEIGHT_STEP
-from ..contract.interval import Interval, exactly
+from ..contract.fixed import STATE_MAX
 from ..contract.net import Net
-from ..contract.sources import raster
-from ..contract.synapses.conv import Conv
-from ..contract.synapses.dense import Dense, Synapse
-
-SUM = "sum"
-"""Name of what reaches a layer's neurons, beside its registers."""
-FLOAT32_SUM = 2**24 * WEIGHT_STEP
-"""Sums of whole multiples of a weight's step are exact in float32 up to here, in any order of additions."""
+from ..contract.synapses.dense import Dense
+from .ranges.assumptions import Assumptions
+from .ranges.layer import SUM, Ranges
+from .ranges.run import Run, before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +77,15 @@ class Bounds:
         What was assumed of the input beside its record, in words.
     steps : int
         For how many steps of a sample they hold.
+    given : Assumptions
+        What was assumed, for a search that keeps to it.
     """
 
     found: tuple[Bound, ...]
     unknown: tuple[str, ...]
     assumed: tuple[str, ...]
     steps: int
+    given: Assumptions = field(default_factory=Assumptions)
 
     @property
     def proven(self) -> bool:
@@ -126,23 +124,31 @@ class Bounds:
         }
 
 
-_FLOAT32 = 2**24
-"""Sums of whole numbers below this are exact in float32, in any order of additions."""
 _QUICK = 2 * 10**8
 """So many multiplications of weights take about as long as a look at one's watch."""
+_LOOKED_UP = 16
+"""A synapse with a delay of its own takes as long as so many multiplications."""
 
 
 def quick(net: Net) -> bool:
     """Return whether the bounds of a network take a second or so, and not minutes."""
-    weights = sum(
-        layer.synapse.weight.size * (1 if isinstance(layer.synapse, Dense) else layer.num_neurons)
-        + (layer.feedback.weight.size if layer.feedback else 0)
-        for layer in net.layers
-    )
+    weights = 0
+    for index in range(len(net.layers)):
+        for each in net.incoming(index):
+            repeated = 1 if isinstance(each.synapse, Dense) else each.synapse.num_neurons
+            weights += each.synapse.weight.size * repeated * (_LOOKED_UP if each.delay.ndim == 2 else 1)
     return bool(4 * weights * net.steps < _QUICK)
 
 
-def bounds(net: Net, *, max_active: int | None = None, progress: Callable[[int, int], None] | None = None) -> Bounds:
+def bounds(
+    net: Net,
+    *,
+    max_active: int | None = None,
+    unit_input: bool = False,
+    max_spikes: Mapping[str, int] | None = None,
+    samples: npt.ArrayLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Bounds:
     """Return how far every sum and register of a network can go, whatever the input.
 
     Parameters
@@ -150,45 +156,45 @@ def bounds(net: Net, *, max_active: int | None = None, progress: Callable[[int, 
     net : Net
         The network.
     max_active : int, optional
-        An assumption: at most this many inputs are not 0 in a step. Default: all can be.
+        An assumption: at most this many channels of an input are not 0 in a step. Default: all can be.
+    unit_input : bool
+        An assumption: all values of the input are from 0 to 1.
+    max_spikes : mapping of str to int, optional
+        An assumption: at most so many neurons of a layer, which is named, fire in a step.
+    samples : array_like, optional
+        Input in SLAYER's units, see `spikeproof.simulate`, on which the assumptions are checked.
     progress : callable, optional
         Called with (steps done, steps in all).
 
     Returns
     -------
     Bounds
+        It names what was assumed, and whether samples were looked at.
 
     Raises
     ------
     InputError
-        `max_active` is not positive.
+        An assumption is not possible, or a sample is not as was assumed.
     """
-    net.require_chain("spikeproof prove")
-    if max_active is not None and max_active < 1:
-        raise InputError(f"max_active = {max_active}: give at least 1 input that may be active in a step.")
-    te = None if net.te is None else net.encoding(net.steps)
-    layers = [_Layer(net, index, max_active if index == 0 else None) for index in range(len(net.layers))]
-    given = exactly(np.zeros(net.input.num_channels)).hull(net.input.max_payload)
-    if net.input.bits:
-        given = given.hull(-net.input.max_payload)
+    assumed = Assumptions(max_active=max_active, unit_input=unit_input, max_spikes=dict(max_spikes or {}))
+    assumed.check(net)
+    words = assumed.words()
+    if samples is not None:
+        words = [f"{each} (true of {assumed.checked(net, samples)})" for each in words]
+    run = Run(net, assumed)
     for t in range(net.steps):
-        arriving, changed = given, False
-        for layer in layers:
-            arriving = layer.advance(t, arriving, None if te is None else te[t])
-            changed |= layer.changed
-            if layer.unknown:
-                break  # and so of all layers behind it
+        run.advance(t)
         if progress is not None:
             progress(t + 1, net.steps)
-        if not changed and te is None and not any(layer.cpg is not None for layer in layers):
-            break  # the same state and the same input: every later step is this one
-    assumed = (f"at most {max_active:,} active inputs a step",) if max_active is not None else ()
-    unknown = [layer for layer in layers if layer.unknown or not layer.found]
+        if run.settled:
+            break  # every later step is this one
+    layers = run.layers
     return Bounds(
-        found=tuple(bound for layer in layers for bound in layer.bounds()),
-        unknown=tuple(layer.layer.name for layer in unknown),
-        assumed=assumed,
+        found=tuple(bound for layer in layers for bound in _bounds(layer)),
+        unknown=tuple(layer.layer.name for layer in layers if layer.unknown),
+        assumed=tuple(words),
         steps=net.steps,
+        given=assumed,
     )
 
 
@@ -210,16 +216,12 @@ def without_end(net: Net, payload: npt.NDArray[np.int32], layer: str, register: 
         The value of the largest magnitude of all neurons and steps, up to and with the first step in which a register
         leaves its range; 0 where it is not known, behind resonators for example, whose spikes are only bounded.
     """
-    te = None if net.te is None else net.encoding(net.steps)
-    layers = [_Layer(net, index, None) for index in range(len(net.layers))]
+    target = net.index(layer)
+    run = Run(net, Assumptions(), payload, only=before(net, target))
     largest = 0
     for t in range(net.steps):
-        arriving = exactly(payload[:, t])
-        for one in layers:
-            arriving = one.advance(t, arriving, None if te is None else te[t])
-            if one.layer.name == layer:
-                break
-        now = one.now.get(register)
+        run.advance(t)
+        now = run.layers[target].now.get(register)
         if now is None:
             return 0
         known = now.low[now.low == now.high]
@@ -228,149 +230,23 @@ def without_end(net: Net, payload: npt.NDArray[np.int32], layer: str, register: 
     return largest
 
 
-class _Layer:
-    """One layer on its way through a sample."""
-
-    def __init__(self, net: Net, index: int, max_active: int | None) -> None:
-        self.layer = net.layers[index]
-        self.cpg = None if self.layer.cpg is None else raster(self.layer.cpg, net.steps) * net.cpg_payload(index)
-        self.found: dict[str, tuple[Interval, Any]] = {}
-        """Register -> the hull of its bounds, and the (step, neuron) at which each was widest first."""
-        self.now: dict[str, Interval] = {}
-        """The bounds of the last step alone."""
-        self.unknown = False
-        self.changed = True
-        synapse, bound = self.layer.synapse, net.sum_bounds()[index]
-        self._beside: npt.NDArray[np.int64] | None = None
-        if isinstance(synapse, Dense) and self.layer.cpg is not None:
-            self._beside = synapse.weight[:, self.layer.num_inputs :].astype(np.int64)
-            synapse = Dense(weight=synapse.weight[:, : self.layer.num_inputs])
-        self._synapse, self._most = _Signed(synapse, bound), max_active
-        self._feedback = None if self.layer.feedback is None else _Signed(self.layer.feedback, bound)
-        self._state = self.layer.neuron.bounded_reset()
-        silence = exactly(np.zeros(self.layer.num_neurons))
-        self._sent, self._ever = silence, silence
-        self._fed: Interval | None = None
-        self._x: Interval | None = None
-        limit = min(FLOAT32_SUM, 2 ** (self.layer.synapse.port_bits - 1))
-        self._limits = {SUM: limit}
-
-    def advance(self, t: int, arriving: Interval, te: npt.NDArray[Any] | None) -> Interval:
-        """Advance by a step of the sample; return what can arrive at the next layer."""
-        x = self._sums(t, arriving)
-        row = None if te is None else te[: self.layer.num_neurons]
-        step = self.layer.neuron.bounded_step(self._state, x, row)
-        if step is None:
-            self.unknown = True
-            return arriving
-        self.now = step.registers
-        self._note(step.registers, t)
-        before = self._state, self._sent, self._ever
-        self._state, self._sent = step.state, step.sent
-        self._ever = self._ever.hull(step.sent)  # what a delay hands on was sent some time before, or nothing was
-        self.changed = not _same(before, (self._state, self._sent, self._ever))
-        return step.sent if self.layer.axon is None else self._ever
-
-    def bounds(self) -> list[Bound]:
-        """Return the bounds of all steps."""
-        found = []
-        for register, (hull, _) in self.found.items():
-            size = np.maximum(-hull.low, hull.high)
-            neuron = int(size.argmax())
-            found.append(
-                Bound(
-                    layer=self.layer.name,
-                    register=register,
-                    low=int(hull.low.min()),
-                    high=int(hull.high.max()),
-                    limit=self._limits.get(register, STATE_MAX),
-                    step=int(self.found[register][1][neuron]),
-                    neuron=neuron % self.layer.num_neurons,
-                )
+def _bounds(ranges: Ranges) -> list[Bound]:
+    """Return a layer's bounds of all steps."""
+    found = []
+    for register, (hull, steps) in ranges.found.items():
+        neuron = int(np.maximum(-hull.low, hull.high).argmax())
+        found.append(
+            Bound(
+                layer=ranges.layer.name,
+                register=register,
+                low=int(hull.low.min()),
+                high=int(hull.high.max()),
+                limit=ranges.limit if register == SUM else STATE_MAX,
+                step=int(steps[neuron]),
+                neuron=neuron % ranges.layer.num_neurons,
             )
-        return found
-
-    def _sums(self, t: int, arriving: Interval) -> Interval:
-        if self._x is None or not _same(self._fed, arriving):
-            few = self._most
-            self._x = self._synapse.sums(arriving) if few is None else self._synapse.of_few(arriving, few)
-            self._fed = arriving
-        x = self._x
-        if self.cpg is not None and self._beside is not None:
-            x = x.plus(self._beside @ self.cpg[t])  # what the oscillators add is known
-        if self._feedback is not None:
-            x = x.plus(self._feedback.sums(self._sent))
-        bits = self.layer.synapse.port_bits
-        half = 2 ** (bits - 1)
-        self._note({SUM: x}, t)
-        return x.where(x.within(-half, half - 1), Interval(np.asarray(-half), np.asarray(half - 1)))
-
-    def _note(self, registers: dict[str, Interval], t: int) -> None:
-        """Widen the bounds of the sample by those of a step."""
-        for name, interval in registers.items():
-            if name not in self.found:
-                self.found[name] = interval, np.full(interval.low.shape, t)
-                continue
-            before, since = self.found[name]
-            hull = before.hull(interval)
-            grown = (hull.low != before.low) | (hull.high != before.high)
-            if grown.any():
-                self.found[name] = hull, np.where(grown, t, since)
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether nested tuples hold the same arrays."""
-    if isinstance(a, tuple):
-        return all(_same(one, other) for one, other in zip(a, b, strict=True))
-    return bool(np.array_equal(a, b))
-
-
-class _Matrix(NamedTuple):
-    """Dense weights whose sums are whole numbers that their type holds exactly."""
-
-    weight: npt.NDArray[Any]
-
-    def sums(self, x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        total: npt.NDArray[np.int64] = (x.astype(self.weight.dtype) @ self.weight).astype(np.int64)
-        return total
-
-
-class _Signed:
-    """Synapses, positive and negative weights apart: split once, and not in every step."""
-
-    def __init__(self, synapse: Synapse, bound: int) -> None:
-        self._synapse = synapse
-        self._up: Any
-        self._down: Any
-        up, down = np.maximum(synapse.weight, 0), np.minimum(synapse.weight, 0)
-        if isinstance(synapse, Dense):
-            exact = np.float32 if bound < _FLOAT32 else np.float64
-            self._up, self._down = (_Matrix(part.T.astype(exact)) for part in (up, down))
-        else:
-            self._up, self._down = (replace(synapse, weight=part) for part in (up, down))
-
-    def sums(self, x: Interval) -> Interval:
-        """Return what the sums can be of what can arrive."""
-        low = self._up.sums(x.low) + self._down.sums(x.high)
-        return Interval(low, self._up.sums(x.high) + self._down.sums(x.low))
-
-    def of_few(self, x: Interval, most: int) -> Interval:
-        """Return what the sums can be if at most so many inputs are not 0: the largest shares count."""
-        if most >= self._synapse.num_inputs:
-            return self.sums(x)
-        weight = self._synapse.weight.astype(np.int64)
-        if isinstance(self._synapse, Conv):
-            size = int(np.abs(weight).max()) * most * int(max(-x.low.min(), x.high.max()))
-            whole = self.sums(x)
-            return Interval(np.maximum(whole.low, -size), np.minimum(whole.high, size))
-        shares = [weight * x.low, weight * x.high]
-        least, largest = np.minimum(np.minimum(*shares), 0), np.maximum(np.maximum(*shares), 0)
-        return Interval(_largest(-least, most) * -1, _largest(largest, most))
-
-
-def _largest(shares: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    total: npt.NDArray[np.int64] = np.partition(shares, -most, axis=1)[:, -most:].sum(axis=1)
-    return total
+        )
+    return found
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ def sums(net: Net, index: int, sent: Sent) -> npt.NDArray[np.int64]:
     own, synapse = net.incoming(index)[0], net.layers[index].synapse
     payload = sent[own.source]
     if own.delay.ndim == 2:
-        total = _port(own, own.delivered(payload)) + _of_oscillators(net, index, payload.shape[2])
+        total = _port(own, own.delivered(payload)) + of_oscillators(net, index, payload.shape[2])
     else:
         total = fixed.wrap(synapse.sums(arriving(net, index, payload).transpose(2, 0, 1)), synapse.port_bits)
     beside = sums_beside(net, index, sent)
@@ -110,7 +110,7 @@ def _together(
     }
     for t in range(steps):
         for i, layer in layers.items():
-            x = given[i][t] + sum(_port(each, _at(each, sent[each.source], t)) for each in inner[i])
+            x = given[i][t] + sum(_port(each, at(each, sent[each.source], t)) for each in inner[i])
             te = encodings[i]
             row = () if te is None else (te[t],)
             spikes, states[i] = layer.neuron.step(states[i], fixed.wrap32(x), *row)
@@ -130,10 +130,10 @@ def _from_outside(
     for each in net.incoming(index):
         if each.source not in inside:
             total += _port(each, each.delivered(sent[each.source]))
-    return total + _of_oscillators(net, index, steps)
+    return total + of_oscillators(net, index, steps)
 
 
-def _of_oscillators(net: Net, index: int, steps: int) -> npt.NDArray[np.int64]:
+def of_oscillators(net: Net, index: int, steps: int) -> npt.NDArray[np.int64]:
     """Return the sums that a layer's oscillators make, shape (steps, 1, sums)."""
     layer = net.layers[index]
     if layer.cpg is None:
@@ -143,7 +143,7 @@ def _of_oscillators(net: Net, index: int, steps: int) -> npt.NDArray[np.int64]:
     return np.asarray(layer.synapse.sums(np.hstack([silent, spikes]))[:, None])
 
 
-def _at(way: Incoming, sent: npt.NDArray[Any], t: int) -> npt.NDArray[Any]:
+def at(way: Incoming, sent: npt.NDArray[Any], t: int) -> npt.NDArray[Any]:
     """Return the sums that what was sent up to step `t` makes in it, shape (samples, sums)."""
     if way.delay.ndim == 2:
         parts = [synapse.sums(sent[..., t - d]) for d, synapse in way.by_delay() if d <= t]

@@ -122,6 +122,16 @@ def test_verify_a_file_alone_with_given_and_with_random_input(run, trained, tmp_
 
 
 @pytest.mark.lava
+def test_a_run_is_verified_on_an_input_that_is_given(run, trained, tmp_path):
+    """Torch is one side of it: that is how what a search found is shown on the module that was trained."""
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "found.npz", x=random.random((2, 1, 64)), layer=["celif1"], register=["v"], value=[1])
+    code, out, err = run("verify", trained, "-i", tmp_path / "found.npz", "--report", tmp_path / "a.html")
+    assert code == 0, err
+    assert "torch and engine are exact" in out and "torch and lava are exact" in out and (tmp_path / "a.html").is_file()
+
+
+@pytest.mark.lava
 def test_simulate_writes_every_variable(run, trained, tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((2, 1, 64)))
 
@@ -262,7 +272,7 @@ def _edit(path, what):
         (["verify", "{run}", "--samples", "9999"], "--samples 9999: there are 450"),
         (["verify", "{run}", "--results", "a"], "--results is for -j or --scheduler"),
         (["verify", "{run}", "-j", "2", "--scheduler", "tcp://x:1"], "either a number of workers (-j) or the address"),
-        (["verify", "{run}", "-i", "x.npy"], "--input is for a network file"),
+        (["verify", "{run}", "-i", "absent.npy"], "absent.npy: no such file"),
         (["simulate", "{run}/net.net", "-i", "absent.npy"], "absent.npy: no such file"),
         (["simulate", "{run}/net.net", "-i", "{run}/log.csv"], "not a .npy or .npz file of numbers"),
         (["simulate", "{run}/net.net", "-i", "{pickle}"], "not a .npy or .npz file of numbers"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...contract import room
 from ...contract.fixed import WEIGHT_MAX, WEIGHT_MIN
 from ...contract.net import Incoming, Net
 from . import stock_netx
@@ -18,6 +19,9 @@ RULES = Rules("record")
 
 _AT_LIMIT = 0.05
 """Largest share of weights at the ends of their range of which nothing is said."""
+_QUICK_STEPS = 2**14
+"""Longer samples are for `spikeproof prove`: a rule of the linter takes a moment."""
+
 _PORT_LIMIT = 2**15
 """Lava declares its dendritic ports 16 bits wide and does not enforce it on a CPU; hardware would."""
 
@@ -163,6 +167,23 @@ def own_process(net: Net) -> Iterator[Found]:
 def _waits(net: Net, index: int, way: Incoming) -> bool:
     """Whether spikes that come this way take longer on Lava than the step of a synapse."""
     return net.latency(index) - (net.latency(way.source) if way.source >= 0 else 0) - 1 + way.longest > 0
+
+
+@RULES.add("unproven-range", "info", "registers that a layer's own weights can take out of their range")
+def unproven_range(net: Net) -> Iterator[Found]:
+    """Find layers whose weights alone do not keep their registers in their range, in samples that are not very long."""
+    for index, layer in enumerate(net.layers if net.steps <= _QUICK_STEPS else ()):
+        used = room.used_by(net, index)
+        if used is None or used.max(initial=0) < 1:
+            continue
+        count = int((used >= 1).sum())
+        yield Found(
+            layer.name,
+            f"{count} of {layer.num_neurons} neurons could reach {used.max():.3g} times the range of a register, if "
+            "all that feeds them acts together in every step",
+            "torch and Loihi's integers are proven equal where no register leaves its range",
+            "Run spikeproof prove, which looks closer and says what would prove the layer, or train with keep_provable",
+        )
 
 
 def of_record(net: Net, stock_severity: Severity | None = None) -> list[Finding]:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from ...contract.fixed import STATE_MAX
 from ...contract.net import Net
+from ...contract.room import sum_limit
 from .. import reference
-from ..bounds import FLOAT32_SUM, SUM
+from ..ranges.layer import SUM
 from ..trace import SPIKES, Trace
 
 
@@ -89,7 +90,7 @@ def measure(net: Net, payload: npt.NDArray[np.int32], traces: Sequence[Trace]) -
         ways = net.incoming(index)
         if any(net.sent_exp(way.source) for way in ways):
             sums = _largest_sums(net, index, sent).transpose(1, 2, 0)
-            limit = min(FLOAT32_SUM, *(2 ** (way.synapse.port_bits - 1) for way in ways))
+            limit = sum_limit(net, index)
             found.append(_of(layer.name, SUM, limit, [sums], layer.num_neurons))
         for name in traces[0].layers[layer.name]:
             if name != SPIKES:

@@ -193,7 +193,7 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
                 answers[name] = Answers(chosen, output, rows)
     verdict = _verdict(subject, found, answers, hashlib.sha256(every.tobytes()).hexdigest())
     # Who asks for spikes alone wants to be quick.
-    return replace(verdict, bounds=bounds(net)) if asked.registers and net.is_chain and quick(net) else verdict
+    return replace(verdict, bounds=bounds(net)) if asked.registers and quick(net) else verdict
 
 
 def _refuse_backends(backends: Sequence[str]) -> None:

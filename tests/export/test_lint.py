@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import graph
 from stock_files import CONV, DENSE, INPUT, write
 
 from spikeproof.contract.errors import FileFormatError, LintWarning
@@ -23,17 +24,18 @@ from spikeproof.export import netx
 from spikeproof.export.lint.check import lint, rules
 from spikeproof.export.lint.stock_netx import round_trip, shift_bits
 from spikeproof.export.parts.constants import ALWAYS
+from spikeproof.sim.bounds import bounds
 
 WEIGHT = [[2, -4, 6], [8, 10, -12]]
 LIF = {"num_neurons": 2, "u_decay": 1024, "v_decay": 128, "v_th_mant": 80}
 
 
-def net(neuron=None, weight=WEIGHT, source=None, te=None, **layer):
+def net(neuron=None, weight=WEIGHT, source=None, te=None, steps=10, **layer):
     """A network of one layer."""
     synapse = layer.pop("synapse", None) or Dense(weight=weight)
     one = Layer(name="one", synapse=synapse, neuron=neuron or CUBA(**LIF), **layer)
     source = source or Input(num_channels=synapse.num_inputs)
-    return Net(inputs=(source,), layers=(one,), steps=10, te=te)
+    return Net(inputs=(source,), layers=(one,), steps=steps, te=te)
 
 
 def resonator(sin=2000, cos=3000, **more):
@@ -126,7 +128,11 @@ RECORDS = {
         "a threshold of 1.5 weight units. Stock lava-dl exports whole ones",
     ),
     "no-reset": (net(feedback=BACK), {"no-reset"}, "recurrent synapses, which keep what a sample leaves behind"),
-    "wide-sums": (net(source=Input(num_channels=3, bits=12)), {"wide-sums", "graded-input"}, "can reach 122850"),
+    "wide-sums": (
+        net(source=Input(num_channels=3, bits=12)),
+        {"wide-sums", "graded-input", "unproven-range"},
+        "can reach 122850",
+    ),
     "zero-weights": (
         net(weight=np.zeros((2, 3))),
         {"zero-weights", "unused-input"},
@@ -166,6 +172,11 @@ RECORDS = {
         net(CELIF(num_neurons=2, v_decay=9, th_decay=9, v_th_mant=9, te_exp=9), te=np.ones((10, 2), np.int8)),
         {"own-process"},
         "stock lava-dl netx refuses this file",
+    ),
+    "unproven-range": (
+        net(CUBA(**{**LIF, "u_decay": 0}), weight=[[254] * 3] * 2, steps=10**4),
+        {"unproven-range"},
+        "2 of 2 neurons could reach",
     ),
 }
 
@@ -260,7 +271,7 @@ FILES = {
     "input-decay": (
         [DENSE | {"type": "input", "shape": [3], "weight": 36.0}, DENSE],
         "layer/0",
-        {"input-decay", "input-transform", "wide-sums"},
+        {"input-decay", "input-transform", "wide-sums", "unproven-range"},
         "its neurons' iDecay is 1024, not 4096",
     ),
     "no-neurons": (
@@ -493,7 +504,7 @@ MODULES = {
     "set-bias": (
         with_bias,
         "sigma_delta1",
-        {"set-bias", "bias-offset", "no-reset", "graded-input", "wide-sums"},
+        {"set-bias", "bias-offset", "no-reset", "graded-input", "wide-sums", "unproven-range"},
         "stock export_hdf5 writes a norm's bias and no other",
     ),
 }
@@ -586,3 +597,12 @@ def test_every_rule_is_documented_and_tested():
 
     assert re.findall(r"^\| `.*$", page, re.M)[: len(rows)] == rows
     assert {rule.name for rule in rules()} == {*RECORDS, *FILES, *MODULES}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_found_unproven_is_what_no_bound_proves(seed):
+    """The rule takes all that feeds a layer to act in every step, so where it finds nothing, bounds find nothing."""
+    record, _ = graph(seed)
+    findings = {found.where for found in lint(record) if found.rule == "unproven-range"}
+    unproven = {bound.layer for bound in bounds(record).found if not bound.proven}
+    assert unproven <= findings

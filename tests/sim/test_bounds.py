@@ -19,7 +19,8 @@ from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.axon import Axon
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim import engine, reference
-from spikeproof.sim.bounds import SUM, bounds, quick
+from spikeproof.sim.bounds import bounds, quick
+from spikeproof.sim.ranges.layer import SUM
 from spikeproof.sim.trace import SPIKES
 
 
@@ -210,3 +211,25 @@ def test_the_command_says_it_with_its_exit_code(tmp_path):
     assert found.exit_code == 1 and "times its range by the bound" in " ".join(found.stdout.split())
     assert run(app, ["prove", str(tmp_path / "open.net"), "--max-active", "2"]).exit_code == 0
     assert example(CUBA).max_payload == 1
+
+
+def test_the_command_takes_assumptions_and_checks_them(tmp_path):
+    from typer.testing import CliRunner
+
+    from spikeproof.cli import app
+
+    neuron = CUBA(num_neurons=2, u_decay=4096, v_decay=4096, v_th_mant=10)
+    spikeproof.write(one_layer(neuron, [[50, 50], [20, 0]], steps=4), tmp_path / "a.net")
+    np.save(tmp_path / "x.npy", np.ones((3, 2, 4)))
+    run = CliRunner().invoke
+    given = ["prove", str(tmp_path / "a.net"), "--unit-input", "--max-spikes", "a=2", "-i", str(tmp_path / "x.npy")]
+    done = run(app, given)
+    assert "given input values from 0 to 1 (true of 3 samples) and at most 2 spikes a step in a (true of" in " ".join(
+        done.stdout.split()
+    )
+    given[given.index("a=2")] = "a=1"
+    assert "Sample 0 has 2 neurons of 'a' that fire" in str(run(app, given).exception)
+    given[given.index("a=1")] = "a"
+    assert "write LAYER=N" in str(run(app, given).exception)
+    alone = run(app, ["prove", str(tmp_path / "a.net"), "-i", str(tmp_path / "x.npy")])
+    assert "a proof alone needs none" in str(alone.exception)

@@ -66,6 +66,7 @@ EVERY_KEY = {
     "window": 12, "horizon": 6, "normalise": "train", "stride": 1, "validation": 0.0, "epochs": 50, "batch_size": 128,
     "learning_rate": 0.01, "weight_decay": 0.0, "schedule": "one-cycle", "warmup": 0.1, "step_epochs": 10,
     "step_factor": 0.8, "gradient_clip": 0.0, "rate_penalty": 0.0, "patience": 0, "te_rate": 1.0, "seed": 0, "threads": 1,
+    "keep_provable": 0.0,
 }  # fmt: skip
 """What every recipe was once stored with, whatever its model."""
 
@@ -96,10 +97,11 @@ def test_stored_recipes_keep_their_values(path):
 
 def test_a_model_has_the_keys_that_mean_something_to_it():
     assert {kind.__name__: [key for key in kind.keys() if key not in Recipe.model_fields] for kind in KINDS} == {
-        "Stack": ["scale", "threshold_decay", "te_exp", "input_exp", "cpg_te", "recurrent", "embedding", "cpg"],
+        "Stack": ["scale", "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "recurrent",
+                  "embedding", "cpg"],
         "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
         "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "scale", "threshold_decay", "te_exp",
-                       "input_exp", "cpg_te"],
+                       "input_exp", "cpg_te", "keep_provable"],
         "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
         "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "kernel"],
         "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "heads"],

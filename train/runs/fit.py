@@ -29,6 +29,7 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from ... import __version__
 from ...contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from ...export import memory
+from ..provable import Keeper
 from ..tasks import Task
 from ..tasks.objectives import Objective
 from . import checkpoint as checkpoints
@@ -37,6 +38,7 @@ from .build import build, check_memory
 from .divergence import refuse_divergence
 from .evaluate import evaluate, watched
 from .lock import locked
+from .models import Classifier
 from .recipe import Recipe
 from .run import Run
 
@@ -176,6 +178,10 @@ class _Trainee(lightning.LightningModule):
     def __init__(self, recipe: Recipe, module: torch.nn.Module, task: Task) -> None:
         super().__init__()
         self._recipe, self.module, self._task = recipe, module, task
+        self._keeper: Keeper | None = None
+        part = getattr(recipe, "keep_provable", 0)
+        if isinstance(module, Classifier) and part:
+            self._keeper = Keeper(module.blocks, task.train.x.shape[-1], part)
 
     def _evaluate(self, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         x, y = batch
@@ -192,6 +198,16 @@ class _Trainee(lightning.LightningModule):
         self._note("loss", loss.detach(), len(batch[1]))
         self._note("train_score", score, len(batch[1]))
         return loss + self._recipe.rate_penalty * torch.stack(rates).mean() if rates else loss
+
+    def on_train_epoch_start(self) -> None:
+        if self._keeper is not None:
+            self._keeper.look()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self._keeper is not None:
+            self._keeper.cut_rows()
+            if self.trainer.is_last_batch:  # before the validation, and before weights are kept
+                self._keeper.settle()
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
         self._note(_VALIDATION, self._evaluate(batch)[1], len(batch[1]))

@@ -22,7 +22,7 @@ from ...contract.errors import InputError
 from .. import tasks
 from ..sequence.position import POSITIONS, TABLES
 from ..tasks import Task
-from .settings import Channels, Data, Layers, Settings, Training, Width, Widths
+from .settings import Channels, Data, Integer, Layers, Training, Widths
 from .wording import told
 
 if sys.version_info >= (3, 11):
@@ -123,28 +123,6 @@ class Recipe(Training, Data):
         return _read(values, "recipe", stored=True)
 
 
-class Integer(Settings):
-    """Settings of networks of integers.
-
-    Parameters
-    ----------
-    scale : int
-        Weight units in 1.0, a power of two.
-    threshold_decay : float
-        Fraction of the threshold adaptation lost a step.
-    te_exp, input_exp : int
-        Exponents of the temporal encoding and of the graded input.
-    cpg_te : int
-        Number of CPG oscillators that drive the temporal encoding; 0 for a table.
-    """
-
-    scale: Width = 256
-    threshold_decay: float = Field(0.01, ge=0, le=1)
-    te_exp: int = 9
-    input_exp: int = -6
-    cpg_te: int = Field(0, ge=0, le=4096)
-
-
 class Stack(Integer, Recipe):
     """Hidden layers and a read-out.
 
@@ -188,6 +166,8 @@ class Stack(Integer, Recipe):
             raise ValueError(f"embedding = {self.embedding!r} is for neuron = 'ce-lif-float', not {self.neuron!r}")
         if (self.cpg or self.cpg_te) and not self.deployable:
             raise ValueError(f"oscillators go with neuron = 'ce-lif', not {self.neuron!r}")
+        if self.keep_provable and not self.deployable:
+            raise ValueError(f"keep_provable is for neuron = 'ce-lif', which is exported, not {self.neuron!r}")
         return self
 
 

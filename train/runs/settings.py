@@ -128,3 +128,30 @@ class Training(Settings):
     te_rate: float = Field(1.0, ge=0, le=1000)
     seed: int = Field(0, ge=0, lt=2**32)
     threads: int = Field(1, gt=0, le=256)
+
+
+class Integer(Settings):
+    """Settings of networks of integers.
+
+    Parameters
+    ----------
+    scale : int
+        Weight units in 1.0, a power of two.
+    threshold_decay : float
+        Fraction of the threshold adaptation lost a step.
+    te_exp, input_exp : int
+        Exponents of the temporal encoding and of the graded input.
+    cpg_te : int
+        Number of CPG oscillators that drive the temporal encoding; 0 for a table.
+    keep_provable : float
+        Part of their range that registers may take, whatever the input: after every optimiser step the weights into
+        each neuron are made as small as that needs, see `spikeproof.train.provable`. 1 for the whole range, 0 for
+        weights that nobody looks at.
+    """
+
+    scale: Width = 256
+    threshold_decay: float = Field(0.01, ge=0, le=1)
+    te_exp: int = 9
+    input_exp: int = -6
+    cpg_te: int = Field(0, ge=0, le=4096)
+    keep_provable: float = Field(0.0, ge=0, le=1)
