@@ -14,7 +14,8 @@ from torch import nn
 
 from ...contract.errors import InputError, UnsupportedError
 from . import guard, probes
-from .graph import Found, Layer, Port, layers_of
+from .entries import Layer, Port
+from .graph import Found, layers_of
 from .host import Host, Operation, operations
 from .playback import Cue, OtherCallsError, Player, Watcher, until_enough
 from .provenance import INPUT, Recorder, Value, snapshot, tensors_in

@@ -1,13 +1,18 @@
-"""The calls of layers in a recorded forward pass: blocks, and neurons with the synapses in front of them."""
+"""The layers of a recorded forward pass and their calls: blocks, and neurons with the synapses in front of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import torch
 
 from ...contract.errors import UnsupportedError
 from ..parts.pair import Pair
+from .edges import Edge
 from .host import plain_word
+from .place import Place
 from .provenance import INPUT, LeafCall, Recorder, Value
 
 
@@ -18,6 +23,56 @@ class Entry(NamedTuple):
     key: tuple[int, ...]
     receives: int
     returns: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """A block, or a pair of synapses and neurons, of a forward pass."""
+
+    part: Any
+    """The block, or a `Pair`."""
+    name: str
+    """What it is called in the user's module."""
+    place: Place
+    """Where it is called."""
+    calls: tuple[int, ...]
+    """The calls of leaves that return its output: one, or one a step of a loop over time."""
+    receives: tuple[int, ...]
+    """The calls that receive its input: the same, or those of its synapses."""
+    edges: tuple[Edge, ...]
+    """What it receives, one edge a source; sources are places in the list of layers."""
+    joins: Place | None
+    """The last operation in front of it."""
+    joined_by: str
+    """What that does."""
+    received: torch.Tensor
+    """Its input in the recorded run, over all steps."""
+    output: torch.Tensor
+    """Its output in the recorded run, over all steps."""
+    chunks: tuple[int, ...]
+    """Steps of each call's output."""
+    run: Callable[[torch.Tensor], Any]
+    """Computes what it puts out of what it receives."""
+
+    def split(self, output: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Return an output over all steps as what each call returns."""
+        return (output,) if len(self.calls) == 1 else torch.split(output, list(self.chunks), dim=-1)  # type: ignore[no-untyped-call]
+
+    @property
+    def looped(self) -> bool:
+        """Whether a loop over time calls it."""
+        return len(self.calls) > 1
+
+
+class Port(NamedTuple):
+    """An input of the network."""
+
+    argument: int | None
+    """Which argument of the module it is, as it is; None for what the host makes."""
+    layer: int
+    """A layer that receives what the host makes."""
+    shape: tuple[int, ...]
+    """Shape of what enters, without samples and steps."""
 
 
 def entries_of(recorder: Recorder, names: Mapping[int, str]) -> list[Entry]:

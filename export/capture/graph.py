@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,62 +11,12 @@ import torch
 from ...contract.errors import UnsupportedError
 from . import loops
 from .edges import OTHER, Arrival, Edge, Ranges, Way, arrival, edges_of, joined, matches, refuse_opaque, whole
-from .entries import Entry, call_name, entries_of, refuse_branches, used_calls
+from .entries import Entry, Layer, Port, call_name, entries_of, refuse_branches, used_calls
 from .host import plain_word
 from .place import Place
 from .provenance import INPUT, Event, LeafCall, Recorder, Value, tensors_in
 from .rules import Terms
 from .shadow import Opaque, ancestors, shadows
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
-    """A block, or a pair of synapses and neurons, of a forward pass."""
-
-    part: Any
-    """The block, or a `Pair`."""
-    name: str
-    """What it is called in the user's module."""
-    place: Place
-    """Where it is called."""
-    calls: tuple[int, ...]
-    """The calls of leaves that return its output: one, or one a step of a loop over time."""
-    receives: tuple[int, ...]
-    """The calls that receive its input: the same, or those of its synapses."""
-    edges: tuple[Edge, ...]
-    """What it receives, one edge a source; sources are places in the list of layers."""
-    joins: Place | None
-    """The last operation in front of it."""
-    joined_by: str
-    """What that does."""
-    received: torch.Tensor
-    """Its input in the recorded run, over all steps."""
-    output: torch.Tensor
-    """Its output in the recorded run, over all steps."""
-    chunks: tuple[int, ...]
-    """Steps of each call's output."""
-    run: Callable[[torch.Tensor], Any]
-    """Computes what it puts out of what it receives."""
-
-    def split(self, output: torch.Tensor) -> Sequence[torch.Tensor]:
-        """Return an output over all steps as what each call returns."""
-        return (output,) if len(self.calls) == 1 else torch.split(output, list(self.chunks), dim=-1)  # type: ignore[no-untyped-call]
-
-    @property
-    def looped(self) -> bool:
-        """Whether a loop over time calls it."""
-        return len(self.calls) > 1
-
-
-class Port(NamedTuple):
-    """An input of the network."""
-
-    argument: int | None
-    """Which argument of the module it is, as it is; None for what the host makes."""
-    layer: int
-    """A layer that receives what the host makes."""
-    shape: tuple[int, ...]
-    """Shape of what enters, without samples and steps."""
 
 
 class Found(NamedTuple):

@@ -11,7 +11,7 @@ from ...contract.errors import UnsupportedError
 from ..parts.state import at_reset
 
 if TYPE_CHECKING:
-    from .graph import Layer
+    from .entries import Layer
 
 T = TypeVar("T")
 

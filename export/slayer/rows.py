@@ -12,7 +12,7 @@ from ...contract.errors import UnsupportedError
 from ...contract.sources import Oscillators
 from ..capture.capture import Capture
 from ..capture.edges import Edge, whole
-from ..capture.graph import Layer
+from ..capture.entries import Layer
 from ..parts import kinds
 from .blocks import Block
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import graph
+from graphs import graph as random_graph
 from stock_files import CONV, DENSE, INPUT, write
 
 from spikeproof.contract.errors import FileFormatError, LintWarning
@@ -175,7 +175,7 @@ RECORDS = {
     ),
     "unproven-range": (
         net(CUBA(**{**LIF, "u_decay": 0}), weight=[[254] * 3] * 2, steps=10**4),
-        {"unproven-range"},
+        {"unproven-range", "weights-at-limit"},
         "2 of 2 neurons could reach",
     ),
 }
@@ -602,7 +602,7 @@ def test_every_rule_is_documented_and_tested():
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_found_unproven_is_what_no_bound_proves(seed):
     """The rule takes all that feeds a layer to act in every step, so where it finds nothing, bounds find nothing."""
-    record, _ = graph(seed)
+    record, _ = random_graph(seed)
     findings = {found.where for found in lint(record) if found.rule == "unproven-range"}
     unproven = {bound.layer for bound in bounds(record).found if not bound.proven}
     assert unproven <= findings
