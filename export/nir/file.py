@@ -20,7 +20,7 @@ from ...contract.net import SCHEMA_VERSION, Net
 from ..members import content, member, names, opened, regular
 from ..packing import unpack
 from ..quoted import plain, quoted
-from .foreign import Imported, quantise
+from .foreign import Imported, check_time_step, quantise
 from .graph import OURS, graph, library
 
 _DEPTH = 12
@@ -28,7 +28,7 @@ _DEPTH = 12
 Tree = dict[str, Any]
 
 
-def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
+def load(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | None = None) -> Net:
     """Read a network record from a NIR file: one of ours, or another tool's, quantised as `read` says.
 
     Raises
@@ -40,7 +40,7 @@ def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
     MissingDependencyError
         The package nir is not installed.
     """
-    found = read(path, steps=steps)
+    found = read(path, dt=dt, steps=steps)
     return found.net if isinstance(found, Imported) else found
 
 
@@ -52,7 +52,8 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
     path : path-like
         The file.
     dt : float, optional
-        Seconds of a time step, for another tool's graph. Default: 1e-4, as snnTorch and SpikingJelly export.
+        Seconds of a time step, for another tool's graph. Default: what its metadata say, or 1e-4, as snnTorch and
+        SpikingJelly export.
     steps : int, optional
         Sample period for another tool's graph, which has none; default 100.
 
@@ -61,6 +62,8 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
     Net or Imported
         The record of a file that `spikeproof.export.nir.graph.write` wrote, or what became of another tool's graph.
     """
+    if dt is not None:
+        check_time_step(dt)
     regular(Path(path))
     library()
     with opened(path, "NIR") as file:

@@ -29,9 +29,8 @@ from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense
 from ..files import replacing
 from ..packing import KIND, pack
+from .foreign import DT
 
-DT = 1e-4
-"""Seconds of a time step, as other exporters assume. NIR is written for continuous time."""
 OURS = "spikeproof"
 """Namespace of our node types, and key of our metadata."""
 ENCODING = ":te"
