@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from ..contract.errors import InputError
-from . import console
-from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
+from . import console, inputs
+from .options import AsJson, DelayShift, Dt, InputShape, Steps, network_of, reading
 
 if TYPE_CHECKING:
     from ..sim.bounds import Bounds
@@ -33,11 +33,11 @@ def prove(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    dt: Dt = None,
     as_json: AsJson = False,
 ) -> None:
     """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
     from ..export import files
-    from ..export.formats import load
     from ..sim.bounds import bounds
     from ..sim.search import search as search_inputs
 
@@ -45,7 +45,7 @@ def prove(
         raise InputError("--output is for --search, which finds inputs.")
     if output is not None:
         files.check(output)
-    record = load(network_of(net), **reading(steps, input_shape, delay_shift, None))
+    record, _ = inputs.read_net(network_of(net), **reading(steps, input_shape, delay_shift, dt=dt))
     with console.progress() as show:
         found = bounds(record, max_active=max_active, progress=lambda done, total: show("steps", done, total))
         reached = {}

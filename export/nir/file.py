@@ -15,13 +15,14 @@ import h5py
 import numpy as np
 
 from ... import __version__
-from ...contract.errors import FileFormatError
+from ...contract.errors import FileFormatError, InputError
 from ...contract.net import SCHEMA_VERSION, Net
 from ..members import content, member, names, opened, regular
 from ..packing import unpack
 from ..quoted import plain, quoted
 from .foreign import Imported, check_time_step, quantise
-from .graph import OURS, graph, library
+from .graph import graph, library
+from .ways import OURS
 
 _DEPTH = 12
 
@@ -70,6 +71,11 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
         tree = _tree(member(file, "node", h5py.Group), "node")
         metadata = tree.get("metadata")
         if isinstance(metadata, dict) and OURS in metadata:
+            if dt is not None:
+                raise InputError(
+                    f"{path}: a time step (--dt) is for NIR files of other tools; this one of ours holds integers. Leave "
+                    "it out."
+                )
             return _own(tree)
         return quantise(tree, dt=dt, steps=steps or 100)
 
@@ -88,7 +94,7 @@ def _own(tree: Tree) -> Net:
     if not isinstance(net, Net):
         raise FileFormatError(f"metadata/{OURS}/net is no network.")
     expected = graph(net).to_dict()
-    expected["metadata"][OURS] = own  # of another version of ours, it may be written otherwise
+    expected["metadata"] = tree["metadata"]  # of another version of ours, it may be written otherwise
     difference = _difference(_plain(expected), tree, "node")
     if difference:
         raise FileFormatError(

@@ -55,6 +55,10 @@ class Imported:
     rounding: tuple[Rounding, ...]
     notes: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return what reading did to the graph, as plain values for JSON."""
+        return {"dt": self.dt, "rounding": [each.as_dict() for each in self.rounding], "notes": list(self.notes)}
+
 
 def quantise(tree: Tree, *, dt: float | None = None, steps: int = DEFAULT_STEPS) -> Imported:
     """Turn the tree of a NIR file into a record.

@@ -99,7 +99,8 @@ def _answer(signals: Signals, name: str, targets: dict[str, _Target], notes: lis
     if len(signal.terms) == 1 and first.is_direct and first.source in targets and not signal.constant.any():
         return first.source, np.asarray(first.sent)
     before = signals.graph.before[name]
-    head = before[0] if len(before) == 1 and before[0] not in targets else name
+    linear = len(before) == 1 and before[0] in signals.operations and before[0] not in targets
+    head = before[0] if linear else name
     if head not in targets:
         n = len(signal.constant)
         ones, zeros = np.ones(n), np.zeros(n)
@@ -165,11 +166,10 @@ def _timed(
     for at in sorted(back):
         way, lacks = ways[at], missing(links[at], late)
         delay = way.delay + lacks
-        own = way.source == way.target
-        found[at] = way._replace(
-            delay=delay,
-            feedback=own and isinstance(way.map, Matrix) and not np.ndim(delay) and int(delay) == 1,
-        )
+        # A layer of a record has one feedback; what else comes back in a step is an edge.
+        first = way.source == way.target and not any(each.feedback for each in found if each.target == way.target)
+        feedback = first and isinstance(way.map, Matrix) and not np.ndim(delay) and int(delay) == 1
+        found[at] = way._replace(delay=delay, feedback=feedback)
         if lacks:
             less = (
                 "a step, as in every tool" if lacks == 1 and not links[at].delay else f"{lacks} steps more than it says"
