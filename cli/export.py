@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..contract.errors import InputError
 from . import console, inputs
 from .options import DelayShift, Dt, Force, InputShape, Steps, reading
 
@@ -33,6 +34,8 @@ def export(
     assert there is not None
     output = there
     files.check(output, force=force)
+    if source.is_dir() and dt is not None:
+        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
     if not source.is_dir():
         what = _convert(source, output, reading(steps, input_shape, delay_shift, dt=dt))
     else:

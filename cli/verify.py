@@ -65,6 +65,8 @@ def verify(
         options["sweep"] = Sweep(workers=workers, scheduler=scheduler, results=results, batch=batch)
     elif results is not None:
         raise InputError("--results is for -j or --scheduler, which write their results as they come.")
+    if target.is_dir() and dt is not None:
+        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
     if target.is_dir():
         if input_file is not None:
             raise InputError("--input is for a network file; a training run is verified on its own test part.")

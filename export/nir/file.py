@@ -73,8 +73,8 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
         if isinstance(metadata, dict) and OURS in metadata:
             if dt is not None:
                 raise InputError(
-                    f"{path}: a time step (--dt) is for NIR files of other tools; this one of ours holds integers. Leave "
-                    "it out."
+                    f"{path}: a time step (--dt) is for NIR files of other tools, and this one of ours holds integers. "
+                    "Leave it out."
                 )
             return _own(tree)
         return quantise(tree, dt=dt, steps=steps or 100)

@@ -23,7 +23,7 @@ from .quantise import quantised, record_name
 from .real import RealLayer
 from .rounding import Rounding
 from .tree import Flat, flat
-from .wiring import wired
+from .wiring import Wired, wired
 
 Tree = Mapping[str, Any]
 
@@ -85,7 +85,16 @@ def quantise(tree: Tree, *, dt: float | None = None, steps: int = DEFAULT_STEPS)
     dt, note = time_step(tree, dt)
     if note.startswith("NIR"):
         _refuse_sums(graph, dt)
-    made = wired(arriving.of(graph, dt))
+    with np.errstate(all="ignore"):  # what leaves the range of float64 is refused by name when it is rounded
+        made = wired(arriving.of(graph, dt))
+        net, rounding = _rounded(made, dt, steps)
+    warnings = [words for each in rounding for words in each.warnings]
+    notes = (note, *_resets(graph), *map(str, rounding), *made.notes, *warnings)
+    return Imported(net=net, layers=made.layers, dt=dt, rounding=tuple(rounding), notes=notes)
+
+
+def _rounded(made: Wired, dt: float, steps: int) -> tuple[Net, list[Rounding]]:
+    """Return the record of layers over the real numbers, and what rounding did to each."""
     taken: set[str] = set()
     single = len(made.inputs) == 1
     inputs = tuple(
@@ -107,9 +116,7 @@ def quantise(tree: Tree, *, dt: float | None = None, steps: int = DEFAULT_STEPS)
         outputs=tuple(names[at] for at in made.outputs),
         steps=steps,
     )
-    warnings = [words for each in rounding for words in each.warnings]
-    notes = (note, *_resets(graph), *map(str, rounding), *made.notes, *warnings)
-    return Imported(net=net, layers=made.layers, dt=dt, rounding=tuple(rounding), notes=notes)
+    return net, rounding
 
 
 def time_step(tree: Tree, dt: float | None) -> tuple[float, str]:

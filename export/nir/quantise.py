@@ -74,7 +74,7 @@ def quantised(layer: RealLayer, name: str, names: list[str], dt: float) -> tuple
         Nothing would be left of weights, threshold or a decay, or they do not fit.
     """
     scales = _scales(layer)
-    largest = max(float(np.abs(way.map.weight).max()) for way in layer.ways)
+    largest = _largest(layer)
     threshold = None if layer.threshold is None else float(layer.threshold[0])
     weights = [_weights(way, scales.weights) for way in layer.ways]
     for way, weight in zip(layer.ways, weights, strict=True):
@@ -137,7 +137,7 @@ def _neuron(layer: RealLayer, scales: Scales) -> Any:
     if layer.threshold[0] and not v_th_mant:
         raise UnsupportedError(
             f"node {layer.name!r}: its threshold of {layer.threshold[0]:.3g} rounds to 0 beside weights up to "
-            f"{max(np.abs(way.map.weight).max() for way in layer.ways):.3g}. Bring weights and threshold closer to "
+            f"{_largest(layer):.3g}. Bring weights and threshold closer to "
             "each other, or give the time step that the network was trained with (--dt)."
         )
     return CUBA(v_th_mant=v_th_mant, **common)
@@ -145,28 +145,30 @@ def _neuron(layer: RealLayer, scales: Scales) -> Any:
 
 def _scales(layer: RealLayer) -> Scales:
     """Return the largest powers of two at which weights, threshold and bias fit."""
-    weight = max(float(np.abs(way.map.weight).max()) for way in layer.ways)
+    weight = _largest(layer)
     bias = float(np.abs(layer.bias).max())
     threshold = float(np.abs(layer.threshold).max()) if layer.fires else 0.0
     ends = min(_ratio(WEIGHT_MAX, weight), _ratio(BIAS_MANT_MAX, bias))
     # Half the register is left above the threshold.
     top = min(_ratio(THRESHOLD_MANT_MAX / 2, threshold), float(_SCALE_MAX))
-    most = min(ends, top)
-    if most < 1:
+    base, shift = (_power(min(ends, top)), 0) if math.isfinite(weight + bias + threshold) else (0.0, 0)
+    if base and not layer.adds_up:
+        if weight and weight * base < WEIGHT_STEP << (_ENOUGH_BITS - 1) and ends > top:
+            shift = -min(U_SHIFT_MAX, _bits(_power(ends) / base))
+        elif threshold and threshold * base < 1 << (_ENOUGH_BITS - 1) and top > ends:
+            room = STATE_MAX / (2 * _sum_bound(layer) * base * 2**ACCUMULATOR_SHIFT)
+            shift = max(0, min(U_SHIFT_MAX, _bits(room), _bits(_power(top) / base)))
+            base *= 2**shift
+    if base < 1:
         raise UnsupportedError(
             f"node {layer.name!r}: weights up to {weight:g}, biases up to {bias:g} or thresholds up to {threshold:g} "
             "do not fit 8, 13 and 17 bits. Scale weights, biases and threshold down together."
         )
-    found = Scales(_power(most), 0)
-    if layer.adds_up:
-        return found
-    if weight and weight * found.membrane / WEIGHT_STEP < 2 ** (_ENOUGH_BITS - 1) and ends > top:
-        return Scales(found.membrane, -min(U_SHIFT_MAX, int(math.log2(_power(ends) / found.membrane))))
-    if threshold and threshold * found.membrane < 2 ** (_ENOUGH_BITS - 1) and top > ends:
-        room = STATE_MAX / (2 * max(1.0, _sum_bound(layer) * found.membrane * 2**ACCUMULATOR_SHIFT))
-        left = min(U_SHIFT_MAX, int(math.log2(max(1.0, room))), int(math.log2(_power(top) / found.membrane)))
-        return Scales(found.membrane * 2**left, left)
-    return found
+    return Scales(int(base), shift)
+
+
+def _largest(layer: RealLayer) -> float:
+    return max(float(np.abs(way.map.weight).max()) for way in layer.ways)
 
 
 def _sum_bound(layer: RealLayer) -> float:
@@ -179,9 +181,13 @@ def _ratio(most: float, value: float) -> float:
     return most / value if value else math.inf
 
 
-def _power(value: float) -> int:
+def _power(value: float) -> float:
     """Return the largest power of two that is not above a value."""
-    return int(2 ** math.floor(math.log2(min(value, 2.0**40))))
+    return float(2.0 ** _bits(value))
+
+
+def _bits(value: float) -> int:
+    return math.floor(math.log2(min(value, 2.0**40)))
 
 
 def _rounding(layer: RealLayer, record: Layer, weights: list[npt.NDArray[np.int64]], scales: Scales) -> Rounding:
@@ -194,17 +200,23 @@ def _rounding(layer: RealLayer, record: Layer, weights: list[npt.NDArray[np.int6
         if not layer.adds_up
     ]
     threshold = getattr(neuron, "v_th_mant", None)
+    biases = [(neuron.bias_mant / scales.weights, layer.bias)]
+    biases += [
+        (f.sum(axis=1), way.map.weight.sum(axis=1)) for f, way in zip(found, layer.ways, strict=True) if way.constant
+    ]
     return Rounding(
         layer=record.name,
         node=layer.name,
         scale=scales.membrane,
         shift=scales.shift,
-        weight_bits=(max(int(np.abs(weight).max()) for weight in weights) // WEIGHT_STEP).bit_length(),
+        weight_bits=(max(int(np.abs(w).max()) for w in weights) // WEIGHT_STEP).bit_length()
+        if any(w.any() for w in real)
+        else None,
         threshold_bits=int(threshold).bit_length() if threshold is not None and layer.threshold.any() else None,
         weight_error=share(np.concatenate([w.ravel() for w in found]), np.concatenate([w.ravel() for w in real])),
         weight_moved=max(float(np.abs(a - b).max()) for a, b in zip(found, real, strict=True)),
         threshold_error=0.0 if threshold is None else share(threshold / scales.membrane, layer.threshold[0]),
-        bias_error=share(neuron.bias_mant / scales.weights, layer.bias),
+        bias_error=share(np.concatenate([got for got, _ in biases]), np.concatenate([bias for _, bias in biases])),
         decay_error=max((float(each.max()) for each in decays), default=0.0),
         zeroed=sum(int(np.count_nonzero((w == 0) & (r != 0))) for w, r in zip(weights, real, strict=True)),
     )

@@ -27,6 +27,8 @@ class RealWay:
         The linear node that it is made of.
     feedback : bool
         Whether it is what the layer itself sent in the step before, whatever its `RealLayer.delay`.
+    constant : bool
+        Whether its senders fire in every step, so that it is a bias.
     """
 
     source: int
@@ -34,6 +36,7 @@ class RealWay:
     delay: npt.NDArray[Any]
     node: str
     feedback: bool = False
+    constant: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -31,7 +31,7 @@ class Rounding:
     shift : int
         Bits by which the current is shifted before it reaches the membrane, a record's ``u_shift``.
     weight_bits, threshold_bits : int or None
-        Bits of the largest weight without its sign, 7 at most, and of the threshold, 17 at most; None without one.
+        Bits of the largest weight without its sign, 7 at most, and of the threshold, 17 at most; None where all were 0.
     weight_error, threshold_error, bias_error, decay_error : float
         By how much they move, as a share of what they were: root mean square over all weights and biases, and the
         largest over the decays.
@@ -45,7 +45,7 @@ class Rounding:
     node: str
     scale: int
     shift: int
-    weight_bits: int
+    weight_bits: int | None
     threshold_bits: int | None
     weight_error: float
     weight_moved: float
@@ -55,13 +55,13 @@ class Rounding:
     zeroed: int
 
     def __str__(self) -> str:
+        weights = "no weights" if self.weight_bits is None else f"{self.weight_bits} of 7 of the weights"
         threshold = "" if self.threshold_bits is None else f" and {self.threshold_bits} of 17 of the threshold"
         shift = f", u_shift {self.shift}" if self.shift else ""
         return (
-            f"node {self.node!r}: scale {self.scale}{shift}; bits left: {self.weight_bits} of 7 of the "
-            f"weights{threshold}; rounding moves weights by up to {self.weight_moved:.2g} ({self.weight_error:.2%}), "
-            f"thresholds by {self.threshold_error:.2%}, biases by {self.bias_error:.2%} and decays by up to "
-            f"{self.decay_error:.2%}"
+            f"node {self.node!r}: scale {self.scale}{shift}; bits left: {weights}{threshold}; rounding moves weights "
+            f"by up to {self.weight_moved:.2g} ({self.weight_error:.2%}), thresholds by {self.threshold_error:.2%}, "
+            f"biases by {self.bias_error:.2%} and decays by up to {self.decay_error:.2%}"
         )
 
     @property

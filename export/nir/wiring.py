@@ -296,4 +296,4 @@ def _constant(target: _Target, ways: list[_Way], channels: int) -> tuple[RealLay
         name=f"{target.name}.bias", ways=(silent,), lost_u=ones, lost_v=ones, bias=ones, threshold=ones / 2
     )
     weight = np.repeat(wanted[:, None] / count, count, axis=1)
-    return layer, RealWay(source=0, map=Matrix(weight), delay=np.asarray(0), node=target.name)
+    return layer, RealWay(source=0, map=Matrix(weight), delay=np.asarray(0), node=target.name, constant=True)

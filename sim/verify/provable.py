@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
-from ...contract.net import Net
 from ...export import formats
 from ...export.nir.foreign import Imported
 from ..simulate import simulate

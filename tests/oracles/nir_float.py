@@ -3,6 +3,8 @@
 Nothing of spikeproof is used, nothing is merged, shifted or put into another order.
 """
 
+import warnings
+
 import h5py
 import numpy as np
 import torch
@@ -113,7 +115,8 @@ class Graph:
             return self.x[name][..., t]
         if kind == "Delay":
             steps = torch.round(node["delay"] / self.dt).long()
-            now = torch.zeros_like(self._in(name, t)) if t == 0 else torch.zeros_like(self.out(name, 0))
+            samples = len(next(iter(self.x.values())))
+            now = torch.zeros(samples, *steps.shape, dtype=torch.float64)
             for d in steps.unique().tolist():
                 if t >= d:
                     now = torch.where(steps == d, self._in(name, t - d), now)
@@ -155,7 +158,11 @@ def _conv(node, x):
     axes = node["weight"].ndim - 2
     others = {key: tuple(np.broadcast_to(node[key].numpy(), axes).tolist()) for key in ("stride", "dilation")}
     convolve = functional.conv2d if axes == 2 else functional.conv1d
-    return convolve(x, node["weight"], node.get("bias"), padding=_pad(node, axes), groups=int(node["groups"]), **others)
+    with warnings.catch_warnings():  # torch says that it pads an even kernel by a copy
+        warnings.simplefilter("ignore")
+        return convolve(
+            x, node["weight"], node.get("bias"), padding=_pad(node, axes), groups=int(node["groups"]), **others
+        )
 
 
 def _average(node, x):
