@@ -86,7 +86,12 @@ def quantise(tree: Tree, *, dt: float | None = None, steps: int = DEFAULT_STEPS)
     if note.startswith("NIR"):
         _refuse_sums(graph, dt)
     with np.errstate(all="ignore"):  # what leaves the range of float64 is refused by name when it is rounded
-        made = wired(arriving.of(graph, dt))
+        try:
+            made = wired(arriving.of(graph, dt))
+        except RecursionError:
+            raise UnsupportedError(
+                "too many linear nodes stand in a row. Merge them, or put neurons between."
+            ) from None
         net, rounding = _rounded(made, dt, steps)
     warnings = [words for each in rounding for words in each.warnings]
     notes = (note, *_resets(graph), *map(str, rounding), *made.notes, *warnings)

@@ -213,6 +213,22 @@ def _convolved(first: Kernel, second: Kernel) -> Kernel:
     )
 
 
+def added(first: Map, second: Map) -> Map | None:
+    """Return the sum of two maps of one kind; None of convolutions that differ in more than their weights."""
+    if isinstance(first, Diagonal) and isinstance(second, Diagonal):
+        return Diagonal(first.gain + second.gain)
+    if isinstance(first, Matrix) and isinstance(second, Matrix):
+        return Matrix(first.weight + second.weight)
+    if isinstance(first, Kernel) and isinstance(second, Kernel):
+        alike = first.weight.shape == second.weight.shape and _places(first) == _places(second)
+        return replace(first, weight=first.weight + second.weight) if alike else None
+    return None
+
+
+def _places(kernel: Kernel) -> tuple[object, ...]:
+    return kernel.in_shape, kernel.stride, kernel.padding, kernel.dilation, kernel.groups
+
+
 def of_image(diagonal: Diagonal, shape: tuple[int, ...]) -> Map:
     """Return each neuron's own factor as synapses: of images, if a channel has one, a convolution of single pixels."""
     of_channels = _one_a_channel(diagonal.gain, shape[0]) if len(shape) == 3 else None

@@ -7,6 +7,7 @@ back over k layers needs k steps of delay in all; see `spikeproof.contract.net.g
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -48,24 +49,38 @@ def ways_back(starts: Sequence[str], links: Sequence[Link]) -> set[int]:
 
 
 def ordered(names: Sequence[str], links: Sequence[Link], back: set[int]) -> list[str]:
-    """Return layers in an order in which each comes behind what feeds it, but for ways back."""
-    waits = {
-        name: {link.source for at, link in enumerate(links) if link.target == name and at not in back} for name in names
-    }
+    """Return layers in an order in which each comes behind what feeds it, but for ways back.
+
+    Of those that could come next, the first of `names` does.
+    """
+    place = {name: number for number, name in enumerate(names)}
+    onward = [link for at, link in enumerate(links) if at not in back and link.source in place]
+    after: dict[str, list[str]] = {}
+    waits = dict.fromkeys(names, 0)
+    for link in onward:
+        after.setdefault(link.source, []).append(link.target)
+        waits[link.target] += 1
+    ready = [place[name] for name in names if not waits[name]]
+    heapq.heapify(ready)
     found: list[str] = []
-    while waits:
-        name = next(name for name, of in waits.items() if not of & set(waits))
-        found.append(name)
-        del waits[name]
+    while ready:
+        found.append(names[heapq.heappop(ready)])
+        for target in after.get(found[-1], ()):
+            waits[target] -= 1
+            if not waits[target]:
+                heapq.heappush(ready, place[target])
     return found
 
 
 def latencies(order: Sequence[str], links: Sequence[Link], back: set[int]) -> dict[str, int]:
     """Return by how many steps each layer works behind the inputs, but for ways back."""
+    before: dict[str, list[Link]] = {}
+    for at, link in enumerate(links):
+        if at not in back:
+            before.setdefault(link.target, []).append(link)
     found: dict[str, int] = {}
     for name in order:
-        before = [link for at, link in enumerate(links) if link.target == name and at not in back]
-        found[name] = max([1, *(found.get(link.source, 0) + 1 - link.delay for link in before)])
+        found[name] = max([1, *(found.get(link.source, 0) + 1 - link.delay for link in before.get(name, ()))])
     return found
 
 

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from ...contract.errors import FileFormatError, UnsupportedError
 from ..members import reserve_neurons
 from ..quoted import listed, quoted
-from .maps import Array, Diagonal, Map, Matrix, compose
+from .maps import Array, Diagonal, Map, added, compose
 from .nodes import KINDS
 from .nodes.node import Node, Shape
 from .nodes.operation import Delay, Linear, Neurons, Operation
 from .tree import Flat
 
-_MOST_TERMS = 64
+_MOST_TERMS = 256
+"""Ways by which spikes reach a place at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class Signals:
 
     def arriving(self, name: str) -> Signal:
         """Return what arrives at a node."""
-        return _added([self._sent(each) for each in self.graph.before[name]])
+        return _added(self.graph.nodes[name], [self._sent(each) for each in self.graph.before[name]])
 
     def _sent(self, name: str) -> Signal:
         """Return what a node puts out."""
@@ -180,27 +181,27 @@ def _without_ones(shape: Shape) -> Shape:
     return tuple(size for size in shape if size != 1)
 
 
-def _added(signals: list[Signal]) -> Signal:
+def _added(node: Node, signals: list[Signal]) -> Signal:
     constant = np.sum([each.constant for each in signals], axis=0)
-    return Signal(_merged(term for each in signals for term in each.terms), constant)
+    return Signal(_merged(node, (term for each in signals for term in each.terms)), constant)
 
 
-def _merged(terms: Iterable[Term]) -> tuple[Term, ...]:
-    """Return terms with the matrices of those of one source and one delay added: fewer synapses, rounded once."""
+def _merged(node: Node, terms: Iterable[Term]) -> tuple[Term, ...]:
+    """Return terms with the maps of those of one source and one delay added: fewer synapses, rounded once."""
     found: list[Term] = []
     for term in terms:
         for at, other in enumerate(found):
-            if (
-                isinstance(term.map, Matrix)
-                and isinstance(other.map, Matrix)
-                and term.source == other.source
-                and np.array_equal(term.sent, other.sent)
-                and np.array_equal(term.late, other.late)
-            ):
-                found[at] = replace(other, map=Matrix(other.map.weight + term.map.weight))
+            alike = term.source == other.source and np.array_equal(term.sent, other.sent)
+            both = added(other.map, term.map) if alike and np.array_equal(term.late, other.late) else None
+            if both is not None:
+                found[at] = replace(other, map=both)
                 break
         else:
             found.append(term)
+        if len(found) > _MOST_TERMS:
+            raise node.unsupported(
+                f"what arrives comes by more than {_MOST_TERMS} different ways. Merge what comes from one layer."
+            )
     return tuple(found)
 
 
@@ -213,7 +214,7 @@ def _mapped(node: Node, signal: Signal, operation: Linear) -> Signal:
     for term in signal.terms:
         for at, part in _by_lateness(node, term, keeps=isinstance(operation.map, Diagonal)):
             terms.append(replace(term, map=compose(part, operation.map), late=at, node=node.name))
-    return Signal(_merged(terms), operation.map.apply(signal.constant) + bias)
+    return Signal(_merged(node, terms), operation.map.apply(signal.constant) + bias)
 
 
 def _by_lateness(node: Node, term: Term, *, keeps: bool) -> list[tuple[Any, Map]]:

@@ -418,3 +418,32 @@ def test_shifted_layers_fire_as_their_equations(strong, tmp_path):
              "n": kind, "output": out(5)}  # fmt: skip
     found = check(write(tmp_path / "a.nir", nodes), steps=200 if strong else 2000, density=0.9)
     assert (found.net.layers[0].neuron.u_shift > 0) is strong and found.net.layers[0].neuron.u_shift
+
+
+def test_many_parallel_ways_cost_little_or_are_refused(tmp_path):
+    """Forty pairs of ways in a row are a million million paths."""
+    nodes, edges, before = {"input": entry(4)}, [], "input"
+    for k in range(40):
+        nodes |= {
+            f"a{k}": nir.Scale(scale=np.full(4, 0.4)),
+            f"b{k}": nir.Scale(scale=np.full(4, 0.6)),
+            f"c{k}": nir.Scale(scale=np.ones(4)),
+        }
+        edges += [(before, f"a{k}"), (before, f"b{k}"), (f"a{k}", f"c{k}"), (f"b{k}", f"c{k}")]
+        before = f"c{k}"
+    nodes |= {"fc": linear(5, 4), "n": lif(5), "output": out(5)}
+    edges += [(before, "fc"), ("fc", "n"), ("n", "output")]
+    assert check(write(tmp_path / "a.nir", nodes, edges)).net.is_chain
+    for k in range(40):
+        nodes[f"a{k}"] = nir.Delay(delay=np.full(4, 2**k % 100 * DT))
+    with pytest.raises(
+        UnsupportedError, match="node 'c.*': what arrives comes by more than 256 different ways|delays of .* steps"
+    ):
+        nir_file.read(write(tmp_path / "b.nir", nodes, edges))
+    row = (
+        {"input": entry(4)}
+        | {f"s{k}": nir.Scale(scale=np.ones(4)) for k in range(1200)}
+        | {"n": lif(4), "output": out(4)}
+    )
+    with pytest.raises(UnsupportedError, match="too many linear nodes stand in a row"):
+        nir_file.read(write(tmp_path / "c.nir", row))
