@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
+import nir_float
 import numpy as np
-from oracles import nir_float
 
 from spikeproof.contract.errors import SpikeproofError
 from spikeproof.export.nir import file as nir_file

@@ -4,15 +4,18 @@ import dataclasses
 
 import graphs
 import h5py
+import nir
 import numpy as np
 import pytest
+from nir_float import Graph
 
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.export import formats
 from spikeproof.export.nir import file as nir_file
 from spikeproof.export.nir.foreign import Imported
-from spikeproof.sim import reference
+from spikeproof.sim import engine, reference
+from spikeproof.sim.verify.nir_gap import real_spikes
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -51,11 +54,17 @@ LEFT_OUT = "so it would be left out", "leave the network later", "has an output 
 """Why the nodes of a random record may be no graph of another tool: no path joins them with an output, say."""
 
 
+MANY = pytest.mark.parametrize(
+    "seeds", [range(50), pytest.param(range(50, 500), marks=pytest.mark.slow)], ids=["some", "many"]
+)
+
+
+@MANY
 @pytest.mark.parametrize("decays", [False, True])
-def test_nodes_alone_fire_as_the_record_does(decays, tmp_path):
+def test_nodes_alone_fire_as_the_record_does(decays, seeds, tmp_path):
     """The nodes are read as another tool's and quantised anew. Without decays, which round, that gives every spike."""
     fired = edges = back = differ = entries = 0
-    for seed in range(150):
+    for seed in seeds:
         net, payload = of_standard_nodes(seed, decays=decays)
         if net is None:
             continue
@@ -70,9 +79,9 @@ def test_nodes_alone_fire_as_the_record_does(decays, tmp_path):
             )
             continue
         assert isinstance(found, Imported) and found.dt == 1e-4
-        theirs = reference.run(found.net, payload).layers
+        ours, theirs = (engine.run(each, payload).layers for each in (net, found.net))
         for layer in net.layers:
-            spikes = reference.run(net, payload).layers[layer.name]["s"]
+            spikes = ours[layer.name]["s"]
             node = f"{layer.name}_neuron" if f"{layer.name}_neuron" in theirs else layer.name
             differ += int(np.count_nonzero(theirs[node]["s"] != spikes))
             entries += spikes.size
@@ -80,5 +89,96 @@ def test_nodes_alone_fire_as_the_record_does(decays, tmp_path):
             assert decays or not differ, f"seed {seed}, layer {layer.name}"
         edges += len(net.edges)
         back += sum(net.index(edge.target) <= net.index(edge.source) for edge in net.edges if edge.source[0] == "l")
-    assert fired > 5000 and edges > 40 and back > 10, (fired, edges, back)
+    assert fired > 1000 and edges > 10 and back > 2, (fired, edges, back)
     assert differ <= 0.02 * entries, (differ, entries)
+
+
+def neurons(random, kind, n):
+    """Return random neurons of another tool."""
+    ones, tau, r = np.ones(n), random.uniform(2e-4, 2e-3, n), random.uniform(3, 8, n)
+    common = {"v_threshold": random.uniform(0.5, 2, n), "v_reset": random.choice([0, 0.2]) * ones}
+    leak = random.choice([0, 0.2]) * ones
+    if kind == "LIF":
+        return nir.LIF(tau=tau, r=r, v_leak=leak, **common)
+    if kind == "CubaLIF":
+        return nir.CubaLIF(tau_syn=tau, tau_mem=tau[::-1].copy(), r=r, v_leak=leak, w_in=2 * ones, **common)
+    if kind == "IF":
+        return nir.IF(r=4e3 * ones, **common)
+    return nir.Threshold(threshold=random.uniform(-0.3, 1, n))
+
+
+def drawn(seed):
+    """Return the nodes and edges of a random graph of another tool, and its loops: layers over themselves."""
+    random = np.random.default_rng(seed)
+    nodes, edges, widths, loops = {}, [], {}, {}
+    for k in range(random.integers(1, 3)):
+        widths[f"in{k}"] = int(random.integers(2, 6))
+        nodes[f"in{k}"] = nir.Input(input_type={"input": np.array([widths[f"in{k}"]])})
+    sources = list(nodes)
+
+    def way(name, source, n, depth=0):
+        """Add linear nodes and delays from a source; return the last."""
+        kind = random.choice(["Linear", "Affine", "Scale", "Delay", "Linear"]) if depth < 3 else "Linear"
+        width = widths[source]
+        if kind in ("Scale", "Delay"):
+            value = random.uniform(0.5, 1.5, width) if kind == "Scale" else random.integers(0, 4, width) * 1e-4
+            nodes[name] = nir.Scale(scale=value) if kind == "Scale" else nir.Delay(delay=value)
+            widths[name] = width
+            edges.append((source, name))
+            return way(f"{name}+", name, n, depth + 1)
+        last = depth == 3 or random.random() < 0.7
+        wide = n if last else int(random.integers(2, 6))
+        weight = random.normal(0.3, 1.0, (wide, width))
+        biased = kind == "Affine" and last  # no Delay may come behind a bias
+        nodes[name] = (
+            nir.Affine(weight=weight, bias=random.normal(0, 0.3, wide)) if biased else nir.Linear(weight=weight)
+        )
+        widths[name] = wide
+        edges.append((source, name))
+        return name if last else way(f"{name}+", name, n, depth + 1)
+
+    for i in range(random.integers(2, 6)):
+        n, name = int(random.integers(2, 6)), f"n{i}"
+        nodes[name] = neurons(random, random.choice(["LIF", "CubaLIF", "IF", "Threshold"]), n)
+        widths[name] = n
+        for k in range(random.integers(1, 4)):
+            source = sources[-1] if not k else sources[random.integers(len(sources))]
+            edges.append((way(f"{source}{name}{k}", source, n), name))
+        if random.random() < 0.4:
+            nodes[f"{name}rec"] = nir.Linear(weight=random.normal(-0.1, 0.4, (n, n)))
+            edges += [(name, f"{name}rec"), (f"{name}rec", name)]
+            loops[name, f"{name}rec"] = 1
+        sources.append(name)
+    read = {source for source, target in edges if loops.get((source, target)) is None}
+    for name in list(nodes):
+        if name not in read and name in sources:
+            nodes[f"o{name}"] = nir.Output(output_type={"output": np.array([widths[name]])})
+            edges.append((name, f"o{name}"))
+    return nodes, edges, loops
+
+
+@MANY
+def test_random_graphs_of_other_tools_are_their_equations(seeds, tmp_path):
+    fired = layers = 0
+    for seed in seeds:
+        nodes, edges, loops = drawn(seed)
+        nir.write(tmp_path / "a.nir", nir.NIRGraph(nodes=nodes, edges=edges, type_check=False))
+        found = nir_file.read(tmp_path / "a.nir", steps=30)
+        x = (np.random.default_rng(seed).random((2, found.net.num_channels, 30)) < 0.4).astype(float)
+        parts, begin = {}, 0
+        for source in sorted(name for name, node in nodes.items() if isinstance(node, nir.Input)):
+            n = int(nodes[source].input_type["input"][0])
+            parts[source], begin = x[:, begin : begin + n], begin + n
+        outs, _ = Graph(tmp_path / "a.nir", found.dt, loops).run(parts)
+        real, _ = real_spikes(found, x)
+        for record, layer in zip(found.net.layers, found.layers, strict=True):
+            if layer.fires and layer.name in outs:
+                np.testing.assert_array_equal(real[record.name], outs[layer.name], f"seed {seed}, {layer.name}")
+                fired += int(real[record.name].sum())
+                layers += 1
+        payload = found.net.encode(x)
+        one, other = reference.run(found.net, payload).layers, engine.run(found.net, payload).layers
+        for name, of in one.items():
+            for variable, values in of.items():
+                np.testing.assert_array_equal(values, other[name][variable], f"seed {seed}, {name}, {variable}")
+    assert fired > 4000 and layers > 80, (fired, layers)

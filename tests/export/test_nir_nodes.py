@@ -5,7 +5,7 @@ import itertools
 import nir
 import numpy as np
 import pytest
-from oracles.nir_float import Graph
+from nir_float import Graph
 
 from spikeproof.contract.errors import FileFormatError, InputError, UnsupportedError
 from spikeproof.contract.neurons.cuba import CUBA

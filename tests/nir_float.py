@@ -103,7 +103,8 @@ class Graph:
 
     def _some(self, name):
         """Return a parameter of neurons, which has their shape."""
-        return np.asarray(self.nodes[name]["r"])
+        node = self.nodes[name]
+        return np.asarray(node["r"] if "r" in node else node["threshold"])
 
     def _out(self, name, t):
         node = {key: torch.as_tensor(held) if not isinstance(held, (str, dict)) else held
