@@ -10,7 +10,10 @@ import pytest
 from nir_float import Graph
 
 from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import formats
 from spikeproof.export.nir import file as nir_file
 from spikeproof.export.nir.foreign import Imported
@@ -91,6 +94,54 @@ def test_nodes_alone_fire_as_the_record_does(decays, seeds, tmp_path):
         back += sum(net.index(edge.target) <= net.index(edge.source) for edge in net.edges if edge.source[0] == "l")
     assert fired > 500 and edges > 5 and back > 1, (fired, edges, back)
     assert differ <= 0.02 * entries, (differ, entries)
+
+
+def test_two_ways_back_in_a_step_and_a_delay_for_each_synapse(tmp_path):
+    random = np.random.default_rng(0)
+
+    def layer(name, n, takes, **more):
+        neuron = CUBA(num_neurons=n, u_decay=4096, v_decay=4096, v_th_mant=40, bias_mant=random.integers(0, 30, n))
+        return Layer(name=name, synapse=Dense(weight=2 * random.integers(-20, 40, (n, takes))), neuron=neuron, **more)
+
+    a = layer("a", 4, 5, feedback=Dense(weight=2 * random.integers(-20, 20, (4, 4))), axon=Axon(delay=[2, 2, 2, 2]))
+    b = layer("b", 3, 4, delay=random.integers(0, 6, (3, 4)))
+    back = Edge(source="b", target="b", synapse=Dense(weight=2 * random.integers(-20, 20, (3, 3))), delay=1)
+    twice = dataclasses.replace(back, synapse=Dense(weight=2 * random.integers(-20, 20, (3, 3))), delay=[1, 1, 2])
+    skip = Edge(
+        source="input",
+        target="b",
+        synapse=Dense(weight=2 * random.integers(-9, 20, (3, 5))),
+        delay=random.integers(0, 4, (3, 5)),
+    )
+    for edges in ((back,), (back, twice, skip)):
+        net = Net(
+            inputs=(Input(num_channels=5),),
+            layers=(a, dataclasses.replace(b, feedback=back.synapse)),
+            edges=edges,
+            steps=50,
+        )
+        formats.write(net, tmp_path / "a.nir")
+        assert formats.load(tmp_path / "a.nir") == net
+        kinds = without_record(tmp_path / "a.nir")
+        assert not any(kind.startswith("spikeproof") for kind in kinds.values())
+        assert sum(kind == "Linear" or kind == "Affine" for kind in kinds.values()) > 8
+        found = nir_file.read(tmp_path / "a.nir", steps=50)
+        payload = (random.random((4, 5, 50)) < 0.4).astype(np.int32)
+        ours, theirs = (reference.run(each, payload).layers for each in (net, found.net))
+        for name in ("a", "b"):
+            assert 0.05 < ours[name]["s"].mean() < 0.95
+            np.testing.assert_array_equal(ours[name]["s"], theirs[name]["s"], f"{name}, {len(edges)} edges")
+
+
+def test_more_different_delays_than_nodes_are_made_for_are_a_node_of_ours(tmp_path):
+    neuron = CUBA(num_neurons=5, u_decay=4096, v_decay=400, v_th_mant=40, bias_mant=7)
+    layer = Layer(name="a", synapse=Dense(weight=np.full((5, 5), 6)), neuron=neuron, delay=np.arange(25).reshape(5, 5))
+    net = Net(inputs=(Input(num_channels=5),), layers=(layer,), steps=9)
+    formats.write(net, tmp_path / "a.nir")
+    assert formats.load(tmp_path / "a.nir") == net
+    assert without_record(tmp_path / "a.nir")["a:synapse"] == "spikeproof.Dense"
+    with pytest.raises(UnsupportedError, match="node 'a:synapse': spikeproof.Dense cannot be imported"):
+        formats.load(tmp_path / "a.nir")
 
 
 def neurons(random, kind, n):

@@ -261,6 +261,10 @@ def test_a_loop_over_two_layers_takes_as_many_steps_as_it_has_synapses(tmp_path)
     edges = [edge for edge in edges if edge != ("b", "ba")] + [("b", "late"), ("late", "ba")]
     found = check(write(tmp_path / "b.nir", nodes | {"late": delay(3, 3, 3, 3)}, edges))
     assert int(found.net.edges[0].delay) == 3 and not any("steps more" in note for note in found.notes)
+    # So is a delay on the way there, which leaves a step for the way back.
+    there = [*itertools.pairwise(["input", "fc", "a", "early", "ab", "b", "output"]), ("b", "ba"), ("ba", "a")]
+    found = check(write(tmp_path / "c.nir", nodes | {"early": delay(2, 2, 2, 2, 2)}, there), {("b", "ba"): 1})
+    assert int(found.net.edges[0].delay) == 1
 
 
 ONES = np.ones(5)
