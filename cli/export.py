@@ -7,17 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from ..contract.errors import InputError
 from . import console, inputs
-from .options import DelayShift, Force, InputShape, Steps, reading
+from .options import DelayShift, Dt, Force, InputShape, Steps, reading
 
 
 def export(
     source: Annotated[Path, typer.Argument(help="Folder of a training run, or a network file to convert.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .nir, else NetX.")] = Path("net.net"),
     force: Force = False,
-    dt: Annotated[
-        float | None, typer.Option(min=0, help="Time step of another tool's .nir, in s; default 1e-4.")
-    ] = None,
+    dt: Dt = None,
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
@@ -35,8 +34,10 @@ def export(
     assert there is not None
     output = there
     files.check(output, force=force)
+    if source.is_dir() and dt is not None:
+        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
     if not source.is_dir():
-        what = _convert(source, output, dt, reading(steps, input_shape, delay_shift))
+        what = _convert(source, output, reading(steps, input_shape, delay_shift, dt=dt))
     else:
         opened, module, task = inputs.open_run(source)
         formats.write(record(module, sample=task.test.x[:2]), output)
@@ -48,20 +49,18 @@ def export(
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
 
 
-def _convert(source: Path, output: Path, dt: float | None, reads: dict[str, Any]) -> str:
+def _convert(source: Path, output: Path, reads: dict[str, Any]) -> str:
     """Write a network file anew in the format of another; return what it was."""
     from ..export import formats, stock
 
-    if stock.is_stock(source):
-        formats.write(stock.load(source, **reads), output)
-        return "imported"
     if not formats.is_nir(source):
-        formats.write(formats.load(source), output)
-        return "converted"
+        what = "imported" if stock.is_stock(source) else "converted"
+        formats.write(formats.load(source, **reads), output)
+        return what
     from ..export.nir import file as nir_file
     from ..export.nir.foreign import Imported
 
-    found = nir_file.read(source, dt=dt, steps=reads["steps"])
+    found = nir_file.read(source, dt=reads["dt"], steps=reads["steps"])
     if isinstance(found, Imported):
         for note in found.notes:
             console.OUT.print(note, markup=False)

@@ -31,8 +31,8 @@ def open_run(folder: Path, *, to_export: bool = True) -> Trained:
     return Run.open(folder).load(to_export=to_export)
 
 
-def read_net(path: Path, x: Any, **reads: Any) -> tuple[Any, Any]:
-    """Return the record in a file, and what it was imported from if that is another tool's NIR graph."""
+def read_net(path: Path, **reads: Any) -> tuple[Any, Any]:
+    """Return the record in a file, and what it was imported from if that is another tool's NIR graph, and say how."""
     from ..export import formats
 
     if not formats.is_nir(path):
@@ -40,7 +40,7 @@ def read_net(path: Path, x: Any, **reads: Any) -> tuple[Any, Any]:
     from ..export.nir import file as nir_file
     from ..export.nir.foreign import Imported
 
-    found = nir_file.read(path, steps=reads.get("steps"))
+    found = nir_file.read(path, dt=reads.get("dt"), steps=reads.get("steps"))
     if not isinstance(found, Imported):
         return found, None
     for note in found.notes:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from . import console
-from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
+from . import console, inputs
+from .options import AsJson, DelayShift, Dt, InputShape, Steps, network_of, reading
 
 
 def inspect(
@@ -18,18 +18,19 @@ def inspect(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    dt: Dt = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the layers and parameters of a network file, and what the linter finds in it."""
     from ..export.describe import describe
-    from ..export.formats import load
     from ..export.lint.check import lint
 
     net = network_of(net)
-    reads = reading(steps, input_shape, delay_shift)
+    reads = reading(steps, input_shape, delay_shift, dt=dt)
     findings = lint(net, **reads)
     refused = [finding for finding in findings if finding.severity == "error"]
-    found = {} if refused else describe(load(net, **reads))
+    record, imported = (None, None) if refused else inputs.read_net(net, **reads)
+    found = {} if record is None else describe(record) | ({} if imported is None else imported.as_dict())
     if as_json:
         console.print_json(found | {"findings": [asdict(finding) for finding in findings]})
     elif found:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from . import console, inputs
-from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
+from .options import AsJson, DelayShift, Dt, InputShape, Steps, network_of, reading
 
 
 def map_(
@@ -22,13 +22,13 @@ def map_(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    dt: Dt = None,
     report: Annotated[Path | None, typer.Option(help="Write the map to this HTML file.")] = None,
     sources: Annotated[bool, typer.Option("--sources", help="Say where each figure and limit comes from.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Map a network to Loihi 2: cores, memory, cost, and what does not fit; exit 0 if all fits, 1 if not."""
     from ..export import files
-    from ..export.formats import load
     from ..export.loihi2 import limits as limits_of
     from ..export.loihi2.mapping import place
 
@@ -38,7 +38,7 @@ def map_(
     if chips is not None:
         allowed = allowed.replace({"chips": chips}, "--chips")
     x = None if input_file is None else inputs.read_array(input_file)
-    record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
+    record, _ = inputs.read_net(network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt))
     found, cost = place(record, allowed), None
     if x is not None:
         from ..sim.cost import energy, operations

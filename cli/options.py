@@ -20,6 +20,12 @@ def _seconds(value: float | None) -> float | None:
     return value
 
 
+def _time_step(value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise InputError(f"--dt {value:g}: give the seconds of a time step, above 0: 1e-4 say.")
+    return value
+
+
 def _image(value: str | None) -> str | None:
     if value is not None and image(value) is None:
         raise InputError(f"--input-shape {value}: give channels, rows and columns, 2,34,34 say.")
@@ -43,6 +49,14 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a sett
 Steps = Annotated[
     int | None,
     typer.Option(min=1, max=2**31 - 1, help="Sample period of another tool's file; default that of the input."),
+]
+Dt = Annotated[
+    float | None,
+    typer.Option(
+        "--dt",
+        help="Seconds of a time step of another tool's .nir; default what it says, or 1e-4.",
+        callback=_time_step,
+    ),
 ]
 InputShape = Annotated[
     str | None,
@@ -105,7 +119,9 @@ def network_of(path: Path) -> Path:
     return inside
 
 
-def reading(steps: int | None, input_shape: str | None, delay_shift: bool, x: Any = None) -> dict[str, Any]:
+def reading(
+    steps: int | None, input_shape: str | None, delay_shift: bool, x: Any = None, *, dt: float | None = None
+) -> dict[str, Any]:
     """Return the keywords of `spikeproof.load` that these options stand for; without --steps, those of the input."""
     period = x.shape[-1] if x is not None and x.ndim and not math.isnan(x.shape[-1]) else None
-    return {"steps": steps or period, "input_shape": image(input_shape), "delay_shift": delay_shift}
+    return {"steps": steps or period, "input_shape": image(input_shape), "delay_shift": delay_shift, "dt": dt}

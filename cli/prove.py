@@ -10,9 +10,8 @@ import typer
 from rich.table import Table
 
 from ..contract.errors import InputError
-from . import console
-from .inputs import read_array
-from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
+from . import console, inputs
+from .options import AsJson, DelayShift, Dt, InputShape, Steps, network_of, reading
 
 if TYPE_CHECKING:
     from ..contract.net import Net
@@ -46,11 +45,11 @@ def prove(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    dt: Dt = None,
     as_json: AsJson = False,
 ) -> None:
     """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
     from ..export import files
-    from ..export.formats import load
     from ..sim.bounds import bounds, quick
     from ..sim.ranges.changes import changes
     from ..sim.search import search as search_inputs
@@ -62,8 +61,8 @@ def prove(
         raise InputError("--output is for --search, which finds inputs.")
     if output is not None:
         files.check(output)
-    x = None if input_file is None else read_array(input_file)
-    record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
+    x = None if input_file is None else inputs.read_array(input_file)
+    record, _ = inputs.read_net(network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt))
     with console.progress() as show:
         assumed: dict[str, Any] = {"max_active": max_active, "unit_input": unit_input, "max_spikes": few, "samples": x}
         found = bounds(record, **assumed, progress=lambda done, total: show("steps", done, total))

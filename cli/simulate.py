@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from . import console, inputs
-from .options import AsJson, Deadline, DelayShift, Force, InputShape, Steps, network_of, reading
+from .options import AsJson, Deadline, DelayShift, Dt, Force, InputShape, Steps, network_of, reading
 
 
 def simulate(
@@ -25,18 +25,18 @@ def simulate(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    dt: Dt = None,
     as_json: AsJson = False,
 ) -> None:
     """Run samples through a network file."""
     from ..export import files
-    from ..export.formats import load
     from ..sim.simulate import simulate as run
 
     output, to = console.destination(output)
     if output is not None:
         files.check(output, force=force)
     x = inputs.read_array(input_file)
-    record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
+    record, _ = inputs.read_net(network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt))
     with console.progress() as show:
         lava = partial(show, "Lava steps")
         trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]

@@ -98,7 +98,7 @@ def prove_file(
 
     _check_report(report)
     x = None if input_file is None else inputs.read_array(input_file)
-    net, imported = inputs.read_net(path, x, **reads(x))
+    net, imported = inputs.read_net(path, **reads(x))
     if x is None:
         x = inputs.random_input(net, samples_of(samples, None))
         console.ERR.print("No --input given: random input, seed 0.")

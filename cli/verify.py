@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..contract.errors import InputError
-from .options import AsJson, Deadline, DelayShift, InputShape, Samples, Steps, reading
+from .options import AsJson, Deadline, DelayShift, Dt, InputShape, Samples, Steps, reading
 from .verdict import prove_file, prove_module, prove_run
 
 _LAVA_SAMPLES = 24
@@ -48,6 +48,7 @@ def verify(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    dt: Dt = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
@@ -64,11 +65,13 @@ def verify(
         options["sweep"] = Sweep(workers=workers, scheduler=scheduler, results=results, batch=batch)
     elif results is not None:
         raise InputError("--results is for -j or --scheduler, which write their results as they come.")
+    if target.is_dir() and dt is not None:
+        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
     if target.is_dir():
         if input_file is not None:
             prove_module(target, samples, input_file, report, options, as_json=as_json)
         else:
             prove_run(target, samples, report, options, as_json=as_json)
     else:
-        reads = partial(reading, steps, input_shape, delay_shift)
+        reads = partial(reading, steps, input_shape, delay_shift, dt=dt)
         prove_file(target, samples, input_file, report, options, reads, as_json=as_json)

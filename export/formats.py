@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..contract.errors import InputError
 from ..contract.net import Net
 from . import netx, stock
 
@@ -22,6 +23,7 @@ def load(
     steps: int | None = None,
     input_shape: tuple[int, ...] | None = None,
     delay_shift: bool = False,
+    dt: float | None = None,
 ) -> Net:
     """Read a network record from a file.
 
@@ -35,6 +37,8 @@ def load(
         Channels, rows and columns of the images that enter a stock file that has no input layer.
     delay_shift : bool
         Whether the blocks of a stock file had SLAYER's ``delay_shift``, which it does not say.
+    dt : float, optional
+        Seconds of a time step, for another tool's NIR file; default what its metadata say, or 1e-4.
 
     Returns
     -------
@@ -42,6 +46,8 @@ def load(
 
     Raises
     ------
+    InputError
+        A time step was given that is none, or for a file that states its own.
     FileFormatError
         The file cannot be read.
     UnsupportedError
@@ -50,12 +56,14 @@ def load(
         A NIR file, and the package nir is not installed.
     """
     if not is_nir(path):
+        if dt is not None:
+            raise InputError(f"{path}: a time step (--dt) is for NIR files of other tools. Leave it out.")
         if not stock.is_stock(path):
             return netx.load(path)
         return stock.load(path, steps=steps, input_shape=input_shape, delay_shift=delay_shift)
     from .nir import file as nir_file
 
-    return nir_file.load(path, steps=steps)
+    return nir_file.load(path, dt=dt, steps=steps)
 
 
 def write(net: Net, path: str | os.PathLike[str]) -> None:

@@ -30,7 +30,9 @@ def pack(value: Any) -> Any:
         return {str(i): pack(item) for i, item in enumerate(value)}
     if isinstance(value, tuple):
         return np.asarray(value, dtype=np.int64)
-    if isinstance(value, str) or (isinstance(value, np.ndarray) and value.ndim):
+    if isinstance(value, np.ndarray) and not value.shape:  # which HDF5 cannot compress, as the package nir asks it to
+        return int(value)
+    if isinstance(value, str | np.ndarray):
         return value
     return int(value)
 

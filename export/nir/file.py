@@ -15,20 +15,21 @@ import h5py
 import numpy as np
 
 from ... import __version__
-from ...contract.errors import FileFormatError
+from ...contract.errors import FileFormatError, InputError
 from ...contract.net import SCHEMA_VERSION, Net
 from ..members import content, member, names, opened, regular
 from ..packing import unpack
 from ..quoted import plain, quoted
-from .foreign import Imported, quantise
-from .graph import OURS, graph, library
+from .foreign import Imported, check_time_step, quantise
+from .graph import graph, library
+from .ways import OURS
 
 _DEPTH = 12
 
 Tree = dict[str, Any]
 
 
-def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
+def load(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | None = None) -> Net:
     """Read a network record from a NIR file: one of ours, or another tool's, quantised as `read` says.
 
     Raises
@@ -40,7 +41,7 @@ def load(path: str | os.PathLike[str], *, steps: int | None = None) -> Net:
     MissingDependencyError
         The package nir is not installed.
     """
-    found = read(path, steps=steps)
+    found = read(path, dt=dt, steps=steps)
     return found.net if isinstance(found, Imported) else found
 
 
@@ -52,7 +53,8 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
     path : path-like
         The file.
     dt : float, optional
-        Seconds of a time step, for another tool's graph. Default: 1e-4, as snnTorch and SpikingJelly export.
+        Seconds of a time step, for another tool's graph. Default: what its metadata say, or 1e-4, as snnTorch and
+        SpikingJelly export.
     steps : int, optional
         Sample period for another tool's graph, which has none; default 100.
 
@@ -61,12 +63,19 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
     Net or Imported
         The record of a file that `spikeproof.export.nir.graph.write` wrote, or what became of another tool's graph.
     """
+    if dt is not None:
+        check_time_step(dt)
     regular(Path(path))
     library()
     with opened(path, "NIR") as file:
         tree = _tree(member(file, "node", h5py.Group), "node")
         metadata = tree.get("metadata")
         if isinstance(metadata, dict) and OURS in metadata:
+            if dt is not None:
+                raise InputError(
+                    f"{path}: a time step (--dt) is for NIR files of other tools, and this one of ours holds integers. "
+                    "Leave it out."
+                )
             return _own(tree)
         return quantise(tree, dt=dt, steps=steps or 100)
 
@@ -85,7 +94,7 @@ def _own(tree: Tree) -> Net:
     if not isinstance(net, Net):
         raise FileFormatError(f"metadata/{OURS}/net is no network.")
     expected = graph(net).to_dict()
-    expected["metadata"][OURS] = own  # of another version of ours, it may be written otherwise
+    expected["metadata"] = tree["metadata"]  # of another version of ours, it may be written otherwise
     difference = _difference(_plain(expected), tree, "node")
     if difference:
         raise FileFormatError(

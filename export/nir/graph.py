@@ -1,9 +1,10 @@
 """Network records as NIR graphs, for the tools that read the Neuromorphic Intermediate Representation.
 
 What NIR has a node for is written as that node, in SLAYER's units and for forward Euler's rule with steps of `DT`:
-Dense synapses are Linear, convolutions Conv2d, CUBA neurons CubaLIF, LIF or IF, delays of spikes Delay. Everything
-else is a node of a type of ours, ``spikeproof.CELIF`` say, which other readers do not know and refuse; it holds the
-record's integers. The graph's metadata hold the whole record too, so that a file gives back the identical one.
+Dense synapses are Linear, convolutions Conv2d, CUBA neurons CubaLIF, LIF or IF, delays of spikes Delay; every way by
+which spikes reach a layer has nodes of its own, and what they bring is added at the neurons. Everything else is a node
+of a type of ours, ``spikeproof.CELIF`` say, which other readers do not know and refuse; it holds the record's integers.
+The graph's metadata hold the whole record too, so that a file gives back the identical one.
 
 References
 ----------
@@ -13,7 +14,7 @@ J. E. Pedersen et al., Neuromorphic intermediate representation, Nature Communic
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from ... import __version__
 from ...contract.errors import MissingDependencyError
-from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
+from ...contract.fixed import DECAY_ONE
 from ...contract.net import SCHEMA_VERSION, Layer, Net
 from ...contract.neurons.cuba import CUBA
 from ...contract.sources.driven import Driven
@@ -29,12 +30,10 @@ from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense
 from ..files import replacing
 from ..packing import KIND, pack
+from .foreign import DT
+from .ways import OURS, Nodes, Way, add_way, carries_bias, ours
 
-DT = 1e-4
-"""Seconds of a time step, as other exporters assume. NIR is written for continuous time."""
-OURS = "spikeproof"
-"""Namespace of our node types, and key of our metadata."""
-ENCODING = ":te"
+ENCODING, FEEDBACK = ":te", ":feedback"
 
 
 def library() -> ModuleType:
@@ -80,48 +79,85 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
 
 def graph(net: Net) -> Any:
     """Return a network record as a `nir.NIRGraph`."""
-    net.require_chain("The NIR writer")
-    nir = library()
-    first = net.layers[0].synapse
-    shape: tuple[int, ...] = first.in_shape if isinstance(first, Conv) else (net.input.num_channels,)
-    nodes: dict[str, Any] = {"input": nir.Input(input_type={"input": np.array(shape)})}
-    edges: list[tuple[str, str]] = []
-
-    def follow(name: str, node: Any, *sources: str) -> str:
-        nodes[name] = node
-        edges.extend((source, name) for source in sources)
-        return name
-
-    if isinstance(net.te, Driven):
-        follow(ENCODING, _ours(nir, pack(net.te), (0,), (net.te.num_neurons,)))
-    elif net.te is not None:
-        follow(ENCODING, _ours(nir, {KIND: "TemporalEncoding", "te": net.te}, (0,), net.te.shape[1:]))
-    source = "input"
+    nir, made = library(), Nodes()
+    shapes = _input_shapes(net)
+    ends = {-1 - k: "input" if len(net.inputs) == 1 else source.name for k, source in enumerate(net.inputs)}
+    for place, name in ends.items():
+        made.add(name, nir.Input(input_type={"input": np.array(shapes[place])}))
+    taken = {*ends.values(), "output"}
+    names = {i: node_name(layer, taken) for i, layer in enumerate(net.layers)}
     for i, layer in enumerate(net.layers):
-        name, neuron = layer.name, _neuron(nir, layer)
-        if len(shape) > 1 and not isinstance(layer.synapse, Conv):
-            flatten = nir.Flatten(input_type={"input": np.array(shape)}, start_dim=0, end_dim=-1)
-            source = follow(f"{name}:flatten", flatten, source)
-        inputs = [follow(f"{name}:synapse", _synapse(nir, net, i, slice(0, layer.num_inputs), shape, neuron), source)]
-        if layer.cpg is not None:
-            oscillators = _ours(nir, pack(layer.cpg), (0,), (layer.cpg.num_neurons,))
-            cpg = follow(f"{name}:cpg", oscillators)
-            inputs.append(
-                follow(f"{name}:cpg_synapse", _synapse(nir, net, i, slice(layer.num_inputs, None), shape, neuron), cpg)
-            )
-        if layer.neuron.takes_te:
-            inputs.append(ENCODING)
-        if layer.feedback is not None:
-            unit = 2.0 ** (getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT) - ACCUMULATOR_SHIFT) / layer.scale
-            node = nir.Linear(weight=layer.feedback.weight * unit)
-            inputs.append(follow(f"{name}:feedback", node, node_name(layer)))
-        source, shape = follow(node_name(layer), neuron, *inputs), layer.shape
+        shapes[i], ends[i] = layer.shape, f"{layer.name}:delay" if layer.axon is not None else names[i]
+    if isinstance(net.te, Driven):
+        made.add(ENCODING, ours(nir, pack(net.te), (0,), (net.te.num_neurons,)))
+    elif net.te is not None:
+        made.add(ENCODING, ours(nir, {KIND: "TemporalEncoding", "te": net.te}, (0,), net.te.shape[1:]))
+    for i, layer in enumerate(net.layers):
+        neuron = _neuron(nir, layer)
+        inputs: list[str] = []
+        for at, way in enumerate(net.incoming(i)):
+            name, delay = _named(net, i, at)
+            sender = names[i] if name.endswith(FEEDBACK) else ends[way.source]
+            written = Way(name, way.synapse, delay, sender, shapes[way.source], net.sent_exp(way.source))
+            inputs += add_way(nir, made, layer, written, None if at else _carried(nir, layer, neuron))
+            if not at and layer.cpg is not None:
+                inputs += _oscillators(nir, made, net, i)
+            if not at and layer.neuron.takes_te:
+                inputs.append(ENCODING)
+        made.add(names[i], neuron, *inputs)
         if layer.axon is not None:
-            source = follow(f"{name}:delay", nir.Delay(delay=(layer.axon.delay * DT).reshape(shape)), source)
-    follow("output", nir.Output(output_type={"output": np.array(shape)}), source)
-    metadata = {OURS: {"schema": SCHEMA_VERSION, "version": __version__, "dt": DT, "net": pack(net)}}
-    checked = all(_is_checked(nir, node) for node in nodes.values())
-    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata, type_check=checked)
+            made.add(ends[i], nir.Delay(delay=(layer.axon.delay * DT).reshape(layer.shape)), names[i])
+    for k, answer in enumerate(net.answers):
+        i = net.index(answer)
+        made.add("output" if not k else f"output:{k}", nir.Output(output_type={"output": np.array(shapes[i])}), ends[i])
+    metadata = {OURS: {"schema": SCHEMA_VERSION, "version": __version__, "dt": DT, "net": pack(net)}, "dt": DT}
+    # Told to check, the package nir would add an output behind every layer that leads nowhere.
+    found = nir.NIRGraph(nodes=made.nodes, edges=made.edges, metadata=metadata, type_check=False)
+    if all(_is_checked(nir, node) for node in made.nodes.values()):
+        found.check_types()
+    return found
+
+
+def _oscillators(nir: ModuleType, made: Nodes, net: Net, index: int) -> list[str]:
+    """Add a layer's oscillators and their synapses; return the synapses."""
+    layer: Any = net.layers[index]
+    name, shape = f"{layer.name}:cpg", (layer.cpg.num_neurons,)
+    made.add(name, ours(nir, pack(layer.cpg), (0,), shape))
+    synapse = Dense(weight=layer.synapse.weight[:, layer.num_inputs :])
+    return add_way(
+        nir, made, layer, Way(f"{name}_synapse", synapse, np.int64(0), name, shape, net.payload_exp(index)), None
+    )
+
+
+def _input_shapes(net: Net) -> dict[int, tuple[int, ...]]:
+    """Return the shape of each input: that of images where a convolution takes it."""
+    found: dict[int, tuple[int, ...]] = {-1 - k: (source.num_channels,) for k, source in enumerate(net.inputs)}
+    for i in range(len(net.layers)):
+        for way in net.incoming(i):
+            if way.source < 0 and isinstance(way.synapse, Conv) and len(found[way.source]) == 1:
+                found[way.source] = way.synapse.in_shape
+    return found
+
+
+def _named(net: Net, index: int, at: int) -> tuple[str, Any]:
+    """Return what the nodes of a layer's way are called, and its delay beyond that of the sender's axon."""
+    layer = net.layers[index]
+    if not at:
+        return f"{layer.name}:synapse", layer.delay
+    if at == 1 and layer.feedback is not None:
+        return f"{layer.name}{FEEDBACK}", np.int64(0)
+    edges = [edge for edge in net.edges if edge.target == layer.name]
+    at -= 1 + (layer.feedback is not None)
+    return f"{layer.name}:edge{at}", edges[at].delay
+
+
+def _carried(nir: ModuleType, layer: Layer, neuron: Any) -> Any:
+    """Return the bias that a layer's own Linear node carries, as most readers expect where neurons have no current."""
+    params = layer.neuron
+    if not carries_bias(layer) or not isinstance(neuron, nir.LIF | nir.IF):
+        return None
+    assert isinstance(params, CUBA)
+    return params.bias_mant / layer.scale if params.bias_mant.any() else None
 
 
 def _is_checked(nir: ModuleType, node: Any) -> bool:
@@ -131,9 +167,9 @@ def _is_checked(nir: ModuleType, node: Any) -> bool:
     return not is_ours(node)
 
 
-def node_name(layer: Layer) -> str:
+def node_name(layer: Layer, taken: Collection[str] = ("input", "output")) -> str:
     """Return what the node of a layer's neurons is called."""
-    return f"{layer.name}:neuron" if layer.name in ("input", "output") else layer.name
+    return f"{layer.name}:neuron" if layer.name in taken else layer.name
 
 
 def is_ours(node: Any) -> bool:
@@ -141,47 +177,10 @@ def is_ours(node: Any) -> bool:
     return str(node.to_dict()["type"]).startswith(f"{OURS}.")
 
 
-def _synapse(nir: ModuleType, net: Net, index: int, columns: slice, shape: tuple[int, ...], neuron: Any) -> Any:
-    layer = net.layers[index]
-    # NIR has no node that makes an image of a vector.
-    reshapes = isinstance(layer.synapse, Conv) and layer.synapse.in_shape != shape
-    if type(layer.synapse) not in _SYNAPSES or reshapes:
-        return _ours(nir, pack(layer.synapse), (layer.synapse.num_inputs,), (layer.synapse.num_neurons,))
-    # What a payload of 1 does to the membrane, in SLAYER's units.
-    unit = 2.0 ** (getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT) - ACCUMULATOR_SHIFT) / layer.scale
-    unit *= 2.0 ** -net.payload_exp(index)
-    node, params = _SYNAPSES[type(layer.synapse)](nir, layer.synapse, columns, unit), layer.neuron
-    # Before neurons without a current the linear node carries their bias, which most readers expect there.
-    if columns.start or not isinstance(node, nir.Linear) or not isinstance(neuron, nir.LIF | nir.IF):
-        return node
-    assert isinstance(params, CUBA)
-    return nir.Affine(weight=node.weight, bias=params.bias_mant / layer.scale) if params.bias_mant.any() else node
-
-
-def _dense(nir: ModuleType, synapse: Dense, columns: slice, unit: float) -> Any:
-    return nir.Linear(weight=synapse.weight[:, columns] * unit)
-
-
-def _conv(nir: ModuleType, synapse: Conv, columns: slice, unit: float) -> Any:
-    return nir.Conv2d(
-        input_shape=synapse.in_shape[1:],
-        weight=synapse.weight * unit,
-        stride=synapse.stride,
-        padding=synapse.padding,
-        dilation=synapse.dilation,
-        groups=synapse.groups,
-        bias=np.zeros(len(synapse.weight)),
-    )
-
-
-_SYNAPSES: dict[type[Any], Callable[[ModuleType, Any, slice, float], Any]] = {Dense: _dense, Conv: _conv}
-"""Kind of synapse -> (nir, synapse, columns, unit of a weight) -> standard node."""
-
-
 def _neuron(nir: ModuleType, layer: Layer) -> Any:
     standard = _NEURONS.get(type(layer.neuron), _nothing)(nir, layer)
     if standard is None:
-        return _ours(nir, pack(layer.neuron), (layer.num_sums,), layer.shape)
+        return ours(nir, pack(layer.neuron), (layer.num_sums,), layer.shape)
     return standard
 
 
@@ -197,15 +196,15 @@ def _cuba(nir: ModuleType, layer: Layer) -> Any:
     lost_u, lost_v = (lost.reshape(layer.shape) / DECAY_ONE for lost in (neuron.u_decay, neuron.v_decay))
     ones, bias = np.ones(layer.shape), neuron.bias_mant.reshape(layer.shape) / layer.scale
     common = {"v_threshold": ones * (neuron.v_th_mant / layer.scale), "v_reset": 0 * ones}
-    at_once, conv = bool((lost_u == 1).all()), isinstance(layer.synapse, Conv)
-    if at_once and not lost_v.any() and not (conv and bias.any()):
+    at_once, carries = bool((lost_u == 1).all()), carries_bias(layer)
+    if at_once and not lost_v.any() and (carries or not bias.any()):
         return nir.IF(r=ones / DT, **common)
     # A decay of 0 is an infinite time constant.
     if not lost_v.all() or not lost_u.all():
         return None
     if at_once:
         # Behind a Linear node the bias is its own; a convolution's is one a channel, and a neuron's may be its own.
-        leak = bias / lost_v if conv else 0 * ones
+        leak = 0 * ones if carries else bias / lost_v
         return nir.LIF(tau=DT / lost_v, r=1 / lost_v, v_leak=leak, **common)
     leak = bias / lost_v
     return nir.CubaLIF(tau_syn=DT / lost_u, tau_mem=DT / lost_v, w_in=1 / lost_u, r=1 / lost_v, v_leak=leak, **common)
@@ -213,20 +212,3 @@ def _cuba(nir: ModuleType, layer: Layer) -> Any:
 
 _NEURONS: dict[type[Any], Callable[[ModuleType, Layer], Any]] = {CUBA: _cuba}
 """Kind of neuron -> (nir, layer) -> standard node, or None where NIR cannot say it."""
-
-
-def _ours(nir: ModuleType, fields: dict[str, Any], input_shape: tuple[int, ...], shape: tuple[int, ...]) -> Any:
-    """Return a node of a type of ours."""
-
-    class Node(nir.NIRNode):  # type: ignore[name-defined,misc]
-        """A node that other readers refuse."""
-
-        def __init__(self) -> None:
-            self.input_type = {"input": np.array(input_shape)}
-            self.output_type = {"output": np.array(shape)}
-            self.metadata: dict[str, Any] = {}
-
-        def to_dict(self) -> dict[str, Any]:
-            return {"type": f"{OURS}.{fields[KIND]}"} | {key: value for key, value in fields.items() if key != KIND}
-
-    return Node()

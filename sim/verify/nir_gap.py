@@ -6,18 +6,20 @@ computes may differ from that again: NIR leaves the time step open, and tools di
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.synapses.axon import Axon, arrivals
+from ...contract.net.graph import delayed
 from ...export.nir.foreign import Imported
-from ...export.nir.quantise import RealLayer
+from ...export.nir.real import RealLayer, RealWay
 from ..trace import SPIKES, Trace
 from .gaps import FloatGap, LayerGap
 
+Sent = Mapping[int, npt.NDArray[Any]]
+"""What each layer sends, by its index, and what enters, input k as -1 - k; of shape (samples, senders, steps)."""
 MEANING = "float: the NIR graph in discrete time by forward Euler, in float64 and without rounding"
 
 
@@ -38,52 +40,86 @@ def real_spikes(imported: Imported, x: npt.ArrayLike) -> tuple[dict[str, npt.NDA
     output : ndarray of float64, shape (samples, outputs)
         The read-out summed over time, or spike counts.
     """
-    arriving: npt.NDArray[Any] = np.asarray(x)
-    if arriving.ndim == 5:  # images, which a record's layers take flattened
-        arriving = arriving.reshape(len(arriving), -1, arriving.shape[-1])
-    spikes: dict[str, npt.NDArray[np.int8]] = {}
-    output = np.zeros((len(arriving), 0))
-    for record, layer in zip(imported.net.layers, imported.layers, strict=True):
-        drive = _drive(layer, arriving.astype(np.float64))
-        if not layer.fires:
-            return spikes, np.asarray((drive + layer.bias).sum(axis=0))
-        fired = _run(layer, drive)
-        spikes[record.name] = fired
-        delayed = layer.delay is not None and layer.delay.any()
-        arriving = arrivals(Axon(delay=layer.delay) if delayed else None, fired)
-        output = arriving.sum(axis=-1, dtype=np.float64)
-    return spikes, output
+    given: npt.NDArray[Any] = np.asarray(x)
+    if given.ndim == 5:  # images, which a record's layers take flattened
+        given = given.reshape(len(given), -1, given.shape[-1])
+    net = imported.net
+    sent = {-1 - k: given[:, net.channels(k)].astype(np.float64) for k in range(len(net.inputs))}
+    held: dict[int, npt.NDArray[Any]] = {}
+    for group in net.groups:
+        _run(imported.layers, group, sent, held)
+    spikes = {net.layers[i].name: sent[i].astype(np.int8) for i, layer in enumerate(imported.layers) if layer.fires}
+    return spikes, _answer(imported, net.index(net.answers[0]), sent, held)
 
 
-def _drive(layer: RealLayer, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return what arrives at the neurons, shape (steps, samples, neurons); see `spikeproof.contract.synapses.conv`."""
-    conv = layer.conv
-    if conv is None:
-        return np.asarray(np.einsum("oi,bit->tbo", layer.weight, x, optimize=True))
-    samples, _, steps = x.shape
-    (top, left), groups, (_, height, width) = conv.padding, conv.groups, conv.out_shape
-    images = x.transpose(2, 0, 1).reshape(steps * samples, groups, -1, *conv.in_shape[1:])
-    images = np.pad(images, [(0, 0)] * 3 + [(top, top), (left, left)])
-    weight = layer.weight.reshape(groups, -1, *layer.weight.shape[1:])
-    total = np.zeros((steps * samples, groups, weight.shape[1], height, width))
-    for i, j in np.ndindex(conv.kernel):
-        rows = slice(i * conv.dilation[0], i * conv.dilation[0] + (height - 1) * conv.stride[0] + 1, conv.stride[0])
-        columns = slice(j * conv.dilation[1], j * conv.dilation[1] + (width - 1) * conv.stride[1] + 1, conv.stride[1])
-        total += np.einsum("goc,bgcyx->bgoyx", weight[..., i, j], images[..., rows, columns], optimize=True)
-    return total.reshape(steps, samples, -1)
+def _answer(imported: Imported, index: int, sent: Sent, held: Sent) -> npt.NDArray[Any]:
+    """Return what the layer of the main answer does in a sample, as `spikeproof.sim.trace.Trace.output`."""
+    layer = imported.layers[index]
+    if not layer.fires:
+        return held[index]
+    spikes = sent[index]
+    return np.asarray((spikes if layer.delay is None else delayed(spikes, layer.delay)).sum(axis=-1))
 
 
-def _run(layer: RealLayer, drive: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
-    steps, samples, n = drive.shape
-    u, v = np.zeros((samples, n)), np.zeros((samples, n))
-    fired = np.zeros((samples, n, steps), np.int8)
+def _run(layers: Sequence[RealLayer], group: Sequence[int], sent: dict[int, npt.NDArray[Any]], held: Any) -> None:
+    """Run layers that feed each other, or one alone; add what they send, and what their membranes hold at the end."""
+    samples, _, steps = sent[-1].shape
+    drive = {i: _from_outside(layers, i, group, sent, (steps, samples)) for i in group}
+    inner = {i: [way for way in layers[i].ways if way.source in group] for i in group}
+    u = {i: np.zeros((samples, layers[i].num_neurons)) for i in group}
+    v = {i: np.zeros((samples, layers[i].num_neurons)) for i in group}
+    sent |= {i: np.zeros((samples, layers[i].num_neurons, steps)) for i in group}
     for t in range(steps):
-        u = (1 - layer.lost_u) * u + drive[t]
-        v = (1 - layer.lost_v) * v + u + layer.bias
-        fires = v > layer.threshold
-        v[fires] = 0
-        fired[..., t] = fires
-    return fired
+        for i in group:
+            layer = layers[i]
+            x = drive[i][t] + sum(_delivered(layers, way, sent, t) for way in inner[i])
+            u[i] = (1 - layer.lost_u) * u[i] + x
+            v[i] = (1 - layer.lost_v) * v[i] + u[i] + layer.bias
+            if layer.fires:
+                fires = v[i] > layer.threshold
+                v[i][fires] = 0
+                sent[i][..., t] = fires
+    held |= v
+
+
+def _from_outside(
+    layers: Sequence[RealLayer], index: int, group: Sequence[int], sent: Sent, shape: tuple[int, int]
+) -> npt.NDArray[np.float64]:
+    """Return what layers outside a group and inputs add to the currents of one in it, shape (steps, samples, n)."""
+    total = np.zeros((*shape, layers[index].num_neurons))
+    for way in layers[index].ways:
+        if way.source not in group:
+            total += _parts(layers, way, sent)
+    return total
+
+
+def _parts(layers: Sequence[RealLayer], way: RealWay, sent: Sent) -> npt.NDArray[np.float64]:
+    """Return the currents of all steps that one way makes."""
+    delay, spikes = _delay(layers, way), sent[way.source]
+    if delay.ndim < 2:
+        return way.map.apply(delayed(spikes, delay).transpose(2, 0, 1))
+    found = np.zeros((spikes.shape[-1], len(spikes), way.map.size[0]))
+    for d in np.unique(delay):
+        weight = np.where(delay == d, way.map.weight, 0)
+        found += delayed(spikes, d).transpose(2, 0, 1) @ weight.T
+    return found
+
+
+def _delivered(layers: Sequence[RealLayer], way: RealWay, sent: Sent, t: int) -> npt.NDArray[np.float64]:
+    """Return the currents of step `t` that one way makes, of what was sent until then."""
+    delay, spikes = _delay(layers, way), sent[way.source]
+    if delay.ndim < 2:
+        at = t - np.broadcast_to(delay, spikes.shape[1:2])
+        return way.map.apply(np.where(at >= 0, spikes[:, np.arange(len(at)), np.maximum(at, 0)], 0.0))
+    found = np.zeros((len(spikes), way.map.size[0]))
+    for d in np.unique(delay[delay <= t]):
+        found += spikes[..., t - d] @ np.where(delay == d, way.map.weight, 0).T
+    return found
+
+
+def _delay(layers: Sequence[RealLayer], way: RealWay) -> npt.NDArray[Any]:
+    axon = layers[way.source].delay if way.source >= 0 and not way.feedback else None
+    return way.delay if axon is None else way.delay + axon
 
 
 def gap(imported: Imported, x: npt.ArrayLike, fixed: Trace) -> FloatGap:

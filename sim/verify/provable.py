@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
-from ...contract.net import Net
 from ...export import formats
 from ...export.nir.foreign import Imported
 from ..simulate import joined_inputs, simulate
@@ -103,8 +102,6 @@ def verdict(network: Any, x: npt.ArrayLike | None, samples: Samples, prove: Prov
     InputError
         One of them was given, the input does not fit, or there are fewer samples.
     """
-    if isinstance(network, str | os.PathLike) and formats.is_nir(network):
-        network = _nir(network, x)
     if isinstance(network, Provable):
         if stated:
             raise InputError(f"{type(network).__name__}: leave out file and input, which go with a stack of blocks.")
@@ -121,12 +118,22 @@ def verdict(network: Any, x: npt.ArrayLike | None, samples: Samples, prove: Prov
     return None
 
 
-def _nir(path: str | os.PathLike[str], x: npt.ArrayLike | None) -> Net | Imported:
-    """Return the record in a NIR file, or the graph of another tool's."""
+def opened(network: Any, x: npt.ArrayLike | None, dt: float | None) -> Any:
+    """Return the record in a NIR file, or the graph of another tool's; anything else as it is.
+
+    Raises
+    ------
+    InputError
+        A time step was given for what is no NIR file.
+    """
+    if not (isinstance(network, str | os.PathLike) and formats.is_nir(network)):
+        if dt is not None:
+            raise InputError("dt is for the path of another tool's NIR file. Leave it out.")
+        return network
     from ...export.nir import file as nir_file
 
     shape = joined_inputs(x).shape if x is not None else ()
-    return nir_file.read(path, steps=shape[-1] if shape else None)
+    return nir_file.read(network, dt=dt, steps=shape[-1] if shape else None)
 
 
 def _with_claim(found: Verdict, claim: Claim, x: npt.NDArray[Any]) -> Verdict:

@@ -40,6 +40,7 @@ def verify(
     x: npt.ArrayLike | None = None,
     *,
     samples: provable.Samples = None,
+    dt: float | None = None,
     file: str | os.PathLike[str] | None = None,
     input: Input | None = None,
     backends: Sequence[Backend] = ("engine", "lava"),
@@ -69,6 +70,8 @@ def verify(
         run. A tensor may be on any device, of any layout, and may require a gradient. None for a training run.
     samples : int or "all", optional
         The first so many samples. Default: all of `x`; 20 of a training run's test part, or all of fewer.
+    dt : float, optional
+        Seconds of a time step, for the path of another tool's NIR graph, see `spikeproof.load`.
     file : path-like, optional
         With a module: the exported file to simulate instead of a fresh record of the module. What differs between the
         two is reported; names of layers do not count. A stock file, which does not say whether its blocks had
@@ -115,6 +118,7 @@ def verify(
     _refuse_backends(backends)
     options = _Options(backends, lava_samples, seed, registers, deadline, sweep, progress)
     again = partial(verify, **options._asdict())
+    network = provable.opened(network, x, dt)
     stated = provable.verdict(network, x, samples, again, stated=file is not None or input is not None)
     if stated is not None:
         return stated
