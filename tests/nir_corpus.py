@@ -16,7 +16,8 @@ from spikeproof.export.nir import file as nir_file
 from spikeproof.sim.verify.nir_gap import real_spikes
 from spikeproof.sim.verify.verify import verify
 
-FOLDER = Path(os.environ.get("SPIKEPROOF_DATA", "/nowhere")) / "foreign"
+_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+FOLDER = Path(os.environ.get("SPIKEPROOF_DATA", _BESIDE)) / "foreign"
 SUMS = "add what arrives times the time step"
 CUT = "is no NIRGraph with nodes and edges: it has no"
 SHORT = (
