@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 
 from ...contract.errors import RecordError, UnsupportedError
 from ...contract.fixed import WEIGHT_MAX, WEIGHT_MIN
@@ -31,9 +32,12 @@ def into_synapses(layer: Layer, edge: Edge, sources: int) -> Layer:
     Raises
     ------
     UnsupportedError
-        A weight would leave its 8 bits, or a convolution is too large for all-to-all synapses.
+        A weight would leave its 8 bits, a convolution is too large for all-to-all synapses, or a spike would arrive at
+        a neuron with two delays.
     """
-    return dataclasses.replace(layer, synapse=_folded(dense(layer), edge, sources, layer.name))
+    synapse = _folded(dense(layer), edge, sources, layer.name)
+    delay = _delays(layer, edge, sources) if layer.delay.ndim else layer.delay
+    return dataclasses.replace(layer, synapse=synapse, delay=delay)
 
 
 def dense(layer: Layer) -> Dense:
@@ -73,3 +77,20 @@ def _folded(synapse: Dense, edge: Edge, sources: int, name: str) -> Dense:
         return Dense(weight=weight)
     except RecordError as error:
         raise UnsupportedError(f"layer {name!r}: {error}") from None
+
+
+def _delays(layer: Layer, edge: Edge, sources: int) -> npt.NDArray[np.int64]:
+    """Return the delays of the synapses of what is put out, shape (sums, sources)."""
+    of_inputs = np.broadcast_to(layer.delay, (layer.num_sums, edge.elements.shape[1]))
+    found = np.full((layer.num_sums, sources), -1, np.int64)
+    for elements in edge.elements:
+        for element, delay in zip(elements, of_inputs.T, strict=True):
+            if element < 0:
+                continue
+            if ((found[:, element] >= 0) & (found[:, element] != delay)).any():
+                raise UnsupportedError(
+                    f"layer {layer.name!r}: element {element} of what the layer before puts out arrives there more "
+                    "than once, with delays that differ. Give every input of the block an element of its own."
+                )
+            found[:, element] = delay
+    return found.clip(0)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ...contract import real
 from ...contract.errors import UnsupportedError
 from ...contract.net import Net
+from ...contract.net.graph import delayed
 from ...contract.neurons import Neuron
 from ...contract.neurons.readout import Readout
 from ...contract.sources import raster
@@ -144,9 +145,12 @@ class FloatTwin:
         """Return what reaches the neurons, bias included, in units of the record's weights: (steps, samples, n)."""
         layer, synapse = self._net.layers[index], block.module.synapse
         params: Any = layer.neuron
-        arriving = reference.arriving(self._net, index, arriving)
-        weight = _numbers(synapse.weight) * layer.scale
-        sums = arriving.transpose(2, 0, 1) @ weight.T
+        weight, delay = _numbers(synapse.weight) * layer.scale, self._net.incoming(index)[0].delay
+        if delay.ndim == 2:
+            parts = (delayed(arriving, d).transpose(2, 0, 1) @ (weight * (delay == d)).T for d in np.unique(delay))
+            sums = np.sum(list(parts), axis=0)
+        else:
+            sums = reference.arriving(self._net, index, arriving).transpose(2, 0, 1) @ weight.T
         if synapse.bias is not None:
             shift = getattr(params, "a_shift", synapse.state_shift)
             sums += _numbers(synapse.bias) * (layer.scale * 2.0 ** (synapse.state_shift - shift))

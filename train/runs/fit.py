@@ -29,6 +29,7 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from ... import __version__
 from ...contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from ...export import memory
+from ..blocks import delays
 from ..tasks import Task
 from ..tasks.objectives import Objective
 from . import checkpoint as checkpoints
@@ -193,6 +194,9 @@ class _Trainee(lightning.LightningModule):
         self._note("train_score", score, len(batch[1]))
         return loss + self._recipe.rate_penalty * torch.stack(rates).mean() if rates else loss
 
+    def on_train_epoch_start(self) -> None:
+        delays.narrow(self.module, self.current_epoch / self._recipe.epochs)
+
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
         self._note(_VALIDATION, self._evaluate(batch)[1], len(batch[1]))
 
@@ -205,13 +209,12 @@ class _Trainee(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self._recipe
-        encoding: list[torch.nn.Parameter] = []
-        others: list[torch.nn.Parameter] = []
+        factors = {"encoding": recipe.te_rate, "delays": getattr(recipe, "delay_rate", 1.0)}
+        of: dict[str, list[torch.nn.Parameter]] = {"others": [], "encoding": [], "delays": []}
         for name, parameter in self.module.named_parameters():
-            (encoding if "encoding" in name else others).append(parameter)
-        groups: list[dict[str, Any]] = [{"params": others, "lr": recipe.learning_rate}]
-        if encoding:
-            groups.append({"params": encoding, "lr": recipe.learning_rate * recipe.te_rate})
+            of[next((part for part in factors if part in name), "others")].append(parameter)
+        rated = [(part, recipe.learning_rate * factors.get(part, 1.0)) for part in of if of[part] or part == "others"]
+        groups: list[dict[str, Any]] = [{"params": of[part], "lr": rate} for part, rate in rated]
         optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         steps = recipe.steps(self._task)
         schedule: Any
