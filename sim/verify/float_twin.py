@@ -56,7 +56,8 @@ class FloatTwin:
 
     def __init__(self, blocks: Sequence[Block], net: Net) -> None:
         self._net, self._blocks = net, blocks
-        net.require_chain("The float twin")
+        if not net.is_in_a_row:
+            net.require_chain("The float twin")
         for layer, block in zip(net.layers, blocks, strict=True):
             ours = has_twin(layer.neuron) and hasattr(block.module, "synapse")
             if not ours or not isinstance(layer.synapse, Dense) or block.edge is not None:

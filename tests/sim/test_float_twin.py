@@ -71,9 +71,10 @@ def test_it_is_the_papers_float_network():
     assert all(layer.spikes_fixed > 0 for layer in gap.layers) and any(layer.differ for layer in gap.layers)
 
 
-def test_without_anything_to_round_the_gap_is_zero():
+@pytest.mark.parametrize("delay", [None, "axon", "synapse"])
+def test_without_anything_to_round_the_gap_is_zero(delay):
     torch.manual_seed(2)
-    module = Classifier(1, (10, 12), 3, 8).eval()
+    module = Classifier(1, (10, 12), 3, 8, delay=delay, max_delay=4).eval()
     for block in module.blocks:
         if hasattr(block, "neuron"):
             block.neuron.v_decay, block.neuron.th_decay = 4096, 4096  # a state keeps nothing to round

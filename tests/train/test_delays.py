@@ -12,7 +12,9 @@ from torch import nn
 
 import spikeproof
 from spikeproof.contract.errors import FileFormatError, InputError, UnsupportedError
+from spikeproof.contract.sources import raster
 from spikeproof.contract.synapses.axon import Axon, arrivals
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export.slayer import record
 from spikeproof.sim import engine
 from spikeproof.sim.verify import headroom
@@ -343,15 +345,24 @@ def test_cuba_neurons_in_a_loop_of_the_users_are_captured():
     assert verdict.exact and module(x).any()
 
 
-def test_headroom_counts_payloads_where_they_arrive():
+@pytest.mark.parametrize("channels", [0, 2])
+def test_headroom_counts_payloads_where_they_arrive(channels):
     """The largest sum of magnitudes with a delay for each synapse, beside oscillators too: added up one by one."""
     torch.manual_seed(0)
-    module = nn.Sequential(dense(3, 4, input_exp=-6, delay="synapse", max_delay=5))
-    net = record(module, steps=10)
-    x = torch.rand(2, 3, 10).numpy()
-    payload = net.input.encode(x)
+    net = record(nn.Sequential(dense(3, 4, input_exp=-6, delay="synapse", max_delay=5)), steps=10)
+    weight, of_codes = net.layers[0].synapse.weight.astype(np.int64), np.full((4, channels), -200)
+    if channels:
+        synapse, codes = Dense(weight=np.hstack([weight, of_codes])), Encoding(channels, 10.0).params
+        net = dataclasses.replace(net, layers=(dataclasses.replace(net.layers[0], synapse=synapse, cpg=codes),))
+    payload = net.input.encode(torch.rand(2, 3, 10).numpy())
+
     found = headroom.measure(net, payload, [engine.run(net, payload, record="all")])
-    magnitudes = summed(np.abs(payload), np.abs(net.layers[0].synapse.weight.astype(np.int64)), net.layers[0].delay)
+
+    magnitudes = summed(np.abs(payload), np.abs(weight), net.layers[0].delay)
+    if channels:
+        spikes = raster(codes, 10) * net.cpg_payload(0)
+        assert spikes.any()
+        magnitudes += (np.abs(of_codes) @ spikes.T)[None]
     assert found[0].register == headroom.SUM and found[0].largest == magnitudes.max()
 
 
