@@ -215,6 +215,8 @@ class _Trainee(lightning.LightningModule):
             of[next((part for part in factors if part in name), "others")].append(parameter)
         rated = [(part, recipe.learning_rate * factors.get(part, 1.0)) for part in of if of[part] or part == "others"]
         groups: list[dict[str, Any]] = [{"params": of[part], "lr": rate} for part, rate in rated]
+        if of["delays"]:
+            groups[-1]["weight_decay"] = 0.0  # a short delay is no simpler than a long one
         optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         steps = recipe.steps(self._task)
         schedule: Any
