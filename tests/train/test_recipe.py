@@ -68,7 +68,7 @@ EVERY_KEY = {
     "step_factor": 0.8, "gradient_clip": 0.0, "rate_penalty": 0.0, "patience": 0, "te_rate": 1.0, "seed": 0, "threads": 1,
 }  # fmt: skip
 """What every recipe was once stored with, whatever its model."""
-LATER = {"delay", "max_delay", "delay_rate"}
+LATER = {"delay", "max_delay", "delay_rate", "voltage_decay"}
 """Keys that came when every recipe was stored with its own alone."""
 
 
@@ -98,10 +98,10 @@ def test_stored_recipes_keep_their_values(path):
 
 def test_a_model_has_the_keys_that_mean_something_to_it():
     assert {kind.__name__: [key for key in kind.keys() if key not in Recipe.model_fields] for kind in KINDS} == {
-        "Stack": ["scale", "threshold_decay", "te_exp", "input_exp", "cpg_te", "delay", "max_delay", "delay_rate",
+        "Stack": ["scale", "voltage_decay", "threshold_decay", "te_exp", "input_exp", "cpg_te", "delay", "max_delay", "delay_rate",
                   "recurrent", "embedding", "cpg"],
         "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
-        "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "scale", "threshold_decay", "te_exp",
+        "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "scale", "voltage_decay", "threshold_decay", "te_exp",
                        "input_exp", "cpg_te"],
         "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
         "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "kernel"],

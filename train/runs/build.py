@@ -49,6 +49,7 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         steps,
         read=task.objective.read,
         scale=recipe.scale,
+        voltage_decay=recipe.voltage_decay,
         threshold_decay=recipe.threshold_decay,
         te_exp=recipe.te_exp,
         input_exp=None if task.unary else recipe.input_exp,

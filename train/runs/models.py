@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -32,8 +33,8 @@ class Classifier(nn.Module):
         Length of a sample in time steps.
     scale : int
         Weight units in 1.0, for every layer.
-    threshold_decay : float
-        Fraction of the threshold adaptation lost a step.
+    voltage_decay, threshold_decay : float
+        Fractions of the membrane and of the threshold adaptation lost a step.
     te_exp : int
         Exponent of the temporal encoding.
     input_exp : int or None
@@ -62,6 +63,7 @@ class Classifier(nn.Module):
         steps: int,
         *,
         scale: int = 256,
+        voltage_decay: float = 0.5,
         threshold_decay: float = 0.01,
         te_exp: int = 9,
         input_exp: int | None = -6,
@@ -84,14 +86,15 @@ class Classifier(nn.Module):
         oscillators = Encoding(cpg, W_MAX) if isinstance(cpg, int) and cpg else cpg
         beside: list[nn.Module] = [Concat(oscillators)] if oscillators else []
         widths = [inputs + (oscillators.num_neurons if oscillators else 0), *hidden]
+        params = {"scale": scale, "voltage_decay": voltage_decay}
         layers: list[nn.Module] = []
-        for i in range(len(hidden)):
+        for i, sizes in enumerate(pairwise(widths)):
             options: dict[str, Any] = {"delay": delay, "max_delay": max_delay, "input_exp": None if i else input_exp}
             if encoding is None:
-                layers.append(cuba.Dense({"scale": scale}, widths[i], widths[i + 1], **options))
+                layers.append(cuba.Dense(params, *sizes, **options))
             else:
-                params = {"scale": scale, "threshold_decay": threshold_decay}
-                layers.append(celif.Dense(params, widths[i], widths[i + 1], temporal_encoding=encoding, **options))
+                of_celif = {**params, "threshold_decay": threshold_decay}
+                layers.append(celif.Dense(of_celif, *sizes, temporal_encoding=encoding, **options))
         self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=scale, read=read))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -139,8 +139,8 @@ class Integer(Settings):
     ----------
     scale : int
         Weight units in 1.0, a power of two.
-    threshold_decay : float
-        Fraction of the threshold adaptation lost a step.
+    voltage_decay, threshold_decay : float
+        Fractions of the membrane and of the threshold adaptation lost a step.
     te_exp, input_exp : int
         Exponents of the temporal encoding and of the graded input.
     cpg_te : int
@@ -148,6 +148,7 @@ class Integer(Settings):
     """
 
     scale: Width = 256
+    voltage_decay: float = Field(0.5, ge=0, le=1)
     threshold_decay: float = Field(0.01, ge=0, le=1)
     te_exp: int = 9
     input_exp: int = -6
