@@ -41,15 +41,13 @@ def inspect(
 
 
 def _print_network(found: dict[str, Any], title: str) -> None:
-    columns = ("name", "neuron", "inputs", "cpg", "neurons", "weights", "latency", "scale")
-    table = Table(*columns, title=title)
-    for layer in found["layers"]:
-        table.add_row(*(str(layer[key]) for key in columns))
-    console.OUT.print(table)
-    for layer in found["layers"]:
-        parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
-        console.OUT.print(f"{layer['name']}: {parameters}", markup=False)
-    console.OUT.print(f"input: {found['input']['channels']} channels, {found['input']['kind']}")
+    if found["chain"]:
+        _print_chain(found, title)
+    else:
+        from ..export.drawing import drawing
+
+        for line in [title, *drawing(found)]:
+            console.OUT.print(line)
     console.OUT.print(f"steps a sample: {found['steps']}")
     if found["te"]:
         te = found["te"]
@@ -60,3 +58,15 @@ def _print_network(found: dict[str, Any], title: str) -> None:
     for where, note in (("before", found["host"]["before"]), ("after", found["host"]["after"])):
         if note:
             console.OUT.print(f"on the host {where} the network, and not in this file: {note}", markup=False)
+
+
+def _print_chain(found: dict[str, Any], title: str) -> None:
+    columns = ("name", "neuron", "inputs", "cpg", "neurons", "weights", "latency", "scale")
+    table = Table(*columns, title=title)
+    for layer in found["layers"]:
+        table.add_row(*(str(layer[key]) for key in columns))
+    console.OUT.print(table)
+    for layer in found["layers"]:
+        parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
+        console.OUT.print(f"{layer['name']}: {parameters}", markup=False)
+    console.OUT.print(f"input: {found['input']['channels']} channels, {found['input']['kind']}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
-from ..contract.net import Layer, Net
+from ..contract.net import Input, Layer, Net
 from ..contract.neurons.sigma_delta import SigmaDelta
 from ..contract.sources.driven import Driven
 
@@ -26,17 +26,37 @@ def describe(net: Net) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``input``, ``steps``, ``layers`` (a dict each), ``te``, and ``host``: notes of what the trained module does
-        around the network. What to mind, `spikeproof.lint` says.
+        ``inputs`` and ``layers`` (a dict each), ``edges``, ``outputs``, ``order``: which layers run one after the
+        other, those that feed each other in circles in one list; ``totals``, ``steps``, ``te``, and ``host``: notes of
+        what the trained module does around the network. Each layer has its ``ways``: its own synapses, its feedback
+        and its edges. ``input`` is the first input. What to mind, `spikeproof.lint` says.
     """
-    graded = f"graded, {net.input.bits} bits, unit 2**{net.input.exp}" if net.input.bits else "unary spikes"
+    layers = [_layer(net, i) for i in range(len(net.layers))]
+    inputs = [_input(source) for source in net.inputs]
+    ways = [way for layer in layers for way in layer["ways"]]
     return {
-        "input": {"channels": net.input.num_channels, "kind": graded},
+        "input": {key: inputs[0][key] for key in ("channels", "kind")},
+        "inputs": inputs,
         "steps": net.steps,
-        "layers": [_layer(net, i) for i in range(len(net.layers))],
+        "layers": layers,
+        "edges": [way for way in ways if way["kind"] == "edge"],
+        "outputs": list(net.answers),
+        "order": [[net.layers[i].name for i in group] for group in net.groups],
+        "chain": net.is_chain,
+        "totals": {
+            "neurons": sum(layer["neurons"] for layer in layers),
+            "weights": sum(layer["weights"] for layer in layers)
+            + sum(way["weights"] for way in ways if way["kind"] != "own"),
+            "edges": len(net.edges),
+        },
         "te": _encoding(net),
         "host": {"before": net.host_before, "after": net.host_after},
     }
+
+
+def _input(source: Input) -> dict[str, Any]:
+    graded = f"graded, {source.bits} bits, unit 2**{source.exp}" if source.bits else "unary spikes"
+    return {"name": source.name, "channels": source.num_channels, "kind": graded}
 
 
 def _layer(net: Net, index: int) -> dict[str, Any]:
@@ -47,13 +67,52 @@ def _layer(net: Net, index: int) -> dict[str, Any]:
         "inputs": layer.num_inputs,
         "cpg": layer.cpg.num_neurons if layer.cpg else 0,
         "neurons": layer.num_neurons,
+        "shape": list(layer.shape),
+        "answer": layer.name in net.answers,
         "weights": layer.synapse.weight.size,
         "zero_weights": int((layer.synapse.weight == 0).sum()),
         "latency": net.latency(index),
         "scale": layer.scale,
         "delays": None if layer.axon is None else [layer.axon.shortest, layer.axon.longest],
         "parameters": _parameters(layer),
+        "ways": ways(net, index),
     }
+
+
+def ways(net: Net, index: int) -> list[dict[str, Any]]:
+    """Return every way into a layer as plain values.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+    index : int
+        Which layer.
+
+    Returns
+    -------
+    list of dict
+        ``kind`` (own, feedback or edge), ``source``, ``target``, ``synapse``, ``shape`` of the weights, ``weights``,
+        ``delays`` (the shortest and the longest, the sender's axon among them) and ``delays_are``: one for all, one a
+        sender or one a synapse.
+    """
+    layer, found = net.layers[index], []
+    for place, each in enumerate(net.incoming(index)):
+        kind = "own" if place == 0 else "feedback" if place == 1 and layer.feedback is not None else "edge"
+        source = net.layers[each.source].name if each.source >= 0 else net.inputs[-1 - each.source].name
+        found.append(
+            {
+                "kind": kind,
+                "source": source,
+                "target": layer.name,
+                "synapse": type(each.synapse).__name__,
+                "shape": list(each.synapse.weight.shape),
+                "weights": each.synapse.weight.size,
+                "delays": [each.shortest, each.longest],
+                "delays_are": ("one for all", "one a sender", "one a synapse")[each.delay.ndim],
+            }
+        )
+    return found
 
 
 def _encoding(net: Net) -> dict[str, Any] | None:

@@ -30,7 +30,7 @@ def pack(value: Any) -> Any:
         return {str(i): pack(item) for i, item in enumerate(value)}
     if isinstance(value, tuple):
         return np.asarray(value, dtype=np.int64)
-    if isinstance(value, str | np.ndarray):
+    if isinstance(value, str) or (isinstance(value, np.ndarray) and value.ndim):
         return value
     return int(value)
 

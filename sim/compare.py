@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -11,12 +11,16 @@ import numpy.typing as npt
 
 from .trace import SPIKES, Trace
 
+Order = Sequence[Sequence[int]]
+"""In which order layers run: groups of their places in the network; those of a group feed each other."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mismatch:
     """The first place in which two traces differ.
 
-    Layers come first, in the network's order, since a fault spreads forward; then samples, steps and neurons.
+    Layers come first, in the order in which they run, since a fault spreads forward; then samples, steps and neurons.
+    Of layers that feed each other in a circle, where a fault comes back, the earliest sample and step come first.
     """
 
     layer: str
@@ -134,13 +138,15 @@ class Comparison:
         )
 
 
-def compare(a: Trace, b: Trace) -> Comparison:
+def compare(a: Trace, b: Trace, order: Order | None = None) -> Comparison:
     """Compare two traces of the same samples, entry by entry and without tolerance.
 
     Parameters
     ----------
     a, b : Trace
         Traces with the same layers, variables and shapes.
+    order : sequence of sequences of int, optional
+        In which order the layers run, see `spikeproof.contract.net.Net.groups`. Default: one after the other.
 
     Returns
     -------
@@ -154,7 +160,7 @@ def compare(a: Trace, b: Trace) -> Comparison:
     if list(a.layers) != list(b.layers):
         raise ValueError(f"traces of different layers: {list(a.layers)} and {list(b.layers)}")
     counts = []
-    first = None
+    mismatches = []
     for name, of_a in a.layers.items():
         of_b = b.layers[name]
         shapes_a, shapes_b = ({key: array.shape for key, array in of.items()} for of in (of_a, of_b))
@@ -173,19 +179,43 @@ def compare(a: Trace, b: Trace) -> Comparison:
             )
         )
         anywhere = np.logical_or.reduce(list(unequal.values()))
-        if first is None and anywhere.any():
-            first = _first(name, anywhere, unequal, a, b)
+        if anywhere.any():
+            mismatches.append(_first(name, anywhere, unequal, a, b))
     outputs = next(iter(a.layers[next(reversed(list(a.layers)))].values()))
     return Comparison(
         backends=(a.backend, b.backend),
         num_samples=a.num_samples,
         layers=tuple(counts),
         outputs_compared=outputs.shape[0] * outputs.shape[1],
-        first=first,
+        first=first_of(mismatches, list(a.layers), order),
     )
 
 
-def merge(parts: Sequence[Comparison], samples: Sequence[npt.NDArray[np.int64]]) -> Comparison:
+def first_of(mismatches: Iterable[Mismatch], layers: Sequence[str], order: Order | None = None) -> Mismatch | None:
+    """Return the mismatch that comes first, see `Mismatch`; None of none.
+
+    Parameters
+    ----------
+    mismatches : iterable of Mismatch
+        Of each layer the first one at least.
+    layers : sequence of str
+        Names of all layers.
+    order : sequence of sequences of int, optional
+        In which order they run, see `compare`.
+    """
+    groups = order or [(i,) for i in range(len(layers))]
+    places = {layers[i]: (group, place) for group, of in enumerate(groups) for place, i in enumerate(of)}
+
+    def rank(found: Mismatch) -> tuple[int, ...]:
+        group, place = places[found.layer]
+        return group, found.sample, found.step, place, found.neuron
+
+    return min(mismatches, key=rank, default=None)
+
+
+def merge(
+    parts: Sequence[Comparison], samples: Sequence[npt.NDArray[np.int64]], order: Order | None = None
+) -> Comparison:
     """Join comparisons of the same two backends on different samples into one.
 
     Parameters
@@ -194,13 +224,14 @@ def merge(parts: Sequence[Comparison], samples: Sequence[npt.NDArray[np.int64]])
         At least one.
     samples : sequence of ndarray of int64
         For each part, what its samples are called in the whole.
+    order : sequence of sequences of int, optional
+        In which order the layers run, see `compare`.
 
     Returns
     -------
     Comparison
         Counts are added; the first mismatch is that of the earliest layer, and there of the earliest sample.
     """
-    order = {layer.name: i for i, layer in enumerate(parts[0].layers)}
     mismatches = [
         replace(part.first, sample=int(names[part.first.sample]))
         for part, names in zip(parts, samples, strict=True)
@@ -219,7 +250,7 @@ def merge(parts: Sequence[Comparison], samples: Sequence[npt.NDArray[np.int64]])
         num_samples=sum(part.num_samples for part in parts),
         layers=tuple(layers),
         outputs_compared=sum(part.outputs_compared for part in parts),
-        first=min(mismatches, key=lambda m: (order[m.layer], m.sample, m.step, m.neuron), default=None),
+        first=first_of(mismatches, [layer.name for layer in parts[0].layers], order),
     )
 
 

@@ -21,7 +21,7 @@ BACKENDS: tuple[str, ...] = get_args(Backend)
 
 def simulate(
     net: Net | str | os.PathLike[str],
-    x: npt.ArrayLike,
+    x: npt.ArrayLike | tuple[npt.ArrayLike, ...],
     *,
     backend: Backend = "lava",
     deadline: float | None = None,
@@ -34,7 +34,8 @@ def simulate(
     net : Net or path-like
         The network record, or a file that holds one.
     x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
-        Input in SLAYER's units, as in training; steps is the network's sample period.
+        Input in SLAYER's units, as in training; steps is the network's sample period. Of a network with several inputs
+        a tuple of one array each, or one array that holds their channels one after the other.
     backend : {"lava", "engine", "reference"}
         Lava's fixed-point models in a child process, the batch engine, or the contract's steps in NumPy.
     deadline : float, optional
@@ -57,8 +58,9 @@ def simulate(
     BackendError
         Lava failed or did not end by the deadline.
     """
+    x = joined_inputs(x)
     if not isinstance(net, Net):
-        net = formats.load(net, steps=np.shape(x)[-1] if np.ndim(x) else None)
+        net = formats.load(net, steps=x.shape[-1] if x.ndim else None)
     return run_payload(net, encode(net, x), backend, deadline=deadline, progress=progress)
 
 
@@ -93,11 +95,7 @@ def encode(net: Net, x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArra
     Images, (samples, channels, rows, columns, steps) as in SLAYER, are flattened. Of a network with several inputs,
     `x` is a tuple of one array each, or one array that holds their channels one after the other.
     """
-    if isinstance(x, tuple):
-        if len({np.shape(each)[:1] for each in x}) > 1:
-            raise InputError(f"Inputs of shapes {[np.shape(each) for each in x]}; give each as many samples.")
-        x = np.concatenate([_flat(each) for each in x], axis=1)
-    x = _flat(x)
+    x = joined_inputs(x)
     shape = np.shape(x)
     expected = (net.num_channels, net.steps)
     if len(shape) != 3 or shape[1:] != expected or not shape[0]:
@@ -106,6 +104,16 @@ def encode(net: Net, x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArra
             "sample period."
         )
     return net.encode(x)
+
+
+def joined_inputs(x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArray[Any]:
+    """Return inputs as one array that holds their channels one after the other, images flattened."""
+    if not isinstance(x, tuple):
+        return _flat(x)
+    shapes = [np.shape(each) for each in x]
+    if len({(shape[:1], shape[-1:]) for shape in shapes}) > 1:
+        raise InputError(f"Inputs of shapes {shapes}; give each as many samples and steps.")
+    return np.concatenate([_flat(each) for each in x], axis=1)
 
 
 def _flat(x: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -113,3 +113,43 @@ def test_the_half_centre_names_the_first_difference(half_centre):
     assert re.match(
         r"step 40, left neuron: h = \d+ on the contract, \d+ on Lava", half_centre.first_difference(expected, found)
     )
+
+
+GRAPHS = ROOT / "examples" / "graphs.py"
+
+
+def run_graphs(name, tmp_path, *options):
+    """Run one of the networks of examples/graphs.py, and return what it says."""
+    run = subprocess.run(
+        [sys.executable, GRAPHS, name, "--samples", "2", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert list(tmp_path.iterdir()) == []
+    return run.stdout
+
+
+@pytest.mark.lava
+def test_a_trained_network_with_two_answers_is_exact_on_lava(tmp_path):
+    said = run_graphs("two-heads", tmp_path, "--epochs", "1")
+
+    assert said.count("\n  EXACT") == 2 and "answers: cuba2, cuba3" in said
+    assert float(re.search(r"accuracy ([\d.]+)%", said)[1]) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+@pytest.mark.parametrize("name", ["residual", "u-net", "delays"])
+def test_trained_graphs_are_exact_on_lava(name, tmp_path):
+    said = run_graphs(name, tmp_path)
+
+    assert said.count("\n  EXACT") == 2
+    assert float(re.search(r"accuracy ([\d.]+)%", said)[1]) > 60
+
+
+def test_a_misspelt_network_is_named(tmp_path):
+    run = subprocess.run([sys.executable, GRAPHS, "unet"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 2 and "'unet' is none of residual, u-net, two-heads, delays" in run.stderr

@@ -14,7 +14,7 @@ from torch import nn
 
 from ...contract.errors import InputError, UnsupportedError
 from . import guard, probes
-from .graph import Found, Layer, layers_of
+from .graph import Found, Layer, Port, layers_of
 from .host import Host, Operation, operations
 from .playback import Cue, OtherCallsError, Player, Watcher, until_enough
 from .provenance import INPUT, Recorder, Value, snapshot, tensors_in
@@ -35,8 +35,10 @@ class Capture:
         What stands in front of the network and behind it.
     notes : tuple of str
         What is worth knowing and no fault: random numbers, blocks that nothing uses.
-    takes_input : bool
-        Whether the first layer receives the module's input as it is, images flattened or not.
+    ports : tuple of Port
+        The network's inputs.
+    answers : tuple of int
+        The layers that the module's answer is made of directly, in its order.
     cues : tuple of Cue
         Every call of a leaf in a forward pass.
     """
@@ -45,21 +47,27 @@ class Capture:
     layers: tuple[Layer, ...]
     host: Host
     notes: tuple[str, ...]
-    takes_input: bool
+    ports: tuple[Port, ...]
+    answers: tuple[int, ...]
     cues: tuple[Cue, ...]
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether the network's inputs are the module's arguments as they are, images flattened or not."""
+        return all(port.argument is not None for port in self.ports)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of what arrives at the first layer, without samples and steps."""
         return tuple(self.layers[0].received.shape[1:-1])
 
-    def watch(self, x: npt.NDArray[Any]) -> Watched:
+    def watch(self, x: guard.Given) -> Watched:
         """Run the module and return what its layers received and put out, and what it returned.
 
         Parameters
         ----------
-        x : ndarray, shape (samples, ...)
-            The module's input.
+        x : ndarray, shape (samples, ...), or tuple of them
+            The module's input, or its inputs.
 
         Raises
         ------
@@ -76,7 +84,7 @@ class Capture:
         outputs = [_joined([watcher.outputs[i] for i in layer.calls]) for layer in self.layers]
         return Watched(received, outputs, answer)
 
-    def replay(self, x: npt.NDArray[Any], outputs: Sequence[torch.Tensor | None]) -> Any:
+    def replay(self, x: guard.Given, outputs: Sequence[torch.Tensor | None]) -> Any:
         """Return what the module returns if its layers put out `outputs`, a tensor over all steps or None to run it."""
         player = self._player(outputs)
         with guard.undisturbed(self.module):
@@ -84,15 +92,23 @@ class Capture:
             self._expect_all(len(player.received), x)
             return answer
 
-    def front(self, x: npt.NDArray[Any]) -> torch.Tensor:
-        """Return what the first layer receives for an input; no block runs for it."""
-        if self.takes_input:
-            return guard.tensor(self.module, x)
-        silent = [_blank(layer.output, len(x)) for layer in self.layers]
-        player = self._player(silent, until=self.layers[0].receives[-1])
-        with guard.undisturbed(self.module):
-            until_enough(lambda: self._run(x, player))
-        return _joined([player.received[i] for i in self.layers[0].receives])
+    def front(self, x: guard.Given) -> tuple[torch.Tensor, ...]:
+        """Return what enters the network, for each of its inputs; no block runs for it."""
+        given = guard.tensors(self.module, x)
+        made = [port.layer for port in self.ports if port.argument is None]
+        received: list[torch.Tensor] = []
+        if made:
+            silent = [_blank(layer.output, len(given[0])) for layer in self.layers]
+            player = self._player(silent, until=max(self.layers[layer].receives[-1] for layer in made))
+            with guard.undisturbed(self.module):
+                until_enough(lambda: self._run(x, player))
+            received = player.received
+        return tuple(
+            given[port.argument]
+            if port.argument is not None
+            else _joined([received[i] for i in self.layers[port.layer].receives])
+            for port in self.ports
+        )
 
     def _player(self, outputs: Sequence[torch.Tensor | None], until: int | None = None) -> Player:
         played: list[Any] = [None] * len(self.cues)
@@ -102,18 +118,18 @@ class Capture:
                     played[call] = part
         return Player(self.cues, played, until)
 
-    def _run(self, x: npt.NDArray[Any], listener: Watcher | Player) -> Any:
+    def _run(self, x: guard.Given, listener: Watcher | Player) -> Any:
         try:
-            return guard.run(self.module, guard.tensor(self.module, x), listener)
+            return guard.run(self.module, guard.tensors(self.module, x), listener)
         except OtherCallsError:
             self._expect_all(-1, x)
 
-    def _expect_all(self, calls: int, x: npt.NDArray[Any]) -> None:
+    def _expect_all(self, calls: int, x: guard.Given) -> None:
         if calls != len(self.cues):
             raise UnsupportedError(
-                f"{type(self.module).__name__}: for input of shape {x.shape} its forward pass calls other blocks than "
-                "for the sample it was captured with. On a chip every layer runs for every input: let forward always "
-                "call the same blocks."
+                f"{type(self.module).__name__}: for input of shape {_shapes(x)} its forward pass calls other blocks "
+                "than for the sample it was captured with. On a chip every layer runs for every input: let forward "
+                "always call the same blocks."
             )
 
 
@@ -153,7 +169,7 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
     module : Module
         Any module that calls blocks of SLAYER's or ours.
     sample : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
-        Input, as the module takes it. Two samples are used.
+        Input, as the module takes it; a tuple of arrays for a module that takes several. Two samples are used.
 
     Returns
     -------
@@ -174,16 +190,20 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
             f"{type(module).__name__}: inside TorchScript nobody sees which blocks are called. Give the module that "
             "was scripted."
         )
-    x = guard.plain(sample)
-    if x.ndim < 2 or not len(x):
-        raise InputError(f"sample has shape {x.shape}; expected (samples, channels, steps) and at least one sample.")
-    x = x[:2] if len(x) > 1 else np.concatenate([x, x])
+    x = guard.arguments(sample)
+    for each in guard.each(x):
+        if each.ndim < 2 or not len(each):
+            raise InputError(
+                f"sample has shape {each.shape}; expected (samples, channels, steps) and at least one sample."
+            )
+    x = guard.samples_of(x, np.arange(2) % len(guard.each(x)[0]))
     guard.refuse_autocast()
     names = {id(part): name for name, part in module.named_modules()}
     recorder = Recorder(names)
     with guard.undisturbed(module), _eagerly(module):
-        taken = guard.tensor(module, x)
-        recorder.enter(taken)
+        taken = guard.tensors(module, x)
+        for tensor in taken:
+            recorder.enter(tensor)
         try:
             with guard.undisturbed(module), recorder.functions(), recorder:
                 answer = guard.run(module, taken, recorder)
@@ -194,18 +214,19 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
             raise CaptureError(error, recorder.failed) from error.__cause__
         parts = dict(module.named_modules())
         known = None if None in answers else answers
-        found = layers_of(recorder, names, known, type(module).__name__, x.shape[-1])
+        found = layers_of(recorder, names, known, type(module).__name__, guard.each(x)[0].shape[-1])
         cues = tuple(Cue(call.part, call.role) for call in recorder.calls)
         captured = Capture(
             module=module,
             layers=found.layers,
             host=_host(recorder, found, answers, answer, parts),
             notes=found.notes,
-            takes_input=found.takes_input,
+            ports=found.ports,
+            answers=found.answers,
             cues=cues,
         )
         # The input once more: what was given before may have been written into.
-        notes = probes.run(captured, guard.tensor(module, x), found, recorder)
+        notes = probes.run(captured, guard.tensors(module, x), found, recorder)
         if not any(value is not None and value.roots > INPUT for value in answers):
             _refuse_vacuous(captured, x, answer)
     return replace(captured, notes=(*found.notes, *notes))
@@ -220,7 +241,7 @@ def _tensors(answer: Any) -> list[torch.Tensor]:
         ) from None
 
 
-def _refuse_vacuous(captured: Capture, x: npt.NDArray[Any], answer: Any) -> None:
+def _refuse_vacuous(captured: Capture, x: guard.Given, answer: Any) -> None:
     """Refuse a module whose answer shows nothing of its blocks, by no torch operation and by no other way either."""
     others = [1 - layer.output if layer.output.numel() else layer.output for layer in captured.layers]
     again = captured.replay(x, others)
@@ -253,9 +274,10 @@ def _host(
 ) -> Host:
     """Return what runs on the host: the events behind the network's input, and those behind its outputs."""
     before: list[Operation] = []
-    if not found.takes_input:
+    takes_input = all(port.argument is not None for port in found.ports)
+    if not takes_input:
         before += operations((event for event in recorder.events if event.serial in found.front), parts)
-    if not found.takes_input and not before:  # values left torch, and came back
+    if not takes_input and not before:  # values left torch, and came back
         places = [Operation(read.name.strip("_"), read.place) for read in recorder.reads if read.roots == INPUT]
         before = places or [Operation("values that no torch operation makes of the input", found.layers[0].place)]
     if found.joins_steps:
@@ -302,6 +324,10 @@ def _joined(chunks: list[Any]) -> torch.Tensor:
     """Return the parts of a run, one or one a step, as one tensor over all steps."""
     tensors = [next(tensors_in(chunk)) for chunk in chunks]
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=-1)
+
+
+def _shapes(x: guard.Given) -> str:
+    return " and ".join(str(each.shape) for each in guard.each(x))
 
 
 def _blank(output: torch.Tensor, samples: int) -> torch.Tensor:

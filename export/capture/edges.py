@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,32 +23,39 @@ _LINEAR = {"linear", "matmul", "mm", "bmm", "einsum", "conv1d", "conv2d", "conv3
 class Edge(NamedTuple):
     """How what arrives at a layer is made of what another one puts out, the same in every sample and step."""
 
-    source: int | None
-    """The step whose output it is; None if it is the network's input."""
+    source: int
+    """The layer whose output it is, or -1 - k for the k-th of the network's inputs."""
     elements: IntArray
     """Shape (terms, inputs): the element of the source's output, images flattened; -1 for none."""
-    factors: IntArray
+    factors: npt.NDArray[np.float64]
     """Shape (terms, inputs): what it is multiplied with."""
+    delay: int = 0
+    """By how many steps it arrives later than it is put out."""
 
     @property
     def is_identity(self) -> bool:
-        """Whether what is put out arrives as it is."""
+        """Whether what is put out arrives as it is, every element in its place."""
         same = len(self.elements) == 1 and np.array_equal(self.elements[0], np.arange(self.elements.shape[1]))
         return same and bool((self.factors == 1).all())
+
+
+def whole(source: int, inputs: int) -> Edge:
+    """Return the edge by which all elements of a source arrive as they are."""
+    return Edge(source, np.arange(inputs)[None], np.ones((1, inputs)))
 
 
 class Located(NamedTuple):
     """Where elements come from: arrays of one shape; what is number 0 has source `NOTHING`."""
 
     source: IntArray
-    """The layer, or `INPUT_SOURCE` or `OTHER`."""
+    """The layer, or -1 - k for the module's argument k, or `OTHER`."""
     sample: IntArray
     element: IntArray
     step: IntArray
     """Counted over all calls of the layer."""
 
 
-NOTHING, OTHER, INPUT_SOURCE = -3, -2, -1
+NOTHING, OTHER = -(2**31), -(2**31) + 1
 
 
 class Ranges(NamedTuple):
@@ -59,7 +66,7 @@ class Ranges(NamedTuple):
     calls: tuple[int | None, ...]
     """The call whose output it is; None for the module's input."""
     sources: IntArray
-    """The layer whose call that is, or `INPUT_SOURCE`, or `OTHER` for synapses by themselves."""
+    """The layer whose call that is, or -1 - k for argument k, or `OTHER` for synapses by themselves."""
     elements: IntArray
     """How many elements the output has in each step of each sample."""
     steps: IntArray
@@ -145,7 +152,7 @@ class Way(NamedTuple):
 
 
 def edges_of(found: Arrival, ranges: Ranges, way: Way) -> tuple[Edge, ...]:
-    """Return the maps that an arrival is made of, one a source.
+    """Return the maps that an arrival is made of, one a source and a delay.
 
     Parameters
     ----------
@@ -159,7 +166,7 @@ def edges_of(found: Arrival, ranges: Ranges, way: Way) -> tuple[Edge, ...]:
     Raises
     ------
     UnsupportedError
-        A map is not the same for all samples and steps, or multiplies by fractions.
+        A map is not the same for all samples and steps.
     """
     if found.numbers.ndim < 4:
         raise UnsupportedError(
@@ -167,14 +174,14 @@ def edges_of(found: Arrival, ranges: Ranges, way: Way) -> tuple[Edge, ...]:
             "(samples, ..., steps)."
         )
     shape = found.numbers.shape
-    whole = _whole_output(found, ranges)
-    if whole is not None:
-        inputs = int(np.prod(shape[2:-1]))
-        return (Edge(None if whole < 0 else whole, np.arange(inputs)[None], np.ones((1, inputs), np.int64)),)
+    found_whole = _whole_output(found, ranges)
+    if found_whole is not None:
+        return (whole(found_whole, int(np.prod(shape[2:-1]))),)
     numbers = found.numbers.reshape(shape[0], shape[1], -1, shape[-1])
     at = ranges.locate(numbers)
     sources = [source for source in sorted(set(ranges.sources.tolist())) if (at.source == source).any()]
-    return tuple(_edge(at, found.factors.reshape(numbers.shape), source, way) for source in sources)
+    factors = found.factors.reshape(numbers.shape)
+    return tuple(edge for source in sources for edge in _edges(at, factors, source, way))
 
 
 def _whole_output(found: Arrival, ranges: Ranges) -> int | None:
@@ -190,38 +197,33 @@ def _whole_output(found: Arrival, ranges: Ranges) -> int | None:
     )
 
 
-def _edge(at: Located, factors: npt.NDArray[np.float64], source: int, way: Way) -> Edge:
+def _edges(at: Located, factors: npt.NDArray[np.float64], source: int, way: Way) -> Iterator[Edge]:
     some = at.source == source
     place, where = f"{way.moves or way.place}: ", way.between(source)
     own_step, own_sample = np.arange(some.shape[-1]), np.arange(some.shape[1])[:, None, None]
     late = np.where(some, own_step - at.step, 0)
-    if late.any():
-        if way.looped and (late >= 0).all() and source >= 0:
-            raise UnsupportedError(
-                f"{way.place}: the loop over time feeds back to {way.target} what {way.names[source]} put out "
-                f"{late.max()} steps before. Use a Recurrent block."
-            )
+    if (late < 0).any():
         raise UnsupportedError(
-            f"{place}steps are mixed {where}. A layer receives in a step what was sent in that step; for a delay, "
-            "use delay=True or delay_shift=True of the block before."
+            f"{place}steps are mixed {where}: what arrives in a step is sent {-late.min()} later. A layer receives "
+            "what was sent in the same step, or in one before."
         )
     if (np.where(some, at.sample, own_sample) != own_sample).any():
         raise UnsupportedError(f"{place}samples are mixed {where}. Every sample runs by itself on a chip.")
-    element = np.where(some, at.element, -1)
-    factors = np.where(some, factors, 1.0)
-    if not ((element == element[:, :1, :, :1]).all() and (factors == factors[:, :1, :, :1]).all()):
-        raise UnsupportedError(
-            f"{place}another map for other samples or steps stands {where}. Synapses are the same in every step."
-        )
-    element, factors = element[:, 0, :, 0], factors[:, 0, :, 0]
-    broken = factors != np.round(factors)
-    if broken.any():
-        raise UnsupportedError(
-            f"{place}spikes arrive times {factors[broken][0]:g} {where}. Put the factor into the weights of the "
-            "second; between blocks only whole factors belong to synapses."
-        )
-    used = (element >= 0).any(-1)
-    return Edge(None if source < 0 else source, element[used], factors[used].astype(np.int64))
+    for delay in np.unique(late[some]):
+        of = some & (late == delay)
+        element = np.where(of, at.element, -1)[..., delay:]
+        # Sums have their terms in any order, and fewer of them in first steps, where nothing late has come yet.
+        order = np.argsort(-element, axis=0, kind="stable")
+        element = np.take_along_axis(element, order, axis=0)
+        factor = np.take_along_axis(np.where(of, factors, 1.0)[..., delay:], order, axis=0)
+        if not ((element == element[:, :1, :, :1]).all() and (factor == factor[:, :1, :, :1]).all()):
+            raise UnsupportedError(
+                f"{place}another map for other samples or steps stands {where}. Synapses are the same in every step, "
+                "and every delay is one for all steps."
+            )
+        element, factor = element[:, 0, :, 0], factor[:, 0, :, 0]
+        used = (element >= 0).any(-1)
+        yield Edge(source, element[used], factor[used], int(delay))
 
 
 def refuse_opaque(opaque: Opaque, where: str, spikes: str) -> UnsupportedError:

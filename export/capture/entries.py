@@ -49,7 +49,7 @@ def _synapse_of(recorder: Recorder, number: int, names: Mapping[int, str]) -> in
     if made is not None and len(synapses) > 1:
         raise UnsupportedError(
             f"{made.place}: {plain_word(made)} joins the sums of {len(synapses)} synapses in front of the neurons "
-            f"{name}. That is a graph, and a record is a chain of layers so far: give the neurons one synapse."
+            f"{name}. Give the neurons one synapse, and let it receive the spikes of all, added or joined."
         )
     if made is not None and synapses:
         raise UnsupportedError(

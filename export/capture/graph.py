@@ -11,7 +11,7 @@ import torch
 
 from ...contract.errors import UnsupportedError
 from . import loops
-from .edges import INPUT_SOURCE, OTHER, Arrival, Edge, Ranges, Way, arrival, edges_of, joined, matches, refuse_opaque
+from .edges import OTHER, Arrival, Edge, Ranges, Way, arrival, edges_of, joined, matches, refuse_opaque, whole
 from .entries import Entry, call_name, entries_of, refuse_branches, used_calls
 from .host import plain_word
 from .place import Place
@@ -59,6 +59,17 @@ class Layer:
         return len(self.calls) > 1
 
 
+class Port(NamedTuple):
+    """An input of the network."""
+
+    argument: int | None
+    """Which argument of the module it is, as it is; None for what the host makes."""
+    layer: int
+    """A layer that receives what the host makes."""
+    shape: tuple[int, ...]
+    """Shape of what enters, without samples and steps."""
+
+
 class Found(NamedTuple):
     """What `layers_of` found."""
 
@@ -69,8 +80,10 @@ class Found(NamedTuple):
     """Serial numbers of the events behind the network's input."""
     inner: set[int]
     """Those of the events behind all layers' inputs."""
-    takes_input: bool
-    """Whether the first layer receives the module's input as it is."""
+    ports: tuple[Port, ...]
+    """The network's inputs."""
+    answers: tuple[int, ...]
+    """The layers of which the module's answer is made directly, in its order."""
     joins_steps: bool
     """Whether the module loops over time and returns the last layer's steps one after the other, and nothing else."""
     notes: tuple[str, ...]
@@ -128,8 +141,10 @@ class _Reading:
         answers: Sequence[Value | None],
     ) -> None:
         self.recorder, self.names = recorder, names
-        self.groups = loops.groups([entry.key for entry in entries], entries)
-        self.steps, self.answers = steps, [value for value in answers if value is not None]
+        self.steps = steps
+        self.groups = loops.groups([entry.key for entry in entries], entries, self._is_loop)
+        self.ports: dict[tuple[str, int], int] = {}
+        self.answers = [value for value in answers if value is not None]
         unary = sum(2 << entry.returns for entry in entries if _is_unary(entry.part, recorder.calls[entry.returns]))
         wanted = [value for entry in entries for value in recorder.calls[entry.receives].arrived if value is not None]
         loops_over_time = len(self.groups[-1]) > 1 and len(self.answers) == 1
@@ -142,10 +157,12 @@ class _Reading:
 
     def _ranges(self) -> Ranges:
         """Return whose elements the numbers are, root by root."""
-        start, rows = 1, []
+        start, rows, arguments = 1, [], 0
         steps_before: dict[int, int] = {}
         for event, tensors in self.recorder.roots.items():
-            source = INPUT_SOURCE if event.call is None else self.layer_of.get(event.call, (OTHER, 0))[0]
+            if event.call is None:
+                arguments += 1
+            source = -arguments if event.call is None else self.layer_of.get(event.call, (OTHER, 0))[0]
             shape = tensors[0].shape if tensors else (1,)
             steps = max(1, shape[-1])
             rows.append((start, source, max(1, int(np.prod(shape[1:-1]))), steps, steps_before.get(source, 0)))
@@ -168,17 +185,33 @@ class _Reading:
             arrivals=self.arrivals,
             front={event.serial for event in ancestors(front)},
             inner={event.serial for event in ancestors(receiving)},
-            takes_input=self._takes_input(),
+            ports=tuple(self._made_port(kind, number) for kind, number in self.ports),
+            answers=self._answering(),
             joins_steps=self._joins_steps(),
             notes=notes,
         )
+
+    def _made_port(self, kind: str, number: int) -> Port:
+        if kind == "argument":
+            given = [each[0] for event, each in self.recorder.roots.items() if event.call is None]
+            return Port(number, -1, tuple(given[number].shape[1:-1]))
+        received = self.recorder.calls[self.groups[number][0].receives].received[0]
+        return Port(None, number, tuple(received.shape[1:-1]))
+
+    def _answering(self) -> tuple[int, ...]:
+        """Return the layers that the answer is made of, without layers between."""
+        found: dict[int, None] = {}
+        for value in self.answers:
+            for event in ancestors([value]):
+                if event.call in self.layer_of:
+                    found[self.layer_of[event.call][0]] = None
+        return tuple(found)
 
     def _arrived(self, entry: Entry) -> list[Value]:
         return [value for value in self.recorder.calls[entry.receives].arrived if value is not None]
 
     def _layer(self, index: int, group: Sequence[Entry]) -> Layer:
         calls = self.recorder.calls
-        self._refuse_repeats(group)
         first = calls[group[0].returns]
         given, arrived = (
             next(iter(self.recorder.roots.values()))[0].shape[0],
@@ -199,7 +232,7 @@ class _Reading:
             place=first.place,
             calls=tuple(entry.returns for entry in group),
             receives=tuple(entry.receives for entry in group),
-            edges=self._edges(group, moves[-1].place if moves else None),
+            edges=self._edges(index, group, moves[-1].place if moves else None),
             joins=moves[-1].place if moves else first.place,
             joined_by=plain_word(moves[-1]) if moves else "the call",
             received=_over_time([calls[entry.receives].received[0] for entry in group]),
@@ -208,17 +241,11 @@ class _Reading:
             run=self._run(group[0]),
         )
 
-    def _refuse_repeats(self, group: Sequence[Entry]) -> None:
-        """Refuse a layer that is called several times, but for loops over time."""
+    def _is_loop(self, group: Sequence[Entry]) -> bool:
+        """Whether the calls of a block are those of a loop over time, and not each a layer with the same weights."""
         lengths = [self.recorder.calls[entry.receives].received[0].shape[-1] for entry in group]
         axes = next(iter(self.recorder.roots.values()))[0].shape[1:]
-        over_time = sum(lengths) == self.steps or (set(lengths) == {1} and sum(lengths) in axes)
-        if len(group) > 1 and not over_time:
-            call = self.recorder.calls[group[1].returns]
-            raise UnsupportedError(
-                f"{call.place}: {call_name(call, self.names)} runs {len(group)} times in a forward pass. That is a "
-                "graph with shared weights, and a record is a chain of layers so far: call every block once."
-            )
+        return sum(lengths) == self.steps or (set(lengths) == {1} and sum(lengths) in axes)
 
     def _run(self, entry: Entry) -> Callable[[torch.Tensor], Any]:
         calls = self.recorder.calls
@@ -228,20 +255,17 @@ class _Reading:
         sums = calls[entry.receives].run
         return lambda x: run(sums(x))
 
-    def _edges(self, group: Sequence[Entry], moves: Place | None) -> tuple[Edge, ...]:
-        """Return what arrives at a layer."""
+    def _edges(self, index: int, group: Sequence[Entry], moves: Place | None) -> tuple[Edge, ...]:
+        """Return what arrives at a layer; sources below 0 are inputs of the network."""
         found = [self._arrival(entry) for entry in group]
         call = self.recorder.calls[group[0].receives]
         known = [each for each in found if each is not None]
         if not known:
-            inputs = int(np.prod(call.received[0].shape[1:-1]))
-            return (Edge(None, np.arange(inputs)[None], np.ones((1, inputs), np.int64)),)
+            return (whole(self._port(*self._port_of(index, group)), int(np.prod(call.received[0].shape[1:-1]))),)
         target = call_name(self.recorder.calls[group[0].returns], self.names)
-        if len(known) < len(found):
-            raise UnsupportedError(
-                f"{call.place}: in some steps of the loop over time {target} receives spikes, and in others what the "
-                "host makes. Synapses are the same in every step."
-            )
+        if len(known) < len(found):  # before the first spikes come back in a loop, the host's zeros stand for them
+            found = [each or self._host_arrival(entry, target) for each, entry in zip(found, group, strict=True)]
+            known = [each for each in found if each is not None]
         names = [call_name(self.recorder.calls[other[0].returns], self.names) for other in self.groups]
         edges = edges_of(joined(known), self.ranges, Way(names, target, call.place, moves, len(group) > 1))
         if not edges:
@@ -249,7 +273,25 @@ class _Reading:
                 f"{call.place}: nothing but zeros arrives at {target}: what stands in front of it multiplies all "
                 "spikes by 0. Leave the block out, or the factor."
             )
-        return edges
+        return tuple(
+            edge if edge.source >= 0 else edge._replace(source=self._port("argument", -1 - edge.source))
+            for edge in edges
+        )
+
+    def _port(self, kind: str, number: int) -> int:
+        """Return which input of the network, as -1 - k, an argument of the module is, or what a layer receives."""
+        return -1 - self.ports.setdefault((kind, number), len(self.ports))
+
+    def _port_of(self, index: int, group: Sequence[Entry]) -> tuple[str, int]:
+        """Return what enters the network at a layer that receives nothing else: an argument, or what the host makes."""
+        argument = self._argument_of(group)
+        if argument is not None:
+            return "argument", argument
+        mine = [self.recorder.calls[entry.receives].arrived for entry in group]
+        for i, other in enumerate(self.groups[:index]):
+            if [self.recorder.calls[entry.receives].arrived for entry in other] == mine and None not in mine[0]:
+                return "host", i
+        return "host", index
 
     def _arrival(self, entry: Entry) -> Arrival | None:
         """Return what arrives in one call of a layer; None for the network's input."""
@@ -271,6 +313,26 @@ class _Reading:
             )
         self.arrivals[entry.receives] = found
         self._refuse_sums(found, call)
+        return found
+
+    def _host_arrival(self, entry: Entry, target: str) -> Arrival:
+        """Return what arrives in a call of a layer that receives spikes in others, where none arrives in this one."""
+        call = self.recorder.calls[entry.receives]
+        value = call.arrived[0]
+        if value is None:
+            zeros = np.zeros((1, *call.received[0].shape), np.int64)
+            found = Arrival(zeros, np.ones_like(zeros, np.float64))
+        else:
+            shadow = self.shadows[value]
+            found = arrival(shadow) if not isinstance(shadow, Opaque) else Arrival(np.zeros(1, np.int64), np.ones(1))
+        if found.numbers.shape[1:] != tuple(call.received[0].shape) or not matches(
+            found, self.elements, call.received[0]
+        ):
+            raise UnsupportedError(
+                f"{call.place}: in some steps of the loop over time {target} receives spikes, and in others what the "
+                "host makes. Synapses are the same in every step."
+            )
+        self.arrivals[entry.receives] = found
         return found
 
     def _refuse_sums(self, found: Arrival, call: LeafCall) -> None:
@@ -316,23 +378,27 @@ class _Reading:
         same = len(found.numbers) == 1 and found.numbers[0].size == whole.size
         return same and np.array_equal(found.numbers[0].reshape(-1), whole.reshape(-1)) and found.moves_only
 
-    def _takes_input(self) -> bool:
-        """Whether the first layer receives the module's input itself."""
+    def _argument_of(self, group: Sequence[Entry]) -> int | None:
+        """Return which argument of the module a layer receives as it is, images flattened or not; None for none."""
         chunks = []
-        for entry in self.groups[0]:
+        for entry in group:
             value = self.recorder.calls[entry.receives].arrived[0]
             shadow = None if value is None else self.shadows[value]
             if shadow is None or isinstance(shadow, Opaque):
-                return False
+                return None
             found = arrival(shadow)
             if len(found.numbers) != 1 or not (found.factors == 1).all():
-                return False
+                return None
             chunks.append(found.numbers[0])
         numbers = np.concatenate(chunks, axis=-1)
-        shape = next(iter(self.recorder.roots.values()))[0].shape
-        if numbers.ndim < 3 or numbers.shape[0] != shape[0] or numbers.shape[-1] != shape[-1]:
-            return False
-        return np.array_equal(numbers.reshape(-1), np.arange(1, 1 + numbers.size))
+        first = 1
+        for argument, tensors in enumerate(each for event, each in self.recorder.roots.items() if event.call is None):
+            shape = tensors[0].shape
+            fits = numbers.ndim >= 3 and numbers.shape[0] == shape[0] and numbers.shape[-1] == shape[-1]
+            if fits and np.array_equal(numbers.reshape(-1), np.arange(first, first + tensors[0].numel())):
+                return argument
+            first += tensors[0].numel()
+        return None
 
 
 def _over_time(chunks: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,30 @@ from ...contract.errors import InputError, SpikeproofError, UnsupportedError
 from ..parts.state import at_reset, reset_state
 from .leaves import Listener, listening
 from .place import last_place
+
+Given: TypeAlias = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
+"""What a module is given: its argument, or a tuple of its arguments, the first axis of each samples."""
+
+
+def arguments(x: Any) -> Given:
+    """Return what a module is given as NumPy arrays; a tuple holds several arguments. Raises as `plain` does."""
+    if not isinstance(x, tuple):
+        return plain(x)
+    found = tuple(map(plain, x))
+    counts = sorted({len(each) if each.ndim else 0 for each in found})
+    if len(counts) != 1:
+        raise InputError(f"The arguments have {' and '.join(map(str, counts))} samples. Give each as many.")
+    return found if len(found) > 1 else found[0]
+
+
+def each(x: Given) -> tuple[npt.NDArray[Any], ...]:
+    """Return a module's arguments."""
+    return x if isinstance(x, tuple) else (x,)
+
+
+def samples_of(x: Any, which: Any) -> Any:
+    """Return some samples of what a module is given, arrays or tensors."""
+    return tuple(one[which] for one in x) if isinstance(x, tuple) else x[which]
 
 
 def plain(x: Any) -> npt.NDArray[Any]:
@@ -39,11 +63,11 @@ def plain(x: Any) -> npt.NDArray[Any]:
     return array
 
 
-def tensor(module: nn.Module, x: npt.NDArray[Any]) -> torch.Tensor:
-    """Return an input as the module takes it: float32, on its device."""
+def tensors(module: nn.Module, x: Given) -> tuple[torch.Tensor, ...]:
+    """Return arguments as the module takes them: float32, on its device."""
     parameter = next(module.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
-    return torch.as_tensor(np.array(x, dtype=np.float32), device=device)
+    return tuple(torch.as_tensor(np.array(one, dtype=np.float32), device=device) for one in each(x))
 
 
 @contextmanager
@@ -136,15 +160,15 @@ def _set_generators(state: tuple[Any, ...]) -> None:
     random.setstate(state[3])
 
 
-def run(module: nn.Module, x: torch.Tensor, listener: Listener, *, seed: int = 0) -> Any:
+def run(module: nn.Module, x: tuple[torch.Tensor, ...], listener: Listener, *, seed: int = 0) -> Any:
     """Return what a module returns, while `listener` does or stands in for the calls of its leaves.
 
     Parameters
     ----------
     module : Module
         The network; `undisturbed`.
-    x : Tensor
-        Its input.
+    x : tuple of Tensor
+        Its arguments.
     listener : Listener
         See `spikeproof.export.capture.leaves`.
     seed : int
@@ -161,22 +185,22 @@ def run(module: nn.Module, x: torch.Tensor, listener: Listener, *, seed: int = 0
     random.seed(seed)
     try:
         with listening(listener, module):
-            return module(x)
+            return module(*x)
     except SpikeproofError:
         raise
     except Exception as error:
         raise _refused(module, x, error) from error
 
 
-def _refused(module: nn.Module, x: torch.Tensor, error: Exception) -> InputError:
+def _refused(module: nn.Module, x: tuple[torch.Tensor, ...], error: Exception) -> InputError:
     """Return what is said of a forward pass that raised."""
-    name, shape = type(module).__name__, tuple(x.shape)
+    name, shape = type(module).__name__, " and ".join(str(tuple(each.shape)) for each in x)
     where = last_place(error)
     at = "" if where is None else f" ({where})"
     if isinstance(error, TypeError) and "required positional argument" in str(error):
         return InputError(
-            f"{name} takes more than its input: {error}. Wrap it in a module whose forward pass takes the input alone "
-            "and holds the rest."
+            f"{name} takes more than its input: {error}. Give a tuple of all inputs, or wrap it in a module whose "
+            "forward pass takes the input alone and holds the rest."
         )
     if isinstance(error, RuntimeError | AssertionError):
         return InputError(f"The module does not take input of shape {shape}: {error}{at}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -16,26 +16,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def groups(keys: Sequence[Hashable], calls: Sequence[T]) -> list[list[T]]:
+def groups(keys: Sequence[Hashable], calls: Sequence[T], is_loop: Callable[[Sequence[T]], bool]) -> list[list[T]]:
     """Return the calls of each layer: one, or in a loop over time one a step.
 
     Parameters
     ----------
     keys : sequence
-        Which layer each call is of.
+        Which block each call is of.
     calls : sequence
         The calls.
+    is_loop : callable
+        Whether the calls of a block are those of a loop over time; else each is a layer, with the same weights.
 
     Returns
     -------
     list of list
-        Layers in the order of their first calls. A layer whose calls do not repeat with those of all others has
-        several calls that are no loop; `check` finds that out.
+        Layers in the order of their first calls.
     """
     found: dict[Hashable, list[T]] = {}
     for key, call in zip(keys, calls, strict=True):
         found.setdefault(key, []).append(call)
-    return list(found.values())
+    several = {key for key, of in found.items() if len(of) > 1 and not is_loop(of)}
+    made: dict[Hashable, list[T]] = {}
+    for i, (key, call) in enumerate(zip(keys, calls, strict=True)):
+        made.setdefault((key, i if key in several else -1), []).append(call)
+    return list(made.values())
 
 
 def check(layer: Layer) -> None:

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from .graph import Found
 
 
-def run(captured: Capture, x: torch.Tensor, found: Found, recorder: Recorder) -> list[str]:
+def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: Recorder) -> list[str]:
     """Check a module's maps with other spikes, other random numbers and another number of samples.
 
     Parameters
     ----------
     captured : Capture
         What is checked.
-    x : Tensor, shape (2, ...)
-        The input of the recorded run.
+    x : tuple of Tensor, shape (2, ...)
+        The arguments of the recorded run.
     found : Found
         What arrives where.
     recorder : Recorder
@@ -56,18 +56,18 @@ def run(captured: Capture, x: torch.Tensor, found: Found, recorder: Recorder) ->
     for samples, seed, plays in ((2, 0, ("random", "ones")), (1, 1, ("random",)), (1, 0, ("zeros",))):
         played = _played(captured, recorder, plays, generator)
         player = Player(captured.cues, played, until=last)
-        _run(captured, x[:samples], player, seed)
+        _run(captured, guard.samples_of(x, slice(samples)), player, seed)
         if len(player.received) != last + 1:
             raise UnsupportedError(_other_calls(captured, samples))
         notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed, reference)))
     return list(notes)
 
 
-def _run(captured: Capture, x: torch.Tensor, player: Player, seed: int) -> None:
+def _run(captured: Capture, x: tuple[torch.Tensor, ...], player: Player, seed: int) -> None:
     """Run the module once, from the state in which it is; after other calls than expected nothing is received."""
     try:
         with guard.undisturbed(captured.module):
-            until_enough(partial(guard.run, captured.module, x.clone(), player, seed=seed))
+            until_enough(partial(guard.run, captured.module, tuple(each.clone() for each in x), player, seed=seed))
     except OtherCallsError:
         player.received.clear()
 
@@ -75,7 +75,7 @@ def _run(captured: Capture, x: torch.Tensor, player: Player, seed: int) -> None:
 class _Reference:
     """What the front end gives where nobody listens: some of torch's functions round otherwise then."""
 
-    def __init__(self, captured: Capture, x: torch.Tensor, recorder: Recorder, last: int) -> None:
+    def __init__(self, captured: Capture, x: tuple[torch.Tensor, ...], recorder: Recorder, last: int) -> None:
         self._captured, self._x, self._recorder, self._last = captured, x, recorder, last
         self._received: list[torch.Tensor] | None = None
 

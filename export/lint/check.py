@@ -62,7 +62,7 @@ def lint(
 
 def loads_in_stock(net: Net) -> bool:
     """Return whether stock NetX loads the file of a record, and does not refuse what it could not run."""
-    return all(layers.is_stock(layer) for layer in net.layers)
+    return not net.edges and all(layers.is_stock(layer) for layer in net.layers)
 
 
 def _of_stock_file(path: Path, **reads: Any) -> list[Finding]:
@@ -79,4 +79,4 @@ def rules() -> list[Rule]:
     """Return all rules: those of modules, of stock files and of records. It loads torch."""
     from . import modules
 
-    return [*modules.RULES, *stock_files.RULES, *stock_netx.RULES, *records.RULES]
+    return [*modules.RULES, *stock_files.RULES, *stock_netx.GRAPHS, *stock_netx.RULES, *records.RULES]

@@ -26,14 +26,42 @@ from ...contract.synapses.conv import Conv
 from .finding import Found, Row, Rules
 
 RULES = Rules("record")
+GRAPHS = Rules("record")
+"""Of networks whose layers are not in a row, which have no stock path at all."""
 
 _GROUPS_MAX = 127
+_SHOWN = 4
+"""Edges that a finding names."""
 _OURS = "Run the file with spikeproof, whose record holds it"
 
 
 def has_path(net: Net) -> bool:
-    """Return whether SLAYER has all of a network's layers, so that the stock path could take it."""
-    return not any(layer.neuron.takes_te for layer in net.layers)
+    """Return whether SLAYER has all of a network's layers, in a row, so that the stock path could take it."""
+    if net.edges or any(layer.neuron.takes_te or layer.delay.any() for layer in net.layers):
+        return False
+    return all(net.incoming(i)[0].source == i - 1 for i in range(len(net.layers)))
+
+
+@GRAPHS.add(
+    "not-in-a-row", "info", "edges, delays of synapses, more inputs or answers, which stock NetX has no place for"
+)
+def not_in_a_row(net: Net) -> Iterator[Found]:
+    """Find what stock NetX, which runs layers one behind the other, does not run."""
+    delayed = [layer.name for layer in net.layers if layer.delay.any()]
+    elsewhere = [layer.name for i, layer in enumerate(net.layers) if net.incoming(i)[0].source != i - 1]
+    has = {
+        f"edges: {', '.join(edge.label for edge in net.edges[:_SHOWN])}{' ...' * (len(net.edges) > _SHOWN)}": net.edges,
+        f"inputs: {', '.join(source.name for source in net.inputs)}": len(net.inputs) > 1,
+        f"answers: {', '.join(net.answers)}": net.outputs,
+        f"delays of the synapses of {', '.join(delayed)}": delayed,
+        f"layers that do not listen to the one before: {', '.join(elsewhere)}": elsewhere,
+    }
+    yield Found(
+        "network",
+        "; ".join(words for words, there in has.items() if there),
+        "stock NetX runs layers one behind the other, from one input to the last layer, and has no place for these",
+        "Run it with spikeproof, whose Lava processes hold them, or train layers in a row",
+    )
 
 
 RULES.table(

@@ -10,7 +10,7 @@ from torch import nn
 from ...contract.errors import SpikeproofError
 from ...contract.net import DEFAULT_STEPS, Input, sent_exp
 from ..parts import kinds
-from ..slayer import chain, network
+from ..slayer import network, rows
 from ..slayer.blocks import Block, name_of, read_layer, source_of
 from . import modules
 from .finding import REFUSED, Finding, refusal
@@ -50,12 +50,12 @@ def findings(
 def _listed(module: nn.Module, sample: npt.ArrayLike | None) -> list[Block]:
     """Return a module's blocks; without a sample, of a Sequential also what is none, wherever it stands."""
     if sample is not None:
-        return [each.block for each in chain.captured(network.captured(module, sample))]
+        return [row.block for row in rows.captured(network.captured(module, sample))]
     if type(module) is nn.Sequential and not kinds.is_plain(module):
-        listed, _ = chain.grouped(kinds.plain_members(module))
+        listed, _ = rows.grouped(kinds.plain_members(module))
         if any(kinds.is_block(each.module) for each in listed):
             return listed
-    return chain.listed(module)
+    return rows.listed(module)
 
 
 def _refused(listed: list[Block], input: Input | None) -> list[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...contract.net import Net
 from . import limits as limits_of
+from . import ways
 from .limits import Limits
 from .partition import LIMITED, Use, parts, room, smallest, split, use
 from .plan import CLOCK, Plan, Population, plan
@@ -32,6 +33,9 @@ WHENCE = {
     "accumulators": "estimate: one a neuron and kind of input; how many a core has is not public",
 }
 """Where each figure of a map comes from."""
+
+_SHOWN = 4
+"""Ways that a note names."""
 
 OTHER_NEURONS = (
     "CE-LIF neurons, read-outs and oscillators are micro-coded: on a chip they need Intel's tools for that, and their "
@@ -108,7 +112,7 @@ class Placement:
 
     @property
     def neurons(self) -> int:
-        """Neurons of all populations, clocks and oscillators among them."""
+        """Neurons of all populations, clocks, oscillators and relays among them."""
         return sum(placed.population.neurons for placed in self.placed)
 
     @property
@@ -188,7 +192,8 @@ def place(net: Net | Plan, limits: Limits | None = None) -> Placement:
         found, problem = _place(populations, i, limits)
         placed.append(found)
         problems += problem
-    notes = []
+    notes = _waiting(net) if isinstance(net, Net) else []
+    notes += _holding(placed, limits)
     if any("micro-coded" in population.kind or "CPG" in population.kind for population in populations):
         notes.append(OTHER_NEURONS)
     found_map = Placement(placed=tuple(placed), limits=limits, problems=(), notes=())
@@ -204,7 +209,8 @@ def place(net: Net | Plan, limits: Limits | None = None) -> Placement:
 def _place(populations: Plan, index: int, limits: Limits) -> tuple[Placed, list[Problem]]:
     population = populations[index]
     targets = [c for p in populations for c in p.inputs if c.source == population.name]
-    to_host = index + 1 == len(populations)
+    answers = any(p.answers for p in populations)
+    to_host = population.answers if answers else index + 1 == len(populations)
 
     def outgoing(neurons: int, places: int) -> int:
         return neurons * to_host + sum(connection.outgoing(neurons, places) for connection in targets)
@@ -262,6 +268,41 @@ def _fix(population: Population, index: int, most: int) -> str:
         )
     what = "input channels" if hasattr(connection, "in_channels") else "inputs with a synapse"
     return f"Let each neuron have at most {most:,} {what} from {connection.source.strip(':')!r}."
+
+
+def _waiting(net: Net) -> list[str]:
+    """Say which spikes must wait for others that come a longer way, so that both are of the same step of a sample."""
+    found = [(ways.alignment(net, i, way), way.name) for i in range(len(net.layers)) for way in net.incoming(i)]
+    late = sorted(((steps, name) for steps, name in found if steps > 0), reverse=True)
+    if not late:
+        return []
+    shown = ", ".join(f"{name} by {_count(steps, 'step')}" for steps, name in late[:_SHOWN])
+    more = f" and {len(late) - _SHOWN:,} more" if len(late) > _SHOWN else ""
+    return [
+        f"{_count(len(late), 'way')} into a layer must wait for what comes by more layers, which is counted as delay "
+        f"at the synapses: {shown}{more}."
+    ]
+
+
+def _holding(placed: list[Placed], limits: Limits) -> list[str]:
+    """Say what holds spikes that wait, and what becomes of them when a sample ends."""
+    notes = []
+    relays = [each for each in placed if ways.RELAY in each.population.name]
+    if relays:
+        words = sum(use.core_words for each in relays for use in each.uses)
+        cores = sum(len(each.uses) for each in relays)
+        notes.append(
+            f"{_count(sum(each.population.neurons for each in relays), 'relay neuron')} in "
+            f"{_count(len(relays), 'population')} hold spikes that wait longer than the "
+            f"{limits.longest_delay.value} steps of a synapse; they take {_count(words, 'word')} of "
+            f"{_count(cores, 'core')}. Shorter delays, or fewer layers beside a skip, save them."
+        )
+    if any(connection.delay_bits for each in placed for connection in each.population.inputs):
+        notes.append(
+            "the record loses spikes that are under way when a sample ends, and a chip delivers them into the next "
+            "one: clear what waits between samples, or leave as many steps as the longest delay between them."
+        )
+    return notes
 
 
 def _fan_out(found: Placement, populations: Plan) -> list[str]:

@@ -26,11 +26,11 @@ from ...contract.sources.driven import Driven
 from ...contract.sources.phase import Phase
 from ...contract.synapses.conv import Conv as ConvSynapse
 from ...contract.synapses.dense import Dense as DenseSynapse
+from . import ways
 from .limits import Limits
 from .synapses import WORD, Connection, Conv, Dense, OneToOne, Sparse, weight_bits
+from .ways import Relay, Share
 
-HOST = ":input"
-"""Source of what enters from outside. No layer may be called so, nor any name with a colon in it."""
 CLOCK = ":clock"
 
 _ONE_WORD = {CUBA: "CUBA (hard-coded LIF)", Phase: "CPG phase oscillator", Coupled: "CPG coupled oscillator"}
@@ -60,6 +60,8 @@ class Population:
         Dendritic accumulators a neuron.
     longest_delay : int
         Of the spikes that arrive, in steps.
+    answers : bool
+        Whether the host reads what they send. If it reads nobody's, it reads that of the last population.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Population:
     groups: int = 1
     accumulators: int = 1
     longest_delay: int = 0
+    answers: bool = False
 
     @property
     def neurons(self) -> int:
@@ -79,7 +82,7 @@ class Population:
 
 
 Plan = tuple[Population, ...]
-"""Populations in the order in which cores are given to them. The last one answers to the host."""
+"""Populations in the order in which cores are given to them."""
 
 
 def plan(net: Net, limits: Limits) -> Plan:
@@ -97,29 +100,64 @@ def plan(net: Net, limits: Limits) -> Plan:
     UnsupportedError
         A layer has synapses whose memory is unknown here; it is named.
     """
-    net.require_chain("spikeproof map")
-    found: list[Population] = []
-    source, delay = HOST, 0
-    for layer in net.layers:
-        inputs = [_connection(layer, source, slice(0, layer.num_inputs), delay)]
+    relays = ways.relays(net, limits)
+    found = [_relay(net, relay, relays, limits) for relay in relays if relay.source < 0]
+    for i, layer in enumerate(net.layers):
+        shape = _shape(net, i)
+        shares = ways.shares(net, i, limits)
+        inputs = [_connection(net, i, share, relays, shape) for share in shares]
         if layer.cpg is not None:
             name = f"{layer.name}:cpg"
             found.append(_oscillators(name, layer.cpg, limits))
-            inputs.append(_connection(layer, name, slice(layer.num_inputs, None), 0))
-        if layer.feedback is not None:
-            inputs.append(_cheapest(layer.name, layer.feedback.weight, 0, layer.neuron.sums))
+            weight = layer.synapse.weight[:, layer.num_inputs :]
+            inputs.append(_cheapest(name, weight, 0, layer.neuron.sums, shape[1]))
         if layer.neuron.takes_te:
-            before, connection = _encoding(net, layer, limits, known={population.name for population in found})
+            known = {population.name for population in found}
+            before, connection = _encoding(net, layer, limits, known, shape[1])
             found += before
             inputs.append(connection)
-        found.append(_neurons(layer, tuple(inputs), delay, limits))
-        source, delay = layer.name, 0 if layer.axon is None else layer.axon.longest - layer.lead
+        longest = max(share.longest for share in shares)
+        found.append(_neurons(layer, tuple(inputs), longest, limits, shape, layer.name in net.answers))
+        found += [_relay(net, relay, relays, limits) for relay in relays if relay.source == i]
     return tuple(found)
 
 
-def _neurons(layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: Limits) -> Population:
-    neuron = layer.neuron
+def _shape(net: Net, index: int) -> tuple[int, int]:
+    """Return the channels and places of a layer: those of its convolution, or of the first one that leads to it."""
+    layer = net.layers[index]
+    if not isinstance(layer.synapse, ConvSynapse):
+        for way in net.incoming(index):
+            if isinstance(way.synapse, ConvSynapse):
+                channels, *image = way.synapse.out_shape
+                return channels // layer.neuron.sums, math.prod(image)
     channels, *image = layer.shape
+    return channels, math.prod(image)
+
+
+def _relay(net: Net, relay: Relay, relays: list[Relay], limits: Limits) -> Population:
+    """Return the neurons that hand on what a sender, or the relay before, sends."""
+    source, stage, senders = relay
+    channels, places = int(np.count_nonzero(senders)), 1
+    if source >= 0 and senders.all():
+        channels, places = _shape(net, source)
+    before = ways.name_of(net, source, stage - 1)
+    delay_bits = limits.longest_delay.value.bit_length()
+    graded = net.max_payload(source) > 1
+    return Population(
+        name=ways.name_of(net, source, stage),
+        kind="relay of payloads (micro-coded)" if graded else "relay (hard-coded LIF)",
+        channels=channels,
+        places=places,
+        inputs=(OneToOne(source=before, delay_bits=delay_bits),),
+        state_words=1 + graded,
+        longest_delay=limits.longest_delay.value,
+    )
+
+
+def _neurons(
+    layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: Limits, shape: tuple[int, int], answers: bool
+) -> Population:
+    neuron = layer.neuron
     if isinstance(neuron, CUBA) and neuron.stock:
         kind, words = _ONE_WORD[type(neuron)], 1
     else:
@@ -132,13 +170,14 @@ def _neurons(layer: Layer, inputs: tuple[Connection, ...], delay: int, limits: L
     return Population(
         name=layer.name,
         kind=kind,
-        channels=channels,
-        places=math.prod(image),
+        channels=shape[0],
+        places=shape[1],
         inputs=inputs,
         state_words=words + more,
         groups=groups,
         accumulators=neuron.sums + neuron.takes_te,
         longest_delay=delay,
+        answers=answers,
     )
 
 
@@ -165,62 +204,75 @@ def _oscillators(name: str, params: Oscillators, limits: Limits) -> Population:
     )
 
 
-def _encoding(net: Net, layer: Layer, limits: Limits, known: set[str]) -> tuple[list[Population], Connection]:
+def _encoding(
+    net: Net, layer: Layer, limits: Limits, known: set[str], places: int
+) -> tuple[list[Population], Connection]:
     """Return what must be added to deliver the temporal encoding to a layer, and the connection that does it."""
     if isinstance(net.te, Driven):
         name = f"{layer.name}:te"
         weight = WEIGHT_STEP * net.te.matrix[: layer.num_neurons].astype(np.int64)
-        return [_oscillators(name, net.te.cpg, limits)], _cheapest(name, weight, 0)
+        return [_oscillators(name, net.te.cpg, limits)], _cheapest(name, weight, 0, places=places)
     rows = min(len(net.te), net.steps)
     weight = WEIGHT_STEP * net.te[:rows, : layer.num_neurons].T.astype(np.int64)
     # Layers run one step after another. A ring that comes round with the sample serves them all, with the table rolled.
     name = CLOCK if net.steps % rows == 0 else f"{layer.name}{CLOCK}"
     ring = Population(name=name, kind="clock ring (hard-coded LIF)", channels=rows, inputs=(OneToOne(source=name),))
-    return ([] if name in known else [ring]), _cheapest(name, weight, 0)
+    return ([] if name in known else [ring]), _cheapest(name, weight, 0, places=places)
 
 
-def _connection(layer: Layer, source: str, columns: slice, delay: int) -> Connection:
-    kind = type(layer.synapse)
-    if kind not in _CONNECTIONS:
+def _connection(net: Net, index: int, share: Share, relays: list[Relay], shape: tuple[int, int]) -> Connection:
+    """Return what a share of a way into a layer of so many channels and places takes."""
+    layer, synapse = net.layers[index], share.way.synapse
+    if type(synapse) not in _CONNECTIONS:
         known = ", ".join(sorted(k.__name__ for k in _CONNECTIONS))
         raise UnsupportedError(
-            f"layer {layer.name!r}: what {kind.__name__} synapses take of Loihi 2's memory is unknown here; known are "
-            f"{known}."
+            f"layer {layer.name!r}: what the {type(synapse).__name__} synapses {share.way.name} take of Loihi 2's "
+            f"memory is unknown here; known are {known}."
         )
-    return _CONNECTIONS[kind](layer, source, columns, delay.bit_length())
+    senders = next(
+        (relay.senders for relay in relays if relay[:2] == (share.way.source, share.stage)),
+        np.ones(synapse.num_inputs, np.bool_),
+    )
+    source = ways.name_of(net, share.way.source, share.stage)
+    return _CONNECTIONS[type(synapse)](source, share, senders, layer.neuron.sums, shape)
 
 
-def _dense(layer: Layer, source: str, columns: slice, delay_bits: int) -> Connection:
-    synapse: Any = layer.synapse
-    return _cheapest(source, synapse.weight[:, columns], delay_bits, layer.neuron.sums)
+def _dense(source: str, share: Share, senders: npt.NDArray[np.bool_], sums: int, shape: tuple[int, int]) -> Connection:
+    synapse: Any = share.way.synapse
+    weight = synapse.weight if senders.all() else synapse.weight[:, senders]
+    return _cheapest(source, weight, share.longest.bit_length(), sums, shape[1])
 
 
-def _cheapest(source: str, weight: npt.NDArray[Any], delay_bits: int, sums: int = 1) -> Connection:
+def _cheapest(source: str, weight: npt.NDArray[Any], delay_bits: int, sums: int = 1, places: int = 1) -> Connection:
     """Return a Dense connection, or a Sparse one if there are zeros to leave out."""
     bits = weight_bits(weight)
     if weight.all():
         return Dense(source=source, num_inputs=weight.shape[1], bits=bits, delay_bits=delay_bits, sums=sums)
     # Rows for a second sum of each neuron stand behind those for the first.
     present = (weight != 0).reshape(sums, -1, weight.shape[1]).sum(axis=0)
-    return Sparse(source=source, present=present, bits=bits, delay_bits=delay_bits)
+    return Sparse(source=source, present=present, bits=bits, delay_bits=delay_bits, places=places)
 
 
-def _conv(layer: Layer, source: str, columns: slice, delay_bits: int) -> Connection:
-    synapse: Any = layer.synapse
+def _conv(source: str, share: Share, senders: npt.NDArray[np.bool_], sums: int, shape: tuple[int, int]) -> Connection:
+    synapse: Any = share.way.synapse
+    channels, *image = synapse.out_shape
+    channels //= sums
     return Conv(
         source=source,
         in_channels=synapse.weight.shape[1],
         kernel=math.prod(synapse.kernel),
         bits=weight_bits(synapse.weight),
-        delay_bits=delay_bits,
-        sums=layer.neuron.sums,
+        delay_bits=share.longest.bit_length(),
+        sums=sums,
         groups=synapse.groups,
-        group_channels=layer.shape[0] // synapse.groups,
+        group_channels=channels // synapse.groups,
+        copies=ways.copies(share, synapse.in_shape[0]),
+        channels=0 if (channels, math.prod(image)) == shape else channels,
     )
 
 
-_CONNECTIONS: dict[type[Any], Callable[[Layer, str, slice, int], Connection]] = {
+_CONNECTIONS: dict[type[Any], Callable[[str, Share, npt.NDArray[np.bool_], int, tuple[int, int]], Connection]] = {
     DenseSynapse: _dense,
     ConvSynapse: _conv,
 }
-"""Kind of synapse -> (layer, source, columns of the weight, delay bits) -> connection."""
+"""Kind of synapse -> (source, share, senders, sums a neuron, channels and places of the layer) -> connection."""

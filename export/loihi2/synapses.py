@@ -128,18 +128,22 @@ class Sparse:
         How many synapses there are.
     bits, delay_bits
         As in `Dense`.
+    places : int
+        Places of the population: its neurons are channels times places, those of a channel in a row.
     """
 
     encoding = "sparse"
 
-    def __init__(self, *, source: str, present: npt.ArrayLike, bits: int = 8, delay_bits: int = 0) -> None:
+    def __init__(
+        self, *, source: str, present: npt.ArrayLike, bits: int = 8, delay_bits: int = 0, places: int = 1
+    ) -> None:
         present = np.asarray(present).astype(np.int8)
         self.source, self.bits, self.delay_bits = source, bits, delay_bits
         self.num_inputs = present.shape[1]
-        self._present = present
+        self._present = present.reshape(-1, places, self.num_inputs)
 
     def _counts(self, part: Part) -> npt.NDArray[np.int64]:
-        return np.asarray(self._present[part.channels].sum(axis=0, dtype=np.int64))
+        return np.asarray(self._present[part.channels, part.places].sum(axis=(0, 1), dtype=np.int64))
 
     def axons(self, part: Part) -> int:
         """Return the input axons of a core that holds `part`: those that have a synapse there."""
@@ -212,6 +216,10 @@ class Conv:
         Groups of channels that see nothing of each other.
     group_channels : int
         Neurons' channels of a group; needed if there is more than one.
+    copies : int
+        How often the kernels are stored: once for each delay that spikes of one input channel have.
+    channels : int
+        Output channels, if the population is cut into others, and each core may need all of them; else 0.
     """
 
     source: str
@@ -222,25 +230,30 @@ class Conv:
     sums: int = 1
     groups: int = 1
     group_channels: int = 0
+    copies: int = 1
+    channels: int = 0
     encoding = "conv shared"
 
     def axons(self, part: Part) -> int:
         """Return the input axons of a core that holds `part`."""
-        return CONV_AXONS
+        return CONV_AXONS * self.copies
 
     def words(self, part: Part) -> int:
         """Return an upper bound of the words of synaptic memory of a core that holds `part`."""
-        channels, groups = part.num_channels, 1
+        channels, groups = self._channels(part), 1
         if self.groups > 1:
             # A part may begin and end within a group.
             groups = min(self.groups, channels // self.group_channels + 2, channels)
             channels = min(channels, self.group_channels)
-        lists = groups * self.in_channels * self.kernel
+        lists = groups * self.in_channels * self.kernel * self.copies
         return lists * list_words(channels * self.sums, self.bits + self.delay_bits)
 
     def synapses(self, part: Part) -> int:
         """Return the weights that a core stores for `part`."""
-        return self.in_channels * self.kernel * part.num_channels * self.sums
+        return self.in_channels * self.kernel * self.copies * self._channels(part) * self.sums
+
+    def _channels(self, part: Part) -> int:
+        return min(self.channels or part.num_channels, part.num_channels * part.num_places)
 
     def outgoing(self, neurons: int, places: int) -> int:
         """Return the output axons that this connection takes of a source core: about one a place."""

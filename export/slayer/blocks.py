@@ -18,7 +18,6 @@ from ...contract.net import Input, Layer
 from ...contract.neurons.readout import Readout
 from ...contract.sources import Oscillators
 from ...contract.synapses.axon import Axon
-from ..capture.edges import Edge
 from ..parts import constants, kinds, protocol
 from ..refusal import refuse
 from . import neurons, synapses
@@ -37,12 +36,14 @@ class Block(NamedTuple):
     """Oscillators that it listens to beside its input."""
     flatten: bool = False
     """Whether images are flattened on their way to it."""
-    edge: Edge | None = None
-    """How what arrives is made of what the layer before puts out; None if it arrives as it is."""
     shape: Shape | None = None
     """Shape of what arrives, if a run of the module showed it."""
     looped: bool = False
     """Whether a loop over time calls it, one step after the other."""
+    enters: bool = False
+    """Whether an input of the network reaches it."""
+    moved: bool = False
+    """Whether what arrives is another thing than what one source puts out."""
 
 
 _HINTS = {
@@ -100,7 +101,7 @@ def read_layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple
         shape = (math.prod(shape),)
     _refuse_nan(block, name)
     if protocol.is_own_block(block):
-        layer = _own(block, name, index, exp)
+        layer = _own(block, name, found.enters, exp)
         shape = (layer.num_neurons,)
     else:
         try:
@@ -135,12 +136,12 @@ def _refuse_nan(block: Any, name: str) -> None:
             )
 
 
-def _own(block: Any, name: str, index: int, exp: int) -> Layer:
+def _own(block: Any, name: str, enters: bool, exp: int) -> Layer:
     """Read a block that makes its record itself."""
     protocol.check(block, name)
-    if index > 1 and getattr(block, "input", None) is not None:
+    if not enters and getattr(block, "input", None) is not None:
         raise UnsupportedError(f"layer {name!r}: input_exp is for the first layer; this one receives spikes.")
-    if index > 1 and exp:
+    if not enters and exp:
         raise UnsupportedError(
             f"layer {name!r}: it takes unary spikes, but the layer before it sends graded ones. Put a SLAYER block "
             "here, or build the one before with graded_spike=False."

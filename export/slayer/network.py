@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -13,17 +12,17 @@ import torch
 from torch import nn
 
 from ...contract.errors import BackendError, InputError, LintWarning, UnsupportedError
-from ...contract.net import Input, Layer, Net, sent_exp
-from ...contract.synapses.conv import Conv
+from ...contract.net import Input, Net
 from .. import netx
 from ..capture import guard
 from ..capture.capture import Capture, CaptureError, capture
-from ..capture.host import Host, Operation, listed
+from ..capture.host import Host, Operation
 from ..lint import modules as lint_modules
 from ..parts import kinds
 from ..parts.protocol import is_own_block
-from . import chain, fold, traced
-from .blocks import Block, read_layer, rounds_input, source_of
+from . import rows, traced
+from .assemble import assemble
+from .blocks import Block, read_layer, rounds_input
 
 
 class Network(NamedTuple):
@@ -52,9 +51,14 @@ class Network(NamedTuple):
 
 
 def takes_stated_input(found: Capture) -> bool:
-    """Whether the first block leaves open what enters it, as stock blocks but ``Input`` do."""
-    first = found.layers[0].part
-    return not is_own_block(first) and not rounds_input(first)
+    """Whether a block leaves open what enters it, as stock blocks but ``Input`` do."""
+    entered = [layer.part for layer in found.layers if any(edge.source < 0 for edge in layer.edges)]
+    return any(leaves_open(part) for part in entered)
+
+
+def leaves_open(part: Any) -> bool:
+    """Whether a block does not say itself what enters it."""
+    return not is_own_block(part) and not rounds_input(part)
 
 
 def record(
@@ -62,7 +66,7 @@ def record(
     *,
     steps: int | None = None,
     sample: npt.ArrayLike | None = None,
-    input: Input | None = None,
+    input: Input | Sequence[Input] | None = None,
 ) -> Net:
     """Return the integers of a trained network; the live module is not changed.
 
@@ -110,7 +114,7 @@ def network(
     *,
     steps: int | None = None,
     sample: npt.ArrayLike | None = None,
-    input: Input | None = None,
+    input: Input | Sequence[Input] | None = None,
 ) -> Network:
     """Return a module's record with what it was read from; see `record`."""
     if hasattr(module, "deployed"):
@@ -119,9 +123,9 @@ def network(
             "record as a whole. Go on with that: spikeproof.record(module)."
         )
     if sample is None:
-        found = chain.listed(module)
-        made = Network(None, tuple(found), None, tuple(range(len(found))))  # type: ignore[arg-type]
-        return made._replace(net=_record(found, steps, input, made.host))
+        found = rows.chained(rows.listed(module))
+        made = Network(None, tuple(row.block for row in found), None, tuple(range(len(found))))  # type: ignore[arg-type]
+        return made._replace(net=assemble(found, steps=steps, stated=input, host=made.host))
     return of_capture(captured(module, sample), steps=steps, input=input)
 
 
@@ -132,87 +136,59 @@ def captured(module: nn.Module, sample: npt.ArrayLike) -> Capture:
     except CaptureError as error:
         if error.failed is not None and kinds.is_block(error.failed[0]):
             part, shape = error.failed
-            read_layer(Block(part, shape=shape), 1, None, 0)  # its refusal says more than what torch raises
+            # Its refusal says more than what torch raises.
+            read_layer(Block(part, shape=shape, enters=True), 1, None, 0)
         raise InputError(str(error)) from error.__cause__
 
 
-def of_capture(found: Capture, *, steps: int | None = None, input: Input | None = None) -> Network:
+def of_capture(found: Capture, *, steps: int | None = None, input: Input | Sequence[Input] | None = None) -> Network:
     """Return the record of a captured module; see `record`."""
-    rows = chain.captured(found)
-    blocks = [each.block for each in rows]
-    places = tuple(next(i for i, one in enumerate(found.layers) if one is each.layer) for each in rows)
-    first = found.layers[0].received
-    if first.ndim < 3:
-        raise InputError(
-            f"What arrives at the first block has shape {tuple(first.shape)}; expected (samples, channels, steps)."
-        )
-    made = Network(None, tuple(blocks), found, places)  # type: ignore[arg-type]
+    listed = rows.captured(found)
+    places = tuple(next(i for i, one in enumerate(found.layers) if one is row.layer) for row in listed)
+    for port in found.ports:
+        if len(port.shape) < 1:
+            raise InputError(
+                f"What arrives at the first block has shape {tuple(found.layers[0].received.shape)}; expected "
+                "(samples, channels, steps)."
+            )
+    made = Network(None, tuple(row.block for row in listed), found, places)  # type: ignore[arg-type]
     with guard.undisturbed(found.module):  # read as it was run, in evaluation mode
-        net = _record(blocks, steps or int(first.shape[-1]), input, made.host)
+        net = assemble(
+            listed,
+            steps=steps or int(found.layers[0].received.shape[-1]),
+            stated=input,
+            shapes=[port.shape for port in found.ports],
+            answers=_answers(found, listed, places),
+            host=made.host,
+        )
     made = made._replace(net=net)
     _check_registers(made)
     return made
 
 
+def _answers(found: Capture, listed: Sequence[rows.Row], places: Sequence[int]) -> list[int]:
+    """Return which rows no other row receives anything from, the one that the module returns first first."""
+    heard = {edge.source for row in listed for edge in row.edges}
+    order = {place: i for i, place in enumerate(found.answers)}
+    ends = [i for i in range(len(listed)) if i not in heard]
+    return sorted(ends, key=lambda i: order.get(places[i], len(order) + i))
+
+
 def blocks(module: nn.Module, sample: npt.ArrayLike | None = None) -> list[Block]:
     """Return a network's layers in the order in which they run; see `record`."""
     if sample is None and not hasattr(module, "deployed"):
-        return list(chain.listed(module))
+        return list(rows.listed(module))
     return list(network(module, sample=sample).blocks)
-
-
-def _record(found: Sequence[Block], steps: int | None, input: Input | None, host: Host) -> Net:
-    shape: tuple[int, ...] | None = None
-    source = source_of(found[0].module, input)
-    layers: list[Layer] = []
-    for i, block in enumerate(found, start=1):
-        layer, shape = read_layer(block, i, shape, sent_exp(layers[-1]) if layers else source.exp)
-        if layers:
-            layer = _folded(layer, block, layers[-1])
-        layers.append(layer)
-        if i < len(found) and not layer.neuron.fires:
-            raise UnsupportedError(
-                f"layer {layer.name!r}: {type(block.module).__name__}: it puts out numbers in every step, and synapses "
-                "carry spikes. Put it last."
-            )
-    encoding = _shared_encoding(found)
-    if steps is None:
-        steps = getattr(encoding, "steps", None)
-        if steps is None:
-            raise UnsupportedError(
-                "The network has no temporal encoding to take the sample length from. Pass sample=, an input, or "
-                "steps=."
-            )
-    if input is None and not is_own_block(found[0].module) and source.bits:
-        source = source.fitted(layers[0].synapse)
-    return Net(
-        inputs=(dataclasses.replace(source, num_channels=layers[0].num_inputs),),
-        layers=tuple(layers),
-        steps=steps,
-        te=None if encoding is None else encoding.record(),
-        host_before=listed(host.before),
-        host_after=listed(host.after),
-    )
-
-
-def _folded(layer: Layer, block: Block, before: Layer) -> Layer:
-    """Return a layer that takes the spikes of the one before it as they are, whatever stands between them."""
-    if block.edge is not None:
-        return fold.into_synapses(layer, block.edge, before.num_neurons)
-    images = before.shape
-    if isinstance(layer.synapse, Conv) and len(images) == 3 and images != layer.synapse.in_shape:
-        return dataclasses.replace(layer, synapse=fold.dense(layer))
-    return layer
 
 
 def _check_registers(found: Network) -> None:
     """Refuse a block whose output in the recorded run is not that of its registers."""
     assert found.capture is not None
-    rounds = not takes_stated_input(found.capture)
     with guard.undisturbed(found.capture.module):
         for i, (layer, block, place) in enumerate(zip(found.net.layers, found.blocks, found.places, strict=True)):
             shown = found.capture.layers[place]
-            if i == 0 and not rounds and not _is_whole(found.net.input, shown.received):
+            entering = [found.net.inputs[-1 - way.source] for way in found.net.incoming(i) if way.source < 0]
+            if entering and leaves_open(block.module) and not _is_whole(entering[0], shown.received):
                 continue  # what is no payload is told by whoever runs the record
             try:
                 traced.variables(layer, block.module, found.net.payload_exp(i), shown.received, shown.output)
@@ -231,7 +207,7 @@ def export_netx(
     *,
     steps: int | None = None,
     sample: npt.ArrayLike | None = None,
-    input: Input | None = None,
+    input: Input | Sequence[Input] | None = None,
 ) -> Net:
     """Write a trained network to a NetX HDF5 file.
 
@@ -296,17 +272,3 @@ def _unlike_input(found: Network) -> str:
         f"{source.num_channels}, bits=..., exp=...) for graded values; multiply what Event.fill_tensor made by its "
         "sampling_time."
     )
-
-
-def _shared_encoding(found: Iterable[Block]) -> Any:
-    encodings = {
-        id(block.module.neuron.temporal_encoding): block.module.neuron.temporal_encoding
-        for block in found
-        if hasattr(getattr(block.module, "neuron", None), "temporal_encoding")
-    }
-    if len(encodings) > 1:
-        raise UnsupportedError(
-            f"The CE-LIF layers use {len(encodings)} different TemporalEncoding objects; a network shares one. Give "
-            "every layer the same object."
-        )
-    return next(iter(encodings.values()), None)

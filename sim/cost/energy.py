@@ -17,7 +17,7 @@ from ...contract.net import Net
 from ...export.arithmetic import LSTM, Arithmetic
 from ...export.arithmetic import SOURCE as ARITHMETIC
 from ...export.loihi2.mapping import Placement
-from ...export.loihi2.plan import HOST
+from ...export.loihi2.ways import HOST, RELAY, name_of
 from .operations import Operations
 
 PJ, NS = 1e-12, 1e-9
@@ -204,13 +204,14 @@ def _arithmetic(net: Net, operations: Operations) -> Arithmetic | None:
         return None
     steps = operations.samples * operations.steps
     counts = {layer.name: layer for layer in operations.layers}
+    payloads = {name_of(net, -1 - k) for k, source in enumerate(net.inputs) if source.bits}
     mac = ac = 0.0
     for layer in net.layers:
         for source, counted in counts[layer.name].synaptic.items():
             arrived = float(counted.sum()) / steps
-            if source == HOST and net.input.bits:
+            if source.partition(RELAY)[0] in payloads:
                 mac += arrived  # a payload is multiplied
-            elif source == HOST or not source.endswith((":te", ":clock")):
+            elif source.startswith(HOST) or not source.endswith((":te", ":clock")):
                 ac += arrived
         mac += (layer.neuron.multiplications or 0) * layer.num_neurons
         # A spike resets its neuron; some count it as an accumulate.
@@ -220,7 +221,8 @@ def _arithmetic(net: Net, operations: Operations) -> Arithmetic | None:
 def _parameters(net: Net) -> int:
     """Return what training counts: weights, biases and the temporal encoding."""
     te = 0 if net.te is None else net.te.size if isinstance(net.te, np.ndarray) else net.te.matrix.size
-    synapses = [each for layer in net.layers for each in (layer.synapse, layer.feedback) if each is not None]
+    synapses: list[Any] = [each for layer in net.layers for each in (layer.synapse, layer.feedback) if each is not None]
+    synapses += [edge.synapse for edge in net.edges]
     biases = [layer.num_neurons for layer in net.layers if np.any(getattr(layer.neuron, "bias_mant", 0))]
     return int(te + sum(each.weight.size for each in synapses) + sum(biases))
 
@@ -228,7 +230,7 @@ def _parameters(net: Net) -> int:
 def _lstm_like(net: Net, parameters: int) -> LSTM:
     """Return the LSTM of as many layers as the network has hidden ones whose parameters come next to its own."""
     layers = max(1, len(net.layers) - (net.readout is not None))
-    ends = {"inputs": net.input.num_channels, "outputs": net.layers[-1].num_neurons}
+    ends = {"inputs": net.num_channels, "outputs": net.output.num_neurons}
     most = math.isqrt(parameters) + 2
     return min(
         (LSTM(hidden=(width,) * layers, **ends) for width in range(1, most)),

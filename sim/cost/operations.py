@@ -5,7 +5,9 @@
 - A *neuron update* is a neuron in a time step, whatever happens to it; clock rings and oscillators update too.
 - A *published spike* is one that a neuron sends, whatever its fan-out. Payloads that enter the network are not counted.
 
-What delivers a temporal encoding is counted as it is mapped: a clock ring with one spike a step, or oscillators.
+All are counted in the local time of the layer where they happen: a spike that would arrive after its sample's end is
+lost, and is no operation. What delivers a temporal encoding is counted as it is mapped: a clock ring with one spike a
+step, or oscillators. So are the relays of delays that are longer than a synapse's.
 """
 
 from __future__ import annotations
@@ -19,15 +21,16 @@ import numpy.typing as npt
 
 from ...contract.errors import UnsupportedError
 from ...contract.net import Net
+from ...contract.net.graph import delayed
 from ...contract.sources import raster
 from ...contract.sources.driven import Driven
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense
-from ...export.loihi2 import limits
+from ...export.loihi2 import limits, ways
 from ...export.loihi2.plan import CLOCK, plan
-from .. import engine, reference
+from .. import engine
+from ..reference import senders
 from ..simulate import encode
-from ..trace import SPIKES
 
 Counts = npt.NDArray[np.int64]
 
@@ -114,60 +117,82 @@ def count(net: Net, x: npt.ArrayLike) -> Operations:
     UnsupportedError
         A layer has synapses whose operations cannot be counted; it is named.
     """
-    net.require_chain("The count of operations")
     payload = encode(net, x)
     samples, _, steps = payload.shape
-    fan_out = [_fan_out(net, i) for i in range(len(net.layers))]
-    events = [np.zeros((samples, 3, steps), np.int64) for _ in net.layers]
-    published = [np.zeros((samples, steps), np.int64) for _ in net.layers]
+    known = limits.load()
+    shares = [ways.shares(net, i, known) for i in range(len(net.layers))]
+    fan_outs = [[_fan_outs(net.layers[i].name, share) for share in row] for i, row in enumerate(shares)]
+    relays = {ways.name_of(net, relay.source, relay.stage): relay for relay in ways.relays(net, known)}
+    arrived: dict[tuple[str, str], Counts] = {}
+    published: dict[str, Counts] = {}
+
+    def add(to: dict[Any, Counts], key: Any, part: slice, counts: npt.NDArray[Any]) -> None:
+        to.setdefault(key, np.zeros((samples, steps), np.int64))[part] += counts
+
     size = max(1, _CHUNK_BYTES // (4 * steps * sum(layer.num_neurons for layer in net.layers)))
     for first in range(0, samples, size):
         part = slice(first, first + size)
-        spikes = engine.run(net, payload[part], record="spikes").layers
-        sent: npt.NDArray[Any] = payload[part]
+        sent = senders(net, engine.run(net, payload[part], record="spikes").layers, payload[part])
+        fired = {source: each != 0 for source, each in sent.items()}
         for i, layer in enumerate(net.layers):
-            present = reference.arriving(net, i, sent) != 0
-            inputs = layer.num_inputs
-            for source, columns in enumerate((slice(0, inputs), slice(inputs, None))):
-                events[i][part, source] = np.einsum(
-                    "bct,c->bt", present[:, columns], fan_out[i][columns], dtype=np.int64, casting="unsafe"
-                )
-            if layer.name in spikes:
-                sent = spikes[layer.name][SPIKES]
-                published[i][part] = np.count_nonzero(sent, axis=1)
-            if layer.feedback is not None:  # which arrives a step later
-                events[i][part, 2, 1:] = np.einsum(
-                    "bnt,n->bt", sent[..., :-1] != 0, _dense(layer.feedback), dtype=np.int64, casting="unsafe"
-                )
-    return Operations(layers=_by_population(net, events, published, samples, steps), samples=samples, steps=steps)
+            if i in fired:
+                add(published, layer.name, part, np.count_nonzero(fired[i], axis=1))
+            for share, fan_out in zip(shares[i], fan_outs[i], strict=True):
+                key = layer.name, ways.name_of(net, share.way.source, share.stage)
+                for delay, synapses in fan_out:
+                    arriving = delayed(fired[share.way.source], delay)
+                    add(arrived, key, part, _weighted(arriving, synapses))
+        for name, relay in relays.items():
+            handed = delayed(fired[relay.source][:, relay.senders], relay.stage * ways.step_of(known))
+            add(published, name, part, np.count_nonzero(handed, axis=1))
+    return Operations(layers=_by_population(net, arrived, published, samples, steps), samples=samples, steps=steps)
+
+
+def _weighted(arriving: npt.NDArray[np.bool_], synapses: Counts) -> Counts:
+    """Return the synapses that spikes meet in each step, shape (samples, steps)."""
+    found: Counts = np.einsum("bct,c->bt", arriving, synapses, dtype=np.int64, casting="unsafe")
+    return found
 
 
 def _by_population(
-    net: Net, events: list[Counts], published: list[Counts], samples: int, steps: int
+    net: Net,
+    arrived: Mapping[tuple[str, str], Counts],
+    published: Mapping[str, Counts],
+    samples: int,
+    steps: int,
 ) -> tuple[LayerCount, ...]:
     index = {layer.name: i for i, layer in enumerate(net.layers)}
+    nothing = np.zeros((samples, steps), np.int64)
     found = []
     for population in plan(net, limits.load()):
         name = population.name
+        sent, synaptic = published.get(name, nothing), {}
         if name in index:
-            i = index[name]
-            synaptic = {}
-            for connection in population.inputs:
-                source = connection.source
+            for source in (connection.source for connection in population.inputs):
                 if source.endswith((":te", CLOCK)):
-                    synaptic[source] = _every(_encoding_operations(net, i, steps), samples)
+                    synaptic[source] = _every(_encoding_operations(net, index[name], steps), samples)
+                elif source.endswith(":cpg"):
+                    synaptic[source] = _every(_oscillator_operations(net, index[name], steps), samples)
                 else:
-                    synaptic[source] = events[i][:, 2 if source == name else int(source.endswith(":cpg"))]
-            found.append(LayerCount(name=name, neurons=population.neurons, synaptic=synaptic, published=published[i]))
+                    synaptic[source] = arrived[name, source]
+        elif ways.RELAY in name:
+            synaptic[population.inputs[0].source] = sent  # each has one synapse
         elif name.endswith(CLOCK):
-            ones = np.ones((samples, steps), np.int64)
-            found.append(LayerCount(name=name, neurons=population.neurons, synaptic={name: ones}, published=ones))
+            sent = np.ones_like(nothing)
+            synaptic[name] = sent
         else:
             layer = net.layers[index[name.partition(":")[0]]]
             oscillators: Any = net.te.cpg if name.endswith(":te") else layer.cpg
             sent = _every(raster(oscillators, steps).sum(axis=1), samples)
-            found.append(LayerCount(name=name, neurons=population.neurons, synaptic={}, published=sent))
+        found.append(LayerCount(name=name, neurons=population.neurons, synaptic=synaptic, published=sent))
     return tuple(found)
+
+
+def _oscillator_operations(net: Net, index: int, steps: int) -> Counts:
+    """Return the synaptic operations a step of the oscillators that a layer listens to beside its inputs."""
+    layer: Any = net.layers[index]
+    fan_out = np.count_nonzero(layer.synapse.weight[:, layer.num_inputs :], axis=0)
+    return np.asarray(raster(layer.cpg, steps) @ fan_out, dtype=np.int64)
 
 
 def _encoding_operations(net: Net, index: int, steps: int) -> Counts:
@@ -183,16 +208,18 @@ def _every(counts: npt.NDArray[Any], samples: int) -> Counts:
     return np.broadcast_to(counts.astype(np.int64), (samples, len(counts))).copy()
 
 
-def _fan_out(net: Net, index: int) -> Counts:
-    """Return how many synapses of a weight other than 0 each input of a layer has, its oscillators among them."""
-    synapse = net.layers[index].synapse
-    if type(synapse) not in _FAN_OUTS:
+def _fan_outs(layer: str, share: ways.Share) -> list[tuple[npt.NDArray[Any], Counts]]:
+    """Return delays, and how many synapses of a weight other than 0 each sender has of each."""
+    way = share.way
+    if type(way.synapse) not in _FAN_OUTS:
         known = ", ".join(sorted(kind.__name__ for kind in _FAN_OUTS))
         raise UnsupportedError(
-            f"layer {net.layers[index].name!r}: the operations of {type(synapse).__name__} synapses cannot be counted; "
-            f"known are {known}."
+            f"layer {layer!r}: the operations of the {type(way.synapse).__name__} synapses {way.name} cannot be "
+            f"counted; known are {known}."
         )
-    return _FAN_OUTS[type(synapse)](synapse)
+    if way.delay.ndim < 2:
+        return [(way.delay, _FAN_OUTS[type(way.synapse)](way.synapse) * share.senders)]
+    return [(np.asarray(delay), _FAN_OUTS[type(synapse)](synapse)) for delay, synapse in way.by_delay()]
 
 
 def _dense(synapse: Dense) -> Counts:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...contract import fixed
 from ...contract.net import Layer, Net
 from .. import reference
+from .way import Way
 
 Variables = Mapping[str, npt.NDArray[np.int32]]
 
@@ -74,14 +76,22 @@ class Case:
         return int(self.payload.shape[2])
 
     @cached_property
-    def inputs(self) -> npt.NDArray[Any]:
-        """What arrives at the layer's synapses, its oscillators' spikes among it."""
-        return reference.arriving(self.net, self.index, self.payload)
+    def ways(self) -> tuple[Way, ...]:
+        """Every way by which spikes reach the layer."""
+        return tuple(Way(self.net, self.index, i, self.sent) for i in range(len(self.net.incoming(self.index))))
 
     @cached_property
     def sums(self) -> npt.NDArray[np.int64]:
-        """The layer's dendritic sums, shape (steps, samples, neurons)."""
-        return reference.sums(self.net, self.index, self.sent)
+        """The layer's dendritic sums, shape (steps, samples, sums); feedback delivers what the layer did send."""
+        total = reference.sums(self.net, self.index, self.sent)
+        back = [way.delivered() for way in self.ways if way.is_feedback]
+        return np.asarray(fixed.wrap32(total + sum(back)), np.int64)
+
+    @property
+    def rows(self) -> list[int]:
+        """Which sums are those of the neuron that is wrong first: one, or two of a complex one."""
+        params = self.layer.neuron
+        return [self.where[2] + part * params.num_neurons for part in range(params.sums)]
 
     @cached_property
     def te(self) -> npt.NDArray[Any] | None:
@@ -91,7 +101,11 @@ class Case:
     @cached_property
     def expected(self) -> Variables:
         """What the layer should have computed."""
-        return reference.scan(self.layer.neuron, self.sums, self.te, feedback=self.layer.feedback)
+        return self.run(self.sums)
+
+    def run(self, sums: npt.NDArray[Any]) -> Variables:
+        """Return what the layer computes of other sums, of which 32 bits are kept."""
+        return reference.scan(self.layer.neuron, fixed.wrap32(sums), self.te)
 
     def up_to_the_first(self) -> Case:
         """Return the case of the samples up to the one that is wrong first."""
@@ -116,6 +130,20 @@ class Case:
         known = {key: value for key, value in changes.items() if hasattr(params, key)}
         te = None if self.te is None else np.repeat(self.te[:, neuron : neuron + 1], count, axis=1)
         return replace(params, num_neurons=count, **values | known), te
+
+    def fitting(self, sums: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return which of many sums make the neuron that differs do what it did in the sample that differs.
+
+        Parameters
+        ----------
+        sums : ndarray of int64, shape (candidates, sums a neuron, steps)
+            Sums of that neuron in that sample.
+        """
+        if not len(sums):
+            return np.arange(0)
+        copies, te = self.copies(candidates=np.arange(len(sums)))
+        x = sums.transpose(2, 1, 0).reshape(self.steps, 1, -1)
+        return self.matching(reference.scan(copies, fixed.wrap32(x), te))
 
     def matching(self, trace: Variables) -> npt.NDArray[np.int64]:
         """Return which copies, run on the sample that differs, computed what the neuron that differs did there."""

@@ -1,9 +1,9 @@
 """Says why two traces differ: what both sides held around the first mismatch, and the cause if it is a known one.
 
 All layers before the first one that differs are equal on both sides, so its inputs are known to be good; where layers
-feed each other, each side had its own. On these, the contract's rules say which side departs from the record, and
-`FAULTS` what made it depart: a cause is named only if the layer, run again with that fault, gives every register of the
-departing side at every step.
+feed each other, or themselves, each side had its own. On these, the contract's rules say which side departs from the
+record, and `FAULTS` what made it depart: a cause is named only if the layer, run again with that fault, gives every
+register of the departing side at every step.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ...contract.net import Net
 from ..compare import Mismatch
 from ..reference import senders
 from ..trace import Trace
-from . import timing, values
+from . import delays, edges, timing, values, weights
 from .case import Case, Cause, Fault
 
 FAULTS: tuple[Fault, ...] = (
     values.floating_point,
-    values.clipped_weight,
-    values.changed_weight,
+    weights.clipped_weight,
+    weights.changed_weight,
     values.changed_decay,
     values.changed_bias,
     values.changed_threshold,
@@ -33,7 +33,11 @@ FAULTS: tuple[Fault, ...] = (
     timing.early_bias,
     timing.reset_offset,
     timing.shifted_clock,
-    timing.changed_delay,
+    delays.changed_axon,
+    delays.changed_delay,
+    edges.missing,
+    edges.doubled,
+    edges.leaking,
     timing.shifted_input,
     timing.lag,
 )
@@ -174,11 +178,9 @@ def diagnose(
     if follows[1]:
         case = cases[0]
         causes = list(values.altered_record(case, trained)) if trained is not None else []
-    one_sum_each = case.layer.num_sums == case.layer.num_neurons  # the faults know no complex neurons
-    if not causes and departs != "both" and one_sum_each:
+    if not causes and departs != "both":
         head = case.up_to_the_first()
-        # In a recurrent layer a fault changes the sums that follow it, which the tests take as given.
-        for tried, fault in enumerate(FAULTS if case.layer.feedback is None else (), start=1):
+        for tried, fault in enumerate(FAULTS, start=1):
             if any(fault(head)):  # the other samples cost time
                 causes += fault(case)
             if progress is not None:
@@ -206,7 +208,7 @@ def _seen(
 ) -> tuple[dict[int, npt.NDArray[Any]], dict[str, npt.NDArray[np.int32]]]:
     """Return what a layer received in a run, by its own senders, and what it computed."""
     sent = senders(net, trace.layers, payload)
-    received = {each.source: sent[each.source][window] for each in net.incoming(index)}
+    received = {source: array[window] for source, array in sent.items()}
     return received, {key: array[window] for key, array in trace.layers[net.layers[index].name].items()}
 
 

@@ -6,18 +6,13 @@ Samples are run back to back, as Lava runs them, since such faults carry one sam
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.synapses.axon import MAX_DELAY, Axon
 from .. import reference
 from .case import Case, Cause, Variables
-
-_MOST = 128
-"""So many neurons are tried one by one."""
 
 
 def shifted_encoding(case: Case) -> Iterator[Cause]:
@@ -68,29 +63,6 @@ def shifted_clock(case: Case) -> Iterator[Cause]:
         if case.reproduced_by(trace):
             when = "late" if shift > 0 else "early"
             yield Cause("clock shifted", f"the layer's own time begins {_steps(abs(shift))} {when}, its input does not")
-
-
-def changed_delay(case: Case) -> Iterator[Cause]:
-    """Test axonal delays of the layer before that are dropped, of all its neurons or of one, or a step off."""
-    axon = case.net.layers[case.index - 1].axon if case.index else None
-    if axon is None:
-        return
-    delay = axon.delay.astype(int)
-    before = f"layer {case.net.layers[case.index - 1].name!r}"
-    ways = [
-        ("dropped delay", f"the axonal delays of {before} are dropped", np.zeros_like(delay)),
-        ("changed delay", f"the axonal delays of {before} are 1 step less", np.maximum(delay - 1, 0)),
-        ("changed delay", f"the axonal delays of {before} are 1 step more", np.minimum(delay + 1, MAX_DELAY)),
-    ]
-    for neuron in np.flatnonzero(delay)[:_MOST] if len(delay) > 1 else []:
-        words = f"the axonal delay of neuron {neuron} of {before}, {delay[neuron]}, is dropped"
-        ways.append(("dropped delay", words, np.where(np.arange(len(delay)) == neuron, 0, delay)))
-    for name, words, changed in ways:
-        layers = list(case.net.layers)
-        other = Axon(delay=changed) if changed.any() else None
-        layers[case.index - 1] = replace(layers[case.index - 1], axon=other)
-        if case.reproduced_by(replace(case, net=replace(case.net, layers=tuple(layers))).expected):
-            yield Cause(name, words)
 
 
 def shifted_input(case: Case) -> Iterator[Cause]:

@@ -1,4 +1,4 @@
-"""Known faults in what a layer holds: weights, decays, biases, thresholds, the kind of arithmetic.
+"""Known faults in what a layer holds: its record, decays, biases, thresholds, the kind of arithmetic.
 
 To find the value that a fault put in place of another, a layer of copies of the neuron that differs is run, one copy
 for each possible value.
@@ -14,12 +14,11 @@ import numpy as np
 
 from ...contract import real
 from ...contract.errors import RecordError
-from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
+from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ...contract.net import Net
 from ...contract.neurons.celif import CELIF
 from ...contract.neurons.cuba import CUBA
 from ...contract.record import differences
-from ...contract.synapses.dense import Dense
 from .. import reference
 from ..trace import SPIKES
 from .case import Case, Cause, Variables
@@ -31,20 +30,29 @@ _MOST = 16
 def altered_record(case: Case, other: Net) -> Iterator[Cause]:
     """Test whether the layer follows another record, and name what differs in it."""
     wrong = replace(case, net=other)
-    if not case.reproduced_by(wrong.expected):
+    known = all(each.source in case.sent for each in other.incoming(case.index))
+    if not known or not case.reproduced_by(wrong.expected):
         return
     prefix = f"layers[{case.index}]."
-    found = [
-        (path.removeprefix(prefix), ours, theirs)
-        for path, theirs, ours in differences(other, case.net)
-        if path.startswith((prefix, "te", "input"))
-    ]
+    edges = {f"edges[{k}].": edge for k, edge in enumerate(case.net.edges) if edge.target == case.layer.name}
+    found = []
+    for path, theirs, ours in differences(other, case.net):
+        edge, _, rest = path.partition("].")
+        if f"{edge}]." in edges:
+            found.append((f"{rest} of edge {edges[f'{edge}].'].label}", ours, theirs))
+        elif path.startswith((prefix, "te", "input")) or path == "edges":
+            found.append((path.removeprefix(prefix), ours, theirs))
     if not found:
         return
     path, ours, theirs = found[0]
+    if path == "edges":
+        labels = [", ".join(edge.label for edge in edges) or "none" for edges in (ours, theirs)]
+        yield Cause("changed edges", f"the edges are {labels[0]} in the file and {labels[1]} in the trained network")
+        return
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     kinds = {
         "weight": "changed weight",
+        "delay": "changed delay",
         "decay": "changed decay",
         "bias": "changed bias",
         "th_mant": "changed threshold",
@@ -84,66 +92,6 @@ def _lava_float_lif(case: Case, params: CUBA) -> Variables:
         for key, values in ((SPIKES, spikes), ("u", u), ("v", v)):
             trace[key][..., t] = values.astype(np.int32)
     return trace
-
-
-def clipped_weight(case: Case) -> Iterator[Cause]:
-    """Test weights that were set to a limit: two of them at least, or one at an end of a range of 7 or 8 bits."""
-    _, _, neuron = case.where
-    if not isinstance(case.layer.synapse, Dense) or case.layer.neuron.sums != 1:
-        return
-    weight, params = case.layer.synapse.weight.astype(np.int64), case.layer.neuron
-    limits = np.arange(1, -WEIGHT_MIN)
-    seen: list[Any] = []
-    for low, high, words in (
-        (-limits, limits, "weights beyond -{0}..{0} were clipped"),
-        (np.full_like(limits, WEIGHT_MIN), limits, "weights above {0} were clipped"),
-        (-limits, np.full_like(limits, WEIGHT_MAX), "weights below -{0} were clipped"),
-    ):
-        rows = np.clip(weight[neuron], low[:, None], high[:, None])
-        changing = np.flatnonzero((rows != weight[neuron]).any(1))
-        if not len(changing):
-            continue
-        copies, te = case.copies(weight=rows[changing])
-        sums = np.einsum("mj,jt->tm", rows[changing], case.inputs[case.where[0]])[:, None]
-        for fits in case.matching(reference.scan(copies, sums, te))[:_MOST]:
-            limit = int(limits[changing[fits]])
-            clipped = np.clip(weight, low[limit - 1], high[limit - 1])
-            count = int((clipped != weight).sum())
-            at_an_end = limit in (2**7 - 2, 2**7 - 1, 2**7, 2**8 - 2, 2**8 - 1)
-            sums = np.einsum("ij,sjt->tsi", clipped, case.inputs, optimize=True)
-            if any(np.array_equal(clipped, one) for one in seen):
-                continue
-            seen.append(clipped)
-            if (count > 1 or at_an_end) and case.reproduced_by(reference.scan(params, sums, case.te)):
-                yield Cause("clipped weight", f"{words.format(limit)}, which changes {count} of the layer's weights")
-
-
-def changed_weight(case: Case) -> Iterator[Cause]:
-    """Test another value of one weight, which the register's difference in the first wrong step tells."""
-    sample, step, neuron = case.where
-    register, shift = case.layer.neuron.charged, getattr(case.layer.neuron, "a_shift", ACCUMULATOR_SHIFT)
-    if not register or shift < 0 or not isinstance(case.layer.synapse, Dense):
-        return
-    wrong, right = (int(of[register][sample, neuron, step]) for of in (case.found, case.expected))
-    more, rest = divmod(wrong - right, 1 << shift)
-    arrived, row = case.inputs[sample].astype(np.int64), case.layer.synapse.weight[neuron].astype(np.int64)
-    active = np.flatnonzero(arrived[:, step])
-    active = active[more % arrived[active, step] == 0]
-    change = more // arrived[active, step]
-    value = row[active] + change
-    fine = (value % WEIGHT_STEP == 0) & (value >= WEIGHT_MIN) & (value <= WEIGHT_MAX) & (change != 0)
-    active, change, value = active[fine], change[fine], value[fine]
-    if rest or not len(active):
-        return
-    copies, te = case.copies(weight=value)
-    sums = case.sums[:, sample, neuron, None] + (change[:, None] * arrived[active]).T
-    for fits in case.matching(reference.scan(copies, sums[:, None], te))[:_MOST]:
-        source = active[fits]
-        sums = case.sums.copy()
-        sums[..., neuron] += change[fits] * case.inputs[:, source].T
-        if case.reproduced_by(reference.scan(case.layer.neuron, sums, case.te)):
-            words = f"synapse.weight[{neuron}, {source}] (from input {source}) is {row[source]} in the record"
-            yield Cause("changed weight", f"{words} and {value[fits]} there")
 
 
 def changed_decay(case: Case) -> Iterator[Cause]:

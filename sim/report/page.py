@@ -25,7 +25,7 @@ from ..verify.forecasts import Forecasts
 from ..verify.gaps import FLOAT, FloatGap
 from ..verify.scores import Scores, accuracies, float_accuracy
 from ..verify.verdict import Verdict
-from . import figures
+from . import figures, graph
 
 _MAX_CLASSES = 40
 """A confusion matrix of more classes is left to the JSON file."""
@@ -109,6 +109,7 @@ def write(
         "verdict": verdict,
         "lines": verdict.sentences(),
         "network": describe(verdict.net),
+        "graph": graph.graph(verdict.net),
         "findings": lint(verdict.net),
         "labels": labels,
         "accuracies": scores.right,
@@ -160,8 +161,10 @@ def _limits(verdict: Verdict) -> dict[tuple[str, str], Bound]:
 def _figures(verdict: Verdict) -> list[figures.Figure]:
     expected, found = verdict.traces[0], verdict.traces[-1]
     # Traces are numbered as they ran; the mismatch to be shown is looked for among them.
-    first = compare(expected, found).first
-    firing = compare(*(without_registers(trace, verdict.net) for trace in (expected, found))).first
+    order = verdict.net.groups
+    first = compare(expected, found, order).first
+    spiking = [without_registers(trace, verdict.net) for trace in (expected, found)]
+    firing = compare(spiking[0], spiking[1], order).first
     differing = (first.layer, first.step, first.neuron) if first else None
     spikes, states = (one.sample if one else 0 for one in (firing or first, first))
     made = (

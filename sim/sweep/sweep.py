@@ -296,7 +296,7 @@ def _check_failure(future: Any, part: npt.NDArray[np.int64], attempts: int) -> N
 def _joined(
     net: Net, rows: list[dict[str, Any]], parts: list[npt.NDArray[np.int64]], resumed: int, log: Path
 ) -> SweepResult:
-    comparison = merge([Comparison.from_dict(row["comparison"]) for row in rows], parts)
+    comparison = merge([Comparison.from_dict(row["comparison"]) for row in rows], parts, net.groups)
     outputs = [np.concatenate([np.asarray(row["output"][side], np.int32) for row in rows]) for side in (0, 1)]
     first = comparison.first
     whys = [Diagnosis.from_dict(row["diagnosis"]) for row in rows if row["diagnosis"] is not None]

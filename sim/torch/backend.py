@@ -12,9 +12,7 @@ from torch import nn
 from ...contract.errors import InputError, UnsupportedError
 from ...contract.net import Net
 from ...export.capture import guard
-from ...export.parts.protocol import is_own_block
 from ...export.slayer import network, traced
-from ...export.slayer.blocks import rounds_input
 from ...export.slayer.network import Network
 from ..trace import Trace, without_registers
 
@@ -45,9 +43,9 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     BackendError
         A block's registers do not belong to the spikes that it put out in the forward pass.
     """
-    x = guard.plain(x)
-    found = network.of_capture(network.captured(module, x), steps=net.steps, input=net.input)
-    return Torch(found, net, x).run(np.arange(len(x)), registers=registers)
+    x = guard.arguments(x)
+    found = network.of_capture(network.captured(module, x), steps=net.steps, input=net.inputs)
+    return Torch(found, net, x).run(np.arange(len(guard.each(x)[0])), registers=registers)
 
 
 class Torch:
@@ -59,8 +57,8 @@ class Torch:
         The module's record and how it was found.
     net : Net
         The record whose layers' names traces use.
-    x : ndarray, shape (samples, ...)
-        The module's input.
+    x : ndarray, shape (samples, ...), or tuple of them
+        The module's input, or its inputs.
 
     Attributes
     ----------
@@ -73,14 +71,16 @@ class Torch:
         A stock SLAYER block comes first, and what arrives is not made of whole payloads.
     """
 
-    def __init__(self, found: Network, net: Net, x: npt.NDArray[Any]) -> None:
+    def __init__(self, found: Network, net: Net, x: guard.Given) -> None:
         assert found.capture is not None
         self._found, self._net, self._x, self._capture = found, net, x, found.capture
-        self.given = self._front(np.arange(len(x)))
+        self.given = self._front(np.arange(len(guard.each(x)[0])))
         self._last: tuple[bytes, npt.NDArray[Any]] | None = None
-        first = found.blocks[0].module
-        if not is_own_block(first) and not rounds_input(first):
-            _check_units(net, self.given)
+        for i, block in enumerate(found.blocks):
+            if network.leaves_open(block.module):
+                for way in net.incoming(i):
+                    if way.source < 0:
+                        _check_units(net, -1 - way.source, self.given)
 
     def arriving(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Return what arrives at the network when the module runs on just these samples.
@@ -95,12 +95,12 @@ class Torch:
         return self._last[1]
 
     def _front(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        given = self._capture.front(self._x[samples]).detach().cpu().numpy()
-        return given.reshape(len(given), -1, given.shape[-1])
+        given = self._capture.front(guard.samples_of(self._x, samples))
+        return np.concatenate([_flat(each) for each in given], axis=1)
 
     def run(self, samples: npt.NDArray[np.int64], *, registers: bool = True) -> Trace:
         """Run samples through the module and return what its neurons did, and its answer."""
-        seen = self._capture.watch(self._x[samples])
+        seen = self._capture.watch(guard.samples_of(self._x, samples))
         self._check_arrivals(seen.received, samples)
         layers = {}
         with guard.undisturbed(self._capture.module):
@@ -118,7 +118,7 @@ class Torch:
             exp, like = self._found.net.payload_exp(i), self._capture.layers[place].output
             found = trace.layers[named]
             outputs[place] = traced.played(layer, block.module, exp, found, like, self._net.steps)
-        return self._capture.replay(self._x[samples], outputs)
+        return self._capture.replay(guard.samples_of(self._x, samples), outputs)
 
     def replay_real(self, samples: npt.NDArray[np.int64], outputs: list[torch.Tensor]) -> Any:
         """Return what the module returns if its blocks put out `outputs`, one tensor a layer of the record."""
@@ -126,7 +126,7 @@ class Torch:
         for place, output in zip(self._found.places, outputs, strict=True):
             like = self._capture.layers[place].output
             played[place] = output.reshape(len(output), *like.shape[1:]).to(like)
-        return self._capture.replay(self._x[samples], played)
+        return self._capture.replay(guard.samples_of(self._x, samples), played)
 
     def _layers(self) -> Any:
         names = [layer.name for layer in self._net.layers]
@@ -134,19 +134,29 @@ class Torch:
 
     def _check_arrivals(self, received: list[torch.Tensor], samples: npt.NDArray[np.int64]) -> None:
         """Refuse a run in which the network's input was not what the simulations are given."""
-        first = received[0].detach().cpu().numpy()
-        if not np.array_equal(first.reshape(len(first), -1, first.shape[-1]), self.arriving(samples)):
-            raise UnsupportedError(
-                "What arrives at the first block changes from run to run: forward draws random numbers of its own "
-                "generator, or keeps state. Give it a fixed seed, or do that in front of the module."
-            )
+        arriving = self.arriving(samples)
+        for layer, given in zip(self._capture.layers, received, strict=True):
+            edge = layer.edges[0]
+            if len(layer.edges) > 1 or edge.source >= 0 or not edge.is_identity:
+                continue
+            if not np.array_equal(_flat(given), arriving[:, self._found.net.channels(-1 - edge.source)]):
+                raise UnsupportedError(
+                    "What arrives at the first block changes from run to run: forward draws random numbers of its own "
+                    "generator, or keeps state. Give it a fixed seed, or do that in front of the module."
+                )
 
 
-def _check_units(net: Net, x: npt.NDArray[Any]) -> None:
-    whole = net.input.encode(x) * 2.0**net.input.exp
+def _flat(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    array = tensor.detach().cpu().numpy()
+    return array.reshape(len(array), -1, array.shape[-1])
+
+
+def _check_units(net: Net, port: int, given: npt.NDArray[Any]) -> None:
+    source, x = net.inputs[port], given[:, net.channels(port)]
+    whole = source.encode(x) * 2.0**source.exp
     if not np.array_equal(whole, x):
         index = tuple(int(i) for i in np.argwhere(whole != x)[0])
-        exp = net.input.exp
+        exp = source.exp
         raise InputError(
             f"Input{list(index)} = {x[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round its "
             f"input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."

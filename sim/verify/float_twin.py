@@ -5,6 +5,9 @@ instead of 8-bit and 13-bit ones, inputs that are not rounded to payloads, and f
 saturate (`spikeproof.contract.real`). What it shares with the integer network are the recipe's constants, decays and
 thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so the
 twin is no network that was trained by itself: it says what the rounding does to this one.
+
+A layer's own synapses come from its block, whatever they listen to and however long they delay. What else reaches it,
+feedback and edges, has no block that says what its weights were before they were rounded, so such a network is refused.
 """
 
 from __future__ import annotations
@@ -51,20 +54,25 @@ class FloatTwin:
     Raises
     ------
     UnsupportedError
-        A layer has no float twin; the message says which.
+        A layer or an edge has no float twin; the message says which.
     """
 
     def __init__(self, blocks: Sequence[Block], net: Net) -> None:
         self._net, self._blocks = net, blocks
-        if not net.is_in_a_row:
-            net.require_chain("The float twin")
         for layer, block in zip(net.layers, blocks, strict=True):
             ours = has_twin(layer.neuron) and hasattr(block.module, "synapse")
-            if not ours or not isinstance(layer.synapse, Dense) or block.edge is not None:
-                moved = ", behind elements that are moved," if block.edge is not None else ""
+            if not ours or not isinstance(layer.synapse, Dense) or block.moved:
+                moved = ", behind elements that are moved," if block.moved else ""
                 raise UnsupportedError(
                     f"layer {layer.name!r} is {type(layer.synapse).__name__} {type(layer.neuron).__name__}{moved}; "
                     "dense CE-LIF layers and read-outs have a float twin so far"
+                )
+        for i in range(len(net.layers)):
+            for way in net.incoming(i)[1:]:
+                raise UnsupportedError(
+                    f"edge {way.name}: no block holds its weights as they were before they were rounded, so what "
+                    "rounding does to them is unknown; networks of which all synapses are those of their blocks have a "
+                    "float twin so far"
                 )
 
     def run(self, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float64]]:
@@ -73,33 +81,33 @@ class FloatTwin:
         Parameters
         ----------
         x : ndarray, shape (samples, channels, steps)
-            Input of the network in SLAYER's units.
+            Input of the network in SLAYER's units; of several inputs, their channels one after the other.
 
         Returns
         -------
         list of ndarray of float64, shape (samples, neurons, steps)
             For each layer its spikes, or the read-out's register in SLAYER's units.
         """
-        arriving: npt.NDArray[Any] = np.asarray(x, np.float64) * 2.0**-self._net.input.exp
-        found = []
-        for index, (layer, block) in enumerate(zip(self._net.layers, self._blocks, strict=True)):
-            sums = self._sums(index, block, arriving)
+        net, x = self._net, np.asarray(x, np.float64)
+        sent = {-1 - k: x[:, net.channels(k)] * 2.0**-source.exp for k, source in enumerate(net.inputs)}
+        for index, (layer, block) in enumerate(zip(net.layers, self._blocks, strict=True)):
+            # A layer's own synapses listen to a layer before it.
+            sums = self._sums(index, block, sent[net.incoming(index)[0].source])
             if isinstance(layer.neuron, Readout):
                 register = sums.cumsum(0) if layer.neuron.v_decay == 0 else sums
-                found.append(register.transpose(1, 2, 0) / layer.scale)
-                break
-            arriving = self._spikes(index, block, sums)
-            found.append(arriving.astype(np.float64))
-        return found
+                sent[index] = register.transpose(1, 2, 0) / layer.scale
+            else:
+                sent[index] = self._spikes(index, block, sums).astype(np.float64)
+        return [sent[index] for index in range(len(net.layers))]
 
     def outputs(self, found: Sequence[npt.NDArray[np.float64]]) -> list[Any]:
         """Return what the blocks of the module put out if their neurons did what `run` says, as tensors."""
         import torch
 
         tensors = [torch.as_tensor(each) for each in found]
-        last = self._blocks[len(found) - 1].module
-        if isinstance(self._net.layers[-1].neuron, Readout):
-            tensors[-1] = last.answers(tensors[-1])
+        for i, (layer, block) in enumerate(zip(self._net.layers, self._blocks, strict=True)):
+            if isinstance(layer.neuron, Readout):
+                tensors[i] = block.module.answers(tensors[i])
         return tensors
 
     def compare(
@@ -135,8 +143,8 @@ class FloatTwin:
                     entries=raster_fixed.size,
                 )
             )
-        reads = isinstance(self._net.layers[-1].neuron, Readout)
-        output = found[-1][..., -1] if reads else found[-1].sum(-1)
+        answer = found[self._net.index(self._net.answers[0])]
+        output = answer[..., -1] if isinstance(self._net.output.neuron, Readout) else answer.sum(-1)
         classes = output.argmax(-1), fixed.predictions(self._net)
         if same is not None:
             classes = same[0].argmax(-1), same[1].argmax(-1)
@@ -146,10 +154,15 @@ class FloatTwin:
         """Return what reaches the neurons, bias included, in units of the record's weights: (steps, samples, n)."""
         layer, synapse = self._net.layers[index], block.module.synapse
         params: Any = layer.neuron
-        weight, delay = _numbers(synapse.weight) * layer.scale, self._net.incoming(index)[0].delay
+        weight = _numbers(synapse.weight) * layer.scale
+        delay = self._net.incoming(index)[0].delay
         if delay.ndim == 2:
-            parts = (delayed(arriving, d).transpose(2, 0, 1) @ (weight * (delay == d)).T for d in np.unique(delay))
-            sums = np.sum(list(parts), axis=0)
+            weight, of_oscillators = np.split(weight, [layer.num_inputs], axis=1)
+            delays = [(d, np.where(delay == d, weight, 0)) for d in np.unique(delay)]
+            sums = sum(delayed(arriving, d).transpose(2, 0, 1) @ each.T for d, each in delays)
+            if layer.cpg is not None:
+                spikes = raster(layer.cpg, arriving.shape[2]) * self._net.cpg_payload(index)
+                sums = sums + (spikes @ of_oscillators.T)[:, None]
         else:
             sums = reference.arriving(self._net, index, arriving).transpose(2, 0, 1) @ weight.T
         if synapse.bias is not None:

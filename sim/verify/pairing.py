@@ -12,9 +12,10 @@ from ...contract.net import Net
 from ..compare import Comparison, compare, merge
 from ..diagnose.diagnose import Diagnosis, diagnose
 from ..trace import VARIABLES, Trace
-from . import gaps, headroom, whole
+from . import gaps, headroom, same, whole
 from .gaps import FloatGap
 from .headroom import Headroom
+from .same import Same
 from .whole import Whole
 
 _CHUNK_BYTES = 2**27
@@ -54,6 +55,8 @@ class Paired(NamedTuple):
     """Why they differ; None if they do not."""
     output: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
     """What each of them answered, shape (samples, outputs)."""
+    same: tuple[Same, ...]
+    """How often they gave each of several answers alike; empty if there is one."""
     headroom: tuple[Headroom, ...]
     """How near the registers came to their limits; empty if they were not compared."""
     float_gap: FloatGap | None
@@ -110,17 +113,18 @@ def pair(
     """
     size = len(samples) if at_once else max(1, _CHUNK_BYTES // _trace_bytes(net, registers=registers))
     parts = [samples[i : i + size] for i in range(0, len(samples), size)]
-    order = [layer.name for layer in net.layers]
+    group_of = {net.layers[i].name: at for at, group in enumerate(net.groups) for i in group}
     run_a, run_b = (side.run if registers else side.spikes for side in (a, b))
-    comparisons, outputs, rounding, headrooms = [], [], [], []
+    comparisons, outputs, alike, rounding, headrooms = [], [], [], [], []
     answered: list[list[npt.NDArray[Any] | None]] = []
     differs = ""
     earliest: tuple[Comparison, npt.NDArray[np.int64], tuple[Trace, Trace]] | None = None
     for done, part in enumerate(parts, start=1):
         traces = run_a(part), run_b(part)
-        comparison = compare(*traces)
+        comparison = compare(*traces, net.groups)
         comparisons.append(comparison)
         outputs.append([trace.output(net) for trace in traces])
+        alike.append(same.count(net, *traces))
         if registers:
             headrooms.append(headroom.measure(net, payload(part), traces))
         if ends is not None:
@@ -130,7 +134,7 @@ def pair(
             if ends.twin is not None:
                 rounding.append(ends.twin(part, traces[0]))
         before = earliest[0].first if earliest else None
-        if comparison.first and (not before or order.index(comparison.first.layer) < order.index(before.layer)):
+        if comparison.first and (not before or group_of[comparison.first.layer] < group_of[before.layer]):
             earliest = comparison, part, traces
         if progress is not None and len(parts) > 1:
             progress(f"samples of {b.name}", min(size * done, len(samples)), len(samples))
@@ -138,15 +142,16 @@ def pair(
     if not registers:  # pictures and diagnoses show them
         traced = traced[[comparison.first.sample]] if comparison.first else traced[-_PICTURED:]
         shown = a.run(traced), b.run(traced)
-        comparison = compare(*shown)
+        comparison = compare(*shown, net.groups)
     why: Diagnosis | None = None
     if comparison.first is not None:
         why = diagnose(net, payload(traced), *shown, comparison.first, trained=trained, progress=progress)
         why = why.renamed(int(traced[comparison.first.sample]))
     return Paired(
-        comparison=merge(comparisons, parts),
+        comparison=merge(comparisons, parts, net.groups),
         diagnosis=why,
         output=(np.concatenate([one for one, _ in outputs]), np.concatenate([one for _, one in outputs])),
+        same=same.merge(alike),
         headroom=headroom.merge(headrooms, parts) if headrooms else (),
         float_gap=gaps.merge(rounding) if rounding else None,
         whole=None if ends is None else Whole(backend=b.name, samples=len(samples), differs=differs),

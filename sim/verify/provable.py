@@ -19,7 +19,7 @@ from ...contract.errors import InputError
 from ...contract.net import Net
 from ...export import formats
 from ...export.nir.foreign import Imported
-from ..simulate import simulate
+from ..simulate import joined_inputs, simulate
 from . import nir_gap, scores
 from .gaps import FloatGap
 from .verdict import Answers, Verdict
@@ -125,7 +125,7 @@ def _nir(path: str | os.PathLike[str], x: npt.ArrayLike | None) -> Net | Importe
     """Return the record in a NIR file, or the graph of another tool's."""
     from ...export.nir import file as nir_file
 
-    shape = np.shape(x) if x is not None else ()  # type: ignore[arg-type]
+    shape = joined_inputs(x).shape if x is not None else ()
     return nir_file.read(path, steps=shape[-1] if shape else None)
 
 
@@ -156,6 +156,8 @@ def given_samples(x: npt.ArrayLike | None, samples: Samples) -> Any:
         raise InputError("Give an input x of shape (samples, channels, steps); only a training run has its own.")
     if samples is None or samples == "all":
         return x
+    if isinstance(x, tuple):
+        return tuple(given_samples(each, samples) for each in x)
     array: Any = x if hasattr(x, "ndim") else np.asarray(x)
     if not array.ndim:
         return x  # is refused where shapes are looked at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,7 @@ from ...contract.errors import SpikeproofError, UnsupportedError
 from ...contract.net import Input, Net
 from ...contract.record import differences
 from ...export import formats, stock
+from ..simulate import joined_inputs
 from ..trace import Trace
 from . import whole
 from .pairing import Ends, Side
@@ -49,22 +50,24 @@ class Subject(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def subject_of(network: Any, x: npt.ArrayLike, file: str | os.PathLike[str] | None, input: Input | None) -> Subject:
+def subject_of(
+    network: Any, x: npt.ArrayLike, file: str | os.PathLike[str] | None, input: Input | Sequence[Input] | None
+) -> Subject:
     """Return what is verified, for a module, a record or the path of a file, and an input; see `spikeproof.verify`."""
     if isinstance(network, Net):
-        return Subject(network, np.asarray(x))
+        return Subject(network, joined_inputs(x))
     if isinstance(network, str | os.PathLike):
-        given = np.asarray(x)
+        given = joined_inputs(x)
         return Subject(formats.load(network, steps=given.shape[-1] if given.ndim else None), given)
     from ...export.capture import guard
     from ...export.slayer import network as networks
     from ..torch.backend import Torch
 
-    samples = guard.plain(x)
+    samples = guard.arguments(x)
     captured = networks.captured(network, samples)
-    own = None if file is None or _is_stock(file) else formats.load(file, steps=samples.shape[-1])
+    own = None if file is None or _is_stock(file) else formats.load(file, steps=guard.each(samples)[0].shape[-1])
     if own is not None and input is None and networks.takes_stated_input(captured):
-        input = own.input
+        input = own.inputs
     made = networks.of_capture(captured, steps=None if own is None else own.steps, input=input)
     trained, net, notes = made.net, made.net, captured.notes
     altered: tuple[tuple[str, Any, Any], ...] = ()

@@ -18,6 +18,7 @@ from . import gaps
 from . import headroom as room
 from .gaps import FloatGap, LavaGap
 from .headroom import Headroom
+from .same import Same
 from .scores import Scores
 from .whole import Whole
 
@@ -73,6 +74,8 @@ class Verdict:
     """What is worth knowing of the module or the file, and no fault."""
     diagnoses: tuple[Diagnosis | None, ...] = ()
     """For each comparison, why the two sides differ; None if they do not."""
+    same: tuple[Same, ...] = ()
+    """For each comparison and answer how often both sides gave it alike; empty if the network has one answer."""
     headroom: tuple[Headroom, ...] = ()
     """How near every register came to its limit, over the compared samples; empty if registers were not compared."""
     bounds: Bounds | None = None
@@ -127,6 +130,7 @@ class Verdict:
             diagnosis = self.diagnoses[i] if i < len(self.diagnoses) else None
             if diagnoses and diagnosis is not None:
                 lines += str(diagnosis).splitlines()
+        lines += map(str, self.same)
         if isinstance(self.float_gap, FloatGap):
             lines.append(str(self.float_gap))
         if self.lava_gap is not None:
@@ -150,6 +154,8 @@ class Verdict:
     def _place(self, path: str) -> str:
         """Say in words where in the record a path such as ``layers[1].synapse.weight[3, 5]`` is."""
         head, _, rest = path.partition("].")
+        if head.startswith("edges[") and rest:
+            return f"edge {self.net.edges[int(head.removeprefix('edges['))].label}, {rest}"
         if not head.startswith("layers[") or not rest:
             return path
         layer = self.net.layers[int(head.removeprefix("layers["))]
@@ -172,6 +178,7 @@ class Verdict:
             ],
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "diagnoses": [None if diagnosis is None else diagnosis.as_dict() for diagnosis in self.diagnoses],
+            "answers": [one.as_dict() for one in self.same],
             "headroom": [one.as_dict() for one in self.headroom],
             "bounds": None if self.bounds is None else self.bounds.as_dict(),
             "gaps": {

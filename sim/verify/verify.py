@@ -236,6 +236,7 @@ def _verdict(
         ends=tuple(one.whole for one in paired if one.whole is not None),
         notes=subject.notes,
         diagnoses=tuple(one.diagnosis for one in found),
+        same=tuple(one for each in paired for one in each.same),
         headroom=room.fullest([one.headroom for one in paired if one.headroom]),
         float_gap=float_gap or subject.twin or "all samples ran in a sweep",
         input_sha256=digest,
@@ -267,7 +268,7 @@ def _without_registers(net: Net, payload: Payload, backend: str, run: Run, sampl
     if backend == "engine":
         from .. import engine
 
-        output = [(net.readout.name, "v")] if net.readout else []
+        output = [(layer.name, "v") for layer in net.layers if not layer.neuron.fires]
         spikes = [(layer.name, SPIKES) for layer in net.layers if SPIKES in VARIABLES[type(layer.neuron)]]
         trace = engine.run(net, payload(samples), record=[*spikes, *output])
     else:

@@ -1,5 +1,6 @@
 """The linter on records and files: each rule has something that triggers it and words; a clean network triggers none."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from stock_files import CONV, DENSE, INPUT, write
 
 from spikeproof.contract.errors import FileFormatError, LintWarning
-from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons.adrf import ADRF
 from spikeproof.contract.neurons.celif import CELIF
 from spikeproof.contract.neurons.cuba import CUBA
@@ -39,6 +40,20 @@ def resonator(sin=2000, cos=3000, **more):
     return RF(num_neurons=1, sin_decay=sin, cos_decay=cos, v_th_mant=9, **more)
 
 
+def graph(*edges, layers=("one", "two"), **more):
+    """Layers of two neurons in a row, with edges (source, target, delay) beside it."""
+    square = Dense(weight=[[2, -4], [6, 8]])
+    more.setdefault("inputs", (Input(num_channels=2),))
+    made = tuple(each if isinstance(each, Layer) else plain(each) for each in layers)
+    edges = tuple(Edge(source=a, target=b, synapse=square, delay=d) for a, b, d in edges)
+    return Net(layers=made, edges=edges, steps=10, **more)
+
+
+def plain(name, **more):
+    return Layer(**{"name": name, "synapse": Dense(weight=[[2, -4], [6, 8]]), "neuron": CUBA(**LIF)} | more)
+
+
+TWO = (Input(num_channels=2), Input(num_channels=2, name="second"))
 AXON = Axon(delay=[3, 0])
 IMAGES = Conv(weight=np.full((2, 1, 1, 1), 2), in_shape=(1, 1, 1))
 GROUPS = Conv(weight=np.full((128, 1, 1, 1), 2), in_shape=(128, 1, 1), groups=128)
@@ -114,8 +129,33 @@ RECORDS = {
     "wide-sums": (net(source=Input(num_channels=3, bits=12)), {"wide-sums", "graded-input"}, "can reach 122850"),
     "zero-weights": (
         net(weight=np.zeros((2, 3))),
-        {"zero-weights"},
+        {"zero-weights", "unused-input"},
         "all weights are zero. It sees nothing but its bias",
+    ),
+    "weights-at-limit": (
+        net(weight=[[254, -4, 6], [8, -256, -12]]),
+        {"weights-at-limit"},
+        "2 of 6 weights of input -> one are -256 or 254. No weight is larger",
+    ),
+    "never-arrives": (
+        graph(("one", "two", [2, 10])),
+        {"never-arrives", "not-in-a-row", "own-process"},
+        "some delays of one -> two (2) are as long as a sample of 10 steps or longer, up to 10",
+    ),
+    "unused-input": (
+        graph(inputs=TWO),
+        {"unused-input", "not-in-a-row"},
+        "no synapse takes anything of this input",
+    ),
+    "reaches-no-answer": (
+        graph(outputs=("one",)),
+        {"reaches-no-answer", "not-in-a-row"},
+        "no way leads from it to an answer. The network answers with one",
+    ),
+    "not-in-a-row": (
+        graph(("one", "two", 1), ("two", "one", 2), outputs=("one", "two")),
+        {"not-in-a-row", "own-process"},
+        "edges: one -> two, two -> one; answers: one, two. Stock NetX runs layers one behind the other",
     ),
     "encoding-wraps": (
         net(CELIF(num_neurons=2, v_decay=9, th_decay=9, v_th_mant=9, te_exp=9), te=np.ones((4, 2), np.int8)),
@@ -138,8 +178,68 @@ def test_a_rule_about_records_finds_its_example_and_says_so(rule):
 
     assert {found.rule for found in findings} == names
     (found,) = (found for found in findings if found.rule == rule)
-    assert words.lower() in str(found).lower() and found.where in ("one", "input", "network")
-    assert found.severity == ("warning" if rule == "zero-weights" else "info")
+    assert words.lower() in str(found).lower() and found.where in ("one", "two", "input", "second", "network")
+    warned = ("zero-weights", "never-arrives", "unused-input", "reaches-no-answer")
+    assert found.severity == ("warning" if rule in warned else "info")
+
+
+def named(record):
+    return {found.rule: found for found in lint(record)}
+
+
+def test_rules_about_records_look_at_every_way_into_a_layer():
+    zero = Dense(weight=np.zeros((2, 2)))
+    silent = dataclasses.replace(graph(("one", "two", 1)), edges=(Edge(source="one", target="two", synapse=zero),))
+    assert named(silent)["zero-weights"].what == "all weights of one -> two (2) are zero"
+    recurrent = graph(layers=("one", plain("two", feedback=zero)))
+    assert named(recurrent)["zero-weights"].what == "all weights of two -> two are zero"
+    fed = dataclasses.replace(graph(("input", "one", 0), layers=(plain("one", synapse=zero),)))
+    assert named(fed)["zero-weights"].why.startswith("its own synapses deliver nothing")
+    assert "unused-input" not in named(fed)  # the edge listens
+
+    large = Edge(source="one", target="two", synapse=Dense(weight=[[2, -256], [6, 8]]))
+    found = named(dataclasses.replace(graph(), edges=(large,)))["weights-at-limit"]
+    assert (found.where, found.what) == ("two", "1 of 4 weights of one -> two (2) are -256 or 254")
+
+    wide = dataclasses.replace(large, source="input", target="one")
+    assert "wide-sums" in named(dataclasses.replace(graph(), edges=(wide,) * 128))
+
+    assert "never-arrives" not in named(graph(("one", "two", 9)))
+    own = graph(layers=("one", plain("two", delay=[[12, 3], [10, 11]])))
+    assert named(own)["never-arrives"].what.startswith("some delays of one -> two are")
+    assert named(graph(("one", "two", 10)))["never-arrives"].what.startswith("all delays of one -> two (2) are")
+    assert "synapses of two" in named(own)["not-in-a-row"].what
+
+    # A branch that leads back to what answers matters; one that leads away does not.
+    back = graph(("three", "one", 3), layers=("one", "two", "three"), outputs=("two",))
+    assert "reaches-no-answer" not in named(back)
+    away = graph(("one", "three", 0), layers=("one", "two", "three"), outputs=("two",))
+    assert named(away)["reaches-no-answer"].where == "three"
+
+
+def test_own_processes_are_needed_where_spikes_wait():
+    skip = graph(("one", "three", 0), layers=("one", "two", "three"))
+    found = named(skip)["own-process"]
+    assert (found.where, found.what) == (
+        "three",
+        "spikes wait on 1 of the ways between layers, the first of which is one -> three",
+    )
+    assert "own-process" not in named(graph(("input", "one", 0)))  # as long as the layer's own synapses
+    assert "own-process" not in named(graph(layers=(plain("one", axon=AXON), "two")))
+
+
+def test_a_network_that_stock_netx_loads_and_runs_otherwise_is_warned_of(tmp_path):
+    netx.write(graph(outputs=("one", "two")), tmp_path / "answers.net")
+    netx.write(graph(("one", "two", 1)), tmp_path / "edges.net")
+    biased = plain("two", neuron=CUBA(**LIF, bias_mant=[0, 3]))
+
+    assert [(each.rule, each.severity) for each in lint(tmp_path / "answers.net")] == [("not-in-a-row", "warning")]
+    assert {each.severity for each in lint(tmp_path / "edges.net")} == {"info"}  # stock NetX refuses the file
+    # What the stock path would do wrong is said where there is one.
+    assert "bias-offset" in named(graph(layers=("one", biased), outputs=("two", "one")))
+    assert "bias-offset" not in named(graph(("one", "two", 1), layers=("one", biased)))
+    delayed = dataclasses.replace(biased, delay=1)
+    assert "bias-offset" not in named(graph(layers=("one", delayed)))
 
 
 FILES = {
@@ -374,7 +474,7 @@ MODULES = {
     "clipped-weights": (
         lambda: row(pushed(dense(), 5.0)),
         "cuba1",
-        {"clipped-weights"},
+        {"clipped-weights", "weights-at-limit"},
         "1 of 12 weights lie beyond -4 to 3.98438. The forward pass clips them",
     ),
     "no-neurons": (

@@ -7,9 +7,10 @@ import time
 
 import numpy as np
 import pytest
+from graphs import graph
 
 from spikeproof.contract.errors import FileFormatError, InputError
-from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons.celif import CELIF
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.neurons.readout import Readout
@@ -244,8 +245,11 @@ def test_a_layers_own_oscillators_and_delays_are_mapped():
     assert (connection.encoding, connection.bits, connection.delay_bits) == ("sparse", 1, 4)
     assert found["b"].population.longest_delay == 8
     assert found["b"].largest.input_axons == 3
-    tight = PUBLIC.replace({"longest_delay": 7})
-    assert "needs 8 steps of delay, 7 are there" in str(place(net, tight).problems[0])
+    tight = place(net, PUBLIC.replace({"longest_delay": 7}))
+    assert tight.fits and any("1 relay neuron in 1 population hold spikes" in note for note in tight.notes)
+    by_hand = (dataclasses.replace(found["b"].population, name="b"),)
+    (problem,) = place(by_hand, PUBLIC.replace({"longest_delay": 7})).problems
+    assert "needs 8 steps of delay, 7 are there" in str(problem)
 
 
 def test_leaks_of_more_kinds_than_there_are_groups_are_kept_neuron_by_neuron():
@@ -328,6 +332,196 @@ def test_feedback_is_mapped_and_nothing_of_a_layer_is_forgotten():
     # Who adds a field to a layer adds it to the map, to NIR's nodes and to the count of operations, and then here.
     known = {"name", "synapse", "neuron", "scale", "cpg", "axon", "feedback", "delay", "source"}
     assert {field.name for field in dataclasses.fields(Layer)} == known
+
+
+def matrix_of(synapse):
+    """Any synapses as a matrix, and how each sender reaches whom; those of convolutions by sending a spike to each."""
+    if isinstance(synapse, DenseSynapse):
+        return synapse.weight
+    geometry = {name: getattr(synapse, name) for name in ("in_shape", "stride", "padding", "dilation", "groups")}
+    ones = ConvSynapse(weight=np.full(synapse.weight.shape, 2), **geometry)
+    return ones.sums(np.eye(synapse.num_inputs, dtype=np.int64)).T
+
+
+def waits_by_hand(net):
+    """Yield sender, layer, whether all of a sender's spikes go there, and for each synapse its sender and its wait."""
+    widths = {each.name: each.num_channels for each in net.inputs} | {
+        each.name: each.num_neurons for each in net.layers
+    }
+    latency = {each.name: 0 for each in net.inputs} | {x.name: net.latency(i) for i, x in enumerate(net.layers)}
+    axons = {layer.name: layer.axon.delay for layer in net.layers if layer.axon is not None}
+    ways, before = [], net.inputs[0].name
+    for layer in net.layers:
+        ways.append((layer.source or before, layer.name, layer.synapse, layer.delay, 1))
+        ways += [(layer.name, layer.name, layer.feedback, 1, 0)] if layer.feedback is not None else []
+        before = layer.name
+    ways += [(edge.source, edge.target, edge.synapse, edge.delay, 1) for edge in net.edges]
+    for source, target, synapse, delay, by_axon in ways:
+        joined = matrix_of(synapse)[:, : widths[source]]
+        steps = np.broadcast_to(delay + by_axon * axons.get(source, np.int64(0)), joined.shape)
+        found = []
+        for n, j in np.argwhere(joined != 0).tolist():
+            found.append((j, latency[target] - latency[source] + int(steps[n, j]) - 1))
+        yield source, target, isinstance(synapse, ConvSynapse), found
+
+
+@pytest.mark.parametrize("longest", [62, 9])
+def test_graphs_are_mapped_with_every_wait_in_a_synapse_or_a_relay(longest):
+    relays = aligned = 0
+    for seed in range(60):
+        net, _ = graph(seed)
+        found = {
+            placed.population.name: placed for placed in place(net, PUBLIC.replace({"longest_delay": longest})).placed
+        }
+
+        bits, handed, present = {}, {}, {}
+        for source, target, whole, synapses in waits_by_hand(net):
+            name = source if source in found else ":input" if len(net.inputs) == 1 else f":input.{source}"
+            for j, wait in synapses:
+                assert wait >= 0
+                stage, rest = divmod(wait, longest + 1)
+                key = target, f"{name}:relay{stage}" if stage else name
+                bits[key] = max(bits.get(key, 0), rest.bit_length())
+                if not whole:
+                    present[key] = present.get(key, 0) + 1
+                for k in range(1, stage + 1):
+                    handed.setdefault(f"{name}:relay{k}", set()).update(range(10**3, 10**3 + whole) if whole else [j])
+            aligned += any(wait for _, wait in synapses)
+        for name, senders in handed.items():
+            if 10**3 not in senders:  # a convolution's senders are handed on all together
+                assert found[name].population.neurons == len(senders)
+            assert found[name].largest.neurons == found[name].population.neurons
+        assert {name for name in found if ":relay" in name} == set(handed)
+        mapped = {}
+        for placed in found.values():
+            population = placed.population
+            assert population.longest_delay <= longest
+            assert sum(use.neurons for use in placed.uses) == population.neurons
+            for each in population.inputs:
+                key = population.name, each.source
+                mapped[key] = max(mapped.get(key, 0), each.delay_bits)
+                if isinstance(each, Sparse):
+                    whole_part = Part(slice(0, population.channels), slice(0, population.places))
+                    present[key] = present.get(key, 0) - each.synapses(whole_part)
+                elif isinstance(each, Dense):
+                    present[key] = present.get(key, 0) - each.num_inputs * population.neurons * each.sums
+        for key, most in bits.items():
+            assert mapped[key] == most
+        ours = {key: left for key, left in present.items() if key[1].rpartition(":")[2] not in ("clock", "cpg", "te")}
+        assert not any(ours.values())
+        answers = {placed.population.name for placed in found.values() if placed.population.answers}
+        assert answers == set(net.answers)
+        relays += len(handed)
+    assert relays > 20 and aligned > 60
+
+
+def chain_with_a_skip(delay=0):
+    """Three layers of two neurons, and an edge from the first to the last."""
+    lif = CUBA(num_neurons=2, u_decay=0, v_decay=0, v_th_mant=1)
+    square = DenseSynapse(weight=[[2, -2], [4, 6]])
+    layers = tuple(Layer(name=name, synapse=square, neuron=lif) for name in "abc")
+    edges = (Edge(source="a", target="c", synapse=square, delay=delay),)
+    return Net(inputs=(Input(num_channels=2),), layers=layers, edges=edges, outputs=("c", "b"), steps=200)
+
+
+def test_a_skip_waits_for_the_layers_beside_it():
+    found = place(chain_with_a_skip())
+    of = {placed.population.name: placed for placed in found.placed}
+
+    own, skip = of["c"].population.inputs
+    assert (own.source, own.delay_bits) == ("b", 0) and (skip.source, skip.delay_bits) == ("a", 1)
+    # Two axons from each; lists of two weights of 3 bits and 12 of the target, with a bit of delay in the skip's.
+    assert of["c"].largest.input_axons == 4
+    assert of["c"].largest.synapse_words == 2 * (2 * 15 // 64 + 1) + 2 * (2 * 16 // 64 + 1)
+    assert [of[name].largest.axon_map for name in "abc"] == [
+        2 + 2,
+        2 + 2,
+        2,
+    ]  # two listeners; one and the host; the host
+    assert any("1 way into a layer must wait" in note and "a -> c by 1 step." in note for note in found.notes)
+    assert any("clear what waits between samples" in note for note in found.notes)
+
+
+def test_longer_delays_than_synapses_have_take_relays():
+    found = place(chain_with_a_skip(delay=[[130, 130], [3, 61]]))  # waits of 131, 4 and 62 steps
+    of = {placed.population.name: placed for placed in found.placed}
+
+    assert list(of) == ["a", "a:relay1", "a:relay2", "b", "c"]
+    assert [(each.source, each.delay_bits) for each in of["c"].population.inputs] == [
+        ("b", 0),
+        ("a", 6),
+        ("a:relay2", 3),
+    ]
+    first, second = of["a:relay1"], of["a:relay2"]
+    assert (first.population.inputs[0].source, second.population.inputs[0].source) == ("a", "a:relay1")
+    # For each of two neurons a word of state, an axon, a synapse and the axon on; and one configuration.
+    assert first.largest.core_words == second.largest.core_words == 4 * 2 + 1
+    assert 131 == 2 * (62 + 1) + 5
+    note = next(note for note in found.notes if "relay" in note)
+    assert note.startswith(
+        "4 relay neurons in 2 populations hold spikes that wait longer than the 62 steps of a synapse"
+    )
+    assert "they take 18 words of 2 cores" in note
+    assert found.neurons == 3 * 2 + 4
+
+
+def test_relays_of_payloads_are_micro_coded():
+    lif = CUBA(num_neurons=2, u_decay=0, v_decay=0, v_th_mant=1)
+    layer = Layer(name="a", synapse=DenseSynapse(weight=[[2], [4]]), neuron=lif, delay=70)
+    for bits, kind, words in ((0, "relay (hard-coded LIF)", 1), (8, "relay of payloads (micro-coded)", 2)):
+        net = Net(inputs=(Input(num_channels=1, bits=bits),), layers=(layer,), steps=100)
+        relay, _ = place(net).placed
+        assert (relay.population.name, relay.population.kind) == (":input:relay1", kind)
+        assert relay.largest.state_words == words
+
+
+def test_a_layer_cut_by_places_keeps_the_sparse_synapses_of_its_part():
+    present = np.zeros((2 * 3, 4), bool)  # two channels of three places
+    present[[0, 1, 5], [0, 1, 2]] = True
+    sparse = Sparse(source="a", present=present, places=3)
+
+    assert [sparse.synapses(Part(slice(0, 2), slice(k, k + 1))) for k in range(3)] == [1, 1, 1]
+    assert sparse.synapses(Part(slice(0, 1), slice(0, 3))) == 2
+
+
+def test_kernels_are_stored_once_for_each_delay_of_a_channel():
+    synapse = ConvSynapse(weight=np.full((2, 2, 1, 1), 2), in_shape=(2, 1, 3))
+    conv = Layer(
+        name="a",
+        synapse=synapse,
+        neuron=CUBA(num_neurons=6, u_decay=0, v_decay=0, v_th_mant=1),
+        delay=[1, 2, 1, 5, 5, 5],
+    )
+    edge = Edge(source="input", target="a", synapse=DenseSynapse(weight=np.full((6, 6), 2)))
+    net = Net(inputs=(Input(num_channels=6),), layers=(conv,), edges=(edge,), steps=9)
+
+    (placed,) = place(net).placed
+
+    assert (placed.population.channels, placed.population.places) == (2, 3)
+    shared, dense_edge = placed.population.inputs
+    assert (shared.copies, shared.delay_bits, dense_edge.delay_bits) == (2, 3, 0)
+    assert placed.largest.synapse_words == 2 * 2 * (2 * (1 + 3 + 12) // 64 + 1) + 6 * (6 * 13 // 64 + 1)
+    assert placed.largest.input_axons == 2 * 2 + 6
+
+
+def test_a_convolution_into_a_layer_of_dense_synapses_gives_it_places():
+    conv = ConvSynapse(weight=np.full((2, 1, 1, 1), 2), in_shape=(1, 1, 3))
+    layer = Layer(
+        name="a",
+        synapse=DenseSynapse(weight=np.full((6, 3), 2)),
+        neuron=CUBA(num_neurons=6, u_decay=0, v_decay=0, v_th_mant=1),
+    )
+    net = Net(
+        inputs=(Input(num_channels=3),),
+        layers=(layer,),
+        edges=(Edge(source="input", target="a", synapse=conv),),
+        steps=9,
+    )
+
+    (placed,) = place(net).placed
+
+    assert (placed.population.channels, placed.population.places) == (2, 3)
+    assert placed.largest.synapse_words == 3 * (6 * 13 // 64 + 1) + (2 * 13 // 64 + 1)
 
 
 def test_a_convolutional_record():

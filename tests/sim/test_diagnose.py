@@ -355,7 +355,8 @@ def test_analog_input_and_values_past_the_register_are_no_obstacle():
 
 PLANTED_ON_LAVA = {
     "wrong run tag": "network.Loihi2SimCfg = lambda select_tag, **more: original.Loihi2SimCfg(**more)",
-    "te shifted": "neurons.CELIFProcess = lambda te, **more: original.CELIFProcess(te=np.roll(te, -1, 0), **more)",
+    "te shifted": "neurons.PROCESSES = {kind: lambda te=None, made=made, **more: made("
+    "te=None if te is None else np.roll(te, -1, 0), **more) for kind, made in original.PROCESSES.items()}",
     "reset offset": "neurons.LIFReset = lambda reset_offset, **more: original.LIFReset(reset_offset=reset_offset + 1, **more)",
     "changed decay": "neurons.LIFReset = lambda du, **more: original.LIFReset(du=du + 1, **more)",
 }

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.net import Edge, Input
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export.slayer import blocks, record
 from spikeproof.sim import reference
 from spikeproof.sim.simulate import encode
@@ -69,6 +73,84 @@ def test_it_is_the_papers_float_network():
         int((r != fixed.layers[layer.name]["s"]).sum()) for r, layer in zip(rasters, net.layers, strict=False)
     ]
     assert all(layer.spikes_fixed > 0 for layer in gap.layers) and any(layer.differ for layer in gap.layers)
+
+
+def graph_of(module, x):
+    """The record of a module of two hidden layers as a graph: each hears an input of its own, and all is delayed."""
+    net = record(module, sample=x)
+    one, two, read = net.layers
+    random = np.random.default_rng(1)
+    layers = (
+        dataclasses.replace(one, axon=Axon(delay=[0, 1, 2, 0, 1, 3])),
+        dataclasses.replace(two, source="second", delay=random.integers(0, 5, (6, 6))),
+        dataclasses.replace(read, source=one.name, delay=random.integers(1, 4, 6)),
+    )
+    inputs = (net.input, Input(num_channels=6, name="second"))
+    return dataclasses.replace(net, inputs=inputs, layers=layers, outputs=(read.name, two.name))
+
+
+def slow_celif(block, te, sums):
+    """The neurons of `slow_float` on given sums, shape (samples, neurons, steps)."""
+    neuron = block.neuron
+    alpha, beta = 1 - neuron.v_decay / 4096, 1 - neuron.th_decay / 4096
+    out = np.zeros(sums.shape)
+    v, h, s = (np.zeros(sums.shape[:2]) for _ in range(3))
+    for t in range(sums.shape[2]):
+        h = beta * h + v * te[: sums.shape[1], t]
+        v = alpha * v * (1 - s) + sums[..., t]
+        s = (v > neuron.threshold + h).astype(float)
+        out[..., t] = s
+    return out
+
+
+def slow_sums(synapse, sent, delay):
+    """What reaches neurons synapse by synapse, each spike after its own delay."""
+    weight, bias = (p.detach().double().numpy() for p in (synapse.weight, synapse.bias))
+    sums = np.zeros((len(sent), len(weight), sent.shape[2])) + bias[:, None]
+    for n, j in np.ndindex(weight.shape):
+        d = int(delay[n, j])
+        sums[:, n, d:] += weight[n, j] * sent[:, j, : sent.shape[2] - d]
+    return sums
+
+
+def test_it_is_the_float_network_of_a_graph_too():
+    torch.manual_seed(2)
+    module = Classifier(6, (6, 6), 3, 24).eval()
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.random((5, 6, 24)), random.integers(0, 2, (5, 6, 24))], axis=1)
+    net = graph_of(module, x[:, :6])
+    first, second, readout = blocks_of = [b for b in module.blocks if hasattr(b, "synapse")]
+    te = module.encoding.weight.detach().double().numpy()
+    nothing, (one, two, read) = np.zeros((6, 6), int), net.layers
+    spikes_one = slow_celif(first, te, slow_sums(first.synapse, x[:, :6], nothing))
+    spikes_two = slow_celif(second, te, slow_sums(second.synapse, x[:, 6:], two.delay))
+    late = np.broadcast_to(read.delay + one.axon.delay, (3, 6))
+    answer = slow_sums(readout.synapse, spikes_one, late).cumsum(-1)
+
+    twin = float_twin.FloatTwin(blocks(module, x[:, :6]), net)
+    found = twin.run(x)
+
+    assert len(blocks_of) == 3 and spikes_one.any() and spikes_two.any()
+    assert np.array_equal(found[0], spikes_one) and np.array_equal(found[1], spikes_two)
+    assert np.allclose(found[2], answer, rtol=1e-12, atol=1e-12)
+    gap = twin.compare(found, reference.run(net, encode(net, x)))
+    assert [layer.name for layer in gap.layers] == [one.name, two.name]
+    assert np.allclose(gap.output, answer[..., -1])
+    assert torch.equal(twin.outputs(found)[2], readout.answers(torch.as_tensor(found[2])))
+
+
+def test_what_reaches_a_layer_from_no_block_is_named():
+    torch.manual_seed(2)
+    module = Classifier(6, (6, 6), 3, 8).eval()
+    x = np.random.default_rng(0).random((5, 6, 8))
+    net = record(module, sample=x)
+    weight = Dense(weight=np.full((6, 6), 2))
+    skip = dataclasses.replace(net, edges=(Edge(source="celif1", target="celif2", synapse=weight, delay=3),))
+    with pytest.raises(UnsupportedError, match=r"edge celif1 -> celif2 \(2\): no block holds its weights"):
+        float_twin.FloatTwin(blocks(module, x), skip)
+    layers = (dataclasses.replace(net.layers[0], feedback=weight), *net.layers[1:])
+    with pytest.raises(UnsupportedError, match="edge celif1 -> celif1: no block"):
+        float_twin.FloatTwin(blocks(module, x), dataclasses.replace(net, layers=layers))
 
 
 @pytest.mark.parametrize("delay", [None, "axon", "synapse"])

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from graphs import graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import nets
 
-from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons.celif import CELIF
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.neurons.readout import Readout
@@ -36,25 +37,46 @@ def unit_matrix(synapse):
     return matrix(Conv(weight=ones, **geometry)) // 2
 
 
+def ways_into(net, layer):
+    """By what each layer is fed, from what the record says: sender's name, synapses, delays of them all, own."""
+    i = net.layers.index(layer)
+    before = net.layers[i - 1].name if i else net.inputs[0].name
+    found = [(layer.source or before, layer.synapse, layer.delay)]
+    found += [(edge.source, edge.synapse, edge.delay) for edge in net.edges if edge.target == layer.name]
+    axons = {other.name: other.axon for other in net.layers}
+    for source, synapse, delay in found:
+        joined = unit_matrix(synapse)
+        senders = width(net, source)
+        axon = np.zeros(senders, int) if axons.get(source) is None else axons[source].delay
+        yield source, joined[:, :senders], np.broadcast_to(delay + axon, joined[:, :senders].shape)
+    if layer.feedback is not None:
+        joined = unit_matrix(layer.feedback)
+        yield layer.name, joined, np.ones(joined.shape, int)
+
+
+def width(net, source):
+    widths = {each.name: each.num_channels for each in net.inputs}
+    return (widths | {layer.name: layer.num_neurons for layer in net.layers})[source]
+
+
 def brute(net, x):
     """Count spike by spike and synapse by synapse."""
     trace = simulate(net, x, backend="reference")
-    sent = encode(net, x)
-    samples, _, steps = sent.shape
+    payload = encode(net, x)
+    sent = {source.name: payload[:, net.channels(k)] for k, source in enumerate(net.inputs)}
+    sent |= {name: of["s"] for name, of in trace.layers.items() if "s" in of}
+    samples, _, steps = payload.shape
     synaptic, published = {}, {}
-    for i, layer in enumerate(net.layers):
-        joined = unit_matrix(layer.synapse)
+    for layer in net.layers:
         operations = np.zeros((samples, steps), int)
-        delays = (
-            np.zeros(sent.shape[1], int) if not i or net.layers[i - 1].axon is None else net.layers[i - 1].axon.delay
-        )
-        for b, j, t in np.argwhere(sent != 0):
-            arrival = t + delays[j]
-            if arrival < steps:
-                operations[b, arrival] += joined[:, j].sum()
+        for source, joined, delays in ways_into(net, layer):
+            for b, j, t in np.argwhere(sent[source] != 0):
+                for synapses, delay in zip(joined[:, j].tolist(), delays[:, j].tolist(), strict=True):
+                    if t + delay < steps:
+                        operations[b, t + delay] += synapses
         if layer.cpg is not None:
             for t, j in np.argwhere(raster(layer.cpg, steps)):
-                operations[:, t] += joined[:, layer.num_inputs + j].sum()
+                operations[:, t] += np.count_nonzero(layer.synapse.weight[:, layer.num_inputs + j])
         if isinstance(layer.neuron, CELIF):
             for t in range(steps):
                 for n in range(layer.num_neurons):
@@ -65,12 +87,8 @@ def brute(net, x):
                     else:
                         operations[:, t] += bool(net.te[t % len(net.te), n])
         synaptic[layer.name] = operations
-        if "s" in trace.layers[layer.name]:
-            sent = trace.layers[layer.name]["s"]
-            if layer.feedback is not None:
-                for b, j, t in np.argwhere(sent[..., :-1] != 0):
-                    operations[b, t + 1] += np.count_nonzero(layer.feedback.weight[:, j])
-            published[layer.name] = (sent != 0).sum(axis=1)
+        if layer.name in sent:
+            published[layer.name] = (sent[layer.name] != 0).sum(axis=1)
     return synaptic, published
 
 
@@ -81,6 +99,11 @@ def test_counts_are_those_of_a_plain_loop(net, seed):
     high = net.input.max_payload * 2.0**net.input.exp
     low = -1 if net.input.bits else 0
     x = rng.integers(low, 2, (2, net.input.num_channels, net.steps)) * min(1.0, high)
+    check(net, x)
+
+
+def check(net, x):
+    """Compare the counts with those of a plain loop, and return them."""
     synaptic, published = brute(net, x)
 
     found = count(net, x)
@@ -90,9 +113,82 @@ def test_counts_are_those_of_a_plain_loop(net, seed):
         np.testing.assert_array_equal(layers[name].synaptic_operations, expected)
         np.testing.assert_array_equal(layers[name].published, published.get(name, np.zeros_like(expected)))
     of_layers = sum(int(of.sum()) for of in synaptic.values())
-    rings = sum(layer.synaptic_operations.sum() for name, layer in layers.items() if name.endswith(":clock"))
-    assert found.synaptic == of_layers + rings
-    assert found.updates == 2 * net.steps * sum(layer.neurons for layer in found.layers)
+    added = [layer for name, layer in layers.items() if name.endswith(":clock") or ":relay" in name]
+    assert found.synaptic == of_layers + sum(layer.synaptic_operations.sum() for layer in added)
+    assert found.updates == len(x) * net.steps * sum(layer.neurons for layer in found.layers)
+    return found
+
+
+def test_counts_over_graphs_are_those_of_a_plain_loop():
+    relays = 0
+    for seed in range(40):
+        net, payload = graph(seed)
+        found = check(net, payload)
+        relays += sum(":relay" in layer.name for layer in found.layers)
+        assert str(energy.cost(net, found, place(net)))
+    assert relays > 20  # some delays are longer than those of synapses
+
+
+def test_a_spike_that_comes_too_late_is_no_operation():
+    lif = CUBA(num_neurons=2, u_decay=4096, v_decay=4096, v_th_mant=1)
+    layers = (Layer(name="a", synapse=Dense(weight=[[2], [2]]), neuron=lif, delay=[[1], [3]]),)
+    edge = Edge(source="input", target="a", synapse=Dense(weight=[[2], [0]]), delay=2)
+    net = Net(inputs=(Input(num_channels=1),), layers=layers, edges=(edge,), steps=4)
+
+    (found,) = count(net, np.ones((1, 1, 4))).layers
+
+    # One synapse each from step 1 and from step 3 on, and that of the edge from step 2 on.
+    assert found.synaptic[":input"].tolist() == [[0, 1, 2, 3]]
+
+
+def test_relays_are_counted_as_they_are_mapped():
+    lif = CUBA(num_neurons=2, u_decay=4096, v_decay=4096, v_th_mant=1)
+    layers = (Layer(name="a", synapse=Dense(weight=[[2], [2]]), neuron=lif, delay=[[1], [70]]),)
+    net = Net(inputs=(Input(num_channels=1),), layers=layers, steps=75)
+    x = np.zeros((1, 1, 75))
+    x[0, 0, [0, 4, 5, 20]] = 1
+
+    found = {layer.name: layer for layer in count(net, x).layers}
+
+    # What enters reaches the relay 63 steps later if the sample lasts so long, and the layer 7 steps behind that.
+    assert np.flatnonzero(found[":input:relay1"].published[0]).tolist() == [63, 67, 68]
+    assert np.flatnonzero(found["a"].synaptic[":input:relay1"][0]).tolist() == [70, 74]
+    assert np.flatnonzero(found["a"].synaptic[":input"][0]).tolist() == [1, 5, 6, 21]
+
+
+def test_places_of_an_image_are_counted_at_the_relay_that_hands_them_on():
+    synapse = Conv(weight=np.full((2, 1, 1, 1), 2), in_shape=(1, 1, 2))
+    lif = CUBA(num_neurons=4, u_decay=4096, v_decay=4096, v_th_mant=1)
+    net = Net(
+        inputs=(Input(num_channels=2),),
+        layers=(Layer(name="a", synapse=synapse, neuron=lif, delay=[2, 65]),),
+        steps=70,
+    )
+    x = np.zeros((1, 2, 70))
+    x[0, 0, 0] = x[0, 1, 1] = x[0, 1, 4] = 1
+
+    found = {layer.name: layer for layer in check(net, x).layers}
+
+    assert [t for t in range(70) if found["a"].synaptic[":input"][0, t]] == [2]
+    assert [t for t in range(70) if found["a"].synaptic[":input:relay1"][0, t]] == [66, 69]
+    assert found["a"].synaptic_operations.sum() == 3 * 2
+
+
+def test_edges_and_all_inputs_are_in_the_costs():
+    lif = CUBA(num_neurons=1, u_decay=0, v_decay=0, v_th_mant=9)
+    inputs = (Input(num_channels=1), Input(num_channels=2, bits=8, exp=-6, name="te"))
+    layers = (Layer(name="a", synapse=Dense(weight=[[2]]), neuron=lif),)
+    edge = Edge(source="te", target="a", synapse=Dense(weight=[[2, 4]]))
+    net = Net(inputs=inputs, layers=layers, edges=(edge,), steps=2)
+
+    operations = count(net, np.array([[[1, 0], [0.5, -0.5], [0, 0.25]]]))
+    found = energy.cost(net, operations, place(net))
+
+    assert {name: of.tolist() for name, of in operations.layers[0].synaptic.items()} == {
+        ":input.input": [[1, 0]],
+        ":input.te": [[1, 2]],
+    }
+    assert found.arithmetic == Arithmetic(mac=1.5 + 2, ac=0.5) and found.parameters == 3
 
 
 def small_net():

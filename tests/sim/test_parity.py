@@ -1,9 +1,13 @@
 """Comparing traces: exact, different somewhere, or proof of nothing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from graphs import graph
 
-from spikeproof.sim.compare import compare
+from spikeproof.sim import reference
+from spikeproof.sim.compare import compare, merge
 from spikeproof.sim.trace import Trace
 
 
@@ -55,6 +59,57 @@ def test_within_a_layer_the_first_step_of_the_first_sample_comes_first():
     comparison = compare(trace("torch"), trace("lava", a_v=((0, 0, 3), 9), a_s=((0, 2, 1), 9)))
 
     assert (comparison.first.step, comparison.first.neuron) == (1, 2)
+
+
+CIRCLE = ((0,), (2, 1))
+"""The read-out runs before the second layer, and both feed each other."""
+
+
+@pytest.mark.parametrize(
+    ("b", "out", "layer"),
+    [
+        ((1, 0, 3), (0, 0, 3), "out"),  # the earlier sample
+        ((0, 0, 1), (0, 0, 2), "b"),  # the earlier step
+        ((0, 0, 2), (0, 2, 2), "out"),  # what runs first
+    ],
+)
+def test_in_a_circle_the_earliest_step_comes_first(b, out, layer):
+    traces = trace("torch"), trace("lava", b_v=(b, 9), out_v=(out, 9))
+
+    assert compare(*traces, CIRCLE).first.layer == layer
+    assert compare(*traces).first.layer == "b"
+    assert compare(*traces, ((0,), (2,), (1,))).first.layer == "out"
+    assert compare(trace("torch"), trace("lava", a_v=((1, 2, 3), 9), b_v=(b, 9)), CIRCLE).first.layer == "a"
+
+
+def test_parts_are_joined_in_the_order_in_which_layers_run():
+    early = compare(trace("torch"), trace("lava", out_v=((1, 0, 3), 9)), CIRCLE)
+    late = compare(trace("torch"), trace("lava", b_v=((0, 0, 0), 9)), CIRCLE)
+    names = [np.array([0, 1]), np.array([2, 3])]
+
+    first = merge([early, late], names, CIRCLE).first
+    assert (first.layer, first.sample) == ("out", 1)
+    assert merge([early, late], names).first.layer == "b"
+
+
+def test_the_layer_that_went_wrong_in_a_circle_comes_first():
+    """An edge of a circle delivers another weight: its target differs first, whichever layer that is."""
+    seen = 0
+    for seed in range(60):
+        net, payload = graph(seed)
+        good = reference.run(net, payload)
+        for k, edge in enumerate(net.edges):
+            at = net.index(edge.target)
+            group = next(group for group in net.groups if at in group)
+            if len(group) > 1:
+                weight = np.where(edge.synapse.weight == 0, 2, -edge.synapse.weight)
+                other = dataclasses.replace(edge, synapse=dataclasses.replace(edge.synapse, weight=weight))
+                edges = (*net.edges[:k], other, *net.edges[k + 1 :])
+                found = reference.run(dataclasses.replace(net, edges=edges), payload)
+                first = compare(good, dataclasses.replace(found, backend="b"), net.groups).first
+                assert first is None or first.layer == edge.target
+                seen += first is not None and min(group) != at
+    assert seen > 10
 
 
 def test_silence_is_no_proof():

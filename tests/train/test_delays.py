@@ -265,9 +265,7 @@ def test_an_element_with_two_delays_to_a_neuron_is_refused():
             return self.second(torch.cat([s, s], dim=1))
 
     torch.manual_seed(0)
-    with pytest.raises(
-        UnsupportedError, match=r"'cuba2': element \d of what the layer before .* delays that differ\. Give"
-    ):
+    with pytest.raises(UnsupportedError, match=r"'cuba2': element \d of what arrives .* delays that differ\. Give"):
         record(Twice(), sample=torch.rand(2, 4, 12))
 
 

@@ -1,0 +1,208 @@
+"""Modules whose networks are graphs, as users write them."""
+
+import numpy as np
+import torch
+from slayer_nets import slayer
+from torch import nn
+from torch.nn import functional
+
+PARAMS = {"threshold": 0.5, "current_decay": 0.25, "voltage_decay": 0.1}
+INPUTS = 12
+
+
+def dense(inputs, outputs, **options):
+    return slayer.block.cuba.Dense(PARAMS, inputs, outputs, weight_scale=2, **options)
+
+
+def conv(inputs, outputs, **options):
+    return slayer.block.cuba.Conv(PARAMS, inputs, outputs, 3, padding=1, weight_scale=2, **options)
+
+
+class Net(nn.Module):
+    """A module of the given parts whose forward pass is a function of it and its input."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self.does = forward
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, *x):
+        return self.does(self, *x)
+
+
+def residual(**options):
+    def forward(self, x):
+        h = self.a(x)
+        return self.c(h + self.b(h))
+
+    return Net(forward, a=dense(INPUTS, 10, **options), b=dense(10, 10, **options), c=dense(10, 5, **options))
+
+
+def concatenated(**options):
+    def forward(self, x):
+        h = self.a(x)
+        return self.c(torch.cat([h, self.b(h)], 1))
+
+    return Net(forward, a=dense(INPUTS, 10, **options), b=dense(10, 8, **options), c=dense(18, 5, **options))
+
+
+def two_heads():
+    def forward(self, x):
+        h = self.a(x)
+        return self.b(h), self.c(h[:, ::2].repeat_interleave(2, 1))
+
+    return Net(forward, a=dense(INPUTS, 10), b=dense(10, 8), c=dense(10, 5))
+
+
+def second_head_first():
+    def forward(self, x):
+        h = self.a(x)
+        early, late = self.b(h), self.c(h)
+        return late.mean(-1), early.mean(-1)
+
+    return Net(forward, a=dense(INPUTS, 10), b=dense(10, 8), c=dense(10, 5))
+
+
+def block_twice():
+    return Net(lambda self, x: self.c(self.b(self.b(self.a(x)))), a=dense(INPUTS, 10), b=dense(10, 10), c=dense(10, 5))
+
+
+def weights_shared_by_two_sides():
+    return Net(lambda self, x: self.c(self.a(x) - self.a(x.flip(1))), a=dense(INPUTS, 10), c=dense(10, 5))
+
+
+def two_bodies():
+    """Two networks that nothing connects, and a host that adds what they put out."""
+    return Net(lambda self, x: self.a(x).sum(-1) + self.b(x).sum(-1), a=dense(INPUTS, 5), b=dense(INPUTS, 5))
+
+
+def two_inputs():
+    return Net(lambda self, x, y: self.c(self.a(x) + self.b(y)), a=dense(INPUTS, 10), b=dense(6, 10), c=dense(10, 5))
+
+
+def sliced_input():
+    def forward(self, x):
+        return self.c(self.a(x[:, :8]) + self.b(x[:, 8:]))
+
+    return Net(forward, a=dense(8, 10), b=dense(INPUTS - 8, 10), c=dense(10, 5))
+
+
+def input_skip(**options):
+    return Net(lambda self, x: self.c(x + self.a(x)), a=dense(INPUTS, INPUTS, **options), c=dense(INPUTS, 5, **options))
+
+
+def delayed_skip():
+    def forward(self, x):
+        h = self.a(x)
+        return self.c(h + functional.pad(h[..., :-3], (3, 0)))
+
+    return Net(forward, a=dense(INPUTS, 10), c=dense(10, 5))
+
+
+def moving_sum():
+    """Every neuron's spikes of three steps, those of odd neurons of one step more."""
+
+    def forward(self, x):
+        h = self.a(x)
+        late = functional.pad(h[..., :-1], (1, 0))
+        return self.c(h + late + functional.pad(late[:, 1::2, :-1], (1, 0)).repeat_interleave(2, 1))
+
+    return Net(forward, a=dense(INPUTS, 10), c=dense(10, 5))
+
+
+def feedback_loop():
+    """A loop over time in which what a block put out in a step is part of what it receives in the next."""
+
+    def forward(self, x):
+        h, out = torch.zeros(len(x), 10, 1), []
+        for t in range(x.shape[-1]):
+            h = self.a(torch.cat([x[..., t : t + 1], h], 1))
+            out.append(self.c(h))
+        return torch.cat(out, -1)
+
+    kept = {**PARAMS, "persistent_state": True}
+    return Net(
+        forward,
+        a=slayer.block.cuba.Dense(dict(kept), INPUTS + 10, 10, weight_scale=1.2),
+        c=slayer.block.cuba.Dense(dict(kept), 10, 5, weight_scale=2),
+    )
+
+
+def residual_conv():
+    def forward(self, x):
+        h = self.a(x)
+        h = h + self.b(h)
+        return self.d((h + self.c(h)).flatten(1, 3))
+
+    return Net(forward, a=conv(2, 3), b=conv(3, 3), c=conv(3, 3), d=dense(3 * 64, 5))
+
+
+def u_net():
+    def forward(self, x):
+        h = self.a(x)
+        low = self.b(self.p(h))
+        up = low.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        return self.d(self.c(torch.cat([h, up], 1)).flatten(1, 3))
+
+    pool = slayer.block.cuba.Pool(PARAMS, 2, weight_scale=2)
+    return Net(forward, a=conv(2, 3), p=pool, b=conv(3, 4), c=conv(7, 2), d=dense(2 * 64, 5))
+
+
+def channels_chosen():
+    """A convolution of permuted and dropped channels, and of twice the same one."""
+
+    def forward(self, x):
+        h = self.a(x)
+        return self.b(h[:, [3, 0, 0]])
+
+    return Net(forward, a=conv(2, 4), b=conv(3, 3))
+
+
+def down_sampled():
+    return Net(lambda self, x: self.b(self.a(x)[:, :, ::2, 1::2]), a=conv(2, 3), b=conv(3, 3))
+
+
+def upsampled():
+    def forward(self, x):
+        h = self.a(x)
+        moved = h.permute(0, 4, 1, 2, 3).flatten(0, 1)
+        moved = functional.interpolate(moved, scale_factor=2, mode="nearest")
+        return self.b(moved.reshape(len(x), -1, *moved.shape[1:]).permute(0, 2, 3, 4, 1))
+
+    return Net(forward, a=conv(2, 2), b=conv(2, 2))
+
+
+def spikes(*shape, seed=0):
+    return (np.random.default_rng(seed).random(shape) < 0.3).astype(np.float32)
+
+
+X = spikes(4, INPUTS, 20)
+Y = spikes(4, 6, 20, seed=1)
+IMAGES = spikes(3, 2, 8, 8, 12)
+
+GRAPHS = {
+    "residual": (residual, X),
+    "residual without shift": (lambda: residual(delay_shift=False), X),
+    "residual with delays": (lambda: residual(delay=True), X),
+    "concatenated": (concatenated, X),
+    "concatenated without shift": (lambda: concatenated(delay_shift=False), X),
+    "two heads": (two_heads, X),
+    "second head first": (second_head_first, X),
+    "block twice": (block_twice, X),
+    "weights shared by two sides": (weights_shared_by_two_sides, X),
+    "two bodies": (two_bodies, X),
+    "two inputs": (two_inputs, (X, Y)),
+    "sliced input": (sliced_input, X),
+    "input skip": (input_skip, X),
+    "input skip without shift": (lambda: input_skip(delay_shift=False), X),
+    "delayed skip": (delayed_skip, X),
+    "moving sum": (moving_sum, X),
+    "feedback loop": (feedback_loop, X),
+    "residual convolutions": (residual_conv, IMAGES),
+    "u-net": (u_net, IMAGES),
+    "channels chosen": (channels_chosen, IMAGES),
+    "down-sampled": (down_sampled, IMAGES),
+    "up-sampled": (upsampled, IMAGES),
+}
+"""What is in front of the user -> the module, and an input."""
