@@ -67,7 +67,8 @@ def table(lines: Sequence[Line]) -> str:
     def key(line: Line) -> tuple[int, float]:
         return order.index(names[tuple(line["settings"][:-2])]), float(line["settings"][-2].partition("=")[2])
 
-    for (place, rate), group in itertools.groupby(sorted(lines, key=key), key):
+    by_seed = sorted(lines, key=lambda line: int(line["settings"][-1].partition("=")[2]))
+    for (place, rate), group in itertools.groupby(sorted(by_seed, key=key), key):
         results = [line["result"] for line in group]
         tests = [100 * one["test_score"] for one in results]
         rates = ", ".join(
