@@ -196,6 +196,7 @@ def test_a_network_is_exact_on_engine_and_lava_and_from_its_file(neuron, delay, 
     verdict = spikeproof.verify(module, x)
 
     assert verdict.exact and verdict.whole, str(verdict)
+    assert spikeproof.verify(module, x, backends=("engine",), registers=False).exact
     written = spikeproof.export_netx(module, tmp_path / "net.net", sample=x)
     loaded = spikeproof.load(tmp_path / "net.net")
     for one in (written, loaded):
