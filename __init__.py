@@ -14,6 +14,8 @@ _PUBLIC = {
     # public name: (module, attribute; None for the module itself)
     # networks and their blocks
     "celif": (".train.blocks.celif", None),
+    "cuba": (".train.blocks.cuba", None),
+    "delays": (".train.blocks.delays", None),
     "cpg": (".train.cpg", None),
     "Readout": (".train.blocks.readout", "Readout"),
     "Classifier": (".train.runs.models", "Classifier"),

@@ -6,6 +6,7 @@ killed goes on after its last whole epoch, so a grid can be started again as oft
     python bench/grid.py run ablation bench/results/ablation.jsonl
     python bench/grid.py table bench/results/ablation.jsonl
     python bench/grid.py compare bench/results/positions.jsonl
+    python bench/grid.py delays bench/results/delays.jsonl
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import delays
 import positions
 from rich.console import Console
 from rich.progress import track
@@ -111,6 +113,8 @@ GRIDS: dict[str, list[Point]] = {
     "memory": _memory(),
     "order": _seeds(_order()),
     "positions": _seeds(positions.points()),
+    "delay-rates": delays.rate_points(),
+    "delays": delays.points(),
 }
 """Name -> points, in the order in which they are trained."""
 
@@ -201,12 +205,13 @@ def main() -> None:
     runs.add_argument("-j", "--jobs", type=int, default=1, help="processes, of one thread each (default 1)")
     commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
     commands.add_parser("compare", help="compare positional encodings").add_argument("lines", type=Path)
+    commands.add_parser("delays", help="compare delays").add_argument("lines", type=Path)
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes of a grid end with it
     if asked.command == "run":
         run(asked.grid, asked.lines, asked.folder, asked.jobs, asked.first)
     else:
-        tables = {"table": table, "compare": positions.tables}
+        tables = {"table": table, "compare": positions.tables, "delays": delays.table}
         print(tables[asked.command](read(asked.lines)))
 
 

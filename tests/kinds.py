@@ -113,7 +113,7 @@ def parts():
         "Lava's own neuron": set(neurons._STOCK),
         "standard NIR node": set(graph._NEURONS),
         "SLAYER neuron": set(registers._DYNAMICS),
-        "block of ours": {KINDS["CELIF"], KINDS["Readout"]},
+        "block of ours": {KINDS["CELIF"], KINDS["CUBA"], KINDS["Readout"]},
         "float twin": {kind for kind in KINDS.values() if float_twin.has_twin(example(kind))},
         "weights diagnosed": {kind for kind in KINDS.values() if kind.charged},
         "cost in papers' counting": {kind for kind in KINDS.values() if kind.multiplications is not None},

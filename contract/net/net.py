@@ -244,11 +244,13 @@ class Net(Record):
 
     @property
     def is_chain(self) -> bool:
-        """Whether the layers are in a row, from one input to an answer that is the last layer's.
+        """Whether the layers are in a row and delays are those of axons alone."""
+        return self.is_in_a_row and not any(layer.delay.any() for layer in self.layers)
 
-        Delays are those of axons alone then.
-        """
-        in_a_row = all(self.incoming(i)[0].source == i - 1 and not x.delay.any() for i, x in enumerate(self.layers))
+    @property
+    def is_in_a_row(self) -> bool:
+        """Whether the layers are in a row, from one input to an answer that is the last layer's."""
+        in_a_row = all(self.incoming(i)[0].source == i - 1 for i in range(len(self.layers)))
         return in_a_row and not self.outputs and not self.edges and len(self.inputs) == 1
 
     def require_chain(self, what: str) -> None:
@@ -260,7 +262,8 @@ class Net(Record):
             Saying that `what` takes chains alone.
         """
         if not self.is_chain:
-            raise UnsupportedError(f"{what} takes networks whose layers are in a row, without edges.")
+            delays = " and without delays of their synapses" * self.is_in_a_row
+            raise UnsupportedError(f"{what} takes networks whose layers are in a row, without edges{delays}.")
 
     def encoding(self, steps: int) -> npt.NDArray[Any]:
         """Return the temporal encoding of a sample's first `steps` steps, int8 of shape (steps, neurons).

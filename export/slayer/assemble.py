@@ -154,15 +154,13 @@ class _Graph(NamedTuple):
         layer, row = self.read[index].layer, self.rows[index]
         edge = row.edges[self.read[index].main]
         synapse = self._folded(index, edge, with_oscillators=True)
-        if synapse is not layer.synapse and layer.delay.ndim:
-            raise UnsupportedError(
-                f"{_where(row)}: in front of layer {layer.name!r}, which delays each of its inputs by itself, elements "
-                "are moved. Move them in front of the block before, or leave them."
-            )
+        delay = layer.delay.astype(np.int64)
+        if synapse is not layer.synapse and delay.ndim:
+            delay = fold.delays(layer, edge, math.prod(self._shape(edge.source)))
         before = index - 1 if index else -1
         named = edge.source != before or (before < 0 and len(self.sources) > 1)
         name = self._name(edge.source) if named else None
-        return replace(layer, synapse=synapse, source=name, delay=edge.delay + layer.delay.astype(np.int64))
+        return replace(layer, synapse=synapse, source=name, delay=edge.delay + delay)
 
     def edges(self, index: int) -> Iterator[Edge]:
         """Yield the edges into a layer beside its own synapses."""

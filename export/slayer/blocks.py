@@ -112,6 +112,11 @@ def read_layer(found: Block, index: int, shape: Shape | None, exp: int) -> tuple
         raise UnsupportedError(
             f"layer {name!r}: norm: behind a Concat there is no place for its mean. Build it without."
         )
+    if found.cpg is not None and layer.delay.any():
+        raise UnsupportedError(
+            f"layer {name!r}: delay: behind a Concat the oscillators' spikes would be delayed too, and a record delays "
+            "the others alone. Build it without, or with delay='axon'."
+        )
     return layer if found.cpg is None else dataclasses.replace(layer, cpg=found.cpg), shape
 
 

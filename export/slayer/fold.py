@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from ...contract.errors import RecordError, UnsupportedError
 from ...contract.fixed import WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
@@ -114,3 +115,26 @@ def _folded(synapse: Dense, edge: Edge, sources: int, where: str, with_oscillato
         return Dense(weight=weight)
     except RecordError as error:
         raise UnsupportedError(f"what stands{where}: {error}") from None
+
+
+def delays(layer: Layer, edge: Edge, sources: int) -> npt.NDArray[np.int64]:
+    """Return the delays of a layer's synapses for what a source puts out itself, shape (sums, sources).
+
+    Raises
+    ------
+    UnsupportedError
+        An element would arrive at a neuron with two delays.
+    """
+    of_inputs = np.broadcast_to(layer.delay, (layer.num_sums, edge.elements.shape[1]))
+    found = np.full((layer.num_sums, sources), -1, np.int64)
+    for elements in edge.elements:
+        for element, delay in zip(elements, of_inputs.T, strict=True):
+            if element < 0:
+                continue
+            if ((found[:, element] >= 0) & (found[:, element] != delay)).any():
+                raise UnsupportedError(
+                    f"layer {layer.name!r}: element {element} of what arrives there does so more than once, with "
+                    "delays that differ. Give every input of the block an element of its own."
+                )
+            found[:, element] = delay
+    return found.clip(0)

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.fixed import STATE_MAX
-from ...contract.net import Net
+from ...contract.net import Incoming, Net
 from ...contract.room import sum_limit
+from ...contract.sources import raster
 from .. import reference
 from ..ranges.layer import SUM
 from ..trace import SPIKES, Trace
@@ -103,13 +104,27 @@ def _largest_sums(net: Net, index: int, sent: reference.Sent) -> npt.NDArray[np.
     """Return the sums of magnitudes that arrive at a layer, shape (steps, samples, sums)."""
     own, *others = net.incoming(index)
     layer = net.layers[index]
-    # The negative weights, for their range reaches further.
-    synapse = replace(layer.synapse, weight=-np.abs(layer.synapse.weight))
-    total = -synapse.sums(reference.arriving(net, index, np.abs(sent[own.source])).transpose(2, 0, 1))
+    magnitudes = np.abs(sent[own.source])
+    if own.delay.ndim == 2:
+        total = _of_magnitudes(own, magnitudes)
+        if layer.cpg is not None:
+            spikes = raster(layer.cpg, magnitudes.shape[-1]) * net.cpg_payload(index)
+            total = total - _negative(layer.synapse).sums(np.pad(spikes, ((0, 0), (layer.num_inputs, 0))))[:, None]
+    else:
+        total = -_negative(layer.synapse).sums(reference.arriving(net, index, magnitudes).transpose(2, 0, 1))
     for way in others:
-        negative = replace(way.synapse, weight=-np.abs(way.synapse.weight))
-        total -= way._replace(synapse=negative).delivered(np.abs(sent[way.source]))
+        total = total + _of_magnitudes(way, np.abs(sent[way.source]))
     return total
+
+
+def _of_magnitudes(way: Incoming, magnitudes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return the sums of magnitudes that one way delivers, shape (steps, samples, sums)."""
+    return -way._replace(synapse=_negative(way.synapse)).delivered(magnitudes)
+
+
+def _negative(synapse: Any) -> Any:
+    """Return synapses of negative weights, for their range reaches further."""
+    return replace(synapse, weight=-np.abs(synapse.weight))
 
 
 def merge(parts: Sequence[Sequence[Headroom]], samples: Sequence[npt.NDArray[np.int64]]) -> tuple[Headroom, ...]:

@@ -153,9 +153,10 @@ def test_what_reaches_a_layer_from_no_block_is_named():
         float_twin.FloatTwin(blocks(module, x), dataclasses.replace(net, layers=layers))
 
 
-def test_without_anything_to_round_the_gap_is_zero():
+@pytest.mark.parametrize("delay", [None, "axon", "synapse"])
+def test_without_anything_to_round_the_gap_is_zero(delay):
     torch.manual_seed(2)
-    module = Classifier(1, (10, 12), 3, 8).eval()
+    module = Classifier(1, (10, 12), 3, 8, delay=delay, max_delay=4).eval()
     for block in module.blocks:
         if hasattr(block, "neuron"):
             block.neuron.v_decay, block.neuron.th_decay = 4096, 4096  # a state keeps nothing to round

@@ -21,6 +21,7 @@ from ...contract.neurons import celif as contract
 from ..kernels import select
 from ..kernels.api import CELIFConstants, CELIFDense, Registers
 from . import synapse
+from .delays import Delay, SynapseDelays
 from .dense import DenseBlock
 from .temporal_encoding import TemporalEncoding as TemporalEncoding
 
@@ -43,6 +44,27 @@ class _Fire(torch.autograd.Function):
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
         te, *trace = ctx.saved_tensors
         return *ctx.kernels.celif_backward(grad, te, ctx.constants, trace), None
+
+
+def fired(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> torch.Tensor:
+    """Return the spikes of CE-LIF neurons, with gradients.
+
+    Parameters
+    ----------
+    z : Tensor, shape (N, C, T)
+        Input currents in SLAYER's units.
+    te : Tensor, shape (C, T)
+        Encoding, real values.
+    constants : CELIFConstants
+        The layer's constants.
+
+    Returns
+    -------
+    Tensor, shape (N, C, T)
+        0 or 1.
+    """
+    spikes: torch.Tensor = _Fire.apply(z, te, constants)
+    return spikes
 
 
 class _DenseFire(torch.autograd.Function):
@@ -159,14 +181,11 @@ class Neuron(nn.Module):
         Tensor, shape (N, C, T)
             0 or 1.
         """
-        return _Fire.apply(z, self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device))
+        return fired(z, self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device))
 
     def with_synapses(self, synapses: synapse.Dense) -> Dense:
         """Return the block that these neurons make with synapses in front of them; it shares both."""
-        block = Dense.__new__(Dense)
-        nn.Module.__init__(block)
-        block.synapse, block.neuron, block.input = synapses, self, None
-        return block
+        return Dense.of_parts(self, synapses)
 
     def registers(self, z: torch.Tensor) -> Registers:
         """Return spikes, membrane, adaptation and threshold at every step, without gradient."""
@@ -231,7 +250,7 @@ class Dense(DenseBlock):
         Number of inputs and of neurons.
     temporal_encoding : TemporalEncoding or DrivenEncoding
         The network's shared encoding, the same object for every layer.
-    bias, bias_exp, input_exp, input_bits, weight_scale
+    bias, bias_exp, input_exp, input_bits, weight_scale, delay, max_delay
         As for `spikeproof.train.blocks.dense.DenseBlock`.
 
     Raises
@@ -254,6 +273,8 @@ class Dense(DenseBlock):
         input_exp: int | None = None,
         input_bits: int = 8,
         weight_scale: float = 1.0,
+        delay: Delay = None,
+        max_delay: int = 20,
     ) -> None:
         super().__init__(
             Neuron(temporal_encoding, **neuron_params),
@@ -264,13 +285,16 @@ class Dense(DenseBlock):
             input_exp=input_exp,
             input_bits=input_bits,
             weight_scale=weight_scale,
+            delay=delay,
+            max_delay=max_delay,
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the spikes, shape (N, C, T), for an input of shape (N, I, T)."""
+    def fired(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
         kernels = select.kernels(x.device).celif_dense
-        if kernels is not None and is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron):
+        plain = is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron)
+        if kernels is not None and plain and not isinstance(self.delays, SynapseDelays):
             x, max_payload = self._payload(x)
             weight, bias = self.synapse.quantized(max_payload)
             return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels)
-        return super().forward(x)
+        return super().fired(x)

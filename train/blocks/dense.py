@@ -18,9 +18,10 @@ from ...contract import net
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT
 from ...contract.neurons import Neuron
+from ...contract.synapses.axon import Axon
 from ...export.netx import layers
 from ...export.slayer.registers import integers
-from . import synapse
+from . import delays, synapse
 
 Variables = Mapping[str, np.ndarray]
 """Spikes and registers as the contract's integers."""
@@ -73,6 +74,11 @@ class DenseBlock(nn.Module):
         Size of that payload without its sign.
     weight_scale : float
         Factor on the initial weights and biases, which are torch's for ``nn.Linear``.
+    delay : {"axon", "synapse"}, True or None
+        Delays that learn: one a neuron on what it sends ("axon" or True), or one for each of the block's own synapses;
+        see `spikeproof.train.blocks.delays`.
+    max_delay : int
+        The longest of them in steps: 1..63 of what neurons send, 1..1023 of synapses.
 
     Raises
     ------
@@ -93,6 +99,8 @@ class DenseBlock(nn.Module):
         input_exp: int | None = None,
         input_bits: int = 8,
         weight_scale: float = 1.0,
+        delay: delays.Delay = None,
+        max_delay: int = 20,
     ) -> None:
         super().__init__()
         if input_exp is not None and not -ACCUMULATOR_SHIFT <= input_exp <= 0:
@@ -111,6 +119,15 @@ class DenseBlock(nn.Module):
             weight_scale=weight_scale,
         )
         self.input = None if input_exp is None else synapse.GradedInput(input_exp, input_bits)
+        self.delays = delays.made(delay, max_delay, in_neurons, out_neurons)
+
+    @classmethod
+    def of_parts(cls, neuron: Any, synapses: synapse.Dense) -> Any:
+        """Return the block that neurons make with synapses in front of them; it shares both."""
+        block = cls.__new__(cls)
+        nn.Module.__init__(block)
+        block.synapse, block.neuron, block.input, block.delays = synapses, neuron, None, None
+        return block
 
     @property
     def shape(self) -> torch.Size:
@@ -122,11 +139,22 @@ class DenseBlock(nn.Module):
 
     def current(self, x: torch.Tensor) -> torch.Tensor:
         """Return the neurons' input current, shape (N, C, T), for an input of shape (N, I, T)."""
-        return self.synapse(*self._payload(x))
+        x, max_payload = self._payload(x)
+        if isinstance(self.delays, delays.SynapseDelays):
+            found: torch.Tensor = self.delays(x, *self.synapse.quantized(max_payload))
+            return found
+        return self.synapse(x, max_payload)
+
+    def fired(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
+        return self.neuron(self.current(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the spikes, shape (N, C, T), for an input of shape (N, I, T)."""
-        return self.neuron(self.current(x))
+        """Return the spikes as they arrive behind the block, shape (N, C, T), for an input of shape (N, I, T)."""
+        return self._sent(self.fired(x))
+
+    def _sent(self, s: torch.Tensor) -> torch.Tensor:
+        return self.delays(s) if isinstance(self.delays, delays.AxonDelays) else s
 
     def registers(self, x: torch.Tensor) -> Any:
         """Return every register at every step for an input of shape (N, I, T), without gradient."""
@@ -135,7 +163,7 @@ class DenseBlock(nn.Module):
 
     def variables(self, x: torch.Tensor, output: torch.Tensor, *, registers: bool = True) -> Variables:
         """Return the block's spikes and registers as integers, see `spikeproof.export.parts.protocol.OwnBlock`."""
-        if not registers:
+        if not registers and not isinstance(self.delays, delays.AxonDelays):
             return {"s": integers(output, 1.0)}
         found = self.registers(x)
         names = type(self.neuron.record(1, a_shift=ACCUMULATOR_SHIFT)).registers
@@ -145,11 +173,14 @@ class DenseBlock(nn.Module):
 
     def played(self, variables: Variables, steps: int) -> torch.Tensor:
         """Return the spikes that the forward pass returns if its neurons did `variables`."""
-        return torch.as_tensor(variables["s"]).to(torch.float32)
+        with torch.no_grad():
+            device = self.synapse.weight.device
+            return self._sent(torch.as_tensor(variables["s"]).to(device=device, dtype=torch.float32))
 
     def record(self, name: str) -> net.Layer:
         """Return the layer's integers as a contract record."""
         exp = 0 if self.input is None else self.input.exp
+        of_axons = isinstance(self.delays, delays.AxonDelays) and self.delays.record()
         return net.Layer(
             name=name,
             synapse=self.synapse.record(),
@@ -160,6 +191,8 @@ class DenseBlock(nn.Module):
                 bias_exp=self.synapse.bias_exp,
             ),
             scale=self.neuron.scale,
+            axon=Axon(delay=of_axons) if np.any(of_axons) else None,
+            delay=self.delays.record() if isinstance(self.delays, delays.SynapseDelays) else 0,
         )
 
     def input_record(self) -> net.Input:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from torch import nn
 
@@ -48,12 +49,22 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         steps,
         read=task.objective.read,
         scale=recipe.scale,
+        voltage_decay=recipe.voltage_decay,
         threshold_decay=recipe.threshold_decay,
         te_exp=recipe.te_exp,
         input_exp=None if task.unary else recipe.input_exp,
         cpg=oscillators,
         cpg_te=recipe.cpg_te,
+        neuron="cuba" if recipe.neuron == "cuba" else "ce-lif",
+        **_delays(recipe),
     )
+
+
+def _delays(recipe: Stack | IntegerRNN) -> dict[str, Any]:
+    """Return what makes the delays of a network's layers."""
+    if isinstance(recipe, IntegerRNN) or recipe.delay == "none":
+        return {}
+    return {"delay": recipe.delay, "max_delay": recipe.max_delay}
 
 
 def _baseline(recipe: Stack, task: Task) -> nn.Module:
@@ -149,7 +160,8 @@ def weights(recipe: Recipe, task: Task) -> int:
     table = 0
     if isinstance(recipe, Stack | IntegerRNN) and recipe.neuron in ("ce-lif", "ce-lif-float"):
         table = max(layers) * (recipe.cpg_te or steps)
-    return first + between + layers[-1] * task.outputs + table
+    delayed = first + between if isinstance(recipe, Stack) and recipe.delay == "synapse" else 0
+    return first + between + layers[-1] * task.outputs + table + delayed
 
 
 def _beside(recipe: Recipe) -> int:

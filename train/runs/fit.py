@@ -29,6 +29,7 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from ... import __version__
 from ...contract.errors import InputError, InterruptedRunError, MissingDependencyError
 from ...export import memory
+from ..blocks import delays
 from ..provable import Keeper
 from ..tasks import Task
 from ..tasks.objectives import Objective
@@ -200,6 +201,7 @@ class _Trainee(lightning.LightningModule):
         return loss + self._recipe.rate_penalty * torch.stack(rates).mean() if rates else loss
 
     def on_train_epoch_start(self) -> None:
+        delays.narrow(self.module, self.current_epoch / self._recipe.epochs)
         if self._keeper is not None:
             self._keeper.look()
 
@@ -221,13 +223,14 @@ class _Trainee(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self._recipe
-        encoding: list[torch.nn.Parameter] = []
-        others: list[torch.nn.Parameter] = []
+        factors = {"encoding": recipe.te_rate, "delays": getattr(recipe, "delay_rate", 1.0)}
+        of: dict[str, list[torch.nn.Parameter]] = {"others": [], "encoding": [], "delays": []}
         for name, parameter in self.module.named_parameters():
-            (encoding if "encoding" in name else others).append(parameter)
-        groups: list[dict[str, Any]] = [{"params": others, "lr": recipe.learning_rate}]
-        if encoding:
-            groups.append({"params": encoding, "lr": recipe.learning_rate * recipe.te_rate})
+            of[next((part for part in factors if part in name), "others")].append(parameter)
+        rated = [(part, recipe.learning_rate * factors.get(part, 1.0)) for part in of if of[part] or part == "others"]
+        groups: list[dict[str, Any]] = [{"params": of[part], "lr": rate} for part, rate in rated]
+        if of["delays"]:
+            groups[-1]["weight_decay"] = 0.0  # a short delay is no simpler than a long one
         optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         steps = recipe.steps(self._task)
         schedule: Any

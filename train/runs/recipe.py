@@ -22,7 +22,7 @@ from ...contract.errors import InputError
 from .. import tasks
 from ..sequence.position import POSITIONS, TABLES
 from ..tasks import Task
-from .settings import Channels, Data, Integer, Layers, Training, Widths
+from .settings import Channels, Data, Delayed, Integer, Layers, Training, Widths
 from .wording import told
 
 if sys.version_info >= (3, 11):
@@ -123,13 +123,14 @@ class Recipe(Training, Data):
         return _read(values, "recipe", stored=True)
 
 
-class Stack(Integer, Recipe):
+class Stack(Delayed, Integer, Recipe):
     """Hidden layers and a read-out.
 
     Parameters
     ----------
     neuron : str
-        "ce-lif" trains the integer network that is exported. The others are floating-point networks to compare with:
+        "ce-lif" and "cuba", plain LIF neurons, train the integer network that is exported. The others are
+        floating-point networks to compare with:
         "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd" and "lstm", see `spikeproof.train.neurons`.
     recurrent : bool
         Whether the first two hidden layers of floating-point neurons hear their own last spikes.
@@ -140,7 +141,7 @@ class Stack(Integer, Recipe):
     """
 
     model: Literal["stack"] = "stack"
-    neuron: Literal["ce-lif", "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd", "lstm"] = "ce-lif"
+    neuron: Literal["ce-lif", "cuba", "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd", "lstm"] = "ce-lif"
     hidden: Widths = (64, 88, 88)
     recurrent: bool = False
     embedding: Literal["s", "u", "te", "s+te", "u+te", "s*te", "u*te"] = "u*te"
@@ -149,7 +150,7 @@ class Stack(Integer, Recipe):
     @property
     def deployable(self) -> bool:
         """Whether its neurons are those of the integer network."""
-        return self.neuron == "ce-lif"
+        return self.neuron in ("ce-lif", "cuba")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -160,7 +161,7 @@ class Stack(Integer, Recipe):
     def _fit_the_neuron(self) -> Stack:
         if self.rate_penalty and self.neuron == "lstm":
             raise ValueError("rate_penalty is for spiking neurons, and neuron is 'lstm'")
-        if self.recurrent and self.neuron in ("ce-lif", "lstm"):
+        if self.recurrent and (self.deployable or self.neuron == "lstm"):
             raise ValueError(f"recurrent is for the floating-point spiking neurons, and neuron is {self.neuron!r}")
         if self.embedding != "u*te" and self.neuron != "ce-lif-float":
             raise ValueError(f"embedding = {self.embedding!r} is for neuron = 'ce-lif-float', not {self.neuron!r}")
@@ -168,6 +169,14 @@ class Stack(Integer, Recipe):
             raise ValueError(f"oscillators go with neuron = 'ce-lif', not {self.neuron!r}")
         if self.keep_provable and not self.deployable:
             raise ValueError(f"keep_provable is for neuron = 'ce-lif', which is exported, not {self.neuron!r}")
+        if self.cpg_te and self.neuron == "cuba":
+            raise ValueError("cpg_te drives the temporal encoding of CE-LIF, and neuron is 'cuba'")
+        if self.delay != "none" and not self.deployable:
+            raise ValueError(f"delay is for neuron = 'ce-lif' or 'cuba', not {self.neuron!r}")
+        if self.delay == "synapse" and self.cpg:
+            raise ValueError(
+                "delay = 'synapse' would delay oscillators beside the input: set cpg = 0, or delay = 'axon'"
+            )
         return self
 
 

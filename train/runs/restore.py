@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from ...contract.errors import FileFormatError
-from ...contract.net import Net
+from ...contract.net import Layer, Net
 from ...contract.record import differences
 from ...contract.sources.driven import Driven
 from ...export.slayer import blocks, record
+from ..blocks.delays import AxonDelays, Delays
 from .models import Classifier
 
 
@@ -55,10 +56,14 @@ def restore(module: Classifier, net: Net) -> Classifier:
                     "recipe's network."
                 )
             pairs.append((synapse.bias, mantissa * unit))
-    if net.te is None:
-        raise FileFormatError("The file has no temporal encoding, and the recipe's network has one.")
-    te = net.te.matrix if isinstance(net.te, Driven) else np.asarray(net.te).T
-    pairs.append((module.encoding.weight, te * 2.0**-module.encoding.te_exp))
+        if getattr(block, "delays", None) is not None:
+            pairs.append((block.delays.delay, _delay(block.delays, layer)))
+    if (net.te is None) != (module.encoding is None):
+        here, there = ("no", "one") if net.te is None else ("a", "none")
+        raise FileFormatError(f"The file has {here} temporal encoding, and the recipe's network has {there}.")
+    if module.encoding is not None:
+        te = net.te.matrix if isinstance(net.te, Driven) else np.asarray(net.te).T
+        pairs.append((module.encoding.weight, te * 2.0**-module.encoding.te_exp))
     with torch.no_grad():
         for parameter, values in pairs:
             if parameter.shape != np.shape(values):
@@ -73,3 +78,9 @@ def restore(module: Classifier, net: Net) -> Classifier:
         path, ours, theirs = found[0]
         raise FileFormatError(f"The recipe's network has {path} = {ours}, and the file {theirs}.")
     return module.eval()
+
+
+def _delay(delays: Delays, layer: Layer) -> Any:
+    """Return a layer's delays, in the shape of those that learn."""
+    of_axon: Any = 0 if layer.axon is None else layer.axon.delay
+    return np.array(np.broadcast_to(of_axon if isinstance(delays, AxonDelays) else layer.delay, delays.delay.shape))

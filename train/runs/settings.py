@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...contract.synapses import axon
+from ...contract.synapses.delays import MAX_DELAY
 from ..tasks import DIVIDED, FORECASTS, TASKS, Normalise
 
 Count = Annotated[int, Field(gt=0, le=10**6)]
@@ -137,8 +139,8 @@ class Integer(Settings):
     ----------
     scale : int
         Weight units in 1.0, a power of two.
-    threshold_decay : float
-        Fraction of the threshold adaptation lost a step.
+    voltage_decay, threshold_decay : float
+        Fractions of the membrane and of the threshold adaptation lost a step.
     te_exp, input_exp : int
         Exponents of the temporal encoding and of the graded input.
     cpg_te : int
@@ -150,8 +152,37 @@ class Integer(Settings):
     """
 
     scale: Width = 256
+    voltage_decay: float = Field(0.5, ge=0, le=1)
     threshold_decay: float = Field(0.01, ge=0, le=1)
     te_exp: int = 9
     input_exp: int = -6
     cpg_te: int = Field(0, ge=0, le=4096)
     keep_provable: float = Field(0.0, ge=0, le=1)
+
+
+class Delayed(Settings):
+    """Delays that learn, of the hidden layers.
+
+    Parameters
+    ----------
+    delay : {"none", "axon", "synapse"}
+        One a neuron, of what it sends, or one a synapse, of those that arrive at a hidden layer.
+    max_delay : int
+        The longest delay in steps: up to 63 of axons, up to 1023 of synapses.
+    delay_rate : float
+        Factor on the learning rate of delays, which are numbers of steps. 0 keeps them as they are drawn.
+    """
+
+    delay: Literal["none", "axon", "synapse"] = "none"
+    max_delay: int = Field(20, ge=1, le=MAX_DELAY)
+    delay_rate: float = Field(20.0, ge=0, le=1000)
+
+    @pydantic.model_validator(mode="after")
+    def _delay_what_may_be(self) -> Delayed:
+        default = Delayed.model_fields
+        for key in ("max_delay", "delay_rate"):
+            if self.delay == "none" and getattr(self, key) != default[key].default:
+                raise ValueError(f"{key} is for delays that learn: set delay = axon or synapse")
+        if self.delay == "axon" and self.max_delay > axon.MAX_DELAY:
+            raise ValueError(f"max_delay = {self.max_delay} is beyond the {axon.MAX_DELAY} steps of an axon")
+        return self
