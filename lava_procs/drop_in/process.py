@@ -9,12 +9,12 @@ from typing import Any
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 
-from ...contract.errors import InputError
-from ...contract.fixed import as_whole
-from ...contract.net import Net
-from ...contract.synapses.conv import Conv
-from ...export import formats
-from ..wiring import LayerProcesses, connect
+from spikeproof.contract.errors import InputError
+from spikeproof.contract.fixed import as_whole
+from spikeproof.contract.net import Net
+from spikeproof.contract.synapses.conv import Conv
+from spikeproof.export import formats
+from spikeproof.lava_procs.wiring import LayerProcesses, connect
 
 NEVER = 2**31 - 1
 """A sample of so many steps is never over."""
@@ -56,7 +56,8 @@ class Network(AbstractProcess):
     outs : dict of str to OutPort
         All answers that spike, by the names of their layers.
     layers : tuple of LayerProcesses
-        The processes of each layer: ``neuron``, ``synapse`` and ``edges``. The registers of a neuron are Vars.
+        The processes of each layer: ``neuron``, ``synapse`` and ``edges``. The registers of a neuron are Vars of shape
+        (neurons,), images in the record's order: channels, rows, columns.
     in_layer, out_layer : LayerProcesses
         The first layer, and the layer of the main answer.
     net : Net
@@ -103,7 +104,7 @@ class Network(AbstractProcess):
     def _answers(self) -> dict[str, OutPort]:
         found = {}
         for answer in self.net.answers:
-            layer, made = self.net.layers[self.net.index(answer)], self.layers[self.net.index(answer)]
+            layer = self.net.layers[self.net.index(answer)]
             if layer.neuron.fires:
                 found[answer] = OutPort(shape=layer.shape[::-1])
         return found
@@ -145,8 +146,8 @@ class Network(AbstractProcess):
         if name == "out" and "net" in vars(self):
             answer = self.net.answers[0]
             raise AttributeError(
-                f"The network has no out: its answer {answer!r} is a read-out, which sends no spikes. Read its register "
-                "with net.out_layer.neuron.v.get(), or step by step with a Monitor."
+                f"The network has no out: its answer {answer!r} is a read-out, which sends no spikes. Read its "
+                "register with net.out_layer.neuron.v.get(), or step by step with a Monitor."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
