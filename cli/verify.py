@@ -111,9 +111,9 @@ def _prove_recording(
     table = against.suffix.lower() == ".csv"
     if table:
         named, rows = inputs.read_table(against)
-        names = [name.strip() for name in columns.split(",")] if columns is not None else named
-        if names is None:
+        if named is None and columns is None:
             raise InputError(f"{against}: its first line has no names. Give them: --columns input,v,s.")
+        names = [name.strip() for name in columns.split(",")] if columns is not None else named or []
         if x is None and recordings.INPUT in names and len(names) == rows.shape[1]:
             x = rows[:, names.index(recordings.INPUT)][None, None]
     else:
