@@ -14,8 +14,7 @@ from spikeproof.lava_procs.drop_in.process import Network
 @requires(CPU)
 @tag("fixed_pt", "bit_accurate_loihi")
 class NetworkModel(AbstractSubProcessModel):
-    """Completes the connections, when it is known what the user has connected."""
+    """Looks at what the user has connected, before Lava starts."""
 
     def __init__(self, process: Network) -> None:
         process.check_inputs()
-        process.connect_answers()

@@ -104,18 +104,14 @@ class Network(AbstractProcess):
     def _answers(self) -> dict[str, OutPort]:
         found = {}
         for answer in self.net.answers:
-            layer = self.net.layers[self.net.index(answer)]
-            if layer.neuron.fires:
-                found[answer] = OutPort(shape=layer.shape[::-1])
+            layer, neuron = self.net.layers[self.net.index(answer)], self.layers[self.net.index(answer)].neuron
+            if not layer.neuron.fires:
+                continue
+            images = len(layer.shape) == 3
+            sent = neuron.s_out.reshape(layer.shape).transpose([2, 1, 0]) if images else neuron.s_out
+            found[answer] = OutPort(shape=layer.shape[::-1])
+            sent.connect(found[answer])
         return found
-
-    def connect_answers(self) -> None:
-        """Connect what sends the answers that somebody listens to; Lava cannot compile ports that lead nowhere."""
-        for answer, port in self.outs.items():
-            layer, made = self.net.layers[self.net.index(answer)], self.layers[self.net.index(answer)]
-            if port.out_connections:
-                sent = made.neuron.s_out
-                (sent.reshape(layer.shape).transpose([2, 1, 0]) if len(layer.shape) == 3 else sent).connect(port)
 
     def check_inputs(self) -> None:
         """Refuse inputs that nothing feeds.

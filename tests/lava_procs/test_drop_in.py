@@ -308,17 +308,17 @@ def refusal(act):
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
-def run(tag, connected):
-    net = lava.Network("net.net")
-    for name in connected:
+def run(file, tag, inputs):
+    net = lava.Network(file)
+    for name in list(net.inputs)[:inputs]:
         Source(data=np.ones((net.inputs[name].shape[0], 9), int)).s_out.connect(net.inputs[name])
     net.run(condition=RunSteps(num_steps=9), run_cfg=Loihi2SimCfg(select_tag=tag))
 
 warnings.simplefilter("error")  # a file that Lava cannot import while it looks for models is a warning, too
 net = lava.Network("net.net")
 print(json.dumps([
-    refusal(lambda: run("floating_pt", net.inputs)),
-    refusal(lambda: run("fixed_pt", list(net.inputs)[:1])),
+    refusal(lambda: run("chain.net", "floating_pt", 1)),
+    refusal(lambda: run("net.net", "fixed_pt", 1)),
     refusal(lambda: net.out),
     refusal(lambda: net.outt),
     refusal(lambda: lava.Network("net.net", reset_interval=0)),
@@ -331,6 +331,7 @@ print(json.dumps([
 def test_what_cannot_run_exactly_is_refused(tmp_path):
     net, _ = graph(7, most_layers=5)
     netx.write(net, tmp_path / "net.net")
+    netx.write(cuba_net("dense"), tmp_path / "chain.net")
 
     floats, alone, out, other, interval, offset, missing = answer(REFUSED, cwd=tmp_path)
 
