@@ -44,6 +44,7 @@ _PUBLIC = {
     "bounds": (".sim.bounds", "bounds"),
     "Sweep": (".sim.sweep.sweep", "Sweep"),
     "loihi2": (".loihi2", None),
+    "lava": (".on_lava", None),
     "errors": (".contract.errors", None),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import lzma
 import math
 import os
@@ -10,6 +12,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -69,21 +72,65 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
 
     Nothing is unpickled, and what a header claims must be in the file before room is made for it.
     """
+    with _opened(path, ".npy or .npz") as file:
+        if file.read(2) != _ZIP:
+            return _array(file, os.fstat(file.fileno()).st_size)
+        with zipfile.ZipFile(file) as archive:
+            return _member(archive, _chosen(archive))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Read all arrays of a .npz archive, with the same care as `read_array`."""
+    with _opened(path, ".npz") as file, zipfile.ZipFile(file) as archive:
+        entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        return {name: _member(archive, _checked(entry)) for name, entry in entries.items()}
+
+
+def read_table(path: Path) -> tuple[list[str] | None, np.ndarray[Any, Any]]:
+    """Read a .csv file: the names in its first line, None if those are numbers too, and its rows of numbers."""
+    with _opened(path, ".csv") as file:
+        if os.fstat(file.fileno()).st_size > _ROOM:
+            raise InputError(f"larger than {_ROOM:,} bytes. Write it as .npz.")
+        lines = [line for line in csv.reader(file.read().decode("utf-8-sig").splitlines()) if line]
+        if not lines:
+            raise InputError("the table is empty.")
+        names = None if all(map(_is_number, lines[0])) else [name.strip() for name in lines[0]]
+        rows = lines if names is None else lines[1:]
+        uneven = next((i for i, row in enumerate(rows) if len(row) != len(lines[0])), None)
+        if uneven is not None or not rows:
+            where = "no row of numbers" if uneven is None else f"row {uneven + 1} has {len(rows[uneven])} columns"
+            raise InputError(f"{where}, and the first line has {len(lines[0])}. Every row needs as many.")
+        return names, np.array(rows, dtype=np.float64)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _opened(path: Path, kinds: str) -> Iterator[IO[bytes]]:
+    """Open a regular file; whatever is wrong with it is said with its name."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path}: a folder, a pipe or a device. Name a regular .npy or .npz file.")
+            raise InputError(f"{path}: a folder, a pipe or a device. Name a regular {kinds} file.")
         with open(path, "rb") as file:
-            if file.read(2) != _ZIP:
-                return _array(file, os.fstat(file.fileno()).st_size)
-            with zipfile.ZipFile(file) as archive, archive.open(_chosen(archive)) as held:
-                return _array(held, archive.getinfo(held.name).file_size)
+            yield file
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except InputError as error:
         raise error if str(error).startswith(f"{path}: ") else InputError(f"{path}: {error}") from None
     except _DAMAGE as error:
         words = message(error) or type(error).__name__
-        raise InputError(f"{path}: not a .npy or .npz file of numbers ({words}). Write it again.") from None
+        raise InputError(f"{path}: not a {kinds} file of numbers ({words}). Write it again.") from None
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
+    with archive.open(entry) as held:
+        return _array(held, entry.file_size)
 
 
 _ZIP = b"PK"
@@ -97,13 +144,17 @@ _DAMAGE = (
 
 
 def _chosen(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """Return the member of an archive that is the input, which must be what it claims to be."""
+    """Return the member of an archive that is the input."""
     found = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
     if not found:
         raise InputError("the archive is empty. Write it with np.savez(path, x=array).")
     if "x" not in found and len(found) > 1:
         raise InputError(f"no array called x; it holds {listed(found)}. Call the input x.")
-    entry = found.get("x") or next(iter(found.values()))
+    return _checked(found.get("x") or next(iter(found.values())))
+
+
+def _checked(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """Return a member of an archive, which must be what it claims to be."""
     if entry.flag_bits & 1:
         raise InputError(f"{plain(entry.filename)} is encrypted. Write the archive without a password.")
     if entry.file_size > _ROOM + _MOST_PACKED * entry.compress_size:

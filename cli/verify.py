@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ..contract.errors import InputError
-from .options import AsJson, Deadline, DelayShift, Dt, InputShape, Samples, Steps, reading
-from .verdict import prove_file, prove_module, prove_run
+from . import console, inputs
+from .options import AsJson, Deadline, DelayShift, Dt, InputShape, Samples, Steps, network_of, reading
+from .verdict import Reads, prove_file, prove_module, prove_run
 
 _LAVA_SAMPLES = 24
 
@@ -21,6 +22,13 @@ def verify(
     input_file: Annotated[
         Path | None,
         typer.Option("--input", "-i", help="Input, .npy or .npz; default random, or a run's test part."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Compare a network file with this recording of a chip or another simulator, .npz or .csv."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names of the columns of a .csv without a first line of names: input,v,s.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a report to this HTML file.")] = None,
     lava_samples: Annotated[
@@ -52,6 +60,13 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
+    reads = partial(reading, steps, input_shape, delay_shift, dt=dt)
+    if against is not None:
+        refused = {"--report": report, "--samples": samples, "-j": workers, "--scheduler": scheduler}
+        _prove_recording(network_of(target), against, columns, input_file, reads, refused, as_json=as_json)
+        return
+    if columns is not None:
+        raise InputError("--columns names the columns of a .csv file that --against names.")
     options: dict[str, Any] = {
         "lava_samples": lava_samples or _LAVA_SAMPLES,
         "seed": seed,
@@ -73,5 +88,55 @@ def verify(
         else:
             prove_run(target, samples, report, options, as_json=as_json)
     else:
-        reads = partial(reading, steps, input_shape, delay_shift, dt=dt)
         prove_file(target, samples, input_file, report, options, reads, as_json=as_json)
+
+
+def _prove_recording(
+    path: Path,
+    against: Path,
+    columns: str | None,
+    input_file: Path | None,
+    reads: Reads,
+    refused: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Compare a network file with a recording: exit 0 if all that was recorded is equal, 1 if not."""
+    from ..sim.simulate import encode
+    from ..sim.verify import recordings
+    from ..sim.verify.recorded import verify_recorded
+
+    useless = [name for name, value in refused.items() if value is not None]
+    if useless:
+        raise InputError(
+            f"{', '.join(useless)}: not with --against, which compares all that was recorded, on the engine."
+        )
+    x = None if input_file is None else inputs.read_array(input_file)
+    table = against.suffix.lower() == ".csv"
+    if table:
+        named, rows = inputs.read_table(against)
+        if named is None and columns is None:
+            raise InputError(f"{against}: its first line has no names. Give them: --columns input,v,s.")
+        names = [name.strip() for name in columns.split(",")] if columns is not None else named or []
+        if x is None and recordings.INPUT in names and len(names) == rows.shape[1]:
+            x = rows[:, names.index(recordings.INPUT)][None, None]
+    else:
+        if columns is not None:
+            raise InputError("--columns is for a .csv file; the arrays of a .npz file have names.")
+        arrays = inputs.read_arrays(against)
+        x = arrays.get("x") if x is None else x
+    if x is None:
+        raise InputError(f"{against}: what was the input? Give it with -i x.npz.")
+    net, _ = inputs.read_net(path, **reads(x))
+    payload = encode(net, x)
+    try:
+        found = recordings.of_columns(net, names, rows) if table else recordings.of_arrays(net, arrays)
+        verdict = verify_recorded(net, payload, found)
+    except InputError as error:
+        raise InputError(f"{against}: {error}") from None
+    if as_json:
+        console.print_json(verdict.as_dict())
+    else:
+        console.OUT.print(str(verdict))
+    if not verdict.exact:
+        raise typer.Exit(1)

@@ -46,13 +46,13 @@ class Place(NamedTuple):
     """A CE-LIF layer's temporal encoding as a table, int8 of shape (te_steps, n); None if it comes through synapses."""
 
 
-def process(layer: Layer, place: Place) -> Any:
+def process(layer: Layer, place: Place, *, by_rule: bool = False) -> Any:
     """Return a layer's neurons as a Lava process with the port ``a_in``, and ``s_out`` unless it never fires.
 
-    The registers that are traced are Vars under their names.
+    The registers that are traced are Vars under their names. `by_rule` keeps Lava's own neurons out.
     """
     kind = type(layer.neuron)
-    if kind in _STOCK:
+    if kind in _STOCK and not by_rule:
         fits, build = _STOCK[kind]
         if fits(layer.neuron, place):
             return build(layer, place)

@@ -8,14 +8,21 @@ import subprocess
 import sys
 
 
-def answer(script, *arguments, timeout=120):
-    """Run a script in its own process group; give what it printed last, read as JSON."""
+def answer(script, *arguments, timeout=120, cwd=None):
+    """Run a script; give what it printed last, read as JSON."""
+    return json.loads(output(script, *arguments, timeout=timeout, cwd=cwd).strip().splitlines()[-1])
+
+
+def output(script, *arguments, timeout=120, cwd=None):
+    """Run a script in its own process group, given as text or as the path of a file; give what it printed."""
+    how = [script] if isinstance(script, os.PathLike) else ["-c", script]
     child = subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
+        [sys.executable, *how, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        cwd=cwd,
     )
     try:
         out, err = child.communicate(timeout=timeout)
@@ -23,4 +30,4 @@ def answer(script, *arguments, timeout=120):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
     assert child.returncode == 0, err
-    return json.loads(out.strip().splitlines()[-1])
+    return out

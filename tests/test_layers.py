@@ -13,7 +13,7 @@ OURS = {
     "contract": set(),
     "export": {"contract"},
     "train": {"contract", "export"},
-    "lava_procs": {"contract"},
+    "lava_procs": {"contract", "export"},  # the network in the place of NetX's reads files
     "sim": {"contract", "export", "lava_procs"},
     "cli": {"contract", "export", "train", "sim"},
 }

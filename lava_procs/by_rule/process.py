@@ -7,7 +7,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from ...contract.neurons import KINDS, Neuron
+from spikeproof.contract.neurons import KINDS, Neuron
 
 
 class ByRule(AbstractProcess):

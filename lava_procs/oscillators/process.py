@@ -5,8 +5,8 @@ from __future__ import annotations
 from lava.magma.core.process.ports.ports import OutPort
 from lava.magma.core.process.process import AbstractProcess
 
-from ...contract.sources import Oscillators as Params
-from ...contract.sources.ring import Ring
+from spikeproof.contract.sources import Oscillators as Params
+from spikeproof.contract.sources.ring import Ring
 
 
 class Oscillators(AbstractProcess):

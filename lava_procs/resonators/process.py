@@ -10,9 +10,9 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from ...contract.fixed import DECAY_SHIFT
-from ...contract.neurons.rf import RF as Phase
-from ...contract.neurons.rf_iz import RFIZ as Izhikevich
+from spikeproof.contract.fixed import DECAY_SHIFT
+from spikeproof.contract.neurons.rf import RF as Phase
+from spikeproof.contract.neurons.rf_iz import RFIZ as Izhikevich
 
 
 class _Resonator(AbstractProcess):

@@ -11,7 +11,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.proc.sdn.process import ActivationMode
 
-from ...contract.neurons.sigma_delta import SigmaDelta as Params
+from spikeproof.contract.neurons.sigma_delta import SigmaDelta as Params
 
 
 class SigmaDelta(AbstractProcess):
