@@ -243,7 +243,7 @@ def _full(trace: Trace, recordings: Sequence[Recording], lags: Mapping[str, int]
 
 
 def _why(net: Net, payload: npt.NDArray[np.int32], trace: Trace, recorded: Trace) -> Diagnosis | None:
-    first = compare(trace, recorded).first
+    first = compare(trace, recorded, net.groups).first
     assert first is not None
     begin = max(0, first.sample + 1 - _DIAGNOSED)
     some = slice(begin, begin + _DIAGNOSED)
@@ -251,6 +251,6 @@ def _why(net: Net, payload: npt.NDArray[np.int32], trace: Trace, recorded: Trace
         replace(each, layers={n: {k: v[some] for k, v in of.items()} for n, of in each.layers.items()})
         for each in (trace, recorded)
     ]
-    first = compare(*sides).first
+    first = compare(sides[0], sides[1], net.groups).first
     assert first is not None
     return diagnose(net, payload[some], sides[0], sides[1], first).renamed(begin + first.sample)
