@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from . import console, inputs
-from .options import DelayShift, Force, InputShape, Steps, reading
+from .options import ClampDelays, DelayShift, Force, InputShape, Steps, reading
 
 
 def export(
@@ -21,6 +21,7 @@ def export(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    clamp_delays: ClampDelays = False,
 ) -> None:
     """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised.
 
@@ -36,7 +37,7 @@ def export(
     output = there
     files.check(output, force=force)
     if not source.is_dir():
-        what = _convert(source, output, dt, reading(steps, input_shape, delay_shift))
+        what = _convert(source, output, dt, reading(steps, input_shape, delay_shift, clamp_delays))
     else:
         opened, module, task = inputs.open_run(source)
         formats.write(record(module, sample=task.test.x[:2]), output)
@@ -54,6 +55,7 @@ def _convert(source: Path, output: Path, dt: float | None, reads: dict[str, Any]
 
     if stock.is_stock(source):
         formats.write(stock.load(source, **reads), output)
+        inputs.tell_notes(source, reads)
         return "imported"
     if not formats.is_nir(source):
         formats.write(formats.load(source), output)

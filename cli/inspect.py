@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from . import console
-from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
+from . import console, inputs
+from .options import AsJson, ClampDelays, DelayShift, InputShape, Steps, network_of, reading
 
 
 def inspect(
@@ -18,6 +18,7 @@ def inspect(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the layers and parameters of a network file, and what the linter finds in it."""
@@ -26,10 +27,12 @@ def inspect(
     from ..export.lint.check import lint
 
     net = network_of(net)
-    reads = reading(steps, input_shape, delay_shift)
+    reads = reading(steps, input_shape, delay_shift, clamp_delays)
     findings = lint(net, **reads)
     refused = [finding for finding in findings if finding.severity == "error"]
     found = {} if refused else describe(load(net, **reads))
+    if found:
+        inputs.tell_notes(net, reads)
     if as_json:
         console.print_json(found | {"findings": [asdict(finding) for finding in findings]})
     elif found:

@@ -48,6 +48,9 @@ InputShape = Annotated[
     str | None,
     typer.Option(help="C,H,W: images that enter a stock lava-dl file without an input layer.", callback=_image),
 ]
+ClampDelays = Annotated[
+    bool, typer.Option("--clamp-delays", help="Cut delays of a stock file to 62 steps, as stock NetX does.")
+]
 DelayShift = Annotated[bool, typer.Option("--delay-shift", help="The blocks of a stock file had SLAYER's delay_shift.")]
 
 
@@ -105,7 +108,10 @@ def network_of(path: Path) -> Path:
     return inside
 
 
-def reading(steps: int | None, input_shape: str | None, delay_shift: bool, x: Any = None) -> dict[str, Any]:
+def reading(
+    steps: int | None, input_shape: str | None, delay_shift: bool, clamp_delays: bool, x: Any = None
+) -> dict[str, Any]:
     """Return the keywords of `spikeproof.load` that these options stand for; without --steps, those of the input."""
     period = x.shape[-1] if x is not None and x.ndim and not math.isnan(x.shape[-1]) else None
-    return {"steps": steps or period, "input_shape": image(input_shape), "delay_shift": delay_shift}
+    found = {"steps": steps or period, "input_shape": image(input_shape)}
+    return found | {"delay_shift": delay_shift, "clamp_delays": clamp_delays}

@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from ..contract.errors import InputError
-from . import console
-from .options import AsJson, DelayShift, InputShape, Steps, network_of, reading
+from . import console, inputs
+from .options import AsJson, ClampDelays, DelayShift, InputShape, Steps, network_of, reading
 
 if TYPE_CHECKING:
     from ..sim.bounds import Bounds
@@ -33,6 +33,7 @@ def prove(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
@@ -45,7 +46,9 @@ def prove(
         raise InputError("--output is for --search, which finds inputs.")
     if output is not None:
         files.check(output)
-    record = load(network_of(net), **reading(steps, input_shape, delay_shift, None))
+    path, reads = network_of(net), reading(steps, input_shape, delay_shift, clamp_delays, None)
+    record = load(path, **reads)
+    inputs.tell_notes(path, reads)
     with console.progress() as show:
         found = bounds(record, max_active=max_active, progress=lambda done, total: show("steps", done, total))
         reached = {}

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from . import console, inputs
-from .options import AsJson, Deadline, DelayShift, Force, InputShape, Steps, network_of, reading
+from .options import AsJson, ClampDelays, Deadline, DelayShift, Force, InputShape, Steps, network_of, reading
 
 
 def simulate(
@@ -25,6 +25,7 @@ def simulate(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Run samples through a network file."""
@@ -36,7 +37,9 @@ def simulate(
     if output is not None:
         files.check(output, force=force)
     x = inputs.read_array(input_file)
-    record = load(network_of(net), **reading(steps, input_shape, delay_shift, x))
+    path, reads = network_of(net), reading(steps, input_shape, delay_shift, clamp_delays, x)
+    record = load(path, **reads)
+    inputs.tell_notes(path, reads)
     with console.progress() as show:
         lava = partial(show, "Lava steps")
         trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]

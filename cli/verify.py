@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..contract.errors import InputError
-from .options import AsJson, Deadline, DelayShift, InputShape, Samples, Steps, reading
+from .options import AsJson, ClampDelays, Deadline, DelayShift, InputShape, Samples, Steps, reading
 from .verdict import prove_file, prove_run
 
 _LAVA_SAMPLES = 24
@@ -48,6 +48,7 @@ def verify(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
@@ -69,5 +70,5 @@ def verify(
             raise InputError("--input is for a network file; a training run is verified on its own test part.")
         prove_run(target, samples, report, options, as_json=as_json)
     else:
-        reads = partial(reading, steps, input_shape, delay_shift)
+        reads = partial(reading, steps, input_shape, delay_shift, clamp_delays)
         prove_file(target, samples, input_file, report, options, reads, as_json=as_json)

@@ -22,6 +22,7 @@ def load(
     steps: int | None = None,
     input_shape: tuple[int, ...] | None = None,
     delay_shift: bool = False,
+    clamp_delays: bool = False,
 ) -> Net:
     """Read a network record from a file.
 
@@ -35,6 +36,8 @@ def load(
         Channels, rows and columns of the images that enter a stock file that has no input layer.
     delay_shift : bool
         Whether the blocks of a stock file had SLAYER's ``delay_shift``, which it does not say.
+    clamp_delays : bool
+        Whether delays of a stock file of more than 62 steps become that long, as in stock NetX, and are not refused.
 
     Returns
     -------
@@ -52,7 +55,9 @@ def load(
     if not is_nir(path):
         if not stock.is_stock(path):
             return netx.load(path)
-        return stock.load(path, steps=steps, input_shape=input_shape, delay_shift=delay_shift)
+        return stock.load(
+            path, steps=steps, input_shape=input_shape, delay_shift=delay_shift, clamp_delays=clamp_delays
+        )
     from .nir import file as nir_file
 
     return nir_file.load(path, steps=steps)

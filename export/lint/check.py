@@ -25,6 +25,7 @@ def lint(
     input: Input | None = None,
     input_shape: tuple[int, ...] | None = None,
     delay_shift: bool = False,
+    clamp_delays: bool = False,
 ) -> list[Finding]:
     """Return what is wrong, or would silently go wrong, with a network.
 
@@ -34,7 +35,7 @@ def lint(
         A network of blocks, a record, or a network file: ours, NIR, or one that stock lava-dl wrote.
     steps, sample, input : optional
         As in `spikeproof.record`, for a module.
-    input_shape, delay_shift : optional
+    input_shape, delay_shift, clamp_delays : optional
         As in `spikeproof.load`, for a file that stock lava-dl wrote.
 
     Returns
@@ -55,7 +56,8 @@ def lint(
 
         return sort(whole_module.findings(subject, steps=steps, sample=sample, input=input))
     if not formats.is_nir(subject) and stock.is_stock(subject):
-        return sort(_of_stock_file(Path(subject), steps=steps, input_shape=input_shape, delay_shift=delay_shift))
+        reads = {"input_shape": input_shape, "delay_shift": delay_shift, "clamp_delays": clamp_delays}
+        return sort(_of_stock_file(Path(subject), steps=steps, **reads))
     net = formats.load(subject, steps=steps)
     return sort(of_record(net, "warning" if not formats.is_nir(subject) and loads_in_stock(net) else None))
 

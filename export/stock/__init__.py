@@ -1,5 +1,5 @@
 """Network files that stock lava-dl wrote."""
 
-from .file import is_stock, load, read, refusals
+from .file import is_stock, load, notes, read, refusals
 
-__all__ = ["is_stock", "load", "read", "refusals"]
+__all__ = ["is_stock", "load", "notes", "read", "refusals"]
