@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..contract.errors import InputError
 from . import console, inputs
 from .options import ClampDelays, DelayShift, Force, InputShape, Steps, reading
+
+if TYPE_CHECKING:
+    from ..contract.net import Net
 
 
 def export(
@@ -22,6 +26,9 @@ def export(
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
     clamp_delays: ClampDelays = False,
+    stock_netx: Annotated[
+        bool, typer.Option("--stock", help="Refuse what stock lava-dl's NetX cannot load and run exactly.")
+    ] = False,
 ) -> None:
     """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised.
 
@@ -29,6 +36,7 @@ def export(
     """
     from ..export import files, formats
     from ..export.lint.check import lint
+    from ..export.netx import stock_forms
     from ..export.slayer import record
 
     named = output
@@ -36,30 +44,37 @@ def export(
     assert there is not None
     output = there
     files.check(output, force=force)
+    if stock_netx and formats.is_nir(output):
+        raise InputError(
+            f"--stock: {output} is a NIR file, which stock NetX does not read. Name a file of another suffix."
+        )
     if not source.is_dir():
-        what = _convert(source, output, dt, reading(steps, input_shape, delay_shift, clamp_delays))
+        net, what = _read(source, dt, reading(steps, input_shape, delay_shift, clamp_delays))
     else:
         opened, module, task = inputs.open_run(source)
-        formats.write(record(module, sample=task.test.x[:2]), output)
-        what = opened.recipe().task
+        net, what = record(module, sample=task.test.x[:2]), opened.recipe().task
+    if stock_netx:
+        stock_forms.require(net)
+    formats.write(net, output)
     if to is console.ERR or not output.is_file():
         to.print(f"{what} network written to {'stdout' if to is console.ERR else named}")
         return
     to.print(f"{named}: {what} network, {output.stat().st_size:,} bytes")
+    if not formats.is_nir(output):
+        to.print("\n".join(stock_forms.told(net, str(named))), markup=False)
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
 
 
-def _convert(source: Path, output: Path, dt: float | None, reads: dict[str, Any]) -> str:
-    """Write a network file anew in the format of another; return what it was."""
+def _read(source: Path, dt: float | None, reads: dict[str, Any]) -> tuple[Net, str]:
+    """Return the record in a network file, and what becomes of it."""
     from ..export import formats, stock
 
     if stock.is_stock(source):
-        formats.write(stock.load(source, **reads), output)
+        net = stock.load(source, **reads)
         inputs.tell_notes(source, reads)
-        return "imported"
+        return net, "imported"
     if not formats.is_nir(source):
-        formats.write(formats.load(source), output)
-        return "converted"
+        return formats.load(source), "converted"
     from ..export.nir import file as nir_file
     from ..export.nir.foreign import Imported
 
@@ -67,7 +82,5 @@ def _convert(source: Path, output: Path, dt: float | None, reads: dict[str, Any]
     if isinstance(found, Imported):
         for note in found.notes:
             console.OUT.print(note, markup=False)
-        formats.write(found.net, output)
-        return "imported"
-    formats.write(found, output)
-    return "converted"
+        return found.net, "imported"
+    return found, "converted"

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from ...contract.errors import FileFormatError
+from ...contract.errors import FileFormatError, UnsupportedError
+from ...contract.fields import declared
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_MAX, THRESHOLD_MANT_MAX
 from ...contract.net import Layer, Net
 from ...contract.neurons.cuba import CUBA
@@ -43,6 +44,8 @@ MAX_DELAY = 62
 _UNIT = 2 * ACCUMULATOR_SHIFT
 """Stock NetX shifts what it reads of a sigma-delta unit by so many bits: a payload's exponent, and the state's."""
 _HALF = 0.5
+_RESETS = "CUBA"
+"""The type of neurons that stock NetX can reset."""
 _ODD_SHIFT = ACCUMULATOR_SHIFT - 1
 
 Shape = tuple[int, ...]
@@ -178,7 +181,7 @@ def write(handle: h5py.Group, layer: Layer, form: Form, shape: Shape) -> None:
     write_text(group, "type", form.type)
     write_text(group, MARK, type(neuron).__name__)
     form.write(group, neuron, shape)
-    bias = neuron.bias >> _UNIT if isinstance(neuron, SigmaDelta) else getattr(neuron, "bias_mant", np.zeros(1))
+    bias = getattr(neuron, "bias_mant", np.zeros(1))
     if bias.any():
         handle["bias"] = per_channel(bias, shape) if isinstance(layer.synapse, Conv) else bias
     if layer.delay.any():
@@ -210,8 +213,9 @@ def read(handle: h5py.Group, group: h5py.Group, shape: Shape) -> dict[str, Any]:
     if never != NEVER:
         raise FileFormatError(f"neuron/vThMant is {quoted(never)}; neurons that never fire have {NEVER}.")
     if "bias" in handle.keys():
-        bias = per_neuron(numbers(handle, "bias"), shape)
-        values |= {"bias": bias << _UNIT} if kind is SigmaDelta else {"bias_mant": bias}
+        if "bias_mant" not in declared(kind):
+            raise FileFormatError(f"bias is unknown here: {kind.__name__} neurons of this form have none.")
+        values["bias_mant"] = per_neuron(numbers(handle, "bias"), shape)
     return values
 
 
@@ -221,30 +225,92 @@ def reasons(net: Net) -> list[str]:
     if len(net.inputs) > 1 or net.outputs:
         found.append("network: several inputs or other answers than the last layer's, which stock NetX does not have")
     for i, layer in enumerate(net.layers):
-        (first, *_) = net.incoming(i)
-        if first.source != i - 1:
-            found.append(f"{layer.name}: it does not listen to the layer before it")
-            continue
-        form = form_of(layer, net.max_payload(first.source))
+        form = form_in(net, i)
+        late_bias = _bias(layer) and (not _in_a_row(net) or _late(layer))
         if isinstance(form, str):
             found.append(f"{layer.name}: {form}")
+        elif late_bias:
+            found.append(f"{layer.name}: its bias and delays, by which stock NetX's bias comes at another time")
     return found
 
 
+def form_in(net: Net, index: int) -> Form | str:
+    """Return the form of a layer of a network, or why it has none."""
+    first = net.incoming(index)[0]
+    if first.source != index - 1:
+        return "it does not listen to the layer before it"
+    return form_of(net.layers[index], net.max_payload(first.source))
+
+
 def arguments(net: Net) -> dict[str, int]:
-    """Return what the constructor of stock NetX's network needs, beside the path, to run a record's file."""
+    """Return what the constructor of stock NetX's network needs, beside the path, to run a record's file.
+
+    A reset at the right step starts a bias with the sample, and lets samples follow each other; see `streams`.
+    """
     found = {"input_message_bits": net.input.bits + 1} if net.input.bits else {}
-    types = {form.type for i, layer in enumerate(net.layers) if isinstance(form := _form(net, i), Form)}
-    return found | ({"reset_interval": net.steps, "reset_offset": 1} if types == {"CUBA"} else {})
+    forms = [form_in(net, i) for i in range(len(net.layers))]
+    resets = any(isinstance(form, Form) and form.type == _RESETS for form in forms)
+    return found | ({"reset_interval": net.steps, "reset_offset": 1} if resets and _in_a_row(net) else {})
 
 
-def _form(net: Net, index: int) -> Form | str:
-    return form_of(net.layers[index], net.max_payload(net.incoming(index)[0].source))
+def streams(net: Net) -> bool:
+    """Whether samples may follow each other in stock NetX, which resets CUBA neurons and no buffer of synapses."""
+    forms = [form_in(net, i) for i in range(len(net.layers))]
+    kept = any(_late(layer) or layer.delay.any() or layer.feedback is not None for layer in net.layers)
+    return all(isinstance(form, Form) and form.type == _RESETS for form in forms) and _in_a_row(net) and not kept
+
+
+def call(net: Net, path: str) -> str:
+    """Return the call of stock NetX that loads the file of a record."""
+    options = "".join(f", {name}={value}" for name, value in arguments(net).items())
+    return f"lava.lib.dl.netx.hdf5.Network(net_config={path!r}{options})"
+
+
+def told(net: Net, path: str) -> list[str]:
+    """Return whether stock NetX can load the file of a record, a line each: how, or why not."""
+    found = reasons(net)
+    if found:
+        return ["stock NetX cannot run it exactly:", *(f"    {reason}" for reason in found)]
+    lines = [f"stock NetX runs it: {call(net, path)}"]
+    if not streams(net):
+        lines.append("    one sample a run: it does not reset all that these layers keep")
+    if any(isinstance(layer.neuron, Readout) and not layer.neuron.a_shift for layer in net.layers):
+        lines.append("    its read-out adds up without an end, and the record's stops at 24 bits")
+    return lines
+
+
+def require(net: Net) -> None:
+    """Refuse a record that stock NetX cannot load and run exactly.
+
+    Raises
+    ------
+    UnsupportedError
+        It names every layer and the reason.
+    """
+    found = reasons(net)
+    if found:
+        raise UnsupportedError(
+            f"stock NetX cannot run this network exactly. {'; '.join(found)}. Export it without --stock to run it with "
+            "spikeproof."
+        )
+
+
+def _in_a_row(net: Net) -> bool:
+    """Whether every layer works one step behind the one before, as stock NetX resets it: no axon takes that step."""
+    return not any(layer.lead for layer in net.layers[:-1])
+
+
+def _late(layer: Layer) -> bool:
+    return layer.axon is not None and layer.axon.longest > layer.lead
+
+
+def _bias(layer: Layer) -> bool:
+    return bool(np.any(getattr(layer.neuron, "bias_mant", getattr(layer.neuron, "bias", 0))))
 
 
 def _unfit_synapses(layer: Layer) -> str:
     """Return why stock NetX cannot run a layer's synapses, or nothing."""
-    late = layer.axon is not None and layer.axon.longest > layer.lead
+    late = _late(layer)
     plain = isinstance(layer.synapse, Conv) or layer.neuron.sums == 2
     reasons = {
         "oscillators feed it, which stock NetX does not have": layer.cpg is not None,
@@ -276,6 +342,6 @@ def _sigma_delta_form(neuron: SigmaDelta) -> Form | str:
         return f"its payloads are {neuron.state_exp} bits coarser than its registers, and stock NetX's 6"
     if (neuron.v_th != neuron.v_th[0]).any():
         return "its thresholds differ from neuron to neuron, and stock NetX takes one a layer"
-    if (neuron.bias % 2**_UNIT).any():
-        return f"a bias is no multiple of {2**_UNIT}, and stock NetX takes whole weight units"
+    if neuron.bias.any():
+        return "stock NetX adds a bias a step before the input, and cannot reset sigma-delta units"
     return FORMS["SigmaDelta", "SDNN"][1]
