@@ -73,7 +73,7 @@ def loads_in_stock(net: Net) -> bool:
     held = (
         layers.is_stock(layer) or not isinstance(stock_forms.form_in(net, i), str) for i, layer in enumerate(net.layers)
     )
-    return not net.edges and len(net.inputs) == 1 and not net.outputs and all(held)
+    return not net.edges and all(held)
 
 
 def _of_stock_file(path: Path, **reads: Any) -> list[Finding]:

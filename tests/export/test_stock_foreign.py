@@ -153,6 +153,36 @@ def test_a_record_of_odd_weights_and_delays_keeps_them_in_our_files(tmp_path):
     assert netx.load(tmp_path / "ours.net") == net
 
 
+def test_the_command_line_tells_what_was_changed_and_what_answers(run, tmp_path):
+    far = DENSE | {"weight": np.full((2, 2), 4.0), "neuron/vThMant": 131071, "delay": [[0.0, 99.0], [1.0, 2.0]]}
+    path = write(tmp_path / "far.net", [DENSE, far])
+    np.save(tmp_path / "x.npy", np.ones((1, 3, 9), np.int32))
+    simulate = ["simulate", path, "-i", tmp_path / "x.npy", "--backend", "engine"]
+
+    code, out, err = run("inspect", path)
+    assert code == 2 and "--clamp-delays" in out + err
+    for verb in (["inspect", path], simulate, ["map", path]):
+        code, out, err = run(*verb, "--clamp-delays")
+        assert code in (0, 1), err
+        assert "1 of 4 delays, of up to 99 steps, were cut to 62 steps" in err
+        assert "so the answer is its membrane v" in err
+
+
+def test_the_command_line_says_whether_stock_netx_runs_what_it_exports(run, tmp_path):
+    path, out = write(tmp_path / "a.net", [DENSE]), tmp_path / "out.net"
+    code, told, _ = run("export", path, "-o", out, "--stock")
+    assert code == 0 and f"Network(net_config='{out}', reset_interval=100, reset_offset=1)" in told
+
+    alif = {"neuron/type": "ALIF", "neuron/thDecay": 1, "neuron/refDecay": 1, "neuron/vThStep": 1}
+    path = write(tmp_path / "b.net", [DENSE | alif])
+    code, told, _ = run("export", path, "-o", tmp_path / "b2.net")
+    assert code == 0 and "dense0: stock NetX has no ALIF neurons" in told
+    code, _, err = run("export", path, "-o", tmp_path / "b3.net", "--stock")
+    assert code == 2 and "dense0: stock NetX has no ALIF neurons" in err and not (tmp_path / "b3.net").exists()
+    code, _, err = run("export", path, "-o", tmp_path / "b.nir", "--stock")
+    assert code == 2 and "is a NIR file" in err
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
