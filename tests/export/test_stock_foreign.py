@@ -60,7 +60,8 @@ def differences(net, x, trace):
     for name in set(trace) - {"s"}:
         i, register = name.split(".")
         of = layers[net.layers[int(i)].name]
-        wrong[name] = int((of[register][0].reshape(-1) != trace[name].reshape(-1)).sum())
+        theirs = trace[name].transpose(2, 1, 0, 3) if trace[name].ndim == 4 else trace[name]  # (x, y, channel)
+        wrong[name] = int((of[register][0].reshape(-1) != theirs.reshape(-1)).sum())
     return wrong, sum(int(np.count_nonzero(of["s"])) for of in layers.values() if "s" in of)
 
 
@@ -246,3 +247,17 @@ def test_stock_netx_cuts_long_delays_as_the_record_of_a_foreign_file_does(tmp_pa
 
     found = engine.run(net, x[None].astype(np.int32)).layers["dense3"]["v"][0]
     assert found[:, 64:].any() and np.array_equal(found, trace["2.sigma"])
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_stock_netx_runs_pilotnet_behind_its_input_layer_in_every_register(tmp_path):
+    path = foreign("pilotnet_snn.net")
+    net = stock.read(path, steps=16, skip_layers=1).net
+    x = spikes(3 * 66 * 200, 16)
+    options = {"skip_layers": 1, "reset_interval": 16, "reset_offset": 1}
+
+    (trace,) = traces([(path, x.reshape(3, 66, 200, 16).transpose(2, 1, 0, 3), options)], tmp_path, timeout=500)
+
+    wrong, fired = differences(net, x, trace)
+    assert not any(wrong.values()) and fired > 1000 and trace["8.v"].any(), (wrong, fired)
