@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..contract.errors import InputError
 from . import console, inputs
-from .options import DelayShift, Dt, Force, InputShape, Steps, reading
+from .options import ClampDelays, DelayShift, Dt, Force, InputShape, Steps, reading
+
+if TYPE_CHECKING:
+    from ..contract.net import Net
 
 
 def export(
@@ -20,6 +23,10 @@ def export(
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
+    clamp_delays: ClampDelays = False,
+    stock_netx: Annotated[
+        bool, typer.Option("--stock", help="Refuse what stock lava-dl's NetX cannot load and run exactly.")
+    ] = False,
 ) -> None:
     """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised.
 
@@ -27,6 +34,7 @@ def export(
     """
     from ..export import files, formats
     from ..export.lint.check import lint
+    from ..export.netx import stock_forms
     from ..export.slayer import record
 
     named = output
@@ -36,27 +44,36 @@ def export(
     files.check(output, force=force)
     if source.is_dir() and dt is not None:
         raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
+    if stock_netx and formats.is_nir(output):
+        raise InputError(
+            f"--stock: {output} is a NIR file, which stock NetX does not read. Name a file of another suffix."
+        )
     if not source.is_dir():
-        what = _convert(source, output, reading(steps, input_shape, delay_shift, dt=dt))
+        reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
+        net, what = _read(source, reads)
     else:
         opened, module, task = inputs.open_run(source)
-        formats.write(record(module, sample=task.test.x[:2]), output)
-        what = opened.recipe().task
+        net, what = record(module, sample=task.test.x[:2]), opened.recipe().task
+    if stock_netx:
+        stock_forms.require(net)
+    formats.write(net, output)
     if to is console.ERR or not output.is_file():
         to.print(f"{what} network written to {'stdout' if to is console.ERR else named}")
         return
     to.print(f"{named}: {what} network, {output.stat().st_size:,} bytes")
+    if not formats.is_nir(output):
+        to.print("\n".join(stock_forms.told(net, str(named))), markup=False)
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
 
 
-def _convert(source: Path, output: Path, reads: dict[str, Any]) -> str:
-    """Write a network file anew in the format of another; return what it was."""
+def _read(source: Path, reads: dict[str, Any]) -> tuple[Net, str]:
+    """Return the record in a network file, and what becomes of it."""
     from ..export import formats, stock
 
     if not formats.is_nir(source):
-        what = "imported" if stock.is_stock(source) else "converted"
-        formats.write(formats.load(source, **reads), output)
-        return what
+        net = formats.load(source, **reads)
+        inputs.tell_notes(source, reads)
+        return net, "imported" if stock.is_stock(source) else "converted"
     from ..export.nir import file as nir_file
     from ..export.nir.foreign import Imported
 
@@ -64,7 +81,5 @@ def _convert(source: Path, output: Path, reads: dict[str, Any]) -> str:
     if isinstance(found, Imported):
         for note in found.notes:
             console.OUT.print(note, markup=False)
-        formats.write(found.net, output)
-        return "imported"
-    formats.write(found, output)
-    return "converted"
+        return found.net, "imported"
+    return found, "converted"

@@ -34,12 +34,24 @@ def open_run(folder: Path, *, to_export: bool = True) -> Trained:
     return Run.open(folder).load(to_export=to_export)
 
 
+def tell_notes(path: Path, reads: dict[str, Any]) -> None:
+    """Print what was changed of a stock file when it was read, and what it answers where that is not obvious."""
+    from ..export import formats, stock
+
+    if not formats.is_nir(path) and stock.is_stock(path):
+        known = {key: value for key, value in reads.items() if key != "dt"}
+        for note in stock.notes(path, **known):
+            console.ERR.print(note)
+
+
 def read_net(path: Path, **reads: Any) -> tuple[Any, Any]:
     """Return the record in a file, and what it was imported from if that is another tool's NIR graph, and say how."""
     from ..export import formats
 
     if not formats.is_nir(path):
-        return formats.load(path, **reads), None
+        net = formats.load(path, **reads)
+        tell_notes(path, reads)
+        return net, None
     from ..export.nir import file as nir_file
     from ..export.nir.foreign import Imported
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from . import console, inputs
-from .options import AsJson, DelayShift, Dt, InputShape, Steps, network_of, reading
+from .options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
 
 
 def inspect(
@@ -19,6 +19,7 @@ def inspect(
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
     dt: Dt = None,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the layers and parameters of a network file, and what the linter finds in it."""
@@ -26,7 +27,7 @@ def inspect(
     from ..export.lint.check import lint
 
     net = network_of(net)
-    reads = reading(steps, input_shape, delay_shift, dt=dt)
+    reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
     findings = lint(net, **reads)
     refused = [finding for finding in findings if finding.severity == "error"]
     record, imported = (None, None) if refused else inputs.read_net(net, **reads)

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from . import console, inputs
-from .options import AsJson, DelayShift, Dt, InputShape, Steps, network_of, reading
+from .options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
 
 
 def map_(
@@ -23,6 +23,7 @@ def map_(
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
     dt: Dt = None,
+    clamp_delays: ClampDelays = False,
     report: Annotated[Path | None, typer.Option(help="Write the map to this HTML file.")] = None,
     sources: Annotated[bool, typer.Option("--sources", help="Say where each figure and limit comes from.")] = False,
     as_json: AsJson = False,
@@ -38,7 +39,9 @@ def map_(
     if chips is not None:
         allowed = allowed.replace({"chips": chips}, "--chips")
     x = None if input_file is None else inputs.read_array(input_file)
-    record, _ = inputs.read_net(network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt))
+    record, _ = inputs.read_net(
+        network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt, clamp_delays=clamp_delays)
+    )
     found, cost = place(record, allowed), None
     if x is not None:
         from ..sim.cost import energy, operations

@@ -62,6 +62,9 @@ InputShape = Annotated[
     str | None,
     typer.Option(help="C,H,W: images that enter a stock lava-dl file without an input layer.", callback=_image),
 ]
+ClampDelays = Annotated[
+    bool, typer.Option("--clamp-delays", help="Cut delays of a stock file to 62 steps, as stock NetX does.")
+]
 DelayShift = Annotated[bool, typer.Option("--delay-shift", help="The blocks of a stock file had SLAYER's delay_shift.")]
 
 
@@ -120,8 +123,15 @@ def network_of(path: Path) -> Path:
 
 
 def reading(
-    steps: int | None, input_shape: str | None, delay_shift: bool, x: Any = None, *, dt: float | None = None
+    steps: int | None,
+    input_shape: str | None,
+    delay_shift: bool,
+    x: Any = None,
+    *,
+    dt: float | None = None,
+    clamp_delays: bool = False,
 ) -> dict[str, Any]:
     """Return the keywords of `spikeproof.load` that these options stand for; without --steps, those of the input."""
     period = x.shape[-1] if x is not None and x.ndim and not math.isnan(x.shape[-1]) else None
-    return {"steps": steps or period, "input_shape": image(input_shape), "delay_shift": delay_shift, "dt": dt}
+    found = {"steps": steps or period, "input_shape": image(input_shape), "dt": dt}
+    return found | {"delay_shift": delay_shift, "clamp_delays": clamp_delays}

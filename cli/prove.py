@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..contract.errors import InputError
 from . import console, inputs
-from .options import AsJson, DelayShift, Dt, InputShape, Steps, network_of, reading
+from .options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
 
 if TYPE_CHECKING:
     from ..contract.net import Net
@@ -46,6 +46,7 @@ def prove(
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
     dt: Dt = None,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
@@ -62,7 +63,9 @@ def prove(
     if output is not None:
         files.check(output)
     x = None if input_file is None else inputs.read_array(input_file)
-    record, _ = inputs.read_net(network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt))
+    record, _ = inputs.read_net(
+        network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt, clamp_delays=clamp_delays)
+    )
     with console.progress() as show:
         assumed: dict[str, Any] = {"max_active": max_active, "unit_input": unit_input, "max_spikes": few, "samples": x}
         found = bounds(record, **assumed, progress=lambda done, total: show("steps", done, total))

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from . import console, inputs
-from .options import AsJson, Deadline, DelayShift, Dt, Force, InputShape, Steps, network_of, reading
+from .options import AsJson, ClampDelays, Deadline, DelayShift, Dt, Force, InputShape, Steps, network_of, reading
 
 
 def simulate(
@@ -26,6 +26,7 @@ def simulate(
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
     dt: Dt = None,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Run samples through a network file."""
@@ -36,7 +37,9 @@ def simulate(
     if output is not None:
         files.check(output, force=force)
     x = inputs.read_array(input_file)
-    record, _ = inputs.read_net(network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt))
+    record, _ = inputs.read_net(
+        network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt, clamp_delays=clamp_delays)
+    )
     with console.progress() as show:
         lava = partial(show, "Lava steps")
         trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import typer
 
 from ..contract.errors import InputError
 from . import console, inputs
-from .options import AsJson, Deadline, DelayShift, Dt, InputShape, Samples, Steps, network_of, reading
+from .options import AsJson, ClampDelays, Deadline, DelayShift, Dt, InputShape, Samples, Steps, network_of, reading
 from .verdict import Reads, prove_file, prove_module, prove_run
 
 _LAVA_SAMPLES = 24
@@ -57,10 +57,11 @@ def verify(
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
     dt: Dt = None,
+    clamp_delays: ClampDelays = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
-    reads = partial(reading, steps, input_shape, delay_shift, dt=dt)
+    reads = partial(reading, steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
     if against is not None:
         refused = {"--report": report, "--samples": samples, "-j": workers, "--scheduler": scheduler}
         _prove_recording(network_of(target), against, columns, input_file, reads, refused, as_json=as_json)

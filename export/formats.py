@@ -24,6 +24,7 @@ def load(
     input_shape: tuple[int, ...] | None = None,
     delay_shift: bool = False,
     dt: float | None = None,
+    clamp_delays: bool = False,
 ) -> Net:
     """Read a network record from a file.
 
@@ -39,6 +40,8 @@ def load(
         Whether the blocks of a stock file had SLAYER's ``delay_shift``, which it does not say.
     dt : float, optional
         Seconds of a time step, for another tool's NIR file; default what its metadata say, or 1e-4.
+    clamp_delays : bool
+        Whether delays of a stock file of more than 62 steps become that long, as in stock NetX, and are not refused.
 
     Returns
     -------
@@ -60,7 +63,9 @@ def load(
             raise InputError(f"{path}: a time step (--dt) is for NIR files of other tools. Leave it out.")
         if not stock.is_stock(path):
             return netx.load(path)
-        return stock.load(path, steps=steps, input_shape=input_shape, delay_shift=delay_shift)
+        return stock.load(
+            path, steps=steps, input_shape=input_shape, delay_shift=delay_shift, clamp_delays=clamp_delays
+        )
     from .nir import file as nir_file
 
     return nir_file.load(path, dt=dt, steps=steps)

@@ -215,10 +215,12 @@ def number(handle: h5py.Group, name: str) -> int:
 
 
 def flag(handle: h5py.Group, name: str) -> bool:
-    """Return a dataset that holds one truth value, as one or as the number 0 or 1; False if it is not there."""
+    """Return a dataset of one truth value, as one or as the number 0 or 1; False if it is not there, or empty."""
     if name not in handle.keys():
         return False
     dataset = member(handle, name, h5py.Dataset)
+    if dataset.shape is None:
+        return False
     if dataset.size != 1 or dataset.dtype.kind not in "biu":
         raise FileFormatError(f"{plain(name)} is not one truth value.")
     return bool(np.asarray(_loaded(handle, name, dataset)).item())

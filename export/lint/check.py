@@ -10,11 +10,14 @@ import numpy.typing as npt
 
 from ...contract.net import Input, Net
 from .. import formats, members, stock
-from ..netx import layers
+from ..netx import layers, stock_forms
 from ..stock.file import groups
 from . import records, stock_files, stock_netx
 from .finding import Finding, Rule, refusal, sort
 from .records import of_record
+
+_HELD = ("resonator-decay", "sigma-delta-threshold")
+"""Faults of lava-dl's own export, which a file of ours does not have."""
 
 
 def lint(
@@ -26,6 +29,7 @@ def lint(
     input_shape: tuple[int, ...] | None = None,
     delay_shift: bool = False,
     dt: float | None = None,
+    clamp_delays: bool = False,
 ) -> list[Finding]:
     """Return what is wrong, or would silently go wrong, with a network.
 
@@ -35,7 +39,7 @@ def lint(
         A network of blocks, a record, or a network file: ours, NIR, or one that stock lava-dl wrote.
     steps, sample, input : optional
         As in `spikeproof.record`, for a module.
-    input_shape, delay_shift, dt : optional
+    input_shape, delay_shift, clamp_delays, dt : optional
         As in `spikeproof.load`, for a file that stock lava-dl or another tool wrote.
 
     Returns
@@ -56,14 +60,21 @@ def lint(
 
         return sort(whole_module.findings(subject, steps=steps, sample=sample, input=input))
     if not formats.is_nir(subject) and stock.is_stock(subject):
-        return sort(_of_stock_file(Path(subject), steps=steps, input_shape=input_shape, delay_shift=delay_shift))
+        reads = {"input_shape": input_shape, "delay_shift": delay_shift, "clamp_delays": clamp_delays}
+        return sort(_of_stock_file(Path(subject), steps=steps, **reads))
     net = formats.load(subject, steps=steps, dt=dt)
-    return sort(of_record(net, "warning" if not formats.is_nir(subject) and loads_in_stock(net) else None))
+    if formats.is_nir(subject):
+        return sort(of_record(net))
+    found = of_record(net, "warning" if loads_in_stock(net) else None)
+    return sort([finding for finding in found if finding.rule not in _HELD])
 
 
 def loads_in_stock(net: Net) -> bool:
     """Return whether stock NetX loads the file of a record, and does not refuse what it could not run."""
-    return not net.edges and all(layers.is_stock(layer) for layer in net.layers)
+    held = (
+        layers.is_stock(layer) or not isinstance(stock_forms.form_in(net, i), str) for i, layer in enumerate(net.layers)
+    )
+    return not net.edges and all(held)
 
 
 def _of_stock_file(path: Path, **reads: Any) -> list[Finding]:

@@ -23,6 +23,7 @@ from ...contract.neurons.rf import RF
 from ...contract.neurons.rf_iz import RFIZ
 from ...contract.neurons.sigma_delta import SigmaDelta
 from ...contract.synapses.conv import Conv
+from ..netx.stock_forms import MAX_DELAY
 from .finding import Found, Row, Rules
 
 RULES = Rules("record")
@@ -37,7 +38,7 @@ _OURS = "Run the file with spikeproof, whose record holds it"
 
 def has_path(net: Net) -> bool:
     """Return whether SLAYER has all of a network's layers, in a row, so that the stock path could take it."""
-    if net.edges or any(layer.neuron.takes_te or layer.delay.any() for layer in net.layers):
+    if net.edges or any(layer.neuron.takes_te or _unread(layer) for layer in net.layers):
         return False
     return all(net.incoming(i)[0].source == i - 1 for i in range(len(net.layers)))
 
@@ -47,7 +48,7 @@ def has_path(net: Net) -> bool:
 )
 def not_in_a_row(net: Net) -> Iterator[Found]:
     """Find what stock NetX, which runs layers one behind the other, does not run."""
-    delayed = [layer.name for layer in net.layers if layer.delay.any()]
+    delayed = [layer.name for layer in net.layers if _unread(layer)]
     elsewhere = [layer.name for i, layer in enumerate(net.layers) if net.incoming(i)[0].source != i - 1]
     has = {
         f"edges: {', '.join(edge.label for edge in net.edges[:_SHOWN])}{' ...' * (len(net.edges) > _SHOWN)}": net.edges,
@@ -56,9 +57,12 @@ def not_in_a_row(net: Net) -> Iterator[Found]:
         f"delays of the synapses of {', '.join(delayed)}": delayed,
         f"layers that do not listen to the one before: {', '.join(elsewhere)}": elsewhere,
     }
+    told = "; ".join(words for words, there in has.items() if there)
+    if not told:
+        return
     yield Found(
         "network",
-        "; ".join(words for words, there in has.items() if there),
+        told,
         "stock NetX runs layers one behind the other, from one input to the last layer, and has no place for these",
         "Run it with spikeproof, whose Lava processes hold them, or train layers in a row",
     )
@@ -244,7 +248,7 @@ def no_reset(net: Net) -> Iterator[Found]:
     """Find layers that carry something from one sample to the next in stock Lava."""
     for layer in net.layers:
         reasons = {
-            "delayed spikes": _delayed(layer) and "the buffers of Lava's delays have no reset",
+            "delayed spikes": (_delayed(layer) or layer.delay.any()) and "the buffers of Lava's delays have no reset",
             "recurrent synapses": layer.feedback is not None and "the feedback under way has no reset",
             "resonators": isinstance(layer.neuron, RF | RFIZ) and "stock NetX ignores reset_interval for them",
             "sigma-delta units": isinstance(layer.neuron, SigmaDelta) and "stock NetX ignores reset_interval for them",
@@ -317,6 +321,12 @@ def _changed_decays(layer: Layer) -> str:
 
 def _bias(layer: Layer) -> npt.NDArray[Any]:
     return np.asarray(getattr(layer.neuron, "bias_mant", getattr(layer.neuron, "bias", 0)))
+
+
+def _unread(layer: Layer) -> bool:
+    """Whether a layer's synapses have delays that stock NetX does not read, or reads for its feedback too."""
+    plain = isinstance(layer.synapse, Conv) or layer.neuron.sums == 2 or layer.feedback is not None
+    return bool(layer.delay.any()) and (plain or layer.delay.max() > MAX_DELAY or _delayed(layer))
 
 
 def _delayed(layer: Layer) -> bool:

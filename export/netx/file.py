@@ -60,10 +60,11 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         layers.write_input(file.create_group("layer/0"), net.input, net.layers[0].synapse)
         group, before = file["layer"], None
         targets = {edge.target for edge in net.edges}
-        for layer in net.layers:
+        for i, layer in enumerate(net.layers):
             if isinstance(before, Conv) and not isinstance(layer.synapse, Conv):
                 synapses.write_flatten(group.create_group(str(len(group))), before)
-            layers.write(group.create_group(str(len(group))), layer, layer.name in targets)
+            arriving = net.max_payload(net.incoming(i)[0].source)
+            layers.write(group.create_group(str(len(group))), layer, layer.name in targets, arriving)
             before = layer.synapse
         graph.write(file, net)
         if isinstance(net.te, Driven):

@@ -16,8 +16,10 @@ import numpy as np
 
 from ...contract.errors import FileFormatError
 from ...contract.fields import declared
+from ...contract.fixed import ACCUMULATOR_SHIFT
 from ...contract.net import Input, Layer
 from ...contract.neurons import KINDS, Layout, Neuron
+from ...contract.neurons.cuba import CUBA
 from ...contract.sources import Oscillators
 from ...contract.sources.coupled import Coupled
 from ...contract.sources.phase import Phase
@@ -26,7 +28,7 @@ from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
 from ..members import member, number, numbers, refuse_unknown, reserve_neurons, text, write_text
 from ..quoted import quoted
-from . import synapses
+from . import stock_forms, synapses
 
 _INPUT = "input"
 """What an input is called where the file does not say."""
@@ -34,7 +36,7 @@ _INPUT = "input"
 _CPG_TYPES: dict[type[Any], str] = {Phase: "CPG_PHASE", Coupled: "CPG_COUPLED"}
 
 
-def write(handle: h5py.Group, layer: Layer, has_edges: bool = False) -> None:
+def write(handle: h5py.Group, layer: Layer, has_edges: bool = False, payload: int | None = None) -> None:
     """Write a layer into an empty HDF5 group.
 
     Parameters
@@ -45,35 +47,76 @@ def write(handle: h5py.Group, layer: Layer, has_edges: bool = False) -> None:
         The record.
     has_edges : bool
         Whether edges lead to it, which stock NetX knows nothing of.
+    payload : int, optional
+        The largest payload that arrives, if the network may lie in a form that stock NetX runs.
     """
+    form = None if payload is None or is_stock(layer) else stock_forms.form_of(layer, payload)
+    if isinstance(form, stock_forms.Form) and not has_edges and layer.source is None:
+        _write_form(handle, layer, form)
+        return
     layout, sums = _layout(layer.neuron), layer.neuron.sums
     shape = synapses.out_shape(layer.synapse, sums)
     synapses.write(handle, layer.synapse, sums, layer.feedback)
     if layer.cpg is not None:
         write_oscillators(handle.create_group("cpg"), layer.cpg)
-    write_text(handle, "name", layer.name)
+    _write_common(handle, layer)
     if layer.delay.any():
         handle["synapseDelay"] = layer.delay
     if layer.source is not None:
         write_text(handle, "source", layer.source)
-    handle["scale"] = layer.scale
     if "bias_mant" in declared(type(layer.neuron)):
         params: Any = layer.neuron
         if isinstance(layer.synapse, Dense):
             handle["bias"] = params.bias_mant
         elif params.bias_mant.any():
             handle["bias"] = synapses.per_channel(params.bias_mant, shape)
-    if layer.axon is not None:
-        # NetX's delays do not count the step of the synapses behind them.
-        handle["delayShift"] = layer.lead
-        if layer.axon.longest > layer.lead:
-            handle["delay"] = layer.axon.delay - layer.lead
     neuron = handle.create_group("neuron")
     write_text(neuron, "type", type_name(layer, has_edges))
     for field, name in _datasets(type(layer.neuron), layout).items():
         neuron[name] = synapses.per_channel(np.atleast_1d(getattr(layer.neuron, field)), shape)
     for name, constant in layout.constants.items():
         neuron[name] = constant
+
+
+def _write_common(handle: h5py.Group, layer: Layer) -> None:
+    """Write what does not depend on how the neurons lie."""
+    write_text(handle, "name", layer.name)
+    handle["scale"] = layer.scale
+    if layer.axon is not None:
+        # NetX's delays do not count the step of the synapses behind them.
+        handle["delayShift"] = layer.lead
+        if layer.axon.longest > layer.lead:
+            handle["delay"] = layer.axon.delay - layer.lead
+
+
+def _write_form(handle: h5py.Group, layer: Layer, form: stock_forms.Form) -> None:
+    sums = layer.neuron.sums
+    synapses.write(handle, layer.synapse, sums, layer.feedback, halved=stock_forms.halves(layer), apart=sums > 1)
+    _write_common(handle, layer)
+    stock_forms.write(handle, layer, form, synapses.out_shape(layer.synapse, sums))
+
+
+def _read_form(handle: h5py.Group, group: h5py.Group) -> Layer:
+    """Read the layer that `_write_form` wrote."""
+    kind, _ = stock_forms.kind_of(group)
+    fields = synapses.KINDS[synapses.kind(handle)].fields
+    refuse_unknown(handle, {"type", "name", "scale", "bias", "neuron", "delay", "delayShift"} | fields)
+    halved = kind is CUBA and number(group, "aShift") != ACCUMULATOR_SHIFT
+    synapse = synapses.read(handle, kind.sums, halved=halved, apart=kind.sums > 1)
+    shape = synapses.out_shape(synapse, kind.sums)
+    reserve_neurons(math.prod(shape), "shape")
+    neuron = kind(num_neurons=math.prod(shape), **stock_forms.read(handle, group, shape))
+    # One row of delays is that of the spikes, a matrix that of the synapses.
+    delay = numbers(handle, "delay") if "delay" in handle.keys() else np.int64(0)
+    return Layer(
+        name=text(handle, "name"),
+        synapse=synapse,
+        neuron=neuron,
+        scale=number(handle, "scale"),
+        axon=None if delay.ndim == 2 and "delayShift" not in handle.keys() else _read_axon(handle, math.prod(shape)),
+        feedback=synapses.read_feedback(handle, halved=halved),
+        delay=delay if delay.ndim == 2 else 0,
+    )
 
 
 def read(handle: h5py.Group, targets: Collection[str] = ()) -> Layer:
@@ -84,6 +127,9 @@ def read(handle: h5py.Group, targets: Collection[str] = ()) -> Layer:
     FileFormatError
         Something is missing, unknown, of the wrong kind or out of range; the message names it within the group.
     """
+    group = member(handle, "neuron", h5py.Group)
+    if stock_forms.MARK in group.keys():
+        return _read_form(handle, group)
     cpg = read_oscillators(member(handle, "cpg", h5py.Group)) if "cpg" in handle.keys() else None
     fields = synapses.KINDS[synapses.kind(handle)].fields
     refuse_unknown(
@@ -91,7 +137,6 @@ def read(handle: h5py.Group, targets: Collection[str] = ()) -> Layer:
         {"cpg", "type", "name", "scale", "bias", "neuron", "delay", "delayShift", "synapseDelay", "source"} | fields,
     )
     name = text(handle, "name")
-    group = member(handle, "neuron", h5py.Group)
     stated = text(group, "type")
     type_name = stated.partition("+")[0]
     known = layouts()
@@ -173,6 +218,8 @@ def _read_axon(handle: h5py.Group, num_neurons: int) -> Axon | None:
         return None
     lead = number(handle, "delayShift")
     delay = numbers(handle, "delay") if "delay" in handle.keys() else np.zeros(num_neurons, np.int64)
+    if delay.ndim == 2:
+        delay = np.zeros(num_neurons, np.int64)
     axon = Axon(delay=delay + lead)
     if lead != (axon.shortest >= 1):
         raise FileFormatError(f"delayShift is {lead}, but the delays begin at {axon.shortest}.")

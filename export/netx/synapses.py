@@ -16,8 +16,11 @@ import numpy.typing as npt
 from ...contract.errors import FileFormatError
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
-from ..members import number, numbers, text, write_text
+from ..members import member, number, numbers, refuse_unknown, text, write_text
 from ..quoted import quoted
+
+_HALF = 2
+"""What halved weights are divided by."""
 
 FLATTEN = "flatten"
 """Type of a group between a convolution and a dense layer: it tells stock NetX to put the neurons in our order."""
@@ -28,21 +31,35 @@ class _Kind(NamedTuple):
     fields: frozenset[str]
     """Datasets beside ``type``."""
     write: Callable[[h5py.Group, Any], None]
-    read: Callable[[h5py.Group], Synapse]
+    read: Callable[[h5py.Group, npt.NDArray[Any]], Synapse]
 
 
-def write(handle: h5py.Group, synapse: Synapse, sums: int, feedback: Dense | None) -> None:
-    """Write synapses, of `sums` sums a neuron, and the type of the layer into an HDF5 group that has neither."""
+def write(
+    handle: h5py.Group,
+    synapse: Synapse,
+    sums: int,
+    feedback: Dense | None,
+    halved: bool = False,
+    apart: bool = False,
+) -> None:
+    """Write synapses, of `sums` sums a neuron, and the type of the layer into an HDF5 group that has neither.
+
+    Weights may be `halved`, and those of real and imaginary sums `apart`, which is how stock NetX takes complex ones.
+    """
     name = _TYPES[type(synapse)] + (_RECURRENT if feedback else "")
     write_text(handle, "type", name)
     handle["shape"] = np.array(out_shape(synapse, sums))
-    handle["weight"] = synapse.weight
+    factor = _HALF if halved else 1
+    if apart:
+        handle["weight/real"], handle["weight/imag"] = np.split(synapse.weight // factor, 2)
+    else:
+        handle["weight"] = synapse.weight // factor
     if feedback is not None:
-        handle["weight_rec"] = feedback.weight
+        handle["weight_rec"] = feedback.weight // factor
     KINDS[name].write(handle, synapse)
 
 
-def read(handle: h5py.Group, sums: int) -> Synapse:
+def read(handle: h5py.Group, sums: int, halved: bool = False, apart: bool = False) -> Synapse:
     """Read the synapses that `write` wrote, of `sums` sums a neuron.
 
     Raises
@@ -50,7 +67,8 @@ def read(handle: h5py.Group, sums: int) -> Synapse:
     FileFormatError
         The type is unknown, something is missing or of the wrong kind, or the stated shape is not that of the weights.
     """
-    synapse = KINDS[kind(handle)].read(handle)
+    factor = _HALF if halved else 1
+    synapse = KINDS[kind(handle)].read(handle, (_apart(handle) if apart else numbers(handle, "weight")) * factor)
     stated = tuple(np.atleast_1d(numbers(handle, "shape")).tolist())
     shape = out_shape(synapse, sums)
     if stated != shape:
@@ -64,9 +82,20 @@ def write_flatten(handle: h5py.Group, before: Conv) -> None:
     handle["shape"] = np.array([before.num_neurons])
 
 
-def read_feedback(handle: h5py.Group) -> Dense | None:
+def _apart(handle: h5py.Group) -> npt.NDArray[Any]:
+    """Read weights of real and of imaginary sums, which lie apart."""
+    group = member(handle, "weight", h5py.Group)
+    refuse_unknown(group, {"real", "imag"})
+    real, imag = (numbers(group, name) for name in ("real", "imag"))
+    if real.ndim != 2 or real.shape != imag.shape:
+        raise FileFormatError(f"weight/real has shape {real.shape}, and weight/imag {imag.shape}.")
+    return np.concatenate([real, imag])
+
+
+def read_feedback(handle: h5py.Group, halved: bool = False) -> Dense | None:
     """Read the recurrent synapses of a layer that has such."""
-    return Dense(weight=numbers(handle, "weight_rec")) if kind(handle).endswith(_RECURRENT) else None
+    factor = _HALF if halved else 1
+    return Dense(weight=numbers(handle, "weight_rec") * factor) if kind(handle).endswith(_RECURRENT) else None
 
 
 def kind(handle: h5py.Group) -> str:
@@ -101,8 +130,8 @@ def _write_dense(handle: h5py.Group, synapse: Dense) -> None:
     handle["outFeatures"] = synapse.num_neurons
 
 
-def _read_dense(handle: h5py.Group) -> Dense:
-    synapse = Dense(weight=numbers(handle, "weight"))
+def _read_dense(handle: h5py.Group, weight: npt.NDArray[Any]) -> Dense:
+    synapse = Dense(weight=weight)
     stated = (number(handle, "outFeatures"), number(handle, "inFeatures"))
     if stated != synapse.weight.shape:
         raise FileFormatError(
@@ -123,9 +152,9 @@ def _write_conv(handle: h5py.Group, synapse: Conv) -> None:
         handle[name] = np.array(getattr(synapse, field))
 
 
-def _read_conv(handle: h5py.Group) -> Conv:
+def _read_conv(handle: h5py.Group, weight: npt.NDArray[Any]) -> Conv:
     values: dict[str, Any] = {field: numbers(handle, name) for field, name in _CONV.items()}
-    synapse = Conv(weight=numbers(handle, "weight"), **values)
+    synapse = Conv(weight=weight, **values)
     stated = (
         number(handle, "outChannels"),
         number(handle, "inChannels") // synapse.groups,

@@ -25,13 +25,20 @@ import h5py
 import numpy as np
 
 from ...contract.errors import FileFormatError, RecordError, UnsupportedError
+from ...contract.fields import declared
+from ...contract.fixed import THRESHOLD_MANT_MAX
 from ...contract.net import DEFAULT_STEPS, Input, Layer, Net
+from ...contract.neurons.cuba import CUBA
+from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.synapses.axon import Axon
 from ..members import member, names, opened, text
 from ..quoted import message, quoted
 from . import layers as stock_layers
 from .layers import Transform
 from .neurons import Shape
+
+_FAR = 2**16
+"""From this threshold on, half of what a membrane holds, a last layer is one that is read by its membrane."""
 
 
 class Stock(NamedTuple):
@@ -49,6 +56,7 @@ class _Options(NamedTuple):
     skip_layers: int
     num_layers: int | None
     delay_shift: bool
+    clamp_delays: bool
 
 
 def is_stock(path: str | os.PathLike[str]) -> bool:
@@ -74,6 +82,7 @@ def read(
     skip_layers: int = 0,
     num_layers: int | None = None,
     delay_shift: bool = False,
+    clamp_delays: bool = False,
 ) -> Stock:
     """Read a file that stock lava-dl wrote.
 
@@ -92,6 +101,9 @@ def read(
         As of stock NetX: read the file's first `num_layers` groups, without the first `skip_layers` of them.
     delay_shift : bool
         Whether the blocks were trained with SLAYER's ``delay_shift``, which the file does not say.
+    clamp_delays : bool
+        Whether delays of more than 62 steps become that long, as in stock NetX, and are not refused; `notes` says
+        which.
 
     Returns
     -------
@@ -104,9 +116,22 @@ def read(
     UnsupportedError
         It holds what cannot be run exactly; the message names the layer, the reason and the fix.
     """
-    options = _Options(steps, input, input_shape, skip_layers, num_layers, delay_shift)
+    options = _Options(steps, input, input_shape, skip_layers, num_layers, delay_shift, clamp_delays)
     with opened(path) as file:
-        return _read(file, options)
+        return _read(file, options)[0]
+
+
+def notes(
+    path: str | os.PathLike[str],
+    *,
+    steps: int | None = None,
+    input_shape: Shape | None = None,
+    delay_shift: bool = False,
+    clamp_delays: bool = False,
+) -> tuple[str, ...]:
+    """Return what `read` changes of a file, and what it answers where that is not obvious; raises as `read` does."""
+    with opened(path) as file:
+        return _read(file, _Options(steps, None, input_shape, 0, None, delay_shift, clamp_delays))[1]
 
 
 def refusals(
@@ -115,12 +140,13 @@ def refusals(
     steps: int | None = None,
     input_shape: Shape | None = None,
     delay_shift: bool = False,
+    clamp_delays: bool = False,
 ) -> list[str]:
     """Return the words with which `read` would refuse a file, those of every layer; raises as `read` does."""
     found: list[str] = []
     try:
         with opened(path) as file:
-            _layers(file, _Options(steps, None, input_shape, 0, None, delay_shift), found)
+            _layers(file, _Options(steps, None, input_shape, 0, None, delay_shift, clamp_delays), found)
     except FileFormatError:
         if not found:
             raise
@@ -139,7 +165,7 @@ def groups(file: h5py.File) -> list[tuple[str, h5py.Group]]:
 
 def _layers(file: h5py.File, options: _Options, refused: list[str] | None = None) -> stock_layers.Preceding:
     """Read all layers; with a list for what is refused, go on behind it."""
-    before = stock_layers.Preceding((), options.input_shape, options.input, None)
+    before = stock_layers.Preceding((), options.input_shape, options.input, None, options.clamp_delays)
     for name, handle in groups(file)[: options.num_layers]:
         try:
             kind = text(handle, "type")
@@ -157,7 +183,7 @@ def _layers(file: h5py.File, options: _Options, refused: list[str] | None = None
     return before
 
 
-def _read(file: h5py.File, options: _Options) -> Stock:
+def _read(file: h5py.File, options: _Options) -> tuple[Stock, tuple[str, ...]]:
     before = _layers(file, options)
     layers = tuple(_late(layer) for layer in before.layers) if options.delay_shift else before.layers
     if not layers:
@@ -166,7 +192,31 @@ def _read(file: h5py.File, options: _Options) -> Stock:
     source = dataclasses.replace(source, num_channels=layers[0].num_inputs)
     if source.bits and options.input is None:
         source = source.fitted(layers[0].synapse)
-    return Stock(Net(inputs=(source,), layers=layers, steps=options.steps or _steps(file)), before.transform)
+    layers, said = _answering(layers)
+    net = Net(inputs=(source,), layers=layers, steps=options.steps or _steps(file))
+    return Stock(net, before.transform), (*before.notes, *said)
+
+
+def _answering(layers: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
+    """Return layers of which the last is a membrane if its threshold is out of reach, and what to say of it.
+
+    A membrane ends 64 above the largest threshold that Loihi holds, so to say that it never fires leaves out these.
+    """
+    *others, last = layers
+    neuron = last.neuron
+    if not isinstance(neuron, CUBA) or neuron.graded or last.feedback is not None:
+        return layers, ()
+    if neuron.v_th_mant == THRESHOLD_MANT_MAX:
+        fields = {name: getattr(neuron, name) for name in declared(LeakyIntegrator)}
+        membrane = LeakyIntegrator(num_neurons=neuron.num_neurons, **fields)
+        told = (
+            f"{last.name}: its threshold, vThMant {neuron.v_th_mant}, is out of reach, so the answer is its membrane v."
+        )
+        return (*others, dataclasses.replace(last, neuron=membrane, axon=None)), (told,)
+    if neuron.v_th_mant >= _FAR:
+        told = f"{last.name}: its threshold, vThMant {neuron.v_th_mant}, is far off, as that of a layer whose membrane "
+        return layers, (f"{told}v is read. Its spikes are counted here; v is in the trace.",)
+    return layers, ()
 
 
 def _late(layer: Layer) -> Layer:

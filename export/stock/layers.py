@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import FileFormatError, UnsupportedError
-from ...contract.fixed import DECAY_ONE, WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
+from ...contract.fixed import DECAY_ONE, WEIGHT_STEP
 from ...contract.net import Input, Layer, sent_exp
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.delta import Delta
 from ...contract.neurons.readout import Readout
-from ...contract.synapses.axon import Axon
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
 from ..members import MAX_ELEMENTS, member, numbers, refuse_unknown, reserve_neurons, text
 from ..parts.constants import ALWAYS, with_constant
 from ..quoted import quoted
 from ..refusal import refuse
+from . import delays as stock_delays
 from . import neurons as stock_neurons
-from .neurons import Shape, per_neuron, whole
+from . import weights as stock_weights
+from .neurons import Shape, whole
 
 _UNIT = 64
 """Weight of 1.0 at SLAYER's default scale."""
@@ -36,7 +37,6 @@ _UNIT = 64
 MAX_NEURONS = 2**22
 """Larger layers are refused before anything is made for them: a damaged header must not exhaust the memory."""
 
-_MAX_DELAY = 62
 _DENSE = {"inFeatures", "outFeatures"}
 _WINDOW = ("kernelSize", "stride", "padding", "dilation")
 _COMMON = {"type", "shape", "weight", "bias", "delay", "neuron"}
@@ -62,6 +62,10 @@ class Preceding(NamedTuple):
     source: Input | None
     """What enters the network, if it is known."""
     transform: Transform | None
+    clamp_delays: bool = False
+    """Whether delays that are too long are cut to the longest that stock NetX takes, and not refused."""
+    notes: tuple[str, ...] = ()
+    """What was changed, and what else a user should know, a sentence each."""
 
     def exp(self) -> int:
         """Return the power of two that a payload of 1 that arrives at the next layer means."""
@@ -113,7 +117,9 @@ def _input(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     synapse = Conv(weight=np.full((image[0], 1, 1, 1), _UNIT), in_shape=image, groups=image[0])
     weight, bias = (scalar(handle, field, default) for field, default in (("weight", _UNIT), ("bias", 0)))
     layer = Layer(name=name, synapse=synapse, neuron=neuron)
-    return Preceding((layer,), shape, before.source or _VALUES, Transform(weight, bias))
+    return before._replace(
+        layers=(layer,), shape=shape, source=before.source or _VALUES, transform=Transform(weight, bias)
+    )
 
 
 def _flatten(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
@@ -123,63 +129,61 @@ def _flatten(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
 
 def _dense(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     refuse_unknown(handle, _COMMON | _DENSE)
-    weight, sums = _weights(handle)
-    outputs = len(weight) // sums
-    synapse = Dense(weight=weight.reshape(len(weight), -1))
-    return _add(handle, name, before, synapse, (outputs,))
+    weight = stock_weights.read(handle, math.prod(stated_shape(handle)))
+    synapse = Dense(weight=weight.own.reshape(len(weight.own), -1))
+    return _add(handle, name, before, synapse, (len(weight.own) // weight.sums,), weight)
 
 
 def _recurrent(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     refuse_unknown(handle, _COMMON | _DENSE | {"weight_rec"})
-    weight, _ = _weights(handle)
-    feedback = _levels("weight_rec", numbers(handle, "weight_rec"))
-    synapse = Dense(weight=weight.reshape(len(weight), -1))
-    return _add(handle, name, before, synapse, (len(weight),), Dense(weight=feedback.reshape(len(weight), -1)))
+    weight = stock_weights.read(handle, math.prod(stated_shape(handle)))
+    synapse = Dense(weight=weight.own.reshape(len(weight.own), -1))
+    return _add(handle, name, before, synapse, (len(weight.own),), weight)
 
 
 def _conv(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     refuse_unknown(handle, _COMMON | {*_WINDOW, "inChannels", "outChannels", "groups"})
-    weight, sums = _weights(handle)
-    if weight.ndim < 4 or math.prod(weight.shape[4:]) != 1:
-        raise FileFormatError(f"weight has shape {weight.shape}, not (outputs, inputs, rows, columns).")
-    groups = scalar(handle, "groups", 1)
+    weight = stock_weights.read(handle, math.prod(stated_shape(handle)))
+    if weight.own.ndim < 4 or math.prod(weight.own.shape[4:]) != 1:
+        raise FileFormatError(f"weight has shape {weight.own.shape}, not (outputs, inputs, rows, columns).")
+    groups, sums = scalar(handle, "groups", 1), weight.sums
     refuse({"groups": (sums > 1 and groups > 1, "complex synapses keep two weights apart. Build it with groups=1")})
     synapse = Conv(
-        weight=weight.reshape(weight.shape[:4]),
+        weight=weight.own.reshape(weight.own.shape[:4]),
         in_shape=_image(before.shape),
         stride=_pair(handle, "stride"),
         padding=_pair(handle, "padding"),
         dilation=_pair(handle, "dilation"),
         groups=groups,
     )
-    return _add(handle, name, before, synapse, (synapse.out_shape[0] // sums, *synapse.out_shape[1:]))
+    return _add(handle, name, before, synapse, (synapse.out_shape[0] // sums, *synapse.out_shape[1:]), weight)
 
 
 def _pool(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
     """Read a pooling as the convolution of each channel by itself that it is, if no window leaves its channel."""
     refuse_unknown(handle, _COMMON | {*_WINDOW})
     channels, *size = image = _image(before.shape)
-    weight, _ = _weights(handle)
+    weight = stock_weights.read(handle, math.prod(stated_shape(handle)))
     kernel, stride, padding, dilation = (_pair(handle, field) for field in _WINDOW)
     fits = all(not length % of for pair in (kernel, stride) for length, of in zip(size, pair, strict=True))
     reach = all(of * (length - 1) < step for of, length, step in zip(dilation, kernel, stride, strict=True))
     refuse(
         {
             "kernelSize": (
-                not fits or not reach or any(padding) or weight.size != math.prod(kernel),
+                not fits or not reach or any(padding) or weight.own.size != math.prod(kernel),
                 f"windows of {kernel} every {stride} do not part images of {tuple(size)}, so that SLAYER lets one see "
                 "two channels. Export the module with spikeproof.export_netx",
             )
         }
     )
     synapse = Conv(
-        weight=np.broadcast_to(weight.reshape(1, 1, *kernel), (channels, 1, *kernel)),
+        weight=np.broadcast_to(weight.own.reshape(1, 1, *kernel), (channels, 1, *kernel)),
         in_shape=image,
         stride=stride,
         dilation=dilation,
         groups=channels,
     )
-    return _add(handle, name, before, synapse, synapse.out_shape)
+    return _add(handle, name, before, synapse, synapse.out_shape, weight)
 
 
 def _average(handle: h5py.Group, name: str, before: Preceding) -> Preceding:
@@ -217,7 +221,7 @@ _UNKNOWN = f"stock NetX would leave such a layer out without a word. Known are {
 
 
 def _add(
-    handle: h5py.Group, name: str, before: Preceding, synapse: Synapse, shape: Shape, feedback: Dense | None = None
+    handle: h5py.Group, name: str, before: Preceding, synapse: Synapse, shape: Shape, weight: stock_weights.Weights
 ) -> Preceding:
     """Add a layer of these synapses, and neurons of this shape."""
     stated = stated_shape(handle)
@@ -229,68 +233,20 @@ def _add(
         raise FileFormatError(f"its weights take {synapse.num_inputs} inputs, but {before.shape} arrive.")
     exp = before._replace(source=source).exp()
     neuron, bias, cpg = stock_neurons.read(handle, shape, exp), stock_neurons.bias(handle, shape), None
+    if weight.doubled:
+        neuron = stock_weights.halving(neuron)
+    feedback = None if weight.feedback is None else Dense(weight=weight.feedback.reshape(math.prod(shape), -1))
+    delays = stock_delays.read(handle, synapse, shape, before.clamp_delays)
     if bias.any() and feedback is None and stock_neurons.holds_bias(neuron):
         neuron = stock_neurons.with_bias(neuron, bias, exp)
     elif bias.any():  # what arrives holds it: SLAYER's recurrent blocks keep a current without it
         refuse({"bias": (len(bias) != synapse.num_neurons, "it has no imaginary part. Train the block without a norm")})
-        synapse, cpg = with_constant(synapse, bias), ALWAYS
-    axon = _axon(handle, shape)
-    layer = Layer(name=name, synapse=synapse, neuron=neuron, axon=axon, feedback=feedback, cpg=cpg)
-    return before._replace(layers=(*before.layers, layer), shape=shape, source=source)
-
-
-def _axon(handle: h5py.Group, shape: Shape) -> Axon | None:
-    """Read delays of a layer's spikes. Stock NetX delays what the neurons receive, which is the same but for a bias."""
-    if "delay" not in handle.keys():
-        return None
-    given = numbers(handle, "delay")
-    refuse(
-        {"delay": (given.size != shape[0], f"{given.size} for {shape[0]} channels. Run the module before its export")}
+        synapse, cpg = with_constant(synapse, bias * (1 + weight.doubled)), ALWAYS
+    layer = Layer(
+        name=name, synapse=synapse, neuron=neuron, axon=delays.axon, feedback=feedback, cpg=cpg, delay=delays.own
     )
-    delay = per_neuron("delay", np.floor(given), shape)
-    refuse(
-        {
-            "delay": (
-                bool((delay < 0).any() or (delay > _MAX_DELAY).any()),
-                f"{delay.min():g} to {delay.max():g} steps; Loihi holds 0 to {_MAX_DELAY}, to which stock NetX clamps "
-                "longer ones. Train with shorter delays",
-            )
-        }
-    )
-    return Axon(delay=delay) if delay.any() else None
-
-
-def _weights(handle: h5py.Group) -> tuple[npt.NDArray[np.int64], int]:
-    """Return a layer's weights, and how many sums a neuron has: real weights stand before imaginary ones."""
-    if "weight" in handle.keys() and isinstance(handle.get("weight"), h5py.Group):
-        group = member(handle, "weight", h5py.Group)
-        refuse_unknown(group, {"real", "imag"})
-        parts = [_levels(f"weight/{name}", numbers(group, name)) for name in ("real", "imag")]
-        return np.concatenate(parts), 2
-    weight = numbers(handle, "weight")
-    if weight.ndim < 2:  # what a single neuron sees lies flat in files of SLAYER's predecessor
-        outputs = math.prod(stated_shape(handle))
-        if not weight.size or weight.size % outputs:
-            raise FileFormatError(f"weight has {weight.size} values for {outputs} neurons.")
-        weight = weight.reshape(outputs, -1)
-    return _levels("weight", weight), 1
-
-
-def _levels(name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return weights that are levels of an 8-bit weight."""
-    weight = whole(name, values)
-    wrong = (weight % WEIGHT_STEP != 0) | (weight < WEIGHT_MIN) | (weight > WEIGHT_MAX)
-    found = weight[wrong][0] if wrong.any() else 0
-    refuse(
-        {
-            name: (
-                bool(wrong.any()),
-                f"{found} is no 8-bit weight, which is an even number from {WEIGHT_MIN} to {WEIGHT_MAX}. Train with "
-                "the neuron's quantize_8bit as pre_hook_fx",
-            )
-        }
-    )
-    return weight
+    notes = (*before.notes, *(f"{name}: {note}" for note in delays.notes))
+    return before._replace(layers=(*before.layers, layer), shape=shape, source=source, notes=notes)
 
 
 def stated_shape(handle: h5py.Group) -> Shape:

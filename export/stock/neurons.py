@@ -156,7 +156,7 @@ def _refuse_delay(group: h5py.Group) -> None:
     refuse(
         {
             "refDelay": (
-                delay != 1,
+                delay not in (0, 1),  # mlGeNN writes 0 for what SLAYER calls 1: no step of rest
                 f"{delay} steps of rest after a spike; Lava's neurons have one, and stock NetX does not read it. "
                 "Train with a refractory delay of 1",
             )

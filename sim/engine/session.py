@@ -28,6 +28,8 @@ the register of a read-out); or the named (layer, variable) pairs."""
 _BLOCK_BYTES = 2**17
 """Size of the widest layer's sums in a block: a core's cache holds them until the neurons have used them."""
 _BLOCK_STEPS = 64
+_RECURRENT_BLOCK_BYTES, _RECURRENT_BLOCK_STEPS = 2**19, 16
+"""The same where a layer is recurrent: it runs step by step, so that many samples at once cost little more than one."""
 _TABLE_BYTES = 2**22
 """Size of the encodings that are prepared at once and serve all samples."""
 
@@ -165,9 +167,13 @@ class Session:
         self._all = Streams(plan, num_streams)
         self._t = 0
         widest = max(layer.num_sums * layer.dtype.itemsize for layer in self._layers)
-        rows = max(32, _BLOCK_BYTES // widest)
+        recurrent = any(layer.feedback is not None for layer in net.layers)
+        size, least = _BLOCK_BYTES, _BLOCK_STEPS
+        if recurrent:
+            size, least = _RECURRENT_BLOCK_BYTES, _RECURRENT_BLOCK_STEPS
+        rows = max(32, size // widest)
         share_of_batch = -(-num_streams // self._threads)
-        self._block = block or min(rows, max(_BLOCK_STEPS, rows // share_of_batch))
+        self._block = block or min(rows, max(least, rows // share_of_batch))
         self._group = max(1, min(rows // self._block, share_of_batch))
         a_step = sum(8 * layer.num_sums for layer in self._layers)
         self._window = max(1, _TABLE_BYTES // (a_step * self._block)) * self._block

@@ -252,7 +252,21 @@ REFUSED = {
     "unknown neuron": ([DENSE | {"neuron/type": "GLIF"}], "neuron/type is 'GLIF'; SLAYER's are CUBA, LOIHI, ALIF"),
     "input shape": ([{"type": "input", "shape": [4]}, DENSE], "layer/1: its weights take 3 inputs, but (4,) arrive"),
     "fraction": ([DENSE | {"weight": [[1.5, 2, 4]] * 2}], "weight holds 1.5, a fraction, which stock NetX cuts off"),
-    "odd": ([DENSE | {"weight": [[2, 3, 4]] * 2}], "weight: 3 is no 8-bit weight, which is an even number from -256"),
+    "odd and large": (
+        [DENSE | {"weight": [[2, 3, 130]] * 2}],
+        "weight: weights of the layer are odd, and those of 8 bits are from -128 to 127 then, not 130",
+    ),
+    "255": ([DENSE | {"weight": [[2, -3, 255]] * 2}], "beside negative weights, stock NetX makes 254 of larger ones"),
+    "odd of SDNN": (
+        [{k: v for k, v in DENSE.items() if "neuron" not in k} | {"neuron/type": "SDNN", "neuron/vThMant": 1}]
+        and [
+            {
+                **{k: v for k, v in DENSE.items() if "neuron" not in k},
+                **{"neuron/type": "SDNN", "neuron/vThMant": 1, "weight": [[2, 3, 4]] * 2},
+            }
+        ],
+        "the sums of weights twice as large cannot be halved exactly before SigmaDelta neurons",
+    ),
     "saturated": ([DENSE | {"weight": [[2, 256, 4]] * 2}], "weight: 256 is no 8-bit weight"),
     "refractory": (
         [DENSE | {"neuron/refDelay": 5}],

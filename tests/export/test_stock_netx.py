@@ -146,11 +146,11 @@ def test_stock_netx_refuses_what_it_would_misread(tmp_path):
             ),
             steps=30,
         ),
-        "read-out": Net(
+        "read-out of 3 bits": Net(
             inputs=(plain.input,),
             layers=(
                 plain.layers[0],
-                Layer(name="out", synapse=plain.layers[1].synapse, neuron=Readout(num_neurons=6)),
+                Layer(name="out", synapse=plain.layers[1].synapse, neuron=Readout(num_neurons=6, a_shift=3)),
             ),
             steps=30,
         ),

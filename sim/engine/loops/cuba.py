@@ -48,13 +48,13 @@ def loop(z, layer, state, counts, spikes, outputs):
 
 @compiles(CUBA)
 def prepare(neuron, bound):
-    """Return what runs a layer of CUBA neurons; None where spikes or inputs are graded."""
-    if not neuron.stock:
+    """Return what runs a layer of CUBA neurons; None where spikes are graded, or sums shifted to the right or far."""
+    if neuron.graded or neuron.u_shift or not 0 <= neuron.a_shift <= ACCUMULATOR_SHIFT:
         return None
     bias = neuron.bias_mant.astype(np.int64) << ACCUMULATOR_SHIFT
     keep_u, keep_v = (DECAY_ONE - decay.astype(np.int64) for decay in (neuron.u_decay, neuron.v_decay))
     threshold = neuron.v_th_mant << ACCUMULATOR_SHIFT
-    wide, per_current = bound << ACCUMULATOR_SHIFT > _WRAPPING_BOUND, 1 << ACCUMULATOR_SHIFT
+    wide, per_current = bound << neuron.a_shift > _WRAPPING_BOUND, 1 << neuron.a_shift
     layer = CUBAOperands(keep_u, keep_v, threshold, bias, per_current)
     if not wide:
         keeps = real(keep_u) / DECAY_ONE, real(keep_v) / DECAY_ONE
