@@ -103,9 +103,9 @@ def _prove_recording(
     as_json: bool,
 ) -> None:
     """Compare a network file with a recording: exit 0 if all that was recorded is equal, 1 if not."""
+    from ..sim.recordings import recordings
+    from ..sim.recordings.recorded import verify_recorded
     from ..sim.simulate import encode
-    from ..sim.verify import recordings
-    from ..sim.verify.recorded import verify_recorded
 
     useless = [name for name, value in refused.items() if value is not None]
     if useless:

@@ -15,7 +15,11 @@ from spikeproof.contract.neurons.leaky_integrator import LeakyIntegrator
 from spikeproof.export import netx, stock
 from spikeproof.sim import engine
 
-FOREIGN = Path(os.environ.get("SPIKEPROOF_DATA", "/nowhere")) / "foreign" / "netx"
+FOREIGN = (
+    Path(os.environ.get("SPIKEPROOF_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+    / "foreign"
+    / "netx"
+)
 
 NEURON = {"neuron/type": "CUBA", "neuron/iDecay": 742, "neuron/vDecay": 200, "neuron/vThMant": 100}
 

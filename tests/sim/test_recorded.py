@@ -14,8 +14,8 @@ from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.sim import reference
-from spikeproof.sim.verify import recordings
-from spikeproof.sim.verify.recorded import verify_recorded
+from spikeproof.sim.recordings import recordings
+from spikeproof.sim.recordings.recorded import verify_recorded
 
 DATA = Path(os.environ.get("SPIKEPROOF_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 CHIP = DATA / "foreign" / "chip" / "lif_lava_loihi_fixed.csv"

@@ -119,7 +119,7 @@ def verify_recorded(net: Net, payload: npt.NDArray[np.int32], recordings: Sequen
     payload : ndarray of int32, shape (samples, channels, steps)
         The input with which it was recorded.
     recordings : sequence of Recording
-        See `spikeproof.sim.verify.recordings.of_arrays` and ``of_columns``.
+        See `spikeproof.sim.recordings.recordings.of_arrays` and ``of_columns``.
 
     Returns
     -------
