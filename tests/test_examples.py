@@ -125,7 +125,7 @@ def run_graphs(name, tmp_path, *options):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=1100,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert list(tmp_path.iterdir()) == []
@@ -142,6 +142,7 @@ def test_a_trained_network_with_two_answers_is_exact_on_lava(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.lava
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["residual", "u-net", "delays"])
 def test_trained_graphs_are_exact_on_lava(name, tmp_path):
     said = run_graphs(name, tmp_path)
