@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from ..contract import fixed
 from ..contract.net import Incoming, Net
-from ..contract.net.graph import delayed
 from ..contract.neurons import Neuron
 from ..contract.sources import raster
+from ..contract.synapses.delays import delayed
 from ..contract.synapses.dense import Dense
 from .trace import SPIKES, VARIABLES, Trace
 

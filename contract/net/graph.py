@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..fixed import IntArray
 from ..synapses.conv import Conv
-from ..synapses.delays import simplest
+from ..synapses.delays import delayed, simplest
 from ..synapses.dense import Dense, Synapse
 from .edge import Edge
 from .input import Input
@@ -80,29 +80,6 @@ class Incoming(NamedTuple):
         assert isinstance(self.synapse, Dense)
         weight = self.synapse.weight
         return [(int(d), Dense(weight=np.where(self.delay == d, weight, 0))) for d in self.of_synapses]
-
-
-def delayed(sent: npt.NDArray[Any], delay: Any) -> npt.NDArray[Any]:
-    """Return what arrives in the steps of a sample.
-
-    Parameters
-    ----------
-    sent : ndarray, shape (..., senders, steps)
-        What is sent.
-    delay : ndarray of int, shape () or (senders,)
-        Steps that it takes.
-
-    Returns
-    -------
-    ndarray of the type and shape of `sent`
-    """
-    steps, arriving = sent.shape[-1], np.zeros_like(sent)
-    delays = np.broadcast_to(np.asarray(delay), sent.shape[-2:-1])
-    for d in np.unique(delays):
-        of = delays == d
-        if d < steps:
-            arriving[..., of, d:] = sent[..., of, : steps - d]
-    return arriving
 
 
 def incoming(inputs: Sequence[Input], layers: Sequence[Layer], edges: Sequence[Edge]) -> list[tuple[Incoming, ...]]:

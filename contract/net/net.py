@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, RecordError, UnsupportedError
+from ..errors import InputError, RecordError
 from ..fixed import TE_MAX, TE_MIN, as_integers, as_whole
 from ..record import Record
 from ..sources.driven import Driven
@@ -139,7 +139,7 @@ class Net(Record):
     def _check_bounds(self, index: int) -> None:
         layer = self.layers[index]
         bits = [each.synapse.port_bits for each in self.incoming(index)]
-        for bound, width in (*zip(self.way_bounds(index), bits, strict=True), (self.sum_bounds()[index], 32)):
+        for bound, width in (*zip(self.way_bounds(index), bits, strict=True), (sum(self.way_bounds(index)), 32)):
             if bound >= 2 ** (width - 1):
                 raise RecordError(
                     f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {width}-bit port holds "
@@ -252,18 +252,6 @@ class Net(Record):
         """Whether the layers are in a row, from one input to an answer that is the last layer's."""
         in_a_row = all(self.incoming(i)[0].source == i - 1 for i in range(len(self.layers)))
         return in_a_row and not self.outputs and not self.edges and len(self.inputs) == 1
-
-    def require_chain(self, what: str) -> None:
-        """Refuse a network that is no chain.
-
-        Raises
-        ------
-        UnsupportedError
-            Saying that `what` takes chains alone.
-        """
-        if not self.is_chain:
-            delays = " and without delays of their synapses" * self.is_in_a_row
-            raise UnsupportedError(f"{what} takes networks whose layers are in a row, without edges{delays}.")
 
     def encoding(self, steps: int) -> npt.NDArray[Any]:
         """Return the temporal encoding of a sample's first `steps` steps, int8 of shape (steps, neurons).

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from ..errors import RecordError
 from ..fixed import IntArray, as_integers
 from ..record import Record
+from .delays import delayed
 
 MAX_DELAY = 63
 """Loihi's axonal delay of up to 62 steps, and one for the way to the next layer."""
@@ -115,11 +116,4 @@ def arrivals(params: Axon | None, s: npt.NDArray[Any]) -> npt.NDArray[Any]:
     -------
     ndarray of the type and shape of `s`
     """
-    if params is None:
-        return s
-    arriving = np.zeros_like(s)
-    for delay in range(min(params.longest + 1, s.shape[-1])):
-        of = params.delay == delay
-        if of.any():
-            arriving[..., of, delay:] = s[..., of, : s.shape[-1] - delay]
-    return arriving
+    return s if params is None else delayed(s, params.delay)

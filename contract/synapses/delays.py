@@ -54,3 +54,28 @@ def simplest(delay: Any) -> npt.NDArray[Any]:
     found = np.array(delay, dtype=np.int16)
     found.flags.writeable = False
     return found
+
+
+def delayed(sent: npt.NDArray[Any], delay: Any) -> npt.NDArray[Any]:
+    """Return what arrives in the steps of a sample.
+
+    Parameters
+    ----------
+    sent : ndarray, shape (..., senders, steps)
+        What is sent.
+    delay : ndarray of int, shape () or (senders,)
+        Steps that it takes.
+
+    Returns
+    -------
+    ndarray of the type and shape of `sent`; `sent` itself if nothing is delayed
+    """
+    if not np.any(delay):
+        return sent
+    steps, arriving = sent.shape[-1], np.zeros_like(sent)
+    delays = np.broadcast_to(np.asarray(delay), sent.shape[-2:-1])
+    for d in np.unique(delays):
+        of = delays == d
+        if d < steps:
+            arriving[..., of, d:] = sent[..., of, : steps - d]
+    return arriving

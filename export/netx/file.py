@@ -10,15 +10,14 @@ file of a chain without CE-LIF layers, CPG and read-out is one that stock ``lava
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
-from ...contract.errors import FileFormatError, RecordError
+from ...contract.errors import FileFormatError
 from ...contract.net import SCHEMA_VERSION, Input, Layer, Net
 from ...contract.sources.driven import Driven
 from ...contract.synapses.conv import Conv
@@ -26,8 +25,6 @@ from ..files import replacing
 from ..members import attribute, member, names, numbers, opened, refuse_unknown, text
 from ..quoted import plain, quoted
 from . import graph, layers, synapses
-
-T = TypeVar("T")
 
 _SCHEMA, _WRITER, _STEPS = "spikeproof_schema", "spikeproof_version", "steps"
 _NOTES = ("host_before", "host_after")
@@ -125,11 +122,13 @@ def _read(file: h5py.File) -> Net:
         raise FileFormatError(f"layer must hold the groups 0 (the input), 1, ...; it holds {quoted(held)}.")
     edges = graph.read_edges(file)
     targets = {edge.target for edge in edges}
-    read = [(name, _located(group, name, lambda handle: _read_layer(handle, targets))) for name in ids[1:]]
+    read = [
+        (name, graph.located(group, name, "layer", lambda handle: _read_layer(handle, targets))) for name in ids[1:]
+    ]
     for i, (name, layer) in enumerate(read):
         _check_flatten(name, layer, *(read[j][1] if 0 <= j < len(read) else None for j in (i - 1, i + 1)))
     return Net(
-        inputs=(_located(group, ids[0], layers.read_input), *graph.read_inputs(file)),
+        inputs=(graph.located(group, ids[0], "layer", layers.read_input), *graph.read_inputs(file)),
         layers=tuple(layer for _, layer in read if layer is not None),
         edges=edges,
         outputs=graph.read_outputs(file),
@@ -167,16 +166,6 @@ def _read_encoding(file: h5py.File) -> Driven | npt.NDArray[Any] | None:
         return Driven(matrix=numbers(group, "matrix"), cpg=layers.read_oscillators(member(group, "cpg", h5py.Group)))
     except FileFormatError as error:
         raise FileFormatError(f"te/{error}") from None
-
-
-def _located(group: h5py.Group, name: str, read: Callable[[h5py.Group], T]) -> T:
-    where = f"layer/{name}"
-    try:
-        return read(member(group, name, h5py.Group))
-    except FileFormatError as error:
-        raise FileFormatError(f"{where}/{error}") from None
-    except RecordError as error:
-        raise FileFormatError(f"{where}: {error}") from None
 
 
 def _note(file: h5py.File, name: str) -> str:

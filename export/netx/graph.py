@@ -73,9 +73,15 @@ def _numbered(file: h5py.File, name: str, first: int, read: Callable[[h5py.Group
     if held != sorted(ids):
         raise FileFormatError(f"{name} must hold the groups {first}, {first + 1}, ...; it holds {quoted(held)}.")
     for i in ids:
-        try:
-            yield read(member(group, i, h5py.Group))
-        except FileFormatError as error:
-            raise FileFormatError(f"{name}/{i}/{error}") from None
-        except RecordError as error:
-            raise FileFormatError(f"{name}/{i}: {error}") from None
+        yield located(group, i, name, read)
+
+
+def located(group: h5py.Group, name: str, folder: str, read: Callable[[h5py.Group], T]) -> T:
+    """Read a member of a group; an error says that it is ``folder/name`` in the file."""
+    where = f"{folder}/{name}"
+    try:
+        return read(member(group, name, h5py.Group))
+    except FileFormatError as error:
+        raise FileFormatError(f"{where}/{error}") from None
+    except RecordError as error:
+        raise FileFormatError(f"{where}: {error}") from None

@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from ...contract.errors import UnsupportedError
 from ...contract.net import Net
-from ...contract.net.graph import delayed
 from ...contract.sources import raster
 from ...contract.sources.driven import Driven
 from ...contract.synapses.conv import Conv
+from ...contract.synapses.delays import delayed
 from ...contract.synapses.dense import Dense
 from ...export.loihi2 import limits, ways
 from ...export.loihi2.plan import CLOCK, plan

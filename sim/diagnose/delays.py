@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.net.graph import delayed
 from ...contract.synapses import axon, delays
+from ...contract.synapses.delays import delayed
 from ...contract.synapses.dense import Dense
 from .case import Case, Cause
 from .way import IntArray, Way

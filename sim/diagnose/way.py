@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ...contract import fixed
 from ...contract.net import Incoming, Net
-from ...contract.net.graph import delayed
 from ...contract.synapses.conv import Conv
+from ...contract.synapses.delays import delayed
 from ...contract.synapses.dense import Dense
 from .. import reference
 

@@ -95,8 +95,8 @@ class RunLayer:
     """
 
     def __init__(self, net: Net, index: int, *, event_driven: bool | None = None, exact_float32: bool = True) -> None:
-        layer, self.bound = net.layers[index], net.sum_bounds()[index]
-        self._own_bound = net.way_bounds(index)[0]
+        layer, bounds = net.layers[index], net.way_bounds(index)
+        self.bound, self._own_bound = sum(bounds), bounds[0]
         self.name, self.neuron = layer.name, layer.neuron
         self.num_neurons, self.num_sums = layer.num_neurons, layer.num_sums
         self.variables = VARIABLES[type(layer.neuron)]

@@ -22,11 +22,11 @@ import numpy.typing as npt
 from ...contract import real
 from ...contract.errors import UnsupportedError
 from ...contract.net import Net
-from ...contract.net.graph import delayed
 from ...contract.neurons import Neuron
 from ...contract.neurons.readout import Readout
 from ...contract.sources import raster
 from ...contract.sources.driven import Driven
+from ...contract.synapses.delays import delayed
 from ...contract.synapses.dense import Dense
 from .. import reference
 from ..trace import SPIKES, Trace

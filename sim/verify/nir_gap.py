@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.net.graph import delayed
+from ...contract.synapses.delays import delayed
 from ...export.nir.foreign import Imported
 from ...export.nir.real import RealLayer, RealWay
 from ..trace import SPIKES, Trace
