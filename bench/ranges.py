@@ -7,7 +7,7 @@
 
 `measure` takes the networks of examples/pretrained whose data are there, and the run folders that are named. `times`
 measures seconds and memory of the bounds alone, of those networks and of one of 100,000 neurons. `table` prints rows
-for docs/proof.md. `keep` trains the recipe `digits` with several `keep_provable`, five seeds each.
+for docs/proof.md. `keep` trains a recipe, default `digits`, with several `keep_provable`, five seeds each.
 """
 
 from __future__ import annotations
@@ -125,19 +125,22 @@ def table(lines: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def keep(part: float, seed: int) -> dict[str, Any]:
-    """Return what training the recipe `digits` with `keep_provable` gives."""
+def keep(recipe: str, part: float, seed: int, epochs: int | None) -> dict[str, Any]:
+    """Return what training a recipe with `keep_provable` gives."""
     from spikeproof.train.runs.fit import fit
     from spikeproof.train.runs.recipe import find
 
-    recipe = find("digits").replace([f"keep_provable={part:g}", f"seed={seed}"])
+    settings = [f"keep_provable={part:g}", f"seed={seed}"] + ([f"epochs={epochs}"] if epochs else [])
+    chosen = find(recipe).replace(settings)
     with tempfile.TemporaryDirectory() as folder:
-        run = fit(recipe, folder)
+        run = fit(chosen, folder)
         found, result = bounds(load(run.net_path)), run.result()
     widest = max((bound for bound in found.found if bound.register != "sum"), key=lambda bound: bound.used)
     return {
+        "recipe": recipe,
         "keep_provable": part,
         "seed": seed,
+        "epochs": chosen.epochs,
         "test_score": result["test_score"],
         "seconds": result["seconds"],
         "proven": found.proven,
@@ -159,6 +162,10 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="networks to measure; default all")
     parser.add_argument("--rounds", type=int, default=20, help="of the search")
     parser.add_argument("--no-gradients", action="store_true", help="breed alone")
+    parser.add_argument("--recipe", default="digits", help="of `keep`")
+    parser.add_argument("--part", action="append", type=float, help="keep_provable; default 0, 1, 0.02, 0.01")
+    parser.add_argument("--seeds", type=int, default=5, help="of `keep`")
+    parser.add_argument("--epochs", type=int, help="of `keep`; default the recipe's")
     asked = parser.parse_args()
     names = [each.name for each in sorted(PRETRAINED.iterdir()) if (each / "net.net").is_file()]
     if asked.what == "measure":
@@ -174,9 +181,9 @@ def main() -> None:
             out = subprocess.check_output([sys.executable, __file__, "time", name], text=True)
             _append(Path(asked.lines), [json.loads(out)])
     elif asked.what == "keep":
-        for seed in range(5):
-            for part in (0, 1, 0.02, 0.01):
-                _append(Path(asked.lines), [keep(part, seed)])
+        for seed in range(asked.seeds):
+            for part in asked.part or (0, 1, 0.02, 0.01):
+                _append(Path(asked.lines), [keep(asked.recipe, part, seed, asked.epochs)])
     else:
         print(table([json.loads(line) for line in Path(asked.lines).read_text().splitlines()]))
 
