@@ -39,7 +39,7 @@ THEIRS = {
         "matplotlib",
     },
     "lava_procs": {"numpy", "lava"},
-    "sim": {"numpy", "numba", "threadpoolctl", "torch", "jinja2", "distributed"},
+    "sim": {"numpy", "numba", "threadpoolctl", "torch", "jinja2", "distributed", "matplotlib"},
     "cli": {"numpy", "typer", "rich"},
 }
 """Folder -> which third parties it may import."""
@@ -53,6 +53,7 @@ ONLY_IN = {
     "nir": {"export": {"nir/graph.py"}},
     "lightning": {"train": {"runs/fit.py"}},
     "distributed": {"sim": {"sweep/sweep.py"}},
+    "matplotlib": {"sim": {"pictures/png.py"}},
 }
 """Third party -> folder -> the only files in it, or folders, that may import it."""
 

@@ -19,6 +19,7 @@ import pydantic
 from pydantic import Field
 
 from ...contract.errors import InputError
+from ...export.quoted import did_you_mean
 from .. import tasks
 from ..sequence.position import POSITIONS, TABLES
 from ..tasks import Task
@@ -351,7 +352,8 @@ def find(name: str) -> Recipe:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{name}: cannot be read ({error}).") from None
     if name not in names():
-        raise InputError(f"No recipe is called {name!r}; known are {', '.join(names())}, or name a .toml file.")
+        near = did_you_mean(name, names())
+        raise InputError(f"No recipe is called {name!r}.{near} Known are {', '.join(names())}; or name a .toml file.")
     return _parse((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"), name)
 
 

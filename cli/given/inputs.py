@@ -18,54 +18,54 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contract.errors import InputError
-from ..export.quoted import listed, message, plain, quoted
-from . import console
+from ...contract.errors import InputError
+from ...export.quoted import listed, message, plain, quoted
+from ..terminal import console
 
 if TYPE_CHECKING:
-    from ..contract.net import Net
-    from ..train.runs.run import Trained
+    from ...contract.net import Net
+    from ...train.runs.run import Trained
 
 
 def open_run(folder: Path, *, to_export: bool = True) -> Trained:
     """Return a run with its trained module and its task."""
-    from ..train.runs.run import Run
+    from ...train.runs.run import Run
 
     return Run.open(folder).load(to_export=to_export)
 
 
 def tell_notes(path: Path, reads: dict[str, Any]) -> None:
     """Print what was changed of a stock file when it was read, and what it answers where that is not obvious."""
-    from ..export import formats, stock
+    from ...export import formats, stock
 
     if not formats.is_nir(path) and stock.is_stock(path):
         known = {key: value for key, value in reads.items() if key != "dt"}
         for note in stock.notes(path, **known):
-            console.ERR.print(note)
+            console.NOTE.print(note)
 
 
 def read_net(path: Path, **reads: Any) -> tuple[Any, Any]:
     """Return the record in a file, and what it was imported from if that is another tool's NIR graph, and say how."""
-    from ..export import formats
+    from ...export import formats
 
     if not formats.is_nir(path):
         net = formats.load(path, **reads)
         tell_notes(path, reads)
         return net, None
-    from ..export.nir import file as nir_file
-    from ..export.nir.foreign import Imported
+    from ...export.nir import file as nir_file
+    from ...export.nir.foreign import Imported
 
     found = nir_file.read(path, dt=reads.get("dt"), steps=reads.get("steps"))
     if not isinstance(found, Imported):
         return found, None
     for note in found.notes:
-        console.ERR.print(note, markup=False)
+        console.NOTE.print(note, markup=False)
     return found.net, found
 
 
 def random_input(net: Net, samples: int) -> np.ndarray[Any, Any]:
     """Return random samples that a network takes, always the same."""
-    from ..export import memory
+    from ...export import memory
 
     shape = (samples, net.num_channels, net.steps)
     what = f"random input of {samples:,} samples"
