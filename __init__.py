@@ -65,7 +65,7 @@ def __getattr__(name: str) -> Any:
 
 def _let_notebooks_draw() -> None:
     """Give network records, which are below all that draws, what a notebook shows of them."""
-    record = sys.modules.get(f"{__name__}.contract.net.net")
+    record: Any = sys.modules.get(f"{__name__}.contract.net.net")
     if record is not None and record.drawn_by is None:
         record.drawn_by = _card
 

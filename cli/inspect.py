@@ -65,11 +65,11 @@ def _print_network(found: dict[str, Any], title: str) -> None:
 
 def _print_chain(found: dict[str, Any], title: str) -> None:
     layers, source = found["layers"], found["input"]
-    columns = ("name", "neuron", "inputs", "cpg", "neurons", "shape", "weights", "latency", "scale")
+    columns = ["name", "neuron", "inputs", "cpg", "neurons", "shape", "weights", "latency", "scale"]
     if all(len(layer["shape"]) == 1 for layer in layers):
-        columns = tuple(column for column in columns if column != "shape")
+        columns.remove("shape")
     if not any(layer["cpg"] for layer in layers):
-        columns = tuple(column for column in columns if column != "cpg")
+        columns.remove("cpg")
     rows = [tuple(_cell(layer, column) for column in columns) for layer in layers]
     totals = {"name": "in all", **{key: f"{found['totals'][key]:,}" for key in ("neurons", "weights")}}
     print_table(columns, [*rows, tuple(totals.get(column, "") for column in columns)], title=title)

@@ -42,7 +42,8 @@ def text(recipe: Recipe, *, explained: bool = False) -> str:
     explained : bool
         Whether a comment says what each key means.
     """
-    stated, left = [], []
+    stated: list[str] = []
+    left: list[str] = []
     kind, meanings = type(recipe), meaning(type(recipe)) if explained else {}
     for key in recipe.keys():
         value = getattr(recipe, key)

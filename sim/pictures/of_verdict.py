@@ -19,7 +19,7 @@ def figures_of(verdict: Verdict) -> list[Figure]:
     net, (expected, found) = verdict.net, (verdict.traces[0], verdict.traces[-1])
     # Traces are numbered as they ran; the mismatch to be shown is looked for among them.
     first = compare(expected, found, net.groups).first
-    firing = compare(*(without_registers(trace, net) for trace in (expected, found)), net.groups).first
+    firing = compare(without_registers(expected, net), without_registers(found, net), net.groups).first
     differing = (first.layer, first.step, first.neuron) if first else None
     spikes, membranes = (one.sample if one else 0 for one in (firing or first, first))
     made = (
