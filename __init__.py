@@ -54,7 +54,10 @@ __all__ = ["__version__", *_PUBLIC]
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+        from .export.quoted import did_you_mean
+
+        near = did_you_mean(name, __all__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{near} It has {', '.join(__all__)}.")
     module, attribute = _PUBLIC[name]
     loaded = importlib.import_module(module, __name__)
     value = loaded if attribute is None else getattr(loaded, attribute)

@@ -262,7 +262,10 @@ def _edit(path, what):
             ["train", "digit"],
             "No recipe is called 'digit'. Did you mean digits? Known are adding, cifar10, cifar10-full, copy, digits",
         ),
-        (["train", "digits", "--set", "epoch=3"], "--set: epoch is unknown; known are task, model, neuron"),
+        (
+            ["train", "digits", "--set", "epoch=3"],
+            "--set: epoch is unknown. Did you mean epochs? Known are task, model, neuron",
+        ),
         (["train", "digits", "--set", "epochs=x"], "--set: epochs: Input should be a valid integer"),
         (["train", "digits", "--set", "epochs=0"], "--set: epochs: Input should be greater than 0"),
         (["train", "digits", "--set", "hidden=a"], "--set: hidden.0: Input should be a valid integer"),
@@ -329,7 +332,7 @@ def test_damaged_runs_are_refused(run, copy):
 
     (copy / "recipe.json").write_text('{"task": "digits", "layers": 3}')
     code, _, err = run("verify", copy)
-    assert code == 2 and "recipe.json: recipe: layers is unknown; known are task" in err
+    assert code == 2 and "recipe.json: recipe: layers is unknown. Known are task" in err
 
 
 def test_every_verb_has_help_and_usage_errors_exit_2(run):

@@ -118,6 +118,8 @@ def verify(
         Lava failed or did not end by the deadline.
     """
     _refuse_backends(backends)
+    if isinstance(network, np.ndarray):
+        raise InputError("verify(network, x): the network comes first, and the samples after it.")
     options = _Options(backends, lava_samples, seed, registers, deadline, sweep, progress)
     again = partial(verify, **options._asdict())
     network = provable.opened(network, x, dt)

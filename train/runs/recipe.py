@@ -349,6 +349,8 @@ def find(name: str) -> Recipe:
     if name.endswith(".toml"):
         try:
             return _parse(Path(name).read_text(encoding="utf-8"), name)
+        except FileNotFoundError:
+            raise InputError(f"{name}: no such file. Write one with: spikeproof new recipe {name}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{name}: cannot be read ({error}).") from None
     if name not in names():
