@@ -34,6 +34,7 @@ from .recipes.new import new
 from .recipes.recipes import recipes
 from .simulate import simulate
 from .terminal.console import ERR, OUT
+from .terminal.examples import COMMANDS, epilog
 from .terminal.verb import verb
 from .train import train
 
@@ -41,14 +42,17 @@ app = typer.Typer(
     name="spikeproof",
     help="Train with SLAYER blocks, export to NetX, run on Lava's fixed-point models, prove every spike.",
     no_args_is_help=True,
+    context_settings={"max_content_width": 100},
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # frames leave too little room in a narrow terminal, and cut the names of options
 )
 VERBS = (
     *(demo, train, recipes, networks, analyse),
     *(export, inspect, diff, simulate, compare, plot, verify, prove, map_, doctor),
 )
 for each in VERBS:
-    app.command(each.__name__.rstrip("_"))(verb(each))
+    name = each.__name__.rstrip("_")
+    app.command(name, short_help=COMMANDS[name].short, epilog=epilog(name))(verb(each))
 app.add_typer(new, name="new")
 
 

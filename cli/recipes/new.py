@@ -10,13 +10,14 @@ import typer
 from ...contract.errors import InputError
 from ..given.options import Force, Settings
 from ..terminal import console
+from ..terminal.examples import COMMANDS, epilog
 from ..terminal.verb import verb
 from . import toml
 
-new = typer.Typer(help="Write a file to begin with: a recipe of your own.", no_args_is_help=True)
+new = typer.Typer(help="Write a file to begin with: a recipe.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@new.command("recipe")
+@new.command("recipe", short_help=COMMANDS["new recipe"].short, epilog=epilog("new recipe"))
 @verb
 def recipe(
     path: Annotated[Path, typer.Argument(help="File to write, mine.toml say.")],
