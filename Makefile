@@ -10,6 +10,7 @@
 #   make mutants        small changes of the code that some test must notice; MUTANTS=60 of each AREA=all
 #   make matrix         measure docs/parity_matrix.md: every SLAYER block and option, beside the stock path
 #   make check          formatting, lint and types
+#   make cli-page       write docs/cli.md from the commands
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -20,7 +21,7 @@ SUITABLE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.10,\
               $(shell $(python) -c '$(SUITABLE)' 2>/dev/null && echo $(python))))
 
-.PHONY: demo test test-all test-fuzz test-kills cov mutants test-gpu test-browser test-pythons matrix check format clean
+.PHONY: demo test test-all test-fuzz test-kills cov mutants test-gpu test-browser test-pythons matrix check cli-page format clean
 
 demo: $(READY)
 	$(BIN)/spikeproof demo
@@ -68,6 +69,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	@mkdir -p build/typing && ln -sfn ../.. build/typing/spikeproof # mypy finds the package by its name
 	MYPYPATH=build/typing $(BIN)/mypy
+
+cli-page: $(READY)
+	$(BIN)/python .ci/cli_page.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 HEAD = """# Command line
 
 Every command has `--help`. This page lists all of them with all their options; it is made from the commands by
-`python .ci/cli_page.py`, and a test holds it to them.
+`make cli-page`, and a test holds it to them.
 
 **Streams.** Results go to stdout; progress, notes, warnings and errors go to stderr. `--json` prints a result for
 programs. `-o -` writes a file to stdout.

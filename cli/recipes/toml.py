@@ -7,7 +7,7 @@ import json
 import re
 import textwrap
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 if TYPE_CHECKING:
     from ...train.runs.recipe import Recipe
@@ -48,10 +48,20 @@ def text(recipe: Recipe, *, explained: bool = False) -> str:
     for key in recipe.keys():
         value = getattr(recipe, key)
         told = key in _ALWAYS or value != kind.model_fields[key].default
-        words = meanings.get(key)
+        words = " ".join(filter(None, [meanings.get(key), _choices(kind, key)])) if explained else ""
         lines = textwrap.wrap(words, _WIDTH, initial_indent="# ", subsequent_indent="#   ") if words else []
         (stated if told else left).extend([*lines, f"{'' if told else '# '}{key} = {_value(value)}"])
     return "\n".join([*stated, "", "# Left at their defaults:", *left, ""])
+
+
+def _choices(kind: type[Recipe], key: str) -> str:
+    """Return in words what a key may be, where that is one of some words."""
+    from ...train.tasks import TASKS
+
+    found = tuple(TASKS) if key == "task" else get_args(kind.model_fields[key].annotation)
+    if key == "task" or (get_origin(kind.model_fields[key].annotation) is Literal and len(found) > 1):
+        return f"One of {', '.join(map(str, found))}."
+    return ""
 
 
 def stated(recipe: Recipe) -> str:

@@ -20,7 +20,7 @@ def maker():
 
 
 def test_the_page_is_what_the_commands_say():
-    assert PAGE.read_text() == maker().page(), "docs/cli.md is not up to date: python .ci/cli_page.py writes it"
+    assert PAGE.read_text() == maker().page(), "docs/cli.md is not up to date: make cli-page writes it"
 
 
 def test_every_option_that_help_shows_is_on_the_page(run):

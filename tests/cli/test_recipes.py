@@ -23,6 +23,8 @@ def test_one_recipe_is_shown_with_all_its_keys(run):
     code, out, _ = run("recipes", "fsdd-delays")
     assert code == 0 and '\nneuron = "cuba"\n' in out and '\ndelay = "synapse"\n' in out and "\n# scale = 256\n" in out
     assert "# Factor on the learning rate of delays, which are numbers of steps." in out
+    assert "One of one-cycle, step, constant." in " ".join(out.replace("\n#", "").split())
+    assert "What is learned, from which data. One of digits, s-mnist, ps-mnist" in out
     assert json.loads(run("recipes", "fsdd-delays", "--json")[1])["max_delay"] == 20
     assert run("recipes", "fsd")[0] == 2
 

@@ -26,8 +26,16 @@ def test_every_layer_and_every_way_is_drawn(seed):
     assert sum(line.strip().startswith("<- ") for line in lines) == sum(
         len(net.incoming(i)) for i in range(len(net.layers))
     )
+    images = {
+        each.source: each.synapse.in_shape
+        for i in range(len(net.layers))
+        for each in net.incoming(i)
+        if each.source < 0 and hasattr(each.synapse, "in_shape")
+    }
+    told = {at: f" as {'x'.join(map(str, shape))}" for at, shape in images.items()}
     assert [line for line in lines if line.startswith("input ")] == [
-        f"input {source.name}: {source.num_channels} channels, unary spikes" for source in net.inputs
+        f"input {source.name}: {source.num_channels} channels{told.get(-1 - k, '')}, unary spikes"
+        for k, source in enumerate(net.inputs)
     ]
     assert f"answers: {', '.join(net.answers)}" in lines
     parameters = [f"{key} {value}" for layer in describe(net)["layers"] for key, value in layer["parameters"].items()]
@@ -72,7 +80,7 @@ def test_inspect_draws_a_graph_and_keeps_the_table_of_a_chain(run, tmp_path):
     assert "    <- l1 (edge): Dense 12x20, delays 2 to 70 steps, one a synapse\n" in out
     assert "answers: l7\nin all: 8 layers, 104 neurons, 1,362 weights, 8 edges\nsteps a sample: 67\n" in out
     code, out, _ = run("inspect", tmp_path / "chain.net")
-    assert code == 0 and "<-" not in out and "latency" in out and "input: 12 channels, unary spikes" in out
+    assert code == 0 and "<-" not in out and "latency" in out and "input: 12 channels as 2x2x3, unary spikes" in out
 
     code, out, _ = run("inspect", tmp_path / "graph.net", "--json")
     plain = json.loads(out)

@@ -194,7 +194,8 @@ def test_a_path_must_be_a_regular_file(suffix, what, tmp_path):
     else:
         path.mkdir()
     for reader in (formats.load, lint):
-        assert "a pipe or a device. Name a regular file" in cost(lambda reader=reader: reader(path))
+        kind = "a folder" if what == "folder" else "a pipe or a device"
+        assert f"{kind}. Name a regular file" in cost(lambda reader=reader: reader(path))
 
 
 def test_external_storage_in_a_pipe_does_not_block(net, tmp_path, secret):

@@ -40,11 +40,13 @@ class Data(Settings):
     Parameters
     ----------
     task : str
-        One of `spikeproof.train.tasks.TASKS`.
+        What is learned, from which data.
     length : int
         Of the sequences of a generated task.
-    window, horizon : int
-        Steps that a forecast sees, and those after them that it is of.
+    window : int
+        Steps that a forecast sees.
+    horizon : int
+        Steps after them that it is of.
     normalise : {"train", "leaking"}
         Rows that the normalisation of a time series looks at: those that the training part sees, or all, test part
         included, which is what the authors of CPG-PE do and never a fair result.
@@ -88,8 +90,10 @@ class Training(Settings):
 
     Parameters
     ----------
-    epochs, batch_size : int
-        Passes over the training part, samples a step (of all devices together).
+    epochs : int
+        Passes over the training part.
+    batch_size : int
+        Samples a step, of all devices together.
     learning_rate, weight_decay : float
         Of AdamW.
     schedule : {"one-cycle", "step", "constant"}
