@@ -260,7 +260,7 @@ def test_a_mismatch_in_a_later_chunk_keeps_its_sample_number(module, x, tmp_path
 
 def test_bad_requests_are_refused(module, x):
     net = record(module, sample=x)
-    with pytest.raises(InputError, match=r"Input has shape \(4, 1, 15\); expected \(samples, 1 channels, 16 steps\)"):
+    with pytest.raises(InputError, match=r"Input has shape \(4, 1, 15\); expected \(samples, 1 channel, 16 steps\)"):
         verify(net, x[..., :15])
     with pytest.raises(InputError, match=r"The module does not take input of shape \(2, 2, 16\): "):
         verify(module, np.zeros((4, 2, 16)))
