@@ -19,8 +19,9 @@ from spikeproof.export import formats
 
 _AS_IT_IS = """
 import runpy, sys
-from spikeproof.lava_procs import compat
-compat.apply()  # stock Lava does not import on a current Python without it
+if sys.version_info >= (3, 11):  # Lava runs as it is on Python 3.10
+    from spikeproof.lava_procs import compat
+    compat.apply()
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
