@@ -92,8 +92,8 @@ def ask(python: str | Path, code: str) -> str:
 def install_commands(version: str) -> list[list[str]]:
     """Return the arguments of the calls of ``pip install`` that this version needs."""
     if version == UNCHANGED:
-        # Its own pins (NumPy below 2) decide, and our constraints would contradict them. They ask for an old pytest too,
-        # which nothing of theirs runs.
+        # Its own pins (NumPy below 2) decide, and our constraints would contradict them. They ask for an old pytest,
+        # which nothing of theirs uses.
         return [[LAVA, LAVA_DL], [*TEST_TOOLS]]
     constraints = ROOT / "constraints.txt"
     constrained = ["--constraint", str(constraints)] if constraints.exists() else []
