@@ -19,26 +19,41 @@ import typer
 from .. import __version__
 from ..contract.errors import SpikeproofError
 from .analyse import analyse
-from .console import ERR, OUT
+from .compare import compare
 from .demo import demo
+from .diff import diff
 from .doctor import doctor
 from .export import export
 from .inspect import inspect
 from .map import map_
-from .prove import prove
+from .plot import plot
+from .proof.prove import prove
+from .proof.verify import verify
+from .recipes.networks import networks
+from .recipes.new import new
+from .recipes.recipes import recipes
 from .simulate import simulate
+from .terminal.console import ERR, OUT
+from .terminal.examples import COMMANDS, epilog
+from .terminal.verb import verb
 from .train import train
-from .verify import verify
 
 app = typer.Typer(
     name="spikeproof",
     help="Train with SLAYER blocks, export to NetX, run on Lava's fixed-point models, prove every spike.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"max_content_width": 100},
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # frames leave too little room in a narrow terminal, and cut the names of options
 )
-for verb in (demo, train, analyse, export, inspect, simulate, verify, prove, map_, doctor):
-    app.command(verb.__name__.rstrip("_"))(verb)
+VERBS = (
+    *(demo, train, recipes, networks, analyse),
+    *(export, inspect, diff, simulate, compare, plot, verify, prove, map_, doctor),
+)
+for each in VERBS:
+    name = each.__name__.rstrip("_")
+    app.command(name, short_help=COMMANDS[name].short, epilog=epilog(name))(verb(each))
+app.add_typer(new, name="new")
 
 
 _INTERRUPTED = 130

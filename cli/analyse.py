@@ -10,7 +10,8 @@ import numpy as np
 import typer
 
 from ..contract.errors import InputError
-from . import console, inputs
+from .given import inputs
+from .terminal import console
 
 
 def analyse(

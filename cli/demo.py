@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from ..contract.errors import InputError
-from . import console
-from .options import Deadline, Force, Samples, Settings
+from .given.options import Deadline, Force, Samples, Settings
+from .proof.verdict import prove_run
+from .recipes.networks import folder_of, names
+from .terminal import console
+from .terminal.tables import print_table
 from .train import score, train_run
-from .verdict import prove_run
 
 
 def demo(
@@ -25,7 +26,11 @@ def demo(
         bool, typer.Option("--encodings", help="Train a second network whose encoding CPG oscillators drive; compare.")
     ] = False,
     pretrained: Annotated[
-        str | None, typer.Option(help="Prove a network of examples/pretrained instead of training one.")
+        str | None,
+        typer.Option(
+            help="Prove a trained network instead; spikeproof networks lists them.",
+            autocompletion=names,
+        ),
     ] = None,
 ) -> None:
     """Train CE-LIF with CPG codes on the digits, export, run on Lava, prove parity, write report.html."""
@@ -34,7 +39,7 @@ def demo(
     from ..train.runs.run import Run
 
     if pretrained is not None:
-        kept = _pretrained(pretrained)
+        kept = folder_of(pretrained)
         folder = Path("runs") / pretrained
         folder.mkdir(parents=True, exist_ok=True)
         prove_run(kept, samples, folder / "report.html", {"deadline": deadline, "registers": False})
@@ -44,11 +49,12 @@ def demo(
         return
     driven = folder.with_name(f"{folder.name}-driven")
     _demo("digits-driven", driven, samples, settings, deadline, force)
-    table = Table("temporal encoding", "bytes a neuron", "test accuracy", "run", title="Table and CPG-driven encoding")
+    rows = []
     for run in (Run(folder), Run(driven)):
         te = describe(load(run.net_path))["te"]
-        table.add_row(te["kind"], str(te["bytes_a_neuron"]), score(run.result()), str(run.folder))
-    console.OUT.print(table)
+        rows.append((te["kind"], str(te["bytes_a_neuron"]), score(run.result()), str(run.folder)))
+    headings = ("temporal encoding", "bytes a neuron", "test accuracy", "run")
+    print_table(headings, rows, title="Table and CPG-driven encoding")
 
 
 def _demo(
@@ -67,15 +73,9 @@ def _demo(
     if (run.started or run.finished) and run.recipe() != recipe and not force:
         raise InputError(f"{folder} holds a run of another recipe. Name another --folder, or replace it with --force.")
     if run.finished and run.recipe() == recipe:
-        console.ERR.print(f"{folder} holds this recipe's trained network already; remove the folder to train it again.")
+        console.NOTE.print(
+            f"{folder} holds this recipe's trained network already; without the folder it is trained again."
+        )
     else:
         train_run(recipe, folder)
     prove_run(folder, samples, folder / "report.html", {"deadline": deadline})
-
-
-def _pretrained(name: str) -> Path:
-    folder = Path(__file__).parents[1] / "examples" / "pretrained"
-    names = sorted(path.parent.name for path in folder.glob("*/recipe.json"))
-    if name not in names:
-        raise InputError(f"No pretrained network is called {name!r}; in {folder} are {', '.join(names) or 'none'}.")
-    return folder / name

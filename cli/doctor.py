@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from . import console
-from .options import AsJson, Deadline
+from .given.options import AsJson, Deadline
+from .terminal import console
 
 
 def doctor(deadline: Deadline = 120.0, as_json: AsJson = False) -> None:

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..contract.errors import InputError
-from . import console, inputs
-from .options import ClampDelays, DelayShift, Dt, Force, InputShape, Samples, Steps, reading, samples_of
+from .given import inputs
+from .given.options import (
+    ClampDelays,
+    DelayShift,
+    Dt,
+    Force,
+    InputShape,
+    Samples,
+    Steps,
+    reading,
+    samples_of,
+)
+from .terminal import console
 
 if TYPE_CHECKING:
     from ..contract.net import Net

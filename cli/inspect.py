@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from . import console, inputs
-from .options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from ..export import drawing
+from .given import inputs
+from .given.options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from .terminal import console, tables
+from .terminal.tables import print_table
 
 
 def inspect(
@@ -46,9 +48,8 @@ def _print_network(found: dict[str, Any], title: str) -> None:
     if found["chain"]:
         _print_chain(found, title)
     else:
-        from ..export.drawing import drawing
-
-        for line in [title, *drawing(found)]:
+        width = min(tables.width_of(console.OUT), drawing.WIDTH)
+        for line in [title, *drawing.drawing(found, width)]:
             console.OUT.print(line)
     console.OUT.print(f"steps a sample: {found['steps']}")
     if found["te"]:
@@ -63,12 +64,26 @@ def _print_network(found: dict[str, Any], title: str) -> None:
 
 
 def _print_chain(found: dict[str, Any], title: str) -> None:
-    columns = ("name", "neuron", "inputs", "cpg", "neurons", "weights", "latency", "scale")
-    table = Table(*columns, title=title)
-    for layer in found["layers"]:
-        table.add_row(*(str(layer[key]) for key in columns))
-    console.OUT.print(table)
-    for layer in found["layers"]:
+    layers, source = found["layers"], found["input"]
+    columns = ["name", "neuron", "inputs", "cpg", "neurons", "shape", "weights", "latency", "scale"]
+    if all(len(layer["shape"]) == 1 for layer in layers):
+        columns.remove("shape")
+    if not any(layer["cpg"] for layer in layers):
+        columns.remove("cpg")
+    rows = [tuple(_cell(layer, column) for column in columns) for layer in layers]
+    totals = {"name": "in all", **{key: f"{found['totals'][key]:,}" for key in ("neurons", "weights")}}
+    print_table(columns, [*rows, tuple(totals.get(column, "") for column in columns)], title=title)
+    for layer in layers:
         parameters = ", ".join(f"{key} {value}" for key, value in layer["parameters"].items())
-        console.OUT.print(f"{layer['name']}: {parameters}", markup=False)
-    console.OUT.print(f"input: {found['input']['channels']} channels, {found['input']['kind']}")
+        console.OUT.print(f"{layer['name']}: {parameters}")
+    images = f" as {drawing.shape(source['shape'])}" if len(source["shape"]) > 1 else ""
+    console.OUT.print(
+        f"input: {source['channels']:,} channel{'s' * (source['channels'] != 1)}{images}, {source['kind']}"
+    )
+
+
+def _cell(layer: dict[str, Any], column: str) -> str:
+    value = layer[column]
+    if column == "shape":
+        return drawing.shape(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

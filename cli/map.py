@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from . import console, inputs
-from .options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from .given import inputs
+from .given.options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from .terminal import console
+from .terminal.tables import print_table
 
 
 def map_(
@@ -66,12 +67,7 @@ def _print_map(found: Any, title: str, cost: Any, *, with_sources: bool) -> None
     from ..sim.cost.energy import SOURCES
 
     header, *lines = view.rows(found)
-    table = Table(title=f"{title} on Loihi 2; words of 64 bits in the fullest core of each layer")
-    for column in header:
-        table.add_column(column, justify="left" if column == "layer" else "right")
-    for line in lines:
-        table.add_row(*line)
-    console.OUT.print(table)
+    print_table(header, lines, title=f"{title} on Loihi 2; words of 64 bits in the fullest core of each layer")
     words = [*view.details(found), str(found), view.basis(found)]
     if cost is not None:
         words += [*cost.lines(), "energy and time are estimates; --sources says from which figures and which hardware"]

@@ -9,8 +9,21 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from . import console, inputs
-from .options import AsJson, ClampDelays, Deadline, DelayShift, Dt, Force, InputShape, Steps, network_of, reading
+from .given import inputs
+from .given.options import (
+    AsJson,
+    Backend,
+    ClampDelays,
+    Deadline,
+    DelayShift,
+    Dt,
+    Force,
+    InputShape,
+    Steps,
+    network_of,
+    reading,
+)
+from .terminal import console
 
 
 def simulate(
@@ -19,7 +32,9 @@ def simulate(
         Path, typer.Option("--input", "-i", help=".npy, or .npz with an array x: samples, channels, steps.")
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help=".npz for all spikes and registers.")] = None,
-    backend: Annotated[str, typer.Option(help="lava, engine or reference.")] = "lava",
+    backend: Annotated[
+        Backend, typer.Option(help="Lava's fixed-point models, the batch engine, or the contract's steps in NumPy.")
+    ] = Backend.lava,
     deadline: Deadline = None,
     force: Force = False,
     steps: Steps = None,
@@ -31,6 +46,7 @@ def simulate(
 ) -> None:
     """Run samples through a network file."""
     from ..export import files
+    from ..sim.arrays import arrays
     from ..sim.simulate import simulate as run
 
     output, to = console.destination(output)
@@ -42,21 +58,20 @@ def simulate(
     )
     with console.progress() as show:
         lava = partial(show, "Lava steps")
-        trace = run(record, x, backend=backend, deadline=deadline, progress=lava)  # type: ignore[arg-type]
+        trace = run(record, x, backend=backend.value, deadline=deadline, progress=lava)
     if output is not None:
-        arrays = {f"{layer}.{name}": array for layer, of in trace.layers.items() for name, array in of.items()}
         with files.replacing(output) as temporary, open(temporary, "wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # numpy types the names too narrowly
+            np.savez_compressed(stream, **arrays(trace))  # type: ignore[arg-type]  # numpy types the names too narrowly
     sent = {layer: of["s"] for layer, of in trace.layers.items() if "s" in of}
     spikes = {layer: int(np.count_nonzero(raster)) for layer, raster in sent.items()}
     graded = {layer: int(raster.sum()) for layer, raster in sent.items() if raster.size and np.abs(raster).max() > 1}
     outputs = trace.output(record)
     if as_json:
-        found = {"backend": backend, "samples": len(outputs), "spikes": spikes, "payloads": graded}
+        found = {"backend": backend.value, "samples": len(outputs), "spikes": spikes, "payloads": graded}
         console.print_json(found | {"output": outputs.tolist()}, to)
         return
     told = (f"{k} {v:,}" + (f" with payloads of {graded[k]:,}" if k in graded else "") for k, v in spikes.items())
-    to.print(f"{len(outputs)} samples on {backend}; spikes: " + ", ".join(told))
+    to.print(f"{len(outputs)} samples on {backend.value}; spikes: " + ", ".join(told))
     for i, row in enumerate(outputs):
         largest = f", largest at {int(row.argmax())}" if len(row) > 1 else ""
         to.print(f"sample {i}: output {row.tolist()}{largest}")

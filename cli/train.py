@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..contract.errors import InputError
-from . import console
-from .options import Force, Settings
+from .given.options import Device, Force, Precision, Settings
+from .recipes import toml
+from .terminal import console, epochs
+from .terminal.tables import print_table
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file; an unknown name lists them.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe's name, or a TOML file; spikeproof recipes lists them.", autocompletion=toml.names
+        ),
+    ],
     settings: Settings = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/<recipe>.")] = None,
     force: Force = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the whole recipe and the network's parameters, and train nothing.")
+    ] = False,
+    device: Annotated[
+        Device, typer.Option("--device", "--accelerator", help="What trains; auto is a GPU if there is one.")
+    ] = Device.auto,
+    precision: Annotated[
+        Precision, typer.Option(help="Bits of floats; bf16 is for floating-point networks alone.")
+    ] = Precision.full,
     devices: Annotated[int, typer.Option(min=1, help="Processes on this machine that share each batch.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines that share each batch.")] = 1,
-    accelerator: Annotated[str, typer.Option(help="cpu, gpu, or auto: a GPU if there is one.")] = "auto",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs too.")] = False,
 ) -> None:
     """Train a recipe; writes runs/<name>/ and goes on where an interrupted run of the same recipe was."""
@@ -27,6 +43,9 @@ def train(
     from ..train.runs.run import Run
 
     chosen = find(recipe).replace(settings or [])
+    if dry_run:
+        _show(chosen)
+        return
     run = Run(folder or Path("runs") / Path(recipe).stem)
     if run.finished and not force:
         raise InputError(f"{run.folder} holds a finished run. Name another --folder, or replace it with --force.")
@@ -35,28 +54,16 @@ def train(
             f"{run.folder} holds an unfinished run of another recipe. Name another --folder, or replace it with "
             "--force."
         )
-    train_run(chosen, run.folder, devices=devices, nodes=nodes, accelerator=accelerator, tensorboard=tensorboard)
+    where = {"devices": devices, "nodes": nodes, "accelerator": device.value, "precision": precision.value}
+    train_run(chosen, run.folder, **where, tensorboard=tensorboard)
 
 
 def train_run(recipe: Any, folder: Path, **options: Any) -> None:
-    """Train a recipe under a progress bar, and say what came of it."""
-    from ..train.runs.fit import Epoch, fit, leads
+    """Train a recipe, tell of every epoch, and say what came of it."""
+    from ..train.runs.fit import fit, leads
 
-    with console.progress_bar() as bar:
-        task = bar.add_task("training", total=None)
-
-        def epoch(found: Epoch) -> None:
-            held_out = "" if found.validation_score is None else f", held out {found.validation_score:.4f}"
-            words = f"epoch {found.epoch}: loss {found.loss:.3f}, score {found.train_score:.4f}{held_out}"
-            bar.update(task, description=words)
-
-        run = fit(
-            recipe,
-            folder,
-            on_epoch=epoch,
-            on_step=lambda done, total: bar.update(task, completed=done, total=total),
-            **options,
-        )
+    with epochs.shown() as (epoch, step):
+        run = fit(recipe, folder, on_epoch=epoch, on_step=step, **options)
     if not leads():
         return
     result = run.result()
@@ -72,3 +79,22 @@ def score(result: dict[str, Any]) -> str:
     """Return the test score of a run's result in words."""
     score: float = result["test_score"]
     return f"{score:.4g}" if "error" in result["metric"] else f"{score:.2%}"
+
+
+def _show(recipe: Any) -> None:
+    """Print a recipe with all its keys, and the network that it makes for its task."""
+    from ..train.runs.build import build
+
+    console.OUT.print(toml.text(recipe))
+    task = recipe.load_task()
+    sizes = {name: tuple(each.shape) for name, each in build(recipe, task).named_parameters()}
+    counts = {name: math.prod(shape) for name, shape in sizes.items()}
+    rows = [(name, " x ".join(map(str, shape)) or "1", f"{counts[name]:,}") for name, shape in sizes.items()]
+    print_table(("parameter", "shape", "numbers"), [*rows, ("in all", "", f"{sum(counts.values()):,}")])
+    channels, steps = task.train.x.shape[1], task.train.x.shape[-1]
+    held_out = 0 if task.validation is None else len(task.validation.y)
+    console.OUT.print(
+        f"{task.name}: {len(task.train.y):,} samples to train on, {held_out:,} held out, {len(task.test.y):,} to test; "
+        f"{channels:,} channel{'s' * (channels != 1)}, {steps:,} steps a sample; "
+        f"{recipe.steps(task):,} optimiser steps in {recipe.epochs:,} epochs"
+    )

@@ -60,7 +60,7 @@ def reference() -> str:
     for heading, names in GROUPS.items():
         lines += [f"\n## {heading}\n"]
         for name in names:
-            module, attribute = spikeproof._PUBLIC[name]  # noqa: SLF001
+            module, attribute = spikeproof._PUBLIC[name]
             target = f"spikeproof{module}" + (f".{attribute}" if attribute else "")
             lines += [f"\n### `spikeproof.{name}`\n", f"\n::: {target}\n    options:\n      heading_level: 4\n"]
     return "\n".join(lines)

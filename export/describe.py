@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
-from ..contract.net import Input, Layer, Net
+from ..contract.net import Layer, Net
 from ..contract.neurons.sigma_delta import SigmaDelta
 from ..contract.sources.driven import Driven
+from ..contract.synapses.conv import Conv
 
 _IN_UNITS = {"v_th_mant": "threshold", "v_th_step": "threshold_step"}
 
@@ -32,10 +33,10 @@ def describe(net: Net) -> dict[str, Any]:
         and its edges. ``input`` is the first input. What to mind, `spikeproof.lint` says.
     """
     layers = [_layer(net, i) for i in range(len(net.layers))]
-    inputs = [_input(source) for source in net.inputs]
+    inputs = [_input(net, k) for k in range(len(net.inputs))]
     ways = [way for layer in layers for way in layer["ways"]]
     return {
-        "input": {key: inputs[0][key] for key in ("channels", "kind")},
+        "input": {key: inputs[0][key] for key in ("channels", "shape", "kind")},
         "inputs": inputs,
         "steps": net.steps,
         "layers": layers,
@@ -54,9 +55,17 @@ def describe(net: Net) -> dict[str, Any]:
     }
 
 
-def _input(source: Input) -> dict[str, Any]:
+def _input(net: Net, index: int) -> dict[str, Any]:
+    source = net.inputs[index]
     graded = f"graded, {source.bits} bits, unit 2**{source.exp}" if source.bits else "unary spikes"
-    return {"name": source.name, "channels": source.num_channels, "kind": graded}
+    return {"name": source.name, "channels": source.num_channels, "shape": _image(net, index), "kind": graded}
+
+
+def _image(net: Net, index: int) -> list[int]:
+    """Return the shape of the images that enter: what the convolutions that they reach say, or the channels alone."""
+    ways = [each for i in range(len(net.layers)) for each in net.incoming(i) if each.source == -1 - index]
+    shapes = {each.synapse.in_shape for each in ways if isinstance(each.synapse, Conv)}
+    return list(shapes.pop()) if len(shapes) == 1 else [net.inputs[index].num_channels]
 
 
 def _layer(net: Net, index: int) -> dict[str, Any]:

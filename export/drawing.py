@@ -34,7 +34,8 @@ def drawing(found: Mapping[str, Any], width: int = WIDTH) -> list[str]:
     """
     lines = []
     for source in found["inputs"]:
-        words = f"input {_name(source['name'])}: {_count(source['channels'], 'channel')}, {source['kind']}"
+        images = f" as {shape(source['shape'])}" if len(source["shape"]) > 1 else ""
+        words = f"input {_name(source['name'])}: {_count(source['channels'], 'channel')}{images}, {source['kind']}"
         lines += _wrapped(words, "", width)
     layers = {layer["name"]: layer for layer in found["layers"]}
     for group in found["order"]:

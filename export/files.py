@@ -51,7 +51,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         folder = None if through else path.parent
         handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name[:100]}.{_writer()}.")
     except OSError as error:
-        raise InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
+        raise _refused(named, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -96,9 +96,14 @@ def check(path: str | os.PathLike[str], *, force: bool = True) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.{_writer()}.")
     except OSError as error:
-        raise InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
+        raise _refused(named, error) from None
     os.close(handle)
     os.unlink(name)
+
+
+def _refused(named: Path, error: OSError) -> InputError:
+    wanted = "that you may write to" if error.errno in _DENIED else "that exists"
+    return InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder {wanted}.")
 
 
 def _goes_through(named: Path, found: os.stat_result | None) -> bool:
@@ -113,7 +118,7 @@ def _status(named: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder that exists.") from None
+        raise _refused(named, error) from None
     if stat.S_ISDIR(found.st_mode):
         raise InputError(f"{named} is a folder. Name a file in it.")
     if stat.S_ISSOCK(found.st_mode) or stat.S_ISBLK(found.st_mode):

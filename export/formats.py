@@ -58,6 +58,8 @@ def load(
     MissingDependencyError
         A NIR file, and the package nir is not installed.
     """
+    if isinstance(path, Net):
+        raise InputError("load(path) reads a file, and was given a network record, which needs no loading.")
     if not is_nir(path):
         if dt is not None:
             raise InputError(f"{path}: a time step (--dt) is for NIR files of other tools. Leave it out.")

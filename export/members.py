@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.errors import FileFormatError, RecordError, UnsupportedError
+from .looks import no_network
 from .quoted import message, plain
 
 MAX_ELEMENTS = 2**25
@@ -115,7 +116,7 @@ def opened(path: str | os.PathLike[str], what: str = "HDF5") -> Iterator[h5py.Fi
         raise FileFormatError(f"{path}: {message(error)}") from None
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
         # What h5py raises for damaged files has no type of its own.
-        raise FileFormatError(f"{path}: {_reason(error, size, what)}") from None
+        raise FileFormatError(f"{path}: {_reason(error, path, size, what)}") from None
 
 
 def regular(path: Path) -> int:
@@ -126,11 +127,12 @@ def regular(path: Path) -> int:
         missing = isinstance(error, FileNotFoundError)
         raise FileFormatError(f"{path}: {'no such file' if missing else message(error)}.") from None
     if not stat.S_ISREG(found.st_mode):
-        raise FileFormatError(f"{path}: no such file; this is a folder, a pipe or a device. Name a regular file.")
+        folder = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise FileFormatError(f"{path}: no such file; this is {folder}. Name a regular file.")
     return found.st_size
 
 
-def _reason(error: Exception, size: int, what: str) -> str:
+def _reason(error: Exception, path: Path, size: int, what: str) -> str:
     words = str(error)
     if isinstance(error, OSError) and "unable to lock file" in words:
         return "in use: another program has it open for writing. Close it there, or copy the file and read the copy."
@@ -141,6 +143,9 @@ def _reason(error: Exception, size: int, what: str) -> str:
         )
     if isinstance(error, PermissionError):
         return "cannot be read (Permission denied). Fix the rights of the file."
+    other = no_network(path)
+    if other:
+        return f"not a readable {what} file: {other}"
     reason = "it is empty" if size == 0 else message(words.strip("'\""))
     return f"not a readable {what} file ({reason}). Export the network again."
 

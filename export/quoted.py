@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -55,6 +56,18 @@ def listed(names: Iterable[Any]) -> str:
     found = list(names)
     more = f", ... ({len(found)} in all)" if len(found) > _MOST else ""
     return ", ".join(plain(name) for name in found[:_MOST]) + more
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question that names what is most like a name that is unknown; empty if nothing is.
+
+    Examples
+    --------
+    >>> did_you_mean("digit", ["digits", "fsdd"]), did_you_mean("x", ["digits"])
+    (' Did you mean digits?', '')
+    """
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def message(error: BaseException | str) -> str:

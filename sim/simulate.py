@@ -58,6 +58,10 @@ def simulate(
     BackendError
         Lava failed or did not end by the deadline.
     """
+    if not isinstance(net, Net | str | os.PathLike):
+        raise InputError(
+            f"simulate(network, x): the network comes first, and is a record or a file, no {type(net).__name__}."
+        )
     x = joined_inputs(x)
     if not isinstance(net, Net):
         net = formats.load(net, steps=x.shape[-1] if x.ndim else None)
@@ -99,11 +103,25 @@ def encode(net: Net, x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArra
     shape = np.shape(x)
     expected = (net.num_channels, net.steps)
     if len(shape) != 3 or shape[1:] != expected or not shape[0]:
+        channels = f"{expected[0]} channel{'s' * (expected[0] != 1)}"
         raise InputError(
-            f"Input has shape {shape}; expected (samples, {expected[0]} channels, {expected[1]} steps), the network's "
-            "sample period."
+            f"Input has shape {shape}; expected (samples, {channels}, {expected[1]} steps), the network's sample "
+            f"period.{_axes(shape, expected)}"
         )
     return net.encode(x)
+
+
+def _axes(shape: tuple[int, ...], expected: tuple[int, int]) -> str:
+    """Return what is to be done with the axes of an input, if one can tell."""
+    if shape == expected:
+        return " One sample needs an axis of its own: x[None]."
+    if len(shape) == 3 and (shape[2], shape[1]) == expected:
+        return " Its last two axes are swapped: x.transpose(0, 2, 1)."
+    if len(shape) == 3 and (shape[1], shape[0]) == expected:
+        return " Time comes last here: x.transpose(2, 1, 0)."
+    if len(shape) == 3 and (shape[2], shape[0]) == expected:
+        return " Time comes last here: x.transpose(1, 2, 0)."
+    return ""
 
 
 def joined_inputs(x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArray[Any]:

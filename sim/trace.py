@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.errors import InputError
 from ..contract.fixed import DECAY_ONE
 from ..contract.net import Layer, Net
 from ..contract.neurons import KINDS, SPIKES
 from ..contract.neurons.readout import Readout
 from ..contract.synapses.axon import arrivals
+from ..export.quoted import did_you_mean, listed, plain
+
+if TYPE_CHECKING:
+    from .pictures.svg import Picture
 
 __all__ = ["SPIKES", "VARIABLES", "IntArray", "Trace", "without_registers"]
 
@@ -66,6 +71,50 @@ class Trace:
         if not layer.neuron.fires:
             return of["v"][..., -1]
         return np.asarray(arrivals(layer.axon, of[SPIKES]).sum(-1, dtype=np.int32))
+
+    def plot(self, sample: int = 0, *, layers: Sequence[str] | None = None) -> Picture:
+        """Return a picture of a sample's spikes, which a notebook shows; ``.save("spikes.svg")`` writes it.
+
+        Parameters
+        ----------
+        sample : int
+            Which sample.
+        layers : sequence of str, optional
+            Which layers. Default: all that fire.
+
+        Raises
+        ------
+        InputError
+            There is no such sample or layer, or nothing has spikes.
+        """
+        from .pictures.figures import raster
+        from .pictures.svg import Picture
+
+        if not 0 <= sample < self.num_samples:
+            raise InputError(f"sample {sample}: there are {self.num_samples}, counted from 0.")
+        for name in layers or ():
+            if name not in self.layers:
+                near = did_you_mean(name, self.layers)
+                raise InputError(f"No layer is called {plain(name)!r}; there are {listed(self.layers)}.{near}")
+        found = raster(self, sample, layers or tuple(self.layers))
+        if found is None:
+            raise InputError(f"Nothing that fires is in {listed(layers or self.layers)}. Name layers with spikes.")
+        return Picture((found,))
+
+    def __repr__(self) -> str:
+        return f"Trace({self.backend!r}, {self.num_samples} samples: {self._shapes()})"
+
+    def _shapes(self) -> str:
+        told = []
+        for name, of in self.layers.items():
+            shape = next(iter(of.values())).shape if of else ()
+            told.append(f"{name} {' '.join(of)} {shape[1:]}")
+        return listed(told)
+
+    def _repr_html_(self) -> str:
+        from .pictures import cards
+
+        return cards.trace(self)
 
     def predictions(self, net: Net) -> npt.NDArray[np.int64]:
         """Return the class of each sample, the first of the largest outputs; int64 of shape (samples,)."""

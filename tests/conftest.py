@@ -15,6 +15,8 @@ def run(capsys, monkeypatch):
     """Run the command in this process, which spares an interpreter and torch; give (exit code, stdout, stderr)."""
     from spikeproof import cli  # here, so that tests of the contract need no typer
 
+    monkeypatch.delenv("COLUMNS", raising=False)  # that of the terminal that runs the tests
+
     def run(*arguments, cwd=None):
         monkeypatch.setattr(sys, "argv", ["spikeproof", *map(str, arguments)])
         if cwd is not None:

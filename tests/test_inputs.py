@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from spikeproof.cli.inputs import read_array
+from spikeproof.cli.given.inputs import read_array
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.net import Input
 

@@ -10,7 +10,7 @@ import typer
 from test_cli import copy, trained  # noqa: F401
 
 import spikeproof
-from spikeproof.cli.verdict import prove_run
+from spikeproof.cli.proof.verdict import prove_run
 from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.recipe import find

@@ -59,7 +59,7 @@ def test_the_commands_exist():
 
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}
     shown = set(re.findall(r"^\| `spikeproof (\w+)", README, re.M))
-    assert shown == verbs
+    assert shown == verbs | {"new"}  # a group of its own
     makefile = (ROOT / "Makefile").read_text()
     assert all(re.search(rf"^{target}:", makefile, re.M) for target in re.findall(r"`?make ([\w-]+)", README))
 

@@ -14,7 +14,7 @@ starts with its sample on its own local time, and is reset at the first step of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -36,6 +36,12 @@ DEFAULT_STEPS = 100
 
 SCHEMA_VERSION = 2
 """Raised whenever the meaning of a record, or of a file that holds one, changes."""
+
+drawn_by: Callable[[Net], str] | None = None
+"""What makes the HTML that a notebook shows of a network; set from above, since nothing here can draw."""
+
+_SHOWN = 8
+"""So many layers are named where a network is printed."""
 
 _NOTE = 2000
 """Longest note of what runs on the host."""
@@ -81,6 +87,18 @@ class Net(Record):
     te: Any = None
     host_before: str = ""
     host_after: str = ""
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(
+            f"{layer.name} {type(layer.neuron).__name__} {layer.num_neurons}" for layer in self.layers[:_SHOWN]
+        )
+        more = ", ..." if len(self.layers) > _SHOWN else ""
+        edges = f", edges: {len(self.edges)}" if self.edges else ""
+        channels = sum(source.num_channels for source in self.inputs)
+        return f"Net(channels: {channels}, layers: {kinds}{more}{edges}, steps: {self.steps})"
+
+    def _repr_html_(self) -> str | None:
+        return None if drawn_by is None else drawn_by(self)
 
     def __post_init__(self) -> None:
         for name in ("host_before", "host_after"):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,22 +12,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ... import __version__
 from ...export.describe import describe
 from ...export.files import replacing
 from ...export.lint.check import lint
 from ..bounds import Bound
-from ..compare import compare
-from ..trace import without_registers
+from ..pictures import graph, style
+from ..pictures.of_verdict import figures_of
 from ..verify.forecasts import Forecasts
 from ..verify.gaps import FLOAT, FloatGap
-from ..verify.scores import Scores, accuracies, float_accuracy
+from ..verify.scores import Right, Scores, accuracies, float_accuracy
 from ..verify.verdict import Verdict
-from . import figures, graph
+from . import machine
 
 _MAX_CLASSES = 40
 """A confusion matrix of more classes is left to the JSON file."""
-_VERSIONS = ("numpy", "numba", "torch", "lava-nc", "lava-dl", "h5py")
 
 
 class Labels(NamedTuple):
@@ -40,6 +36,14 @@ class Labels(NamedTuple):
     test_accuracy: float | None = None
     """Accuracy of the trained module over its whole test part."""
     test_samples: int | None = None
+
+    @property
+    def whole(self) -> Right | None:
+        """How many of its whole test part the trained module has right."""
+        if self.test_accuracy is None or not self.test_samples:
+            return None
+        right = round(self.test_accuracy * self.test_samples)
+        return Right(right, right, self.test_samples)
 
 
 def confusion(verdict: Verdict, labels: Labels) -> npt.NDArray[np.int64]:
@@ -102,7 +106,6 @@ def write(
         "network file, SHA-256": hashlib.sha256(Path(net_path).read_bytes()).hexdigest() if net_path else None,
         "input, SHA-256": verdict.input_sha256,
         **{key: str(value) for key, value in (facts or {}).items()},
-        **_versions(),
     }
     context: dict[str, Any] = {
         "title": title,
@@ -120,8 +123,11 @@ def write(
         "float_meaning": getattr(verdict.float_gap, "meaning", FLOAT),
         "confusion": None if matrix is None or len(matrix) > _MAX_CLASSES else matrix.tolist(),
         "repeat": {key: value for key, value in repeat.items() if value},
+        "machine": machine.facts(),
+        "test": None if labels is None else labels.whole,
         "limits": _limits(verdict),
-        "figures": _figures(verdict) if verdict.traces else [],
+        "figures": figures_of(verdict),
+        "style": style,
     }
     page = _template().render(context)
     beside = Path(path).with_suffix(".json")
@@ -131,7 +137,7 @@ def write(
         **scores.as_dict(),
         "confusion": None if matrix is None else matrix.tolist(),
         "network": context["network"],
-        "repeat": context["repeat"],
+        "repeat": context["repeat"] | context["machine"],
     }
     for file, text in ((beside, json.dumps(plain, indent=2)), (Path(path), page)):
         with replacing(file) as temporary:
@@ -143,7 +149,7 @@ def _template() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, Path(graph.__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -156,31 +162,3 @@ def _limits(verdict: Verdict) -> dict[tuple[str, str], Bound]:
     """Return the bound for every input of each register, if bounds were computed."""
     found = () if verdict.bounds is None else verdict.bounds.found
     return {(bound.layer, bound.register): bound for bound in found}
-
-
-def _figures(verdict: Verdict) -> list[figures.Figure]:
-    expected, found = verdict.traces[0], verdict.traces[-1]
-    # Traces are numbered as they ran; the mismatch to be shown is looked for among them.
-    order = verdict.net.groups
-    first = compare(expected, found, order).first
-    spiking = [without_registers(trace, verdict.net) for trace in (expected, found)]
-    firing = compare(spiking[0], spiking[1], order).first
-    differing = (first.layer, first.step, first.neuron) if first else None
-    spikes, states = (one.sample if one else 0 for one in (firing or first, first))
-    made = (
-        figures.rasters(verdict.net, expected, found, spikes, int(verdict.traced[spikes])),
-        figures.states(verdict.net, expected, found, states, int(verdict.traced[states]), differing),
-        figures.oscillators(verdict.net),
-    )
-    return [figure for figure in made if figure is not None]
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions that the result depends on."""
-    found = {"spikeproof": __version__, "python": platform.python_version()}
-    for name in _VERSIONS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,29 @@ if TYPE_CHECKING:
     from .verdict import Verdict
 
 
+_95 = 1.959963984540054
+"""Quantile of the normal distribution for an interval of 95 %."""
+
+
+def interval(right: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share by Wilson's score, which stays within 0 and 1 for few samples too.
+
+    Parameters
+    ----------
+    right, total : int
+        How many of how many, `total` at least 1.
+
+    References
+    ----------
+    E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927) 209-212.
+    """
+    share, z = right / total, _95
+    middle = share + z * z / (2 * total)
+    reach = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+
+
 class Right(NamedTuple):
     """How a backend did on the samples that it ran."""
 
@@ -26,6 +50,11 @@ class Right(NamedTuple):
     """Samples classified as by the first backend."""
     total: int
     """Samples in all."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the share that is right."""
+        return interval(self.right, self.total)
 
 
 class Scores(NamedTuple):

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...contract.errors import InputError
 from ...contract.net import Net
 from ..bounds import Bounds
 from ..compare import Comparison
 from ..diagnose.diagnose import Diagnosis
+from ..pictures import cards
+from ..pictures.of_verdict import figures_of
+from ..pictures.svg import Picture
 from ..trace import Trace
 from . import gaps
 from . import headroom as room
@@ -108,6 +112,29 @@ class Verdict:
     def lava_gap(self) -> LavaGap | None:
         """What differs between the integer network and Lava, which must be nothing; None if Lava was not run."""
         return gaps.lava_gap(self.comparisons)
+
+    def plot(self) -> Picture:
+        """Return a picture of what two backends did in one sample, which a notebook shows; ``.save(path)`` writes it.
+
+        It is the sample in which they first differ, or else the first one.
+
+        Raises
+        ------
+        InputError
+            The verdict kept no traces: it is of a sweep, or the file is not the trained network.
+        """
+        found = figures_of(self)
+        if not found:
+            raise InputError("This verdict kept no traces to draw. Verify without a sweep, and a file of this network.")
+        return Picture(tuple(found))
+
+    def __repr__(self) -> str:
+        samples = max((comparison.num_samples for comparison in self.comparisons), default=0)
+        backends = ", ".join(self.answers) or "nothing compared"
+        return f"Verdict({'EXACT' if self.exact else 'NOT EXACT'}, {_samples(samples)} of {backends})"
+
+    def _repr_html_(self) -> str:
+        return cards.verdict(self)
 
     def __str__(self) -> str:
         said = "EXACT" if self.exact else "NOT EXACT"

@@ -67,7 +67,9 @@ def verify(
         the verdict says how far that is from the model.
     x : array_like, shape (samples, channels, steps) or (samples, channels, rows, columns, steps)
         Input of the module, or of the network in SLAYER's units. Samples are streamed back to back through one Lava
-        run. A tensor may be on any device, of any layout, and may require a gradient. None for a training run.
+        run. A tensor may be on any device, of any layout, and may require a gradient. None for a training run. Or a
+        ``DataLoader`` of such samples and their classes, whose first `samples` are taken; the verdict then says how
+        many classes are right.
     samples : int or "all", optional
         The first so many samples. Default: all of `x`; 20 of a training run's test part, or all of fewer.
     dt : float, optional
@@ -95,8 +97,8 @@ def verify(
     sweep : Sweep, optional
         Spreads Lava's samples over processes or a cluster; they are compared there with those of the other backend
         in `backends`, and no traces come back.
-    progress : callable, optional
-        Called with (what runs, done, in all).
+    progress : callable or True, optional
+        Called with (what runs, done, in all). True for bars on stderr.
 
     Returns
     -------
@@ -116,6 +118,8 @@ def verify(
         Lava failed or did not end by the deadline.
     """
     _refuse_backends(backends)
+    if isinstance(network, np.ndarray):
+        raise InputError("verify(network, x): the network comes first, and the samples after it.")
     options = _Options(backends, lava_samples, seed, registers, deadline, sweep, progress)
     again = partial(verify, **options._asdict())
     network = provable.opened(network, x, dt)

@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 import torch
 
-from spikeproof.cli.inputs import read_array, read_arrays, read_table
+from spikeproof.cli.given.inputs import read_array, read_arrays, read_table
 from spikeproof.contract.errors import SpikeproofError
 from spikeproof.contract.fields import declared
 from spikeproof.contract.net import Edge, Input, Layer, Net

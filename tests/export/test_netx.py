@@ -178,7 +178,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
 def test_description_is_in_words_and_minds_wide_sums():
     found = describe(small_net())
 
-    assert found["input"] == {"channels": 3, "kind": "graded, 8 bits, unit 2**-6"}
+    assert found["input"] == {"channels": 3, "shape": [3], "kind": "graded, 8 bits, unit 2**-6"}
     assert found["layers"][0]["parameters"]["threshold"] == 19 / 128
     findings = {finding.rule: finding for finding in lint(small_net())}
     assert "can reach 70890" in findings["wide-sums"].what

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from spikeproof import cli
-from spikeproof.cli.verdict import prove_run
+from spikeproof.cli.proof.verdict import prove_run
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.export import netx
 from spikeproof.sim.verify.forecasts import forecasts, lines

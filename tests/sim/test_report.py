@@ -82,7 +82,7 @@ def test_an_exact_report(pages):
         "after": ["divide the read-out's sum by the steps"],
     }
     assert "<b>EXACT</b>" in path.read_text() and "Digits &lt;1&gt; &amp; more" in path.read_text()
-    assert "no place differs" in read and "into celif1 4 oscillators" in read
+    assert "No place differs" in read and "into celif1 4 oscillators" in read
     assert f"{verdict.float_gap.same_class} of 6 samples keep their class" in read and "Lava was not run" in read
     assert plain["exact"] is True and plain["diagnoses"] == [None]
     assert plain["repeat"]["input, SHA-256"] == verdict.input_sha256 and len(verdict.input_sha256) == 64
@@ -107,7 +107,7 @@ def test_a_mismatch_report(pages, altered):
     page = path.read_text()
     expected, found = verdict.traces
     differs = [name for name in ("celif1", "celif2") if (expected.layers[name]["s"] != found.layers[name]["s"]).any()]
-    assert differs == ["celif2"] and not re.search("no place differs", read)
+    assert differs == ["celif2"] and not re.search("No place differs", read)
     marks = re.findall(r'<path class="differs" d="([^"]+)"', page)
     assert all(mark.count("M") for mark in marks) and any(re.search(r"M\d+\.5 4\.5h0", mark) for mark in marks)
 

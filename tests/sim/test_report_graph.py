@@ -14,7 +14,8 @@ from graphs import graph as random_graph
 from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.synapses.dense import Dense
-from spikeproof.sim.report import graph, layout, page
+from spikeproof.sim.pictures import graph, layout
+from spikeproof.sim.report import page
 from spikeproof.sim.verify.verify import verify
 
 STEPS, TIMES = 8, "\N{MULTIPLICATION SIGN}"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ...contract.errors import InputError
 from ..tasks import Split
+
+FloatPrecision = Literal["32-true", "bf16-mixed"]
+"""What Lightning calls the floats that train."""
 
 
 class Batches(Sampler[torch.Tensor]):
@@ -87,3 +90,21 @@ def device_type(asked: str, devices: int) -> str:
     if asked != "cpu" and devices > gpus > 0:
         raise InputError(f"devices = {devices}: this machine has {gpus} of them. Use as many, or accelerator = cpu.")
     return "cpu" if asked == "cpu" or not gpus else "gpu"
+
+
+def float_precision(asked: str, integers: bool) -> FloatPrecision:
+    """Return the floats that train, for "32" or "bf16"; `integers` says whether it is a network of integers.
+
+    Raises
+    ------
+    InputError
+        The precision is unknown, or too low.
+    """
+    if asked not in ("32", "bf16"):
+        raise InputError(f"precision = {asked!r} is unknown; use 32 or bf16.")
+    if asked == "bf16" and integers:
+        raise InputError(
+            "precision = 'bf16': this recipe trains a network of integers, and bfloat16 rounds those beyond 256. Use "
+            "32."
+        )
+    return "bf16-mixed" if asked == "bf16" else "32-true"

@@ -34,7 +34,7 @@ from ..provable import Keeper
 from ..tasks import Task
 from ..tasks.objectives import Objective
 from . import checkpoint as checkpoints
-from .batches import device_type, loader
+from .batches import FloatPrecision, device_type, float_precision, loader
 from .build import build, check_memory
 from .divergence import refuse_divergence
 from .evaluate import evaluate, watched
@@ -68,6 +68,7 @@ def fit(
     devices: int = 1,
     nodes: int = 1,
     accelerator: str = "auto",
+    precision: str = "32",
     tensorboard: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -86,6 +87,8 @@ def fit(
         the processes of other machines).
     accelerator : str
         "cpu", "gpu", or "auto" for a GPU if there is one.
+    precision : str
+        "32", or "bf16" for floating-point networks alone, since bfloat16 rounds integers beyond 256.
     tensorboard : bool
         Whether to write TensorBoard logs too.
     on_epoch : callable, optional
@@ -102,32 +105,32 @@ def fit(
     Raises
     ------
     InputError
-        The batch cannot be shared out evenly, the accelerator is unknown or not there, the task's data are not to be
-        had, or there is too little memory.
+        The batch cannot be shared out evenly, accelerator or precision are not to be had, nor the task's data, or
+        there is too little memory.
     InterruptedRunError
         SIGTERM or Ctrl-C ended it.
     """
     if recipe.batch_size % (devices * nodes):
         raise InputError(f"batch_size = {recipe.batch_size} does not divide by {devices * nodes} processes.")
-    accelerator = device_type(accelerator, devices)
+    where = (device_type(accelerator, devices), devices, nodes, float_precision(precision, recipe.deployable))
     run = Run(Path(folder))
     run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.folder):
-        _train(run, recipe, (accelerator, devices, nodes), on_epoch, on_step, tensorboard=tensorboard)
+        _train(run, recipe, where, on_epoch, on_step, tensorboard=tensorboard)
     return run
 
 
 def _train(
     run: Run,
     recipe: Recipe,
-    where: tuple[str, int, int],
+    where: tuple[str, int, int, FloatPrecision],
     on_epoch: Callable[[Epoch], None] | None,
     on_step: Callable[[int, int], None] | None,
     *,
     tensorboard: bool,
 ) -> None:
-    """Train in a folder that is locked; `where` is the accelerator, the devices on a machine and the machines."""
-    accelerator, devices, nodes = where
+    """Train in a folder that is locked; `where` is accelerator, devices on a machine, machines and precision."""
+    accelerator, devices, nodes, precision = where
     task = recipe.load_task()
     gpu = accelerator == "gpu"  # processes on one CPU take of the same memory
     has = torch.cuda.get_device_properties(0).total_memory if gpu else memory.available()
@@ -144,6 +147,7 @@ def _train(
             accelerator=accelerator,
             devices=devices,
             num_nodes=nodes,
+            precision=precision,
             strategy="ddp" if devices * nodes > 1 else "auto",
             gradient_clip_val=recipe.gradient_clip or None,
             callbacks=[*stop, keep],
@@ -346,12 +350,8 @@ def _finish(run: Run, recipe: Recipe, module: torch.nn.Module, task: Task, keep:
         "epoch": keep.best["epoch"],
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "seconds": round(keep.seconds, 1),
-        "versions": {
-            "spikeproof": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": {"spikeproof": __version__, "python": platform.python_version()}
+        | {"torch": torch.__version__, "numpy": np.__version__},
     }
     run.finish(module, task, result)
     run.last_path.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ import pydantic
 from pydantic import Field
 
 from ...contract.errors import InputError
+from ...export.quoted import did_you_mean
 from .. import tasks
 from ..sequence.position import POSITIONS, TABLES
 from ..tasks import Task
@@ -348,10 +349,13 @@ def find(name: str) -> Recipe:
     if name.endswith(".toml"):
         try:
             return _parse(Path(name).read_text(encoding="utf-8"), name)
+        except FileNotFoundError:
+            raise InputError(f"{name}: no such file. Write one with: spikeproof new recipe {name}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{name}: cannot be read ({error}).") from None
     if name not in names():
-        raise InputError(f"No recipe is called {name!r}; known are {', '.join(names())}, or name a .toml file.")
+        near = did_you_mean(name, names())
+        raise InputError(f"No recipe is called {name!r}.{near} Known are {', '.join(names())}; or name a .toml file.")
     return _parse((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"), name)
 
 

@@ -7,6 +7,7 @@ while the run is under way, ``model.safetensors`` the parameters of the best epo
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from collections.abc import Callable
@@ -119,6 +120,26 @@ class Run:
     def started(self) -> bool:
         """Whether there is an unfinished run to go on with."""
         return self.recipe_path.is_file() and self.last_path.is_file()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}: {self._state()})"
+
+    def _state(self) -> str:
+        """Return in words how far it is; a folder that cannot be read is told of, and not an error here."""
+        if not self.finished:
+            return "unfinished" if self.started else "no training run"
+        try:
+            result = self.result()
+        except (FileFormatError, OSError) as error:
+            return f"damaged, {message(error)}"
+        score = f"{result['metric']} {result['test_score']:.4f} of {result['test_samples']:,} test samples"
+        return f"{self.recipe().task}, {score}, {result['parameters']:,} parameters"
+
+    def _repr_html_(self) -> str:
+        words = [f"<b>Run in {html.escape(str(self.folder))}</b>", html.escape(self._state())]
+        if self.finished:
+            words += ["<code>spikeproof.verify(run)</code> proves it"]
+        return "<br>".join(words)
 
     def recipe(self) -> Recipe:
         """Return the recipe."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from ...export.quoted import did_you_mean
 
 if TYPE_CHECKING:
     from .recipe import Recipe
@@ -45,8 +46,7 @@ def _told_of_key(key: str, kind: type[Recipe], neuron: Any, kinds: Sequence[type
     known = ", ".join(kind.keys())
     fields = [other.model_fields[key] for other in kinds if key in other.model_fields]
     if not fields:
-        near = difflib.get_close_matches(key, kind.keys(), 1)
-        return f"{key} is unknown; known are {known}." + "".join(f" Did you mean {one}?" for one in near)
+        return f"{key} is unknown.{did_you_mean(key, kind.keys())} Known are {known}."
     fix = f"Set it to {fields[0].default}, its default" if stored else "Leave it out"
     return (
         f"{key} is for model = {_having(key, kinds)}, and model is {_tags(kind)[0]!r} of neuron {neuron!r}. {fix}. "

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.table import Table
 
-from ..contract.errors import InputError
-from . import console, inputs
-from .options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from ...contract.errors import InputError
+from ..given import inputs
+from ..given.options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from ..terminal import console
+from ..terminal.tables import print_table
 
 if TYPE_CHECKING:
-    from ..contract.net import Net
-    from ..sim.bounds import Bounds
-    from ..sim.search import Reached
+    from ...contract.net import Net
+    from ...sim.bounds import Bounds
+    from ...sim.search import Reached
 
 
 def prove(
@@ -50,10 +51,10 @@ def prove(
     as_json: AsJson = False,
 ) -> None:
     """Bound every sum and register for every input; exit 0 if none can leave its range, 1 if that is not proven."""
-    from ..export import files
-    from ..sim.bounds import bounds, quick
-    from ..sim.ranges.changes import changes
-    from ..sim.search import search as search_inputs
+    from ...export import files
+    from ...sim.bounds import bounds, quick
+    from ...sim.ranges.changes import changes
+    from ...sim.search import search as search_inputs
 
     few = _spikes(max_spikes or [])
     if input_file is not None and not (max_active or unit_input or few):
@@ -88,7 +89,7 @@ def prove(
         console.OUT.print(f"found: inputs that take {names} out of its range; -o writes them", markup=False)
     if output is not None and left:
         _write(output, record, left)
-        console.ERR.print(
+        console.NOTE.print(
             f"{output}: {len(left)} inputs that leave a range. To see what they do: spikeproof verify {net} --input "
             f"{output}",
             markup=False,
@@ -110,7 +111,7 @@ def _spikes(given: list[str]) -> dict[str, int]:
 
 def _write(output: Path, net: Net, left: list[Reached]) -> None:
     """Write inputs that take a register out of its range, as verify takes them, with what they take there."""
-    from ..export import files
+    from ...export import files
 
     units = np.concatenate([np.full(source.num_channels, 2.0**source.exp) for source in net.inputs])
     with files.replacing(output) as temporary, open(temporary, "wb") as file:
@@ -124,18 +125,19 @@ def _write(output: Path, net: Net, left: list[Reached]) -> None:
 
 
 def _print(found: Bounds, reached: dict[tuple[str, str], Reached]) -> None:
-    table = Table("layer", "register", "lowest", "highest", "of its range", *["found"] * bool(reached), "proven")
-    for bound in found.found:
-        table.add_row(
-            bound.layer,
-            bound.register,
+    rows = [
+        (
+            f"{bound.layer}, {bound.register}",
             f"{bound.low:,}",
             f"{bound.high:,}",
             f"{bound.used:.1%}" if bound.used < 10 else f"{bound.used:,.0f} times",
             *([_of(reached.get((bound.layer, bound.register)))] if reached else []),
             "yes" if bound.proven else "no",
         )
-    console.OUT.print(table)
+        for bound in found.found
+    ]
+    found_too = ("found",) if reached else ()
+    print_table(("layer, register", "lowest", "highest", "of its range", *found_too, "proven"), rows)
     console.OUT.print(str(found), markup=False, highlight=False)
 
 

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import math
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..contract.errors import InputError
+from ...contract.errors import InputError
 
 _LONGEST = 1e8
 """Seconds: three years, below what a clock of the system can wait for."""
+
+
+class Backend(str, Enum):
+    """What runs a network."""
+
+    lava = "lava"
+    engine = "engine"
+    reference = "reference"
+
+
+class Device(str, Enum):
+    """What trains a network."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class Precision(str, Enum):
+    """Floats that train a network."""
+
+    full = "32"
+    half = "bf16"
 
 
 def _seconds(value: float | None) -> float | None:
@@ -45,7 +69,13 @@ Samples = Annotated[
 Deadline = Annotated[float | None, typer.Option(help="Seconds that Lava may take.", callback=_seconds)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting of the recipe, key=value.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a setting of the recipe, epochs=20; spikeproof recipes NAME lists them. More than once.",
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(min=1, max=2**31 - 1, help="Sample period of another tool's file; default that of the input."),

@@ -8,9 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from ..contract.errors import InputError
-from . import console, inputs
-from .options import AsJson, ClampDelays, Deadline, DelayShift, Dt, InputShape, Samples, Steps, network_of, reading
+from ...contract.errors import InputError
+from ..given import inputs
+from ..given.options import (
+    AsJson,
+    ClampDelays,
+    Deadline,
+    DelayShift,
+    Dt,
+    InputShape,
+    Samples,
+    Steps,
+    network_of,
+    reading,
+)
+from ..terminal import console
 from .verdict import Reads, prove_file, prove_module, prove_run
 
 _LAVA_SAMPLES = 24
@@ -75,7 +87,7 @@ def verify(
         "deadline": deadline,
     }
     if workers is not None or scheduler is not None:
-        from ..sim.sweep.sweep import Sweep
+        from ...sim.sweep.sweep import Sweep
 
         results = results or (target if target.is_dir() else target.parent)
         options["sweep"] = Sweep(workers=workers, scheduler=scheduler, results=results, batch=batch)
@@ -103,9 +115,9 @@ def _prove_recording(
     as_json: bool,
 ) -> None:
     """Compare a network file with a recording: exit 0 if all that was recorded is equal, 1 if not."""
-    from ..sim.recordings import recordings
-    from ..sim.recordings.recorded import verify_recorded
-    from ..sim.simulate import encode
+    from ...sim.recordings import recordings
+    from ...sim.recordings.recorded import verify_recorded
+    from ...sim.simulate import encode
 
     useless = [name for name, value in refused.items() if value is not None]
     if useless:

@@ -1,10 +1,12 @@
-"""What the command line prints: results to stdout, progress and what went wrong to stderr."""
+"""What the command line prints: results to stdout, progress, notes and what went wrong to stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sys
+import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +25,50 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from ..export.lint.finding import Finding
+    from ...export.lint.finding import Finding
 
-OUT = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+class _Words(Console):
+    """A console that breaks a long line between words, where a person reads it; a file or a pipe gets it whole."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; text that is wider than the terminal goes on in lines that are indented."""
+        if self.is_terminal and len(objects) == 1 and isinstance(objects[0], str):
+            objects = ("\n".join(wrapped(line, self.width) for line in objects[0].split("\n")),)
+        super().print(*objects, **options)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return a line that is broken between words where it is too wide; no word is cut, and no space is lost before."""
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    on = indent + "    "
+    return textwrap.fill(
+        line.lstrip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=on,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+_PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False, "emoji": False}
 """Names of files and layers are printed as they are: brackets in them are no markup."""
+OUT = _Words(**_PLAIN)
+"""Results."""
+ERR = _Words(stderr=True, **_PLAIN)
+"""What went wrong, and warnings."""
+NOTE = _Words(stderr=True, **_PLAIN)
+"""Progress, and what is worth knowing; nothing with -q."""
+DETAIL = _Words(stderr=True, quiet=True, **_PLAIN)
+"""What took how long; nothing without -v."""
+
+
+def speak(*, quiet: bool, verbose: bool) -> None:
+    """Say how much is told beside results and errors, as -q and -v ask for."""
+    NOTE.quiet, DETAIL.quiet = quiet, not verbose
 
 
 def print_json(value: Any, to: Console = OUT) -> None:
@@ -69,7 +110,7 @@ class Rate(ProgressColumn):
 def progress_bar() -> Progress:
     """Return a bar of what is done, how fast and how much longer, on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=ERR, transient=True)
+    return Progress(*columns, TimeRemainingColumn(), console=NOTE, transient=True)
 
 
 @contextlib.contextmanager
@@ -77,10 +118,13 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function of (what runs, done, in all) that keeps a progress bar for each thing that runs."""
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
+        began: dict[str, float] = {}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
+                tasks[what], began[what] = bar.add_task(what, total=total), time.monotonic()
             bar.update(tasks[what], completed=done, total=total)
+            if done >= total and what in began:
+                DETAIL.print(f"{what}: {total:,} in {time.monotonic() - began.pop(what):.1f} s")
 
         yield show

@@ -18,54 +18,55 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contract.errors import InputError
-from ..export.quoted import listed, message, plain, quoted
-from . import console
+from ...contract.errors import InputError
+from ...export.looks import no_array
+from ...export.quoted import listed, message, plain, quoted
+from ..terminal import console
 
 if TYPE_CHECKING:
-    from ..contract.net import Net
-    from ..train.runs.run import Trained
+    from ...contract.net import Net
+    from ...train.runs.run import Trained
 
 
 def open_run(folder: Path, *, to_export: bool = True) -> Trained:
     """Return a run with its trained module and its task."""
-    from ..train.runs.run import Run
+    from ...train.runs.run import Run
 
     return Run.open(folder).load(to_export=to_export)
 
 
 def tell_notes(path: Path, reads: dict[str, Any]) -> None:
     """Print what was changed of a stock file when it was read, and what it answers where that is not obvious."""
-    from ..export import formats, stock
+    from ...export import formats, stock
 
     if not formats.is_nir(path) and stock.is_stock(path):
         known = {key: value for key, value in reads.items() if key != "dt"}
         for note in stock.notes(path, **known):
-            console.ERR.print(note)
+            console.NOTE.print(note)
 
 
 def read_net(path: Path, **reads: Any) -> tuple[Any, Any]:
     """Return the record in a file, and what it was imported from if that is another tool's NIR graph, and say how."""
-    from ..export import formats
+    from ...export import formats
 
     if not formats.is_nir(path):
         net = formats.load(path, **reads)
         tell_notes(path, reads)
         return net, None
-    from ..export.nir import file as nir_file
-    from ..export.nir.foreign import Imported
+    from ...export.nir import file as nir_file
+    from ...export.nir.foreign import Imported
 
     found = nir_file.read(path, dt=reads.get("dt"), steps=reads.get("steps"))
     if not isinstance(found, Imported):
         return found, None
     for note in found.notes:
-        console.ERR.print(note, markup=False)
+        console.NOTE.print(note, markup=False)
     return found.net, found
 
 
 def random_input(net: Net, samples: int) -> np.ndarray[Any, Any]:
     """Return random samples that a network takes, always the same."""
-    from ..export import memory
+    from ...export import memory
 
     shape = (samples, net.num_channels, net.steps)
     what = f"random input of {samples:,} samples"
@@ -93,7 +94,17 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Read all arrays of a .npz archive, with the same care as `read_array`."""
-    with _opened(path, ".npz") as file, zipfile.ZipFile(file) as archive:
+    with _opened(path, ".npz") as file:
+        if file.read(len(_NPY)) == _NPY:
+            raise InputError(
+                "one array, and not several with names. spikeproof simulate -o writes a trace, or write "
+                "np.savez(path, **{'layer.variable': array})."
+            )
+        return _members(file)
+
+
+def _members(file: IO[bytes]) -> dict[str, np.ndarray[Any, Any]]:
+    with zipfile.ZipFile(file) as archive:
         entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
         return {name: _member(archive, _checked(entry)) for name, entry in entries.items()}
 
@@ -128,7 +139,8 @@ def _opened(path: Path, kinds: str) -> Iterator[IO[bytes]]:
     """Open a regular file; whatever is wrong with it is said with its name."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path}: a folder, a pipe or a device. Name a regular {kinds} file.")
+            what = "a folder" if path.is_dir() else "a pipe or a device"
+            raise InputError(f"{path}: this is {what}. Name a regular {kinds} file.")
         with open(path, "rb") as file:
             yield file
     except FileNotFoundError:
@@ -136,6 +148,9 @@ def _opened(path: Path, kinds: str) -> Iterator[IO[bytes]]:
     except InputError as error:
         raise error if str(error).startswith(f"{path}: ") else InputError(f"{path}: {error}") from None
     except _DAMAGE as error:
+        other = no_array(path)
+        if other:
+            raise InputError(f"{path}: not a {kinds} file of numbers: {other}") from None
         words = message(error) or type(error).__name__
         raise InputError(f"{path}: not a {kinds} file of numbers ({words}). Write it again.") from None
 
@@ -145,7 +160,7 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any,
         return _array(held, entry.file_size)
 
 
-_ZIP = b"PK"
+_ZIP, _NPY = b"PK", b"\x93NUMPY"
 _ROOM, _MOST_PACKED = 2**26, 100
 """An archive's array may have this many bytes, and beyond them this many for each that is stored."""
 _DAMAGE = (

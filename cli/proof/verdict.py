@@ -5,17 +5,20 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
 
-from . import console, inputs
-from .options import samples_of
+from ..given import inputs
+from ..given.options import samples_of
+from ..recipes import toml
+from ..terminal import console
 
 if TYPE_CHECKING:
-    from ..sim.verify.verdict import Verdict
+    from ...sim.verify.verdict import Verdict
 
 
 Reads = Callable[[Any], dict[str, Any]]
@@ -26,8 +29,8 @@ def prove_run(
     folder: Path, samples: str | None, report: Path | None, options: dict[str, Any], *, as_json: bool = False
 ) -> None:
     """Compare a trained run with the engine and Lava on its test part."""
-    from ..sim.report import page as reports
-    from ..sim.verify.verify import verify
+    from ...sim.report import page as reports
+    from ...sim.verify.verify import verify
 
     _check_report(report)
     trained = inputs.open_run(folder)
@@ -49,9 +52,9 @@ def prove_run(
             float_figures=scores.forecasts_float,
             net_path=stored if stored.exists() else None,
             facts={
-                "command": shlex.join(["spikeproof", *sys.argv[1:]]),
-                "recipe": run.recipe(),
-                **result["versions"],
+                **_command(),
+                "recipe": toml.stated(run.recipe()),
+                "trained with": ", ".join(f"{name} {version}" for name, version in result["versions"].items()),
             },
         )
     _finish(verdict, report, as_json=as_json)
@@ -67,8 +70,8 @@ def prove_module(
     as_json: bool = False,
 ) -> None:
     """Compare a trained run's module with the engine and Lava on an input that no task knows the answers to."""
-    from ..sim.report import page as reports
-    from ..sim.verify.verify import verify
+    from ...sim.report import page as reports
+    from ...sim.verify.verify import verify
 
     _check_report(report)
     trained = inputs.open_run(folder)
@@ -78,7 +81,13 @@ def prove_module(
         verdict = verify(trained.module, x, file=trained.run.net_path, progress=show, **options)
     _tell(verdict, as_json=as_json)
     if report is not None:
-        reports.write(verdict, report, title=f"{folder.name} on {input_file.name}", net_path=trained.run.net_path)
+        reports.write(
+            verdict,
+            report,
+            title=f"{folder.name} on {input_file.name}",
+            net_path=trained.run.net_path,
+            facts=_command(),
+        )
     _finish(verdict, report, as_json=as_json)
 
 
@@ -93,28 +102,34 @@ def prove_file(
     as_json: bool,
 ) -> None:
     """Compare a network file's record with the engine and Lava, and with the graph that it was imported from."""
-    from ..sim.report import page as reports
-    from ..sim.verify.verify import verify
+    from ...sim.report import page as reports
+    from ...sim.verify.verify import verify
 
     _check_report(report)
     x = None if input_file is None else inputs.read_array(input_file)
     net, imported = inputs.read_net(path, **reads(x))
     if x is None:
         x = inputs.random_input(net, samples_of(samples, None))
-        console.ERR.print("No --input given: random input, seed 0.")
+        console.NOTE.print("No --input given: random input, seed 0.")
     elif x.ndim:
         x = x[: samples_of(samples, len(x))]
     with console.progress() as show:
         verdict = verify(imported or net, x, progress=show, **options)
     _tell(verdict, as_json=as_json)
     if report is not None:
-        reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path)
+        reports.write(verdict, report, title=f"{path.name}: the contract and Lava", net_path=path, facts=_command())
     _finish(verdict, report, as_json=as_json)
+
+
+def _command() -> dict[str, str]:
+    """Return what a report says of when it was made, and by what."""
+    now = datetime.now(timezone.utc)
+    return {"command": shlex.join(["spikeproof", *sys.argv[1:]]), "date": f"{now:%Y-%m-%d %H:%M} UTC"}
 
 
 def _check_report(report: Path | None) -> None:
     """Refuse a report that cannot be written before anything long is done."""
-    from ..export import files
+    from ...export import files
 
     if report is not None:
         files.check(report)
@@ -122,9 +137,11 @@ def _check_report(report: Path | None) -> None:
 
 
 def _tell(verdict: Verdict, *, as_json: bool) -> None:
-    """Print what was found; a report that cannot be written after that takes nothing of it."""
+    """Print what was found, with -q in a word; a report that cannot be written after that takes nothing of it."""
     if as_json:
         console.print_json(verdict.as_dict())
+    elif console.NOTE.quiet:
+        console.OUT.print("EXACT" if verdict.exact else "NOT EXACT")
     else:
         console.OUT.print(str(verdict))
 

@@ -1,0 +1,1 @@
+"""The commands that prove: one file a verb."""
