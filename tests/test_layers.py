@@ -116,7 +116,7 @@ def test_public_names_are_listed_and_load():
     for name in spikeproof.__all__:
         assert getattr(spikeproof, name) is not None
     assert set(spikeproof.__all__) <= set(dir(spikeproof))
-    with pytest.raises(AttributeError, match="has no attribute 'celiff'. Did you mean celif\? It has .*celif"):
+    with pytest.raises(AttributeError, match="has no attribute 'celiff'. Did you mean celif. It has .*celif"):
         spikeproof.celiff  # noqa: B018
 
 
