@@ -51,7 +51,7 @@ ONLY_IN = {
     },
     "numba": {"contract": {"compiled/"}},
     "nir": {"export": {"nir/graph.py"}},
-    "lightning": {"train": {"runs/fit.py"}},
+    "lightning": {"train": {"runs/fit.py", "runs/loop/"}},
     "distributed": {"sim": {"sweep/sweep.py"}},
 }
 """Third party -> folder -> the only files in it, or folders, that may import it."""

@@ -13,8 +13,8 @@ import torch
 
 from spikeproof.contract.errors import FileFormatError, InputError
 from spikeproof.export import netx, slayer
-from spikeproof.train.runs import checkpoint
-from spikeproof.train.runs.batches import Batches
+from spikeproof.train.runs.loop import checkpoint
+from spikeproof.train.runs.loop.batches import Batches
 from spikeproof.train.runs.build import build
 from spikeproof.train.runs.evaluate import evaluate
 from spikeproof.train.runs.fit import fit

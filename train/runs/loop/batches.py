@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ...contract.errors import InputError
-from ..tasks import Split
+from ....contract.errors import InputError
+from ...tasks import Split
 
 
 class Batches(Sampler[torch.Tensor]):
