@@ -41,7 +41,9 @@ def train(
 def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     """Train a recipe under a progress bar, and say what came of it."""
     from ..train.runs.fit import Epoch, fit, leads
+    from ..train.runs.loop.divergence import LARGE
 
+    large: list[Epoch] = []
     with console.progress_bar() as bar:
         task = bar.add_task("training", total=None)
 
@@ -49,6 +51,8 @@ def train_run(recipe: Any, folder: Path, **options: Any) -> None:
             held_out = "" if found.validation_score is None else f", held out {found.validation_score:.4f}"
             words = f"epoch {found.epoch}: loss {found.loss:.3f}, score {found.train_score:.4f}{held_out}"
             bar.update(task, description=words)
+            if found.gradient_largest > LARGE:
+                large.append(found)
 
         run = fit(
             recipe,
@@ -66,6 +70,13 @@ def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     )
     if recipe.deployable:
         console.OUT.print(f"exported {run.net_path}")
+    if large:
+        most = max(large, key=lambda epoch: epoch.gradient_largest)
+        console.OUT.print(
+            f"note: gradients reached a norm of {most.gradient_largest:.1e} before clipping in epoch {most.epoch}, and "
+            f"more than {LARGE:.0e} in {len(large)} of {recipe.epochs} epochs ({run.log_path} has them). A te_mean "
+            "nearer to 0 or a smaller half_width starts calmer."
+        )
 
 
 def score(result: dict[str, Any]) -> str:

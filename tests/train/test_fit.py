@@ -13,12 +13,12 @@ import torch
 
 from spikeproof.contract.errors import FileFormatError, InputError
 from spikeproof.export import netx, slayer
-from spikeproof.train.runs.loop import checkpoint
-from spikeproof.train.runs.loop.batches import Batches
 from spikeproof.train.runs.build import build
 from spikeproof.train.runs.evaluate import evaluate
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.lock import locked
+from spikeproof.train.runs.loop import checkpoint
+from spikeproof.train.runs.loop.batches import Batches
 from spikeproof.train.runs.recipe import Recipe, find, names
 from spikeproof.train.runs.run import Run
 
@@ -85,6 +85,7 @@ SCHEDULES = {
     "patience and one-cycle": [*BRIEF, "patience=2", "learning_rate=0.1"],
     "one-cycle": BRIEF,
     "step": [*BRIEF, "schedule=step", "step_epochs=1", "gradient_clip=1"],
+    "dropout and average": [*BRIEF, "dropout=0.2", "average=0.9", "label_smoothing=0.1", "ends=inward"],
     "last epoch": ["hidden=6,5", "epochs=3", "stride=4", "weight_decay=0.1"],
 }
 

@@ -36,6 +36,7 @@ from .loop.trainee import VALIDATION, Trainee
 from .recipe import Recipe
 from .run import Run
 
+
 def fit(
     recipe: Recipe,
     folder: str | os.PathLike[str],

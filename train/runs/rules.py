@@ -9,7 +9,13 @@ INTEGER = ("ce-lif", "cuba")
 """Neurons of the integer network, which is exported."""
 _OF_ENCODING = ("ce-lif", "ce-lif-float")
 _OF_SURROGATE = (*INTEGER, "ce-lif-float")
-_ONLY = {"te_mean": _OF_ENCODING, "te_std": _OF_ENCODING, "scales": INTEGER, "half_width": _OF_SURROGATE, "ends": INTEGER}
+_ONLY = {
+    "te_mean": _OF_ENCODING,
+    "te_std": _OF_ENCODING,
+    "scales": INTEGER,
+    "half_width": _OF_SURROGATE,
+    "ends": INTEGER,
+}
 """Key -> the neurons that it means something to, of keys that nobody else may set."""
 
 
@@ -53,8 +59,7 @@ def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
         raise ValueError("weight_decay_on is for a weight_decay: set one, 1e-2 say")
     if recipe.average and getattr(recipe, "keep_provable", 0):
         raise ValueError(
-            "average would be kept in place of the parameters that keep_provable looks at: set average or keep_provable "
-            "to 0"
+            "average would be kept in place of the parameters that keep_provable looks at: set one of them to 0"
         )
     mask = getattr(recipe, "dropout_mask", None)
     if mask is not None and mask != defaults["dropout_mask"].default and not recipe.dropout:

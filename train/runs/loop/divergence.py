@@ -9,14 +9,14 @@ import torch
 from ....contract.errors import DivergedError
 
 LARGE = 1e6
-"""Gradient norms beyond are told of: the network forgets nothing of what it hears, and clipping hides it."""
+"""Gradient norms beyond are told of: they explode on their way through time, and clipping hides it."""
 _LOST = 2.0**16
 """No parameter comes back from here: 8-bit weights end at 4 in SLAYER's units, where the forward pass clips them. So
 the loss may stay finite."""
 _FIX = "Train with a smaller learning_rate, or clip gradients (gradient_clip)."
 _CALMER = (
-    "Gradients through time can grow at every step: train with a smaller half_width or te_std, a te_mean nearer to 0, or "
-    "a smaller learning_rate. Clipping cannot help a gradient that is no number."
+    "Gradients through time can grow at every step: train with a smaller half_width or te_std, a te_mean nearer to 0, "
+    "or a smaller learning_rate. Clipping cannot help a gradient that is no number."
 )
 
 

@@ -44,12 +44,15 @@ class Keep(Checkpoint):
         self._stopped = False
 
     def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
         return {"best": self.best, "seconds": self.seconds, "stopped": self._stopped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take what `state_dict` gave."""
         self.best, self.seconds, self._stopped = state["best"], state["seconds"], state.get("stopped", False)
 
     def on_train_start(self, trainer: lightning.Trainer, trainee: lightning.LightningModule) -> None:
+        """Begin the log, and the clock."""
         self._started = time.monotonic() - self.seconds
         if trainer.is_global_zero:
             epochs.cut(self._run.log_path, trainer.current_epoch)
@@ -57,10 +60,12 @@ class Keep(Checkpoint):
         trainer.should_stop = self._stopped
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Tell how far training is."""
         if self._on_step is not None and trainer.is_global_zero:
             self._on_step(trainer.global_step, self._steps)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, trainee: Any) -> None:
+        """Log the epoch, and keep its parameters if they are the best."""
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
         refuse_divergence(trainee.module, found["loss"], trainer.current_epoch + 1)
         self.seconds = time.monotonic() - self._started
@@ -98,11 +103,14 @@ class SafeFiles(CheckpointIO):
     """Lightning's checkpoints without a pickle."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint."""
         checkpoints.save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read one."""
         found: dict[str, Any] = checkpoints.load(Path(path))
         return found
 
     def remove_checkpoint(self, path: Any) -> None:
+        """Remove one."""
         Path(path).unlink(missing_ok=True)

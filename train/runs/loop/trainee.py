@@ -67,7 +67,10 @@ class Trainee(lightning.LightningModule):
         self.log(name, value, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
+        """Return the loss of a batch."""
         x, y = batch
+        if getattr(self._recipe, "dropout", 0):  # so a resumed run draws what an undisturbed one does
+            torch.manual_seed(((self._recipe.seed << 8) + self.global_rank << 24) + self.global_step)
         nothing = contextlib.nullcontext[list[torch.Tensor]]([])
         with watched(self.module) if self._recipe.rate_penalty else nothing as rates:
             found = self.module(x)
@@ -84,14 +87,14 @@ class Trainee(lightning.LightningModule):
         self.norms.append(norm)
 
     def on_train_epoch_start(self) -> None:
+        """Begin an epoch: narrower delays, and a look at the ranges."""
         self.norms = []
-        if getattr(self._recipe, "dropout", 0):  # so a resumed run draws what an undisturbed one does
-            torch.manual_seed((self._recipe.seed << 20) + self.current_epoch + (self.global_rank << 12))
         delays.narrow(self.module, self.current_epoch / self._recipe.epochs)
         if self._keeper is not None:
             self._keeper.look()
 
     def on_train_batch_end(self, *_: Any) -> None:
+        """Finish an optimiser step: the average, and the ranges."""
         if self._averaged is not None:
             self._averaged.update_parameters(self.module)
         if self._keeper is not None:
@@ -100,15 +103,18 @@ class Trainee(lightning.LightningModule):
                 self._keeper.settle()
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
+        """Judge the kept network on a held-out batch."""
         x, y = batch
         found, objective = self.kept(x), self._task.objective
         self._note(VALIDATION, objective.score(found, y), len(y))
         self._note(VALIDATION_LOSS, objective.loss(found, y), len(y))
 
     def train_dataloader(self) -> Any:
+        """Return the training part in batches."""
         return loader(self._task.train, self._recipe.batch_size, self._recipe.seed, self.trainer)
 
     def val_dataloader(self) -> Any:
+        """Return the held-out part in batches, or None."""
         held_out = self._task.validation
         return None if held_out is None else loader(held_out, _EVALUATION_BATCH, None, self.trainer)
 
@@ -132,6 +138,7 @@ class Trainee(lightning.LightningModule):
         return groups
 
     def configure_optimizers(self) -> Any:
+        """Return the optimiser, and what its rate does."""
         recipe, groups = self._recipe, self._groups()
         optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         steps = recipe.steps(self._task)
