@@ -40,8 +40,9 @@ def train(
 
 def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     """Train a recipe under a progress bar, and say what came of it."""
-    from ..train.runs.fit import Epoch, fit, leads
+    from ..train.runs.fit import fit, leads
     from ..train.runs.loop.divergence import LARGE
+    from ..train.runs.loop.epochs import Epoch
 
     large: list[Epoch] = []
     with console.progress_bar() as bar:

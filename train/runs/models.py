@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from ..blocks import celif, cuba
+from ..blocks import celif, cuba, synapse
 from ..blocks.delays import Delay
 from ..blocks.dropout import Dropout
 from ..blocks.readout import Read, Readout
@@ -114,7 +114,7 @@ class Classifier(nn.Module):
                 layers.append(celif.Dense(of_celif, *sizes, temporal_encoding=encoding, **options))
         self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=of_readout, read=read))
         for part in self.modules():
-            if hasattr(part, "inward"):
+            if isinstance(part, synapse.Dense | celif.TemporalEncoding | DrivenEncoding):
                 part.inward = ends == "inward"
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
