@@ -86,7 +86,7 @@ SCHEDULES = {
     "patience and one-cycle": [*BRIEF, "patience=2", "learning_rate=0.1"],
     "one-cycle": BRIEF,
     "step": [*BRIEF, "schedule=step", "step_epochs=1", "gradient_clip=1"],
-    "dropout and average": [*BRIEF, "dropout=0.2", "average=0.9", "label_smoothing=0.1", "ends=inward"],
+    "dropout and average": [*BRIEF, "dropout=0.2", "average=0.9", "half_width_start=0.1", "warmup=0.6", "ends=inward"],
     "last epoch": ["hidden=6,5", "epochs=3", "stride=4", "weight_decay=0.1"],
 }
 

@@ -53,12 +53,29 @@ def test_the_surrogate_has_the_width_that_is_asked_for(task):
     assert not torch.equal(*grads)
 
 
+@pytest.mark.parametrize("neuron", ["ce-lif", "cuba", "ce-lif-float"])
+def test_the_surrogate_widens_over_the_warm_up(task, tmp_path, neuron, monkeypatch):
+    widths = []
+
+    def noted(self, part):
+        widen(self, part)
+        found = {one.half_width for one in self.module.modules() if hasattr(one, "half_width")}
+        widths.append(found.pop())
+        assert not found
+
+    widen = Trainee._widen
+    monkeypatch.setattr(Trainee, "_widen", noted)
+    settings = ["epochs=5", "warmup=0.4", "half_width=0.4", "half_width_start=0.2", "stride=16", "batch_size=16"]
+    fit(PLAIN.replace([f"neuron={neuron}", "hidden=4,4", *settings]), tmp_path)
+    assert widths == pytest.approx([0.2, 0.3, 0.4, 0.4, 0.4])
+
+
 def test_so_has_that_of_the_float_twin(task):
     distance = torch.linspace(-1, 1, 41).requires_grad_()
     fire(distance, 0.5).sum().backward()
     assert torch.equal(distance.grad, (distance.detach().abs() < 0.5).float())
     wide = built(task, "neuron=ce-lif-float", "half_width=0.6")
-    assert {layer.neuron._half_width for layer in wide.layers} == {0.6}
+    assert {layer.neuron.half_width for layer in wide.layers} == {0.6}
 
 
 @pytest.mark.parametrize("neuron", ["ce-lif", "ce-lif-float"])

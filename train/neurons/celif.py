@@ -66,7 +66,7 @@ class FloatCELIF(nn.Module):
         half_width: float = HALF_WIDTH,
     ) -> None:
         super().__init__()
-        self._half_width = half_width
+        self.half_width = half_width
         self._n, self._embed = num_neurons, EMBEDDINGS[embedding]
         self.decay, self.keep_threshold, self.threshold = decay, 1 - threshold_decay, threshold
         self.encoding = encoding
@@ -80,5 +80,5 @@ class FloatCELIF(nn.Module):
         te = self.encoding[: self._n, t % self.encoding.shape[1]]
         h = self.keep_threshold * state.h + self._embed(state.s, state.u, te)
         u = self.decay * state.u * (1 - state.s) + x
-        s = fire(u - self.threshold - h, self._half_width)
+        s = fire(u - self.threshold - h, self.half_width)
         return s, FloatCELIFState(u, h, s)

@@ -14,6 +14,7 @@ _ONLY = {
     "te_std": _OF_ENCODING,
     "scales": INTEGER,
     "half_width": _OF_SURROGATE,
+    "half_width_start": _OF_SURROGATE,
     "ends": INTEGER,
 }
 """Key -> the neurons that it means something to, of keys that nobody else may set."""

@@ -177,6 +177,9 @@ class Integer(Settings):
     half_width : float
         Of the boxcar, the surrogate of a spike's derivative: gradients flow where membrane and threshold are nearer to
         each other.
+    half_width_start : float
+        What it is in the first epoch; it grows evenly to `half_width` over the first `warmup` of the run. A wide boxcar
+        can make gradients explode before training, and not after the first epochs. 0 for `half_width` from the start.
     ends : {"stop", "inward"}
         What gradients get past the end of a register: none, or those that bring a value back, see
         `spikeproof.train.blocks.rounding.quantize`.
@@ -197,6 +200,7 @@ class Integer(Settings):
     te_std: float = Field(0.01, ge=0, le=_WIDEST)
     scales: Scales = ()
     half_width: float = Field(0.2, gt=0, le=1000)
+    half_width_start: float = Field(0.0, ge=0, le=1000)
     ends: Literal["stop", "inward"] = "stop"
     dropout: float = Field(0.0, ge=0, lt=1)
     dropout_mask: Mask = "sequence"

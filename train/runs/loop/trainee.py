@@ -87,11 +87,22 @@ class Trainee(lightning.LightningModule):
         self.norms.append(norm)
 
     def on_train_epoch_start(self) -> None:
-        """Begin an epoch: narrower delays, and a look at the ranges."""
+        """Begin an epoch: the widths of surrogates, and a look at the ranges."""
         self.norms = []
-        delays.narrow(self.module, self.current_epoch / self._recipe.epochs)
+        done = self.current_epoch / self._recipe.epochs
+        delays.narrow(self.module, done)
+        self._widen(min(1.0, done / self._recipe.warmup))
         if self._keeper is not None:
             self._keeper.look()
+
+    def _widen(self, part: float) -> None:
+        """Set the surrogate's width to where it is after a part of its way."""
+        start = getattr(self._recipe, "half_width_start", 0.0)
+        if start:
+            width = start + part * (self._recipe.half_width - start)  # type: ignore[attr-defined]
+            for module in self.module.modules():
+                if hasattr(module, "half_width"):
+                    module.half_width = width
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Finish an optimiser step: the average, and the ranges."""
