@@ -2,9 +2,11 @@
 
 `long` trains at 784 steps on all but the 5,000 held-out images, for a few epochs, and judges on those 5,000: it tells
 which start learns. `heart` averages 6,000 images to 14x14, 196 steps, trains until the network knows them by heart,
-and judges on 20,000 other training images after the last epoch: it tells what generalises.
+and judges on 20,000 other training images after the last epoch: it tells what generalises. `start` takes the norm of
+the gradient before any training, for the first 64 images and the seeds 0 to 3, and trains nothing.
 
     python bench/trials.py long bench/results/trials.jsonl base= inward=ends=inward
+    python bench/trials.py start bench/results/starts.jsonl ps=te_mean=0.006 "s=task=s-mnist te_mean=0.006"
     python bench/trials.py heart bench/results/trials.jsonl "smooth=ends=inward label_smoothing=0.1"
 
 A variant is a name and the settings that change the recipe `ps-mnist`, with spaces between them.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import platform
 import tempfile
 import time
@@ -23,6 +26,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import torch
 
 from spikeproof.contract.errors import DivergedError
 from spikeproof.train import tasks
@@ -33,7 +37,7 @@ from spikeproof.train.runs.recipe import Recipe, find
 from spikeproof.train.runs.run import Run
 from spikeproof.train.tasks.task import Split, Task
 
-REGIMES = {"long": ["epochs=2"], "heart": ["validation=0", "epochs=30", "batch_size=64"]}
+REGIMES = {"start": [], "long": ["epochs=2"], "heart": ["validation=0", "epochs=30", "batch_size=64"]}
 _SMALL, _JUDGED = 6_000, 20_000
 
 
@@ -68,6 +72,26 @@ def trained(recipe: Recipe, folder: Path, judged: tuple[Task, Split] | None) -> 
         return {**found, "log": list(csv.DictReader(file))}
 
 
+def norms(recipe: Recipe, seeds: int = 4, images: int = 64) -> list[float]:
+    """Return the norm of the gradient of all parameters before training, for some seeds."""
+    task = recipe.load_task()
+    x, y = torch.as_tensor(task.train.x[:images]), torch.as_tensor(task.train.y[:images])
+    found = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        module = build(recipe, task)
+        task.objective.loss(module(x), y).backward()
+        found.append(
+            torch.cat([one.grad.flatten() for one in module.parameters() if one.grad is not None]).norm().item()
+        )
+    return found
+
+
+def _told(number: float) -> float | str:
+    """Return a number that JSON has, or the name of one that it has not."""
+    return float(f"{number:.4g}") if math.isfinite(number) else str(number)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("regime", choices=REGIMES)
@@ -79,8 +103,12 @@ def main() -> None:
         name, _, settings = variant.partition("=")
         changes = [*REGIMES[asked.regime], *settings.split()]
         began = time.process_time()
-        with tempfile.TemporaryDirectory() as folder:
-            found = trained(find("ps-mnist").replace(changes), Path(folder), judged)
+        recipe = find("ps-mnist").replace(changes)
+        if asked.regime == "start":
+            found: dict[str, Any] = {"norms": [_told(one) for one in norms(recipe)]}
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                found = trained(recipe, Path(folder), judged)
         line = {
             "regime": asked.regime,
             "trial": name,
@@ -91,7 +119,7 @@ def main() -> None:
         }
         with open(asked.results, "a") as file:
             file.write(json.dumps(line) + "\n")
-        print(name, {key: found[key] for key in found if key != "log"}, found["log"][-1:], flush=True)
+        print(name, {key: found[key] for key in found if key != "log"}, found.get("log", [])[-1:], flush=True)
 
 
 if __name__ == "__main__":
