@@ -52,7 +52,7 @@ def train_run(recipe: Any, folder: Path, **options: Any) -> None:
             held_out = "" if found.validation_score is None else f", held out {found.validation_score:.4f}"
             words = f"epoch {found.epoch}: loss {found.loss:.3f}, score {found.train_score:.4f}{held_out}"
             bar.update(task, description=words)
-            if found.gradient_largest > LARGE:
+            if not found.gradient_largest <= LARGE:
                 large.append(found)
 
         run = fit(
@@ -72,11 +72,14 @@ def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     if recipe.deployable:
         console.OUT.print(f"exported {run.net_path}")
     if large:
+        skipped = sum(epoch.skipped for epoch in large)
         most = max(large, key=lambda epoch: epoch.gradient_largest)
         console.OUT.print(
             f"note: gradients reached a norm of {most.gradient_largest:.1e} before clipping in epoch {most.epoch}, and "
             f"more than {LARGE:.0e} in {len(large)} of {recipe.epochs} epochs ({run.log_path} has them). A te_mean "
             "nearer to 0 or a smaller half_width starts calmer."
+            + f" {skipped} steps with gradients that are not finite were left out."
+            * bool(skipped)
         )
 
 

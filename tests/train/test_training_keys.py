@@ -1,6 +1,7 @@
 """Every key of a recipe that says how a network is trained does what it says, and nothing where it is not set."""
 
 import csv
+import itertools
 import math
 
 import numpy as np
@@ -275,6 +276,27 @@ def test_a_gradient_that_is_no_number_stops_training_and_names_whose_it_is(task,
     assert not (tmp_path / "model.safetensors").exists()
 
 
+def test_steps_without_a_finite_gradient_are_left_out_as_often_as_is_allowed(tmp_path, monkeypatch):
+    """The training step gives a loss of nan in the second and the fourth step of an epoch."""
+    recipe = PLAIN.replace(["epochs=2", "batch_size=400", "stride=1", "schedule=constant"])  # 4 steps an epoch
+    step, seen = Trainee.training_step, []
+
+    def sometimes(self, batch, index):
+        seen.append([parameter.detach().clone() for parameter in self.module.parameters()])
+        loss = step(self, batch, index)
+        return loss * math.nan if index in (1, 3) else loss
+
+    monkeypatch.setattr(Trainee, "training_step", sometimes)
+    with pytest.raises(DivergedError, match="epoch 1, step 4: the gradient of "):
+        fit(recipe.replace(["skip_steps=1"]), tmp_path / "stops")
+    seen.clear()
+    run = fit(recipe.replace(["skip_steps=2"]), tmp_path / "goes on")
+    assert [row["skipped"] for row in rows(run.folder)] == ["2", "2"]
+    assert {row["gradient_largest"] for row in rows(run.folder)} == {"nan"}
+    moved = [any(not torch.equal(a, b) for a, b in zip(*pair, strict=True)) for pair in itertools.pairwise(seen)]
+    assert moved == [True, False, True, False, True, False, True]
+
+
 @pytest.mark.parametrize(
     ("scores", "losses", "best"),
     [
@@ -287,7 +309,7 @@ def test_a_gradient_that_is_no_number_stops_training_and_names_whose_it_is(task,
 def test_of_equal_scores_the_smaller_loss_is_the_best(scores, losses, best):
     keep = Keep(None, CLASSIFY, None, None, 1)
     for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True), start=1):
-        found = Epoch(epoch, 1.0, 0.5, score, loss, 0.1, 0.2, 1.0)
+        found = Epoch(epoch, 1.0, 0.5, score, loss, 0.1, 0.2, 0, 1.0)
         if keep._is_best(found):
             keep.best = {"epoch": epoch, "score": score, "loss": loss}
     assert keep.best["epoch"] == best

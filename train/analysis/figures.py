@@ -32,7 +32,7 @@ def learning_curve(curve: Mapping[str, Array], metric: str) -> Figure:
     right.legend(frameon=False)
     if normed:
         for name, label in (("gradient_norm", "median"), ("gradient_largest", "largest")):
-            positive = np.where(curve[name] > 0, curve[name], np.nan)
+            positive = np.where((curve[name] > 0) & np.isfinite(curve[name]), curve[name], np.nan)
             axes[2].plot(curve["epoch"], positive, label=label)
         axes[2].set(xlabel="epoch", ylabel="gradient norm before clipping", yscale="log")
         axes[2].legend(frameon=False)

@@ -41,7 +41,7 @@ class _Quantize(torch.autograd.Function):
 
 def _passes(grad: Any, side: Any, inward: bool) -> Any:
     """Return where a gradient passes, for the side on which a value was clipped: -1 below, 1 above, 0 not at all."""
-    return (side == 0) | (side * grad > 0) if inward else side == 0
+    return (side == 0) | ((side > 0) & (grad > 0)) | ((side < 0) & (grad < 0)) if inward else side == 0
 
 
 def quantize(x: torch.Tensor, step: float, low: int, high: int, *, inward: bool = False) -> torch.Tensor:

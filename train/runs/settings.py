@@ -110,6 +110,8 @@ class Training(Settings):
         Of "step".
     gradient_clip : float
         Largest norm of the gradient, all parameters together; 0 does not clip.
+    skip_steps : int
+        Steps of an epoch that may be left out because their gradient is not finite; the next one stops the training.
     rate_penalty : float
         What is added to the loss for each spike that a hidden neuron sends a step, averaged over layers: fewer spikes
         cost less on a chip.
@@ -142,6 +144,7 @@ class Training(Settings):
     step_epochs: Count = 10
     step_factor: float = Field(0.8, gt=0, le=1)
     gradient_clip: float = Field(0.0, ge=0, le=_LARGEST)
+    skip_steps: int = Field(0, ge=0, le=10**6)
     rate_penalty: float = Field(0.0, ge=0, le=_LARGEST)
     patience: int = Field(0, ge=0, le=10**6)
     te_rate: float = Field(1.0, ge=0, le=1000)

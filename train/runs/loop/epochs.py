@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,9 @@ class Epoch(NamedTuple):
     gradient_norm: float
     """Norm of the gradient of all parameters before it is clipped, the median over the steps."""
     gradient_largest: float
-    """The largest of these norms."""
+    """The largest of these norms; infinite or no number if steps were left out."""
+    skipped: int
+    """Steps that were left out, since their gradient was not finite."""
     seconds: float
     """Time since training began, interruptions not counted."""
 
@@ -36,7 +39,9 @@ def append(path: Path, epoch: Epoch) -> None:
 def _told(value: float | None) -> str | float:
     if value is None:
         return ""
-    return float(f"{value:.6g}") if abs(value) > 1 and isinstance(value, float) else round(value, 6)
+    if isinstance(value, int) or not math.isfinite(value):
+        return value
+    return float(f"{value:.6g}") if abs(value) > 1 else round(value, 6)
 
 
 def cut(path: Path, epochs: int) -> None:

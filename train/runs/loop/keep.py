@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -75,8 +76,9 @@ class Keep(Checkpoint):
             found["train_score"],
             found.get(VALIDATION),
             found.get(VALIDATION_LOSS),
-            statistics.median(trainee.norms),
-            max(trainee.norms),
+            statistics.median([norm for norm in trainee.norms if math.isfinite(norm)] or [math.nan]),
+            max(trainee.norms, key=_size),
+            trainee.skipped,
             round(self.seconds, 1),
         )
         if self._is_best(epoch):
@@ -97,6 +99,11 @@ class Keep(Checkpoint):
             return True
         than = self.best.get("loss")
         return score == self.best["score"] and loss is not None and than is not None and loss < than
+
+
+def _size(norm: float) -> float:
+    """Order norms, what is no number last."""
+    return math.inf if math.isnan(norm) else norm
 
 
 class SafeFiles(CheckpointIO):

@@ -51,6 +51,8 @@ class Trainee(lightning.LightningModule):
         self._averaged: AveragedModel | None = None
         self.norms: list[float] = []
         """Of the epoch's gradients before they are clipped."""
+        self.skipped = 0
+        """Steps of the epoch that were left out, since their gradient was not finite."""
         part = getattr(recipe, "keep_provable", 0)
         if isinstance(module, Classifier) and part:
             self._keeper = Keeper(module.blocks, task.train.x.shape[-1], part)
@@ -83,12 +85,17 @@ class Trainee(lightning.LightningModule):
         """Clip, and note the norm that there was; Lightning calls it before every step."""
         parameters = [one for group in optimizer.param_groups for one in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, self._recipe.gradient_clip or math.inf).item()
-        refuse_step(norm, self.current_epoch + 1, len(self.norms) + 1, self.module)
         self.norms.append(norm)
+        if math.isfinite(norm):
+            return
+        self.skipped += 1
+        if self.skipped > self._recipe.skip_steps:
+            refuse_step(norm, self.current_epoch + 1, len(self.norms), self.module)
+        optimizer.zero_grad(set_to_none=True)  # an optimiser leaves alone what has no gradient
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch: the widths of surrogates, and a look at the ranges."""
-        self.norms = []
+        self.norms, self.skipped = [], 0
         done = self.current_epoch / self._recipe.epochs
         delays.narrow(self.module, done)
         self._widen(min(1.0, done / self._recipe.warmup))
