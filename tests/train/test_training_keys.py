@@ -17,6 +17,7 @@ from spikeproof.train.neurons.fire import fire
 from spikeproof.train.runs.build import build
 from spikeproof.train.runs.evaluate import evaluate
 from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.loop.clip import clip
 from spikeproof.train.runs.loop.divergence import refuse_step
 from spikeproof.train.runs.loop.epochs import Epoch
 from spikeproof.train.runs.loop.keep import Keep
@@ -254,6 +255,29 @@ def test_gradient_norms_are_those_before_clipping(task, tmp_path):
     assert norm > 0.01  # or it would not have been clipped
     assert float(row["gradient_norm"]) == float(row["gradient_largest"]) == pytest.approx(norm, rel=1e-3)
     assert list(row) == list(Epoch._fields)
+
+
+@pytest.mark.parametrize("most", [0.0, 0.5, 100.0])
+def test_gradients_are_clipped_as_torch_does(most):
+    torch.manual_seed(0)
+    ours, theirs = ([torch.nn.Parameter(torch.zeros(shape)) for shape in ((7, 5), (3,), (2, 2, 2))] for _ in range(2))
+    unused = torch.nn.Parameter(torch.zeros(2))
+    for a, b in zip(ours, theirs, strict=True):
+        a.grad = torch.randn_like(a)
+        b.grad = a.grad.clone()
+    norm = clip([*ours, unused], most)
+    assert norm == torch.nn.utils.clip_grad_norm_(theirs, most or math.inf).item() > 1
+    assert all(torch.equal(a.grad, b.grad) for a, b in zip(ours, theirs, strict=True)) and unused.grad is None
+    assert clip([unused], most) == 0
+
+
+def test_gradients_whose_norm_leaves_float32_are_clipped_too():
+    one, other = torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(2))
+    one.grad, other.grad = torch.tensor([3e30, 0.0, 0.0]), torch.tensor([0.0, -4e30])
+    assert clip([one, other], 1.0) == pytest.approx(5e30)
+    assert torch.allclose(one.grad, torch.tensor([0.6, 0, 0])) and torch.allclose(other.grad, torch.tensor([0, -0.8]))
+    one.grad[0], other.grad[0] = math.inf, 2.0
+    assert clip([one, other], 1.0) == math.inf and other.grad[0] == 2  # nothing was changed
 
 
 def test_a_gradient_that_is_no_number_stops_training_and_names_whose_it_is(task, tmp_path):

@@ -18,6 +18,7 @@ from ..evaluate import watched
 from ..models import Classifier
 from ..recipe import Recipe
 from .batches import loader
+from .clip import clip
 from .divergence import refuse_step
 
 VALIDATION = "validation_score"
@@ -84,7 +85,7 @@ class Trainee(lightning.LightningModule):
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Clip, and note the norm that there was; Lightning calls it before every step."""
         parameters = [one for group in optimizer.param_groups for one in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self._recipe.gradient_clip or math.inf).item()
+        norm = clip(parameters, self._recipe.gradient_clip)
         self.norms.append(norm)
         if math.isfinite(norm):
             return
