@@ -45,6 +45,9 @@ class Dense(nn.Module):
         Real weights, quantised in every forward pass; gradients go straight through.
     bias : Parameter of shape (O,), or None
         Real biases, likewise.
+    inward : bool
+        Whether weights and biases past the end of their register get gradients that bring them back; False, SLAYER's
+        rule, unless it is set. See `spikeproof.train.blocks.rounding.quantize`.
     """
 
     leaf = "synapse"
@@ -66,6 +69,7 @@ class Dense(nn.Module):
         if not 0 <= bias_exp <= BIAS_EXP_MAX:
             raise UnsupportedError(f"bias_exp = {bias_exp} is outside 0..{BIAS_EXP_MAX}.")
         self.scale, self.state_shift, self.bias_exp = scale, state_shift, bias_exp
+        self.inward = False
         bound = weight_scale / math.sqrt(in_neurons)
         self.weight = nn.Parameter(torch.empty(out_neurons, in_neurons).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(out_neurons).uniform_(-bound, bound)) if bias else None
@@ -126,8 +130,10 @@ class Dense(nn.Module):
         """
         exact = self.in_neurons * max_payload * -WEIGHT_MIN < FLOAT32_EXACT
         dtype = self.weight.dtype if exact else torch.float64
-        weight = quantize(self.weight, *self._weight_levels).to(dtype)
-        return weight, None if self.bias is None else quantize(self.bias, *self._bias_levels).to(dtype)
+        weight = quantize(self.weight, *self._weight_levels, inward=self.inward).to(dtype)
+        if self.bias is None:
+            return weight, None
+        return weight, quantize(self.bias, *self._bias_levels, inward=self.inward).to(dtype)
 
     def record(self) -> contract.Dense:
         """Return the integer weights as a contract record."""

@@ -185,7 +185,8 @@ def _backward_runner(
         cpu_loops.celif_backward(grad, te_in, layer, packed, grad_z, partial_te[part], partial_bias[part])
 
     def sums() -> tuple[torch.Tensor, torch.Tensor]:
-        return _sum(partial_te).T, torch.from_numpy(partial_bias.sum(0).astype(dtype))
+        with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is no number is told of by who trains
+            return _sum(partial_te).T, torch.from_numpy(partial_bias.sum(0).astype(dtype))
 
     return run, sums
 

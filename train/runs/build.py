@@ -10,6 +10,7 @@ from torch import nn
 from ...contract.errors import InputError
 from ...export.memory import refuse_more
 from .. import tasks
+from ..blocks.dropout import Dropout
 from ..cpg import Encoding
 from ..sequence import SequenceModel
 from ..sequence.position import TABLES, PositionOptions, designed
@@ -56,6 +57,12 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         cpg=oscillators,
         cpg_te=recipe.cpg_te,
         neuron="cuba" if recipe.neuron == "cuba" else "ce-lif",
+        scales=recipe.scales,
+        half_width=recipe.half_width,
+        te_mean=recipe.te_mean,
+        te_std=recipe.te_std,
+        ends=recipe.ends,
+        dropout=_dropout(recipe),
         **_delays(recipe),
     )
 
@@ -67,12 +74,16 @@ def _delays(recipe: Stack | IntegerRNN) -> dict[str, Any]:
     return {"delay": recipe.delay, "max_delay": recipe.max_delay}
 
 
+def _dropout(recipe: Stack | IntegerRNN, time: int = -1) -> Dropout | None:
+    return Dropout(recipe.dropout, recipe.dropout_mask, time=time) if recipe.dropout else None
+
+
 def _baseline(recipe: Stack, task: Task) -> nn.Module:
     """Return a network to compare with."""
     _, channels, steps = task.train.x.shape
-    read = task.objective.read
+    read, dropout = task.objective.read, _dropout(recipe, time=1)
     if recipe.neuron == "lstm":
-        return LSTM(channels, recipe.hidden, task.outputs, read=read)
+        return LSTM(channels, recipe.hidden, task.outputs, read=read, dropout=dropout)
     return Baseline(
         channels,
         recipe.hidden,
@@ -82,7 +93,11 @@ def _baseline(recipe: Stack, task: Task) -> nn.Module:
         recurrent=recipe.recurrent,
         embedding=recipe.embedding,
         threshold_decay=recipe.threshold_decay,
+        half_width=recipe.half_width,
+        te_mean=recipe.te_mean,
+        te_std=recipe.te_std,
         read=read,
+        dropout=dropout,
     )
 
 
