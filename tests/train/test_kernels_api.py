@@ -86,7 +86,7 @@ def test_the_protocol_names_every_group():
     groups = {name for name, value in vars(api.Kernels).items() if isinstance(value, property)}
     assert groups == set(GROUPS)
     assert set(select._FUSED) == {"cpu", "cuda"}
-    assert set(FUNCTIONS) == {"celif_scan", "celif_forward", "celif_backward", "count"}
+    assert set(FUNCTIONS) == {"celif_scan", "celif_integers", "celif_forward", "celif_backward", "count"}
 
 
 def test_nothing_probes_kernels_for_a_name():

@@ -9,8 +9,11 @@ whole number of state units, and equal to the register of `spikeproof.contract.n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
@@ -19,7 +22,7 @@ from ...contract.errors import UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ...contract.neurons import celif as contract
 from ..kernels import select
-from ..kernels.api import CELIFConstants, CELIFDense, Registers
+from ..kernels.api import CELIFConstants, CELIFDense, Integers, Registers
 from . import synapse
 from .delays import Delay, SynapseDelays
 from .dense import DenseBlock
@@ -192,6 +195,12 @@ class Neuron(nn.Module):
         te, constants = self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device)
         return select.kernels(z.device).celif_scan(z, te, constants)
 
+    def integers(self, z: torch.Tensor) -> Integers:
+        """Return what `registers` does in the contract's integers."""
+        te, constants = self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device)
+        with torch.no_grad():
+            return select.kernels(z.device).celif_integers(z, te, constants)
+
     def fire(
         self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernels: CELIFDense
     ) -> torch.Tensor:
@@ -298,3 +307,9 @@ class Dense(DenseBlock):
             weight, bias = self.synapse.quantized(max_payload)
             return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels)
         return super().fired(x)
+
+    def integers(self, x: torch.Tensor) -> Mapping[str, npt.NDArray[np.int32]]:
+        """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
+        with torch.no_grad():
+            found = self.neuron.integers(self.current(x))
+        return {name: register.cpu().numpy() for name, register in found._asdict().items()}

@@ -165,6 +165,10 @@ class DenseBlock(nn.Module):
         """Return the block's spikes and registers as integers, see `spikeproof.export.parts.protocol.OwnBlock`."""
         if not registers and not isinstance(self.delays, delays.AxonDelays):
             return {"s": integers(output, 1.0)}
+        return self.integers(x)
+
+    def integers(self, x: torch.Tensor) -> Variables:
+        """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
         found = self.registers(x)
         names = type(self.neuron.record(1, a_shift=ACCUMULATOR_SHIFT)).registers
         return {"s": integers(found.s, 1.0)} | {

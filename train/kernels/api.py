@@ -56,6 +56,15 @@ class Registers(NamedTuple):
     """Threshold that the membrane was compared with."""
 
 
+class Integers(NamedTuple):
+    """`Registers` as whole numbers, int32 tensors of shape (N, C, T): spikes, and registers in state units."""
+
+    s: torch.Tensor
+    v: torch.Tensor
+    h: torch.Tensor
+    theta: torch.Tensor
+
+
 class CELIFDense(NamedTuple):
     """Kernels that do a dense layer and its CE-LIF neurons in one call."""
 
@@ -107,6 +116,9 @@ class Kernels(Protocol):
         constants : CELIFConstants
             The layer's constants.
         """
+
+    def celif_integers(self, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Integers:
+        """Return what `celif_scan` does as the contract's integers, which a proof compares."""
 
     def celif_forward(self, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Fired:
         """Return the spikes of `celif_scan`, and the trace that `celif_backward` wants."""

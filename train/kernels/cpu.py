@@ -21,7 +21,7 @@ import torch
 from ...contract.compiled.celif import CELIFOperands
 from ...contract.fixed import STATE_MAX
 from . import cpu_loops
-from .api import CELIFConstants, CELIFDense, Fired, LIFKernels, Registers
+from .api import CELIFConstants, CELIFDense, Fired, Integers, LIFKernels, Registers
 from .cpu_lif import lif_backward, lif_forward
 from .threads import share
 
@@ -65,6 +65,15 @@ def celif_scan(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> 
     theta = np.minimum(constants.threshold / constants.unit + h, STATE_MAX)
     states = (packed >> 2, h, theta)
     return Registers(_nct(spikes), *(_nct((x * constants.unit).astype(spikes.dtype)) for x in states))
+
+
+def celif_integers(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Integers:
+    """Do as `reference.celif_integers`; every register is written once, where it stays."""
+    z_in = _array(z.transpose(1, 2), z.dtype)
+    found = [np.empty(z_in.shape, np.int32) for _ in Integers._fields]
+    layer, te_in = _operands(None, constants), np.ascontiguousarray(te.detach().numpy().T, z_in.dtype)
+    _deal(len(z_in), lambda part, n: cpu_loops.celif_integers(z_in[n], te_in, layer, *(x[n] for x in found)))
+    return Integers(*map(_nct, found))
 
 
 def celif_forward(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Fired:
@@ -157,17 +166,21 @@ def _forward_runner(
     dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants
 ) -> Callable[[Array, CELIFStates], None]:
     """Bind a layer's parameters to the forward loop: a function of currents and of what it writes."""
-    te_in, unit = np.ascontiguousarray(te.detach().numpy().T, dtype), constants.unit
-    keep_v, keep_h = _array(constants.keep_v, torch.float64), _array(constants.keep_h, torch.float64)
-    bias_in = np.zeros(len(keep_v)) if bias is None else _array(bias, torch.float64) / unit
-    layer = CELIFOperands(keep_v, keep_h, constants.threshold / unit, bias_in, per_current=1 / unit)
+    te_in, layer = np.ascontiguousarray(te.detach().numpy().T, dtype), _operands(bias, constants)
     # The reference compares in the dtype of z, which a half-width of 0.2, say, is rounded to.
-    near = float(dtype(constants.half_width)) / unit
+    near = float(dtype(constants.half_width)) / constants.unit
 
     def run(z: Array, states: CELIFStates) -> None:
         cpu_loops.celif_forward(z, te_in, layer, near, *states)
 
     return run
+
+
+def _operands(bias: torch.Tensor | None, constants: CELIFConstants) -> CELIFOperands:
+    unit = constants.unit
+    keep_v, keep_h = _array(constants.keep_v, torch.float64), _array(constants.keep_h, torch.float64)
+    bias_in = np.zeros(len(keep_v)) if bias is None else _array(bias, torch.float64) / unit
+    return CELIFOperands(keep_v, keep_h, constants.threshold / unit, bias_in, per_current=1 / unit)
 
 
 def _backward_runner(

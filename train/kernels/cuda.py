@@ -16,6 +16,7 @@ import triton.language as tl
 
 from ...contract.fixed import STATE_MAX
 from .api import CELIFConstants, CELIFDense, Fired, LIFKernels
+from .reference import celif_integers as celif_integers
 from .reference import celif_scan as celif_scan
 from .reference import count as count
 

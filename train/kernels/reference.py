@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ...contract.fixed import STATE_MAX
-from .api import CELIFConstants, CELIFDense, Fired, LIFKernels, Registers
+from .api import CELIFConstants, CELIFDense, Fired, Integers, LIFKernels, Registers
 
 celif_dense: CELIFDense | None = None
 """A block multiplies, then calls `celif_forward`."""
@@ -38,6 +38,12 @@ def celif_scan(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> 
             steps.append((s, v, h, theta))
         s, v, h, theta = (torch.stack(x, dim=-1) for x in zip(*steps, strict=True))
         return Registers(s.to(z.dtype), *((x * unit).to(z.dtype) for x in (v, h, theta)))
+
+
+def celif_integers(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Integers:
+    """Return the registers of `celif_scan` in state units, which are whole numbers there."""
+    s, *states = celif_scan(z.to(torch.float64), te, constants)
+    return Integers(s.to(torch.int32), *((x / constants.unit).to(torch.int32) for x in states))
 
 
 def celif_forward(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Fired:
