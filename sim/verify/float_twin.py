@@ -6,8 +6,9 @@ saturate (`spikeproof.sim.engine.unrounded`). What it shares with the integer ne
 thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so the
 twin is no network that was trained by itself: it says what the rounding does to this one.
 
-A layer's own synapses come from its block, whatever they listen to and however long they delay. What else reaches it,
-feedback and edges, has no block that says what its weights were before they were rounded, so such a network is refused.
+A layer's own synapses come from its block, whatever they listen to and however long they delay, and so does the
+feedback of a recurrent block. Edges have no block that says what their weights were before they were rounded, so such
+a network is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import UnsupportedError
+from ...contract.fixed import ACCUMULATOR_SHIFT
 from ...contract.net import Net
 from ...contract.neurons import Neuron
 from ...contract.neurons.celif import CELIF
@@ -69,7 +71,8 @@ class FloatTwin:
                     "dense CE-LIF layers and read-outs have a float twin so far"
                 )
         for i in range(len(net.layers)):
-            for way in net.incoming(i)[1:]:
+            own = 1 + (net.layers[i].feedback is not None and hasattr(blocks[i].module, "feedback"))
+            for way in net.incoming(i)[own:]:
                 raise UnsupportedError(
                     f"edge {way.name}: no block holds its weights as they were before they were rounded, so what "
                     "rounding does to them is unknown; networks of which all synapses are those of their blocks have a "
@@ -168,12 +171,19 @@ class FloatTwin:
             sums = _product(reference.arriving(self._net, index, arriving), weight)
         if synapse.bias is not None:
             shift = getattr(params, "a_shift", synapse.state_shift)
-            sums += _numbers(synapse.bias) * (layer.scale * 2.0 ** (synapse.state_shift - shift))
+            bias = _numbers(synapse.bias)
+            if layer.feedback is not None and block.module.feedback.bias is not None:
+                bias = bias + _numbers(block.module.feedback.bias)
+            sums += bias * (layer.scale * 2.0 ** (synapse.state_shift - shift))
         return np.asarray(sums, dtype=np.float64)
 
     def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        te = self._encoding(block, sums.shape[1])[:, : sums.shape[2]]
-        found: npt.NDArray[np.float64] = unrounded.spikes(self._net.layers[index].neuron, sums, te)
+        te, layer = self._encoding(block, sums.shape[1])[:, : sums.shape[2]], self._net.layers[index]
+        neuron: Any = layer.neuron
+        # A payload of 1 is one state unit times 2**a_shift at the layer's own synapses; a spike that comes back is 1.0.
+        unit = 2.0 ** (ACCUMULATOR_SHIFT - neuron.a_shift)
+        back = None if layer.feedback is None else _numbers(block.module.feedback.weight) * layer.scale * unit
+        found: npt.NDArray[np.float64] = unrounded.spikes(neuron, sums, te, back)
         return found
 
     def _encoding(self, block: Block, steps: int) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ from spikeproof.train.kernels import api, select
 
 FOLDER = Path(api.__file__).parent
 TRAIN = FOLDER.parent
-GROUPS = {"celif_dense": api.CELIFDense, "lif": api.LIFKernels}
+GROUPS = {"celif_dense": api.CELIFDense, "celif_recurrent": api.CELIFRecurrent, "lif": api.LIFKernels}
 FUNCTIONS = {name: function for name, function in vars(api.Kernels).items() if inspect.isfunction(function)}
 FUNCTIONS = {name: function for name, function in FUNCTIONS.items() if not name.startswith("_")}
 SETS = ("reference", "cpu", "cuda")

@@ -19,7 +19,8 @@ from ...contract.fixed import BIAS_MANT_MAX, BIAS_MANT_MIN, TE_MAX, TE_MIN, WEIG
 from ...contract.net import Net
 from ...contract.sources.driven import Driven
 from ...export.arithmetic import LSTM, Arithmetic, spiking
-from ..runs.baselines import RECURRENT_LAYERS, Layer
+from ..runs.baselines import Layer
+from ..runs.models import RECURRENT_LAYERS
 from ..runs.recipe import Stack
 from ..runs.run import Run
 from ..tasks import Split, Task

@@ -84,6 +84,20 @@ class CELIFDense(NamedTuple):
     """
 
 
+class CELIFRecurrent(NamedTuple):
+    """Kernels of CE-LIF neurons whose spikes come back to them a step later."""
+
+    forward: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, CELIFConstants], Fired]
+    """``forward(z, te, weight, constants)`` returns what `Kernels.celif_forward` does where the current of a step is
+    that of `z` and ``weight @ s`` of the step before. `weight` (C, C) is whole numbers of units, one row a receiver.
+    """
+    backward: Callable[
+        [torch.Tensor, torch.Tensor, torch.Tensor, CELIFConstants, Sequence[torch.Tensor]],
+        tuple[torch.Tensor, torch.Tensor],
+    ]
+    """``backward(grad, te, weight, constants, trace)`` returns the gradients of z and te, by `reference`'s rule."""
+
+
 class LIFKernels(NamedTuple):
     """Kernels of floating-point LIF neurons, on float32 of shape (T, M): M neurons of all samples side by side."""
 
@@ -99,6 +113,10 @@ class Kernels(Protocol):
     @property
     def celif_dense(self) -> CELIFDense | None:
         """Dense CE-LIF layers in one call; None: `blocks.celif.Dense` multiplies first, then calls `celif_forward`."""
+
+    @property
+    def celif_recurrent(self) -> CELIFRecurrent:
+        """Recurrent CE-LIF layers."""
 
     @property
     def lif(self) -> LIFKernels | None:

@@ -12,9 +12,7 @@ from ..blocks.dropout import Dropout
 from ..blocks.readout import Read
 from ..neurons import NEURONS, FloatCELIF
 from ..neurons.fire import HALF_WIDTH
-
-RECURRENT_LAYERS = 2
-"""The paper's parameter counts fit recurrence in the first two hidden layers and in no others."""
+from .models import RECURRENT_LAYERS
 
 
 class Baseline(nn.Module):

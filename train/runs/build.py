@@ -43,6 +43,11 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         oscillators = Encoding(recipe.cpg, W_MAX) if recipe.cpg else None
     else:
         oscillators = _oscillators(recipe, steps)
+    if isinstance(recipe, Stack) and recipe.recurrent and not task.unary:
+        raise InputError(
+            f"recurrent = true: the first layer hears analog input of {task.name} in finer units than spikes that come "
+            "back to it, and a record adds both in one. Set recurrent = false, or a task of unary input, n-mnist say."
+        )
     return Classifier(
         channels,
         recipe.widths,
@@ -63,6 +68,7 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         te_std=recipe.te_std,
         ends=recipe.ends,
         dropout=_dropout(recipe),
+        recurrent=isinstance(recipe, Stack) and recipe.recurrent,
         **_delays(recipe),
     )
 

@@ -15,6 +15,9 @@ from ..blocks.dropout import Dropout
 from ..blocks.readout import Read, Readout
 from ..cpg import Concat, DrivenEncoding, Encoding
 
+RECURRENT_LAYERS = 2
+"""How many of the first layers of a recurrent network are so: what fits the parameter counts of arXiv 2308.15150."""
+
 W_MAX = 100.0
 """Frequencies for samples of some tens to hundreds of steps; the paper's 10000 leaves most channels constant there."""
 
@@ -60,6 +63,8 @@ class Classifier(nn.Module):
         Whether values past the end of their register get no gradients, or those that bring them back.
     dropout : Dropout, optional
         Of the spikes behind each hidden layer.
+    recurrent : bool
+        Whether the spikes of the first two hidden layers, which must be CE-LIF, come back to them.
 
     References
     ----------
@@ -90,6 +95,7 @@ class Classifier(nn.Module):
         te_std: float = 0.01,
         ends: Literal["stop", "inward"] = "stop",
         dropout: Dropout | None = None,
+        recurrent: bool = False,
     ) -> None:
         super().__init__()
         encoding: celif.TemporalEncoding | DrivenEncoding | None = None
@@ -111,7 +117,8 @@ class Classifier(nn.Module):
                 layers.append(cuba.Dense(params, *sizes, **options))
             else:
                 of_celif = {**params, "threshold_decay": threshold_decay}
-                layers.append(celif.Dense(of_celif, *sizes, temporal_encoding=encoding, **options))
+                kind = celif.Recurrent if recurrent and i < RECURRENT_LAYERS else celif.Dense
+                layers.append(kind(of_celif, *sizes, temporal_encoding=encoding, **options))
         self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=of_readout, read=read))
         for part in self.modules():
             if isinstance(part, synapse.Dense | celif.TemporalEncoding | DrivenEncoding):

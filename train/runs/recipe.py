@@ -136,7 +136,7 @@ class Stack(Delayed, Integer, Recipe):
         floating-point networks to compare with:
         "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd" and "lstm", see `spikeproof.train.neurons`.
     recurrent : bool
-        Whether the first two hidden layers of floating-point neurons hear their own last spikes.
+        Whether the first two hidden layers hear their own last spikes; with "ce-lif", for tasks of unary input.
     embedding : str
         What "ce-lif-float" adds to its threshold, see `spikeproof.train.neurons.EMBEDDINGS`.
     cpg : int

@@ -25,8 +25,8 @@ def fit_the_neuron(recipe: Any) -> None:
     neuron, integer = recipe.neuron, recipe.neuron in INTEGER
     if recipe.rate_penalty and neuron == "lstm":
         raise ValueError("rate_penalty is for spiking neurons, and neuron is 'lstm'")
-    if recipe.recurrent and (integer or neuron == "lstm"):
-        raise ValueError(f"recurrent is for the floating-point spiking neurons, and neuron is {neuron!r}")
+    if recipe.recurrent and neuron in ("cuba", "lstm"):
+        raise ValueError(f"recurrent is for neuron = 'ce-lif' and the floating-point spiking neurons, not {neuron!r}")
     if recipe.embedding != "u*te" and neuron != "ce-lif-float":
         raise ValueError(f"embedding = {recipe.embedding!r} is for neuron = 'ce-lif-float', not {neuron!r}")
     if (recipe.cpg or recipe.cpg_te) and not integer:
