@@ -121,6 +121,7 @@ def test_a_loader_is_taken_as_samples(module, verdict, batch_size):
     assert found.exact and found.input_sha256 == verdict.input_sha256
     assert found.scores.right["torch"].right == int((verdict.answers["torch"].predictions == Y).sum())
     some = spikeproof.verify(module, loader, samples=3, backends=("engine",))
+    assert some.input_sha256 == spikeproof.verify(module, X[:3], backends=("engine",)).input_sha256
     assert some.comparisons[0].num_samples == 3 and some.scores.right["engine"].total == 3
     with pytest.raises(InputError, match="samples = 7: there are 6"):
         spikeproof.verify(module, loader, samples=7, backends=("engine",))

@@ -148,7 +148,7 @@ def _tell(verdict: Verdict, *, as_json: bool) -> None:
 
 def _finish(verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
     """Say where the report is, and exit with 1 if the verdict is not exact."""
-    if report is not None and not as_json:
+    if report is not None and not as_json and not console.NOTE.quiet:
         console.OUT.print(f"report: {report}")
     if not verdict.exact:
         raise typer.Exit(1)

@@ -35,6 +35,8 @@ class _Words(Console):
         """Print; text that is wider than the terminal goes on in lines that are indented."""
         if self.is_terminal and len(objects) == 1 and isinstance(objects[0], str):
             objects = ("\n".join(wrapped(line, self.width) for line in objects[0].split("\n")),)
+        elif self.is_terminal and isinstance(objects[0] if objects else None, Text):
+            options.setdefault("soft_wrap", False)
         super().print(*objects, **options)
 
 
@@ -110,7 +112,7 @@ class Rate(ProgressColumn):
 def progress_bar() -> Progress:
     """Return a bar of what is done, how fast and how much longer, on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=NOTE, transient=True)
+    return Progress(*columns, TimeRemainingColumn(), console=NOTE, transient=True, disable=not NOTE.is_terminal)
 
 
 @contextlib.contextmanager

@@ -47,7 +47,8 @@ def print_table(
             justify: Literal["left", "right"] = "right" if _is_number(rows, i) else "left"
             table.add_column(columns[i], justify=justify, width=width, overflow="fold")
         for row in rows:
-            table.add_row(*(row[i] for i in part))
+            if any(row[i] for i in part[1:]) or len(part) == 1:  # a row of totals has nothing in some columns
+                table.add_row(*(row[i] for i in part))
         lines = to.render_lines(table, to.options.update_width(room), pad=False)
         to.print(SegmentLines(lines, new_lines=True), crop=False, soft_wrap=True, end="")
 

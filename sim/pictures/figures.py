@@ -206,7 +206,7 @@ def _membrane(
     return Panel(
         label=f"neuron {neuron}",
         note="",
-        axis="SLAYER's units",
+        axis="units",
         ticks=(f"{high:.3g}", f"{low:.3g}"),
         top=float(-high - margin),
         height=float(high - low + 2 * margin),

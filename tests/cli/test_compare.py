@@ -10,6 +10,7 @@ from graphs import graph
 
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.record_diff import diff
@@ -86,6 +87,26 @@ def test_the_first_of_several_is_the_earliest_of_the_first_layer(run, files):
     assert code == 1 and "first in layer 'cuba1', v, sample 1, step 2, neuron 2" in out.replace("\n", " ")
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_first_is_the_earliest_by_an_oracle(seed):
+    """Of the first layer that differs: the earliest sample, in it the earliest step, in that the first neuron."""
+    random = np.random.default_rng(seed)
+    found = {f"{layer}.{v}": random.integers(0, 2, (3, 4, 5)) for layer in "ab" for v in "sv"}
+    other = {name: np.where(random.random(array.shape) < 0.05, 1 - array, array) for name, array in found.items()}
+    traces = [arrays.trace_of(of, name) for name, of in (("one", found), ("two", other))]
+
+    first = arrays.differences(*traces).first
+
+    places = [
+        (layer, sample, step, neuron)
+        for layer in "ab" for sample in range(3) for step in range(5) for neuron in range(4)
+        if any(found[f"{layer}.{v}"][sample, neuron, step] != other[f"{layer}.{v}"][sample, neuron, step] for v in "sv")
+    ]  # fmt: skip
+    assert (None if first is None else (first.layer, first.sample, first.step, first.neuron)) == next(
+        iter(places), None
+    )
+
+
 def test_traces_with_other_variables_differ_and_those_of_other_samples_are_refused(run, files, tmp_path):
     found, other = files
     a, b = other()
@@ -150,5 +171,41 @@ def test_networks_of_other_layers_are_told_by_their_names(run, tmp_path):
 def test_a_diff_is_empty_exactly_for_equal_records(seed):
     a, b = graph(seed)[0], graph(seed + 1)[0]
     assert diff(a, graph(seed)[0]).same and diff(a, b).same == (a == b)
+    if a.edges:
+        weight = a.edges[-1].synapse.weight.copy()
+        weight.flat[0] = 2 - weight.flat[0] if abs(weight.flat[0]) < 100 else 0
+        synapse = dataclasses.replace(a.edges[-1].synapse, weight=weight)
+        changed = dataclasses.replace(a, edges=(*a.edges[:-1], dataclasses.replace(a.edges[-1], synapse=synapse)))
+        (field,) = diff(a, changed).fields
+        assert field.where == f"edge {a.edges[-1].label}" and field.field == "synapse.weight" and field.differ == 1
     renamed = dataclasses.replace(a, steps=a.steps + 1)
     assert [(field.where, field.field) for field in diff(a, renamed).fields] == [("network", "steps")]
+
+
+def test_inspect_has_totals_and_the_shapes_of_images(run, tmp_path):
+    neuron = {"u_decay": 2048, "v_decay": 300, "v_th_mant": 60}
+    conv = Conv(
+        weight=np.full((2, 3, 2, 3), 4), in_shape=(3, 6, 6), stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1
+    )
+    dense = Dense(weight=np.full((4, 40), 2))
+    net = Net(
+        inputs=(Input(num_channels=3 * 6 * 6),),
+        layers=(
+            Layer(name="image", synapse=conv, neuron=CUBA(num_neurons=2 * 5 * 4, **neuron)),
+            Layer(name="class", synapse=dense, neuron=CUBA(num_neurons=4, **neuron)),
+        ),
+        steps=8,
+    )
+    netx.write(net, tmp_path / "a.net")
+
+    code, out, err = run("inspect", tmp_path / "a.net")
+
+    assert code == 0, err
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
+    assert (
+        rows[0][:2] == ["image", "CUBA"]
+        and "2x5x4" in rows[0]
+        and rows[-1] == ["in all", "", "", "44", "", "196", "", ""]
+    )
+    assert "input: 108 channels as 3x6x6, unary spikes" in out
+    assert json.loads(run("inspect", tmp_path / "a.net", "--json")[1])["input"]["shape"] == [3, 6, 6]

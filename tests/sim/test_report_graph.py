@@ -149,7 +149,7 @@ document.body.replaceChildren(Object.assign(document.createElement("pre"), {id: 
 
 @pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium on the PATH")
-@pytest.mark.parametrize("width", [1400, 500])
+@pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("net", [chain(3), NETS[7], NETS[-1]], ids=["chain", "random", "sixty"])
 def test_the_picture_is_moved_and_zoomed_in_a_browser(net, width, tmp_path):
     file = tmp_path / "probed.html"
