@@ -2,8 +2,8 @@
 
 `long` trains at 784 steps on all but the 5,000 held-out images, for a few epochs, and judges on those 5,000: it tells
 which start learns. `heart` averages 6,000 images to 14x14, 196 steps, trains until the network knows them by heart,
-and judges on 20,000 other training images after the last epoch: it tells what generalises. `start` takes the norm of
-the gradient before any training, for the first 64 images and the seeds 0 to 3, and trains nothing.
+and judges on 20,000 other training images after the last epoch: it tells what generalises. `start` trains nothing: it
+takes the norm of the gradient for the first 64 images and the seeds 0 to 3.
 
     python bench/trials.py long bench/results/trials.jsonl base= inward=ends=inward
     python bench/trials.py start bench/results/starts.jsonl ps=te_mean=0.006 "s=task=s-mnist te_mean=0.006"
@@ -87,6 +87,30 @@ def norms(recipe: Recipe, seeds: int = 4, images: int = 64) -> list[float]:
     return found
 
 
+def before(recipe: Recipe, images: int = 64) -> dict[str, Any]:
+    """Return how often neurons fire before training, and how much a gradient grows through their resets at most.
+
+    Growth is the largest product, over any steps in a row of any neuron and sample, of ``|alpha (1 - s - v g)|``.
+    """
+    task = recipe.load_task()
+    torch.manual_seed(0)
+    module, spikes = build(recipe, task), torch.as_tensor(task.train.x[:images])
+    alpha, rates, growth = 1 - recipe.voltage_decay, [], []
+    with torch.no_grad():
+        for block in module.blocks[:-1]:
+            found = block.registers(spikes)
+            near = ((found.v - found.theta).abs() < recipe.half_width).double()
+            factors = (alpha * (1 - found.s - found.v * near)).abs().clamp(min=1e-30).log10()
+            now = most = torch.zeros_like(factors[..., 0])
+            for factor in factors.unbind(-1):
+                now = (now + factor).clamp(min=0)
+                most = torch.maximum(most, now)
+            rates.append(round(found.s.mean().item(), 3))
+            growth.append(float(f"{10 ** most.max().item():.2g}"))
+            spikes = found.s
+    return {"rates": rates, "growth": growth}
+
+
 def _told(number: float) -> float | str:
     """Return a number that JSON has, or the name of one that it has not."""
     return float(f"{number:.4g}") if math.isfinite(number) else str(number)
@@ -105,7 +129,7 @@ def main() -> None:
         began = time.process_time()
         recipe = find("ps-mnist").replace(changes)
         if asked.regime == "start":
-            found: dict[str, Any] = {"norms": [_told(one) for one in norms(recipe)]}
+            found: dict[str, Any] = {"norms": [_told(one) for one in norms(recipe)], **before(recipe)}
         else:
             with tempfile.TemporaryDirectory() as folder:
                 found = trained(recipe, Path(folder), judged)
