@@ -64,7 +64,7 @@ class Trace:
     def _answer(self, layer: Layer) -> IntArray:
         of = self.layers[layer.name]
         if not layer.neuron.fires:
-            return of["v"][..., -1]
+            return of["v"][..., -1].copy()  # a view would keep the registers of all steps in memory
         return np.asarray(arrivals(layer.axon, of[SPIKES]).sum(-1, dtype=np.int32))
 
     def predictions(self, net: Net) -> npt.NDArray[np.int64]:

@@ -217,9 +217,7 @@ class Streams:
         if plan.edges[index] and len(group) == 1:
             z[:] = layer.wrapped(z)
 
-    def _together(
-        self, group: Sequence[int], block: Block, sent: dict[int, Array], events: dict[int, int]
-    ) -> None:
+    def _together(self, group: Sequence[int], block: Block, sent: dict[int, Array], events: dict[int, int]) -> None:
         """Run layers that feed each other, step by step."""
         plan, steps = self._plan, block.steps
         for i in group:

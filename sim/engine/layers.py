@@ -114,7 +114,9 @@ class RunLayer:
             self._weight_cpg = weight_cpg * self.dtype.type(net.cpg_payload(index))
         self.neurons = scan_of(layer.neuron, self.bound)
         self._no_weights = np.empty((0, self.num_sums), self.dtype)
-        self._feedback = None if layer.feedback is None else DenseSums(columns(layer.feedback, self.dtype), event_driven)
+        self._feedback = (
+            None if layer.feedback is None else DenseSums(columns(layer.feedback, self.dtype), event_driven)
+        )
         self._feeds_back = self.neurons.feeds_back and self.bound < _PORT_BOUND
         self.runs_by_step = self._feedback is not None and not self._feeds_back
         """Whether its neurons run one step at a time, because they are recurrent and have no compiled loop."""
