@@ -148,7 +148,7 @@ class FloatTwin:
                 )
             )
         answer = found[self._net.index(self._net.answers[0])]
-        output = answer[..., -1] if isinstance(self._net.output.neuron, Readout) else answer.sum(-1)
+        output = answer[..., -1].copy() if isinstance(self._net.output.neuron, Readout) else answer.sum(-1)
         classes = output.argmax(-1), fixed.predictions(self._net)
         if same is not None:
             classes = same[0].argmax(-1), same[1].argmax(-1)

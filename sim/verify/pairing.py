@@ -247,6 +247,6 @@ def _joined(traces: Sequence[Trace]) -> Trace:
 
 
 def _trace_bytes(net: Net, *, registers: bool) -> int:
-    """Return the size of one sample's trace."""
-    variables = [len(VARIABLES[type(layer.neuron)]) if registers else 1 for layer in net.layers]
+    """Return the size of one sample's trace; spikes alone count twice, for what torch makes of them."""
+    variables = [len(VARIABLES[type(layer.neuron)]) if registers else 2 for layer in net.layers]
     return sum(4 * net.steps * layer.num_neurons * n for layer, n in zip(net.layers, variables, strict=True))
