@@ -42,6 +42,7 @@ _PUBLIC = {
     # simulation and proof
     "simulate": (".sim.simulate", "simulate"),
     "verify": (".proof", "verify"),
+    "verify_recording": (".sim.recordings.against", "verify_recording"),
     "bounds": (".sim.bounds", "bounds"),
     "Sweep": (".sim.sweep.sweep", "Sweep"),
     "loihi2": (".loihi2", None),

@@ -3,7 +3,8 @@
 
 Each interpreter gets a virtual environment under ``.venvs/``, made once and made again when the interpreter or
 what it installs changes. Python 3.10 gets lava-nc with the dependencies that it declares, the newer ones get
-it beside current releases, which is what lava_procs/compat.py is for; none gets torch.
+it beside current releases, which is what lava_procs/compat.py is for. Python 3.10 also gets lava-dl, as it is and with
+the torch that it asks for (over 5 GB), and runs our files on stock NetX.
 
 Exit code: 0 all passed, 1 a test failed, an environment could not be made, or no interpreter was found.
 """
@@ -32,7 +33,14 @@ TEST_TOOLS = (
     "numba>=0.61",
     "threadpoolctl>=3.5",
 )
-LAVA = "lava-nc==0.10.0"
+STOCK_TESTS = (
+    "tests/export/test_stock_forms.py::test_stock_netx_runs_every_form_in_every_register",
+    "tests/export/test_stock_forms.py::test_biased_samples_follow_each_other_with_the_arguments_that_are_told",
+    "tests/export/test_one_layer.py::test_stock_netx_runs_the_one_layer",
+)
+"""What runs on lava-nc and lava-dl without any change to them."""
+UNCHANGED = "3.10"
+LAVA, LAVA_DL = "lava-nc==0.10.0", "lava-dl==0.6.0"
 IMPORTED_BY_LAVA = ("asteval", "networkx", "numpy", "scipy")
 
 
@@ -83,9 +91,10 @@ def ask(python: str | Path, code: str) -> str:
 
 def install_commands(version: str) -> list[list[str]]:
     """Return the arguments of the calls of ``pip install`` that this version needs."""
-    if version == "3.10":
-        # Unmodified: its own pins (NumPy below 2) decide, and our constraints would contradict them.
-        return [[LAVA, *TEST_TOOLS]]
+    if version == UNCHANGED:
+        # Its own pins (NumPy below 2) decide, and our constraints would contradict them. They ask for an old pytest,
+        # which nothing of theirs uses.
+        return [[LAVA, LAVA_DL], [*TEST_TOOLS]]
     constraints = ROOT / "constraints.txt"
     constrained = ["--constraint", str(constraints)] if constraints.exists() else []
     return [[*constrained, *IMPORTED_BY_LAVA, *TEST_TOOLS], ["--no-deps", "--ignore-requires-python", LAVA]]
@@ -117,6 +126,7 @@ def prepare(version: str, python: str, release: str) -> Path:
 def run_tests(version: str, release: str, python: Path, arguments: list[str]) -> Outcome:
     """Run pytest under `python` and count what it reports."""
     tests = [path for path in TESTS if (ROOT / path.partition("::")[0]).exists()]
+    tests += STOCK_TESTS if version == UNCHANGED else ()
     report = VENVS / version / "report.xml"
     report.unlink(missing_ok=True)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

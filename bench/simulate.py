@@ -9,7 +9,11 @@ Lava runs one stream of samples. What it needs for a sample does not depend on h
 processes first; so its figure at batch 1 is a run of one sample, start included, and its figure at larger batches is
 the time that each further sample of a stream adds.
 
-A second network, two convolutions of 2 x 16 x 16 spikes in 50 steps, a Flatten and a Dense layer of CUBA neurons, is
+A second network is recurrent, 700 inputs to 256 neurons that feed each other to 20, CUBA, T = 1,000, as for spoken
+digits: a fiftieth of the input is spikes. It is compared with stock NetX, which can run it, by what each further step of
+a long stream takes there; and `simulate` is the engine with the encoding of the input.
+
+A third network, two convolutions of 2 x 16 x 16 spikes in 50 steps, a Flatten and a Dense layer of CUBA neurons, is
 timed at batches 1 and 32; it has no target.
 
     python bench/simulate.py
@@ -32,6 +36,7 @@ import time
 from itertools import pairwise
 
 import numpy as np
+import stock_netx
 
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.neurons.celif import CELIF
@@ -41,10 +46,13 @@ from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim import engine, reference
 from spikeproof.sim.lava import backend as lava_backend
+from spikeproof.sim.simulate import simulate
 
 WIDTHS, STEPS = (1, 64, 88, 88, 10), 784
 TARGETS = {1: 20, 256: 1000}
-"""Batch -> how many times the engine is to be faster than Lava."""
+"""Batch -> how many times the engine is to be faster than Lava with the spikes of all layers, of the first network."""
+ALL_TARGET, RECURRENT_TARGET = 2000, 200
+"""The same with every register at batch 256; and how many times faster than stock NetX the second network at batch 64."""
 
 
 def network():
@@ -83,24 +91,46 @@ def conv_network():
     return Net(inputs=(Input(num_channels=2 * 16 * 16),), layers=tuple(layers), steps=50)
 
 
+def recurrent_network():
+    """Return a recurrent network whose layers fire in 15 and 30 to 50 % of the steps."""
+    random = np.random.default_rng(0)
+    hidden = Layer(
+        name="recurrent",
+        synapse=Dense(weight=2 * random.integers(-20, 24, (256, 700))),
+        neuron=CUBA(num_neurons=256, u_decay=1024, v_decay=512, v_th_mant=350),
+        feedback=Dense(weight=2 * random.integers(-8, 8, (256, 256))),
+    )
+    out = Layer(
+        name="out",
+        synapse=Dense(weight=2 * random.integers(-20, 24, (20, 256))),
+        neuron=CUBA(num_neurons=20, u_decay=1024, v_decay=512, v_th_mant=600),
+    )
+    return Net(inputs=(Input(num_channels=700),), layers=(hidden, out), steps=1000)
+
+
 def images(net, samples):
+    """Return input in SLAYER's units."""
     random = np.random.default_rng(1)
     shape = (samples, net.input.num_channels, net.steps)
     if not net.input.bits:
-        return net.input.encode(random.random(shape) < 0.05)
-    return net.input.encode(np.where(random.random(shape) < 0.2, random.random(shape), 0))
+        return (random.random(shape) < (0.02 if net.steps == 1000 else 0.05)).astype(np.float32)
+    return np.where(random.random(shape) < 0.2, random.random(shape), 0)
 
 
-def contenders(net, batch, lava_samples):
+def contenders(net, batch, lava_samples, stock=False):
     """Return the contenders at a batch, the judge first: name -> (samples that it runs, a function that runs them)."""
-    payload = images(net, batch)
+    x = images(net, batch)
+    payload = net.encode(x)
     few = 1 if batch == 1 else lava_samples
+    judged = few if stock else batch
+    lava = {} if stock else {"lava": (few, lambda: lava_backend.run(net, payload[:few], deadline=600.0))}
     return {
-        "numpy-loop": (batch, lambda: reference.run(net, payload)),
-        "lava": (few, lambda: lava_backend.run(net, payload[:few], deadline=600.0)),
+        "numpy-loop": (judged, lambda: reference.run(net, payload[:judged])),
+        **lava,
         "engine-all": (batch, lambda: engine.run(net, payload, record="all")),
         "engine-spikes": (batch, lambda: engine.run(net, payload, record="spikes")),
         "engine-output": (batch, lambda: engine.run(net, payload, record="output")),
+        "simulate": (batch, lambda: simulate(net, x, backend="engine")),
         "engine-all-1-thread": (batch, lambda: engine.run(net, payload, record="all", threads=1)),
     }
 
@@ -116,17 +146,18 @@ def same(expected, trace):
     compared = 0
     for layer, variables in () if trace is expected else trace.layers.items():
         for name, array in variables.items():
-            if not np.array_equal(expected.layers[layer][name][: len(array)], array):
+            both = min(len(array), expected.num_samples)
+            if not np.array_equal(expected.layers[layer][name][:both], array[:both]):
                 raise SystemExit(f"{trace.backend} differs in {name} of layer {layer}")
-            compared += array.size
+            compared += array[:both].size
     return compared
 
 
-def measure(net, batch, rounds, lava_samples):
+def measure(net, batch, rounds, lava_samples, stock=False):
     """Time the contenders in turn; return name -> seconds a sample, one a round, and the entries compared."""
-    runs = contenders(net, batch, lava_samples)
+    runs = contenders(net, batch, lava_samples, stock)
     runs["engine-spikes"][1]()  # compiles, or loads what was compiled
-    runs["engine-all"][1]()
+    runs["simulate"][1]()
     times, compared = {name: [] for name in runs}, 0
     for _ in range(rounds):
         expected = None
@@ -138,6 +169,12 @@ def measure(net, batch, rounds, lava_samples):
             times[name].append(taken / samples)
             expected = expected or trace
             compared += same(expected, trace)
+        if stock:
+            a_step, spikes = stock_netx.run(net, net.encode(images(net, 1))[0])
+            times.setdefault("stock-netx", []).append(a_step * net.steps)
+            if not np.array_equal(spikes, expected.layers["out"]["s"][0, :, : spikes.shape[1]]):
+                raise SystemExit("stock NetX differs")
+            compared += spikes.size
     return times, compared, {name: float(of["s"].mean()) for name, of in expected.layers.items() if "s" in of}
 
 
@@ -167,9 +204,18 @@ def machine():
     return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
+def targets(name, batch):
+    """Return (how many times faster, which contender, than which) for a network and batch."""
+    if name == "recurrent" and batch == 64:
+        return [(RECURRENT_TARGET, "simulate", "stock-netx")]
+    found = [(TARGETS[batch], "engine-spikes", "lava")] if name == "celif" and batch in TARGETS else []
+    return found + ([(ALL_TARGET, "engine-all", "lava")] if name == "celif" and batch == 256 else [])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
+    parser.add_argument("--batches", type=int, nargs="*", default=[1, 32, 256])
+    parser.add_argument("--recurrent-batches", type=int, nargs="*", default=[1, 64], help="of the recurrent network")
     parser.add_argument("--conv-batches", type=int, nargs="*", default=[1, 32], help="of the convolutional network")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lava-samples", type=int, default=4, help="samples of a Lava stream at batches above 1")
@@ -181,19 +227,21 @@ def main():
     print(json.dumps({**machine(), "load": [round(x, 1) for x in os.getloadavg()]}), flush=True)
     missed = []
     runs = [("celif", network, batch) for batch in options.batches]
+    runs += [("recurrent", recurrent_network, batch) for batch in options.recurrent_batches]
     runs += [("conv-flatten-dense", conv_network, batch) for batch in options.conv_batches]
     for name, build, batch in [] if options.memory else runs:
         net = build()
-        times, compared, rates = measure(net, batch, options.rounds, options.lava_samples)
+        times, compared, rates = measure(net, batch, options.rounds, options.lava_samples, name == "recurrent")
         rates = {layer: round(rate, 3) for layer, rate in rates.items()}
         if not all(rates.values()):
             raise SystemExit(f"a layer of {name} never fires: {rates}")
-        lava = statistics.median(times["lava"])
+        over = "lava" if "lava" in times else "stock-netx"
+        slowest = statistics.median(times[over])
         for contender, each in times.items():
             median = statistics.median(each)
             line = {
                 "network": name, "contender": contender, "batch": batch, "samples_per_s": round(1 / median, 3),
-                "min": round(1 / max(each), 3), "max": round(1 / min(each), 3), "times_lava": round(lava / median, 1),
+                "min": round(1 / max(each), 3), "max": round(1 / min(each), 3), f"times_{over}": round(slowest / median, 1),
             }  # fmt: skip
             print(json.dumps(line), flush=True)
         line = {
@@ -203,10 +251,11 @@ def main():
             "equal_entries": compared,
             "spike_rates": rates,
         }
-        if name == "celif" and batch in TARGETS:
-            line["target"], line["reached"] = TARGETS[batch], round(lava / statistics.median(times["engine-spikes"]), 1)
-            if line["reached"] < line["target"]:
-                missed.append(batch)
+        for target, contender, over in targets(name, batch):
+            reached = round(statistics.median(times[over]) / statistics.median(times[contender]), 1)
+            line |= {f"target_{contender}": target, f"reached_{contender}": reached}
+            if reached < target:
+                missed.append((name, batch, contender))
         print(json.dumps({**line, "load": [round(x, 1) for x in os.getloadavg()]}), flush=True)
     sizes = []
     for steps in (10_000, 100_000, 1_000_000):

@@ -44,7 +44,7 @@ def analyse(
         path = run / "analysis" / f"{name}.png"
         figures.save(figure, path)
         console.OUT.print(str(path), markup=False)
-    for line in _energy(opened, task, some.x):
+    for line in [*_saturated(opened), *_energy(opened, task, some.x)]:
         console.OUT.print(line, markup=False)
 
 
@@ -54,6 +54,16 @@ def _encoding(run: Any, module: Any, steps: int) -> Any:
         return run.net().encoding(steps)
     encoding = getattr(module, "encoding", None)
     return None if encoding is None else encoding.detach().numpy().T
+
+
+def _saturated(run: Any) -> list[str]:
+    """Return how much of an integer network is at an end of its register, in words."""
+    from ..train.analysis import analyses
+
+    if not run.recipe().deployable:
+        return []
+    shares = analyses.saturated(run.net())
+    return ["at an end of their register: " + ", ".join(f"{share:.1%} of {name}" for name, share in shares.items())]
 
 
 def _energy(run: Any, task: Any, x: Any) -> list[str]:

@@ -9,7 +9,17 @@ import typer
 
 from ..contract.errors import InputError
 from .given import inputs
-from .given.options import ClampDelays, DelayShift, Dt, Force, InputShape, Steps, reading
+from .given.options import (
+    ClampDelays,
+    DelayShift,
+    Dt,
+    Force,
+    InputShape,
+    Samples,
+    Steps,
+    reading,
+    samples_of,
+)
 from .terminal import console
 
 if TYPE_CHECKING:
@@ -28,6 +38,18 @@ def export(
     stock_netx: Annotated[
         bool, typer.Option("--stock", help="Refuse what stock lava-dl's NetX cannot load and run exactly.")
     ] = False,
+    harness: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write this folder in place of a file: the network, inputs, what they should give, and a script that "
+            "records what stock Lava or a Loihi 2 chip gives."
+        ),
+    ] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="Input of --harness, .npy or .npz; default a run's test part, or random."),
+    ] = None,
+    samples: Samples = None,
 ) -> None:
     """Write a trained network to a file, or convert one: NetX HDF5 or NIR; another tool's NIR is quantised.
 
@@ -38,6 +60,13 @@ def export(
     from ..export.netx import stock_forms
     from ..export.slayer import record
 
+    useless = [name for name, value in {"--input": input_file, "--samples": samples}.items() if value is not None]
+    if harness is None and useless:
+        raise InputError(f"{useless[0]}: only with --harness, which writes inputs too.")
+    if harness is not None:
+        reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
+        _write_harness(source, harness, input_file, samples, reads)
+        return
     named = output
     there, to = console.destination(output)
     assert there is not None
@@ -55,15 +84,14 @@ def export(
     else:
         opened, module, task = inputs.open_run(source)
         net, what = record(module, sample=task.test.x[:2]), opened.recipe().task
-    if stock_netx:
-        stock_forms.require(net)
-    formats.write(net, output)
+    formats.write(net, output, stock=stock_netx)
     if to is console.ERR or not output.is_file():
         to.print(f"{what} network written to {'stdout' if to is console.ERR else named}")
         return
     to.print(f"{named}: {what} network, {output.stat().st_size:,} bytes")
     if not formats.is_nir(output):
-        to.print("\n".join(stock_forms.told(net, str(named))), markup=False)
+        told = stock_forms.told_of_graph if stock_netx and not net.is_in_a_row else stock_forms.told
+        to.print("\n".join(told(net, str(named))), markup=False)
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
 
 
@@ -84,3 +112,29 @@ def _read(source: Path, reads: dict[str, Any]) -> tuple[Net, str]:
             console.OUT.print(note, markup=False)
         return found.net, "imported"
     return found, "converted"
+
+
+_HARNESS_SAMPLES = 5
+
+
+def _write_harness(source: Path, folder: Path, input_file: Path | None, samples: str | None, reads: Any) -> None:
+    """Write the folder of `spikeproof.sim.harness`."""
+    from ..export.slayer import record
+    from ..sim.harness import harness
+    from ..sim.simulate import encode
+
+    x = None if input_file is None else inputs.read_array(input_file)
+    if source.is_dir():
+        _, module, task = inputs.open_run(source)
+        net = record(module, sample=task.test.x[:2])
+        x = task.test.x if x is None else x
+    else:
+        net, _ = _read(source, reads)
+    count = samples_of(samples, None if x is None else len(x), _HARNESS_SAMPLES)
+    payload = encode(net, inputs.random_input(net, count) if x is None else x[:count])
+    harness.write(net, payload, folder)
+    console.OUT.print(
+        f"{folder}: {count} sample{'s' * (count != 1)}. Whoever has Lava, or a Loihi 2 chip, runs python record.py "
+        f"there, with --chip for the chip. Then: spikeproof verify {folder}/network.net --against {folder}/trace.npz",
+        markup=False,
+    )

@@ -61,8 +61,17 @@ def train(
 def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     """Train a recipe, tell of every epoch, and say what came of it."""
     from ..train.runs.fit import fit, leads
+    from ..train.runs.loop.divergence import LARGE
+    from ..train.runs.loop.epochs import Epoch
 
-    with epochs.shown() as (epoch, step):
+    large: list[Epoch] = []
+    with epochs.shown() as (tell, step):
+
+        def epoch(found: Epoch) -> None:
+            tell(found)
+            if not found.gradient_largest <= LARGE:
+                large.append(found)
+
         run = fit(recipe, folder, on_epoch=epoch, on_step=step, **options)
     if not leads():
         return
@@ -73,6 +82,16 @@ def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     )
     if recipe.deployable:
         console.OUT.print(f"exported {run.net_path}")
+    if large:
+        skipped = sum(epoch.skipped for epoch in large)
+        most = max(large, key=lambda epoch: epoch.gradient_largest)
+        console.OUT.print(
+            f"note: gradients reached a norm of {most.gradient_largest:.1e} before clipping in epoch {most.epoch}, and "
+            f"more than {LARGE:.0e} in {len(large)} of {recipe.epochs} epochs ({run.log_path} has them). A te_mean "
+            "nearer to 0 or a smaller half_width starts calmer."
+            + f" {skipped} steps with gradients that are not finite were left out."
+            * bool(skipped)
+        )
 
 
 def score(result: dict[str, Any]) -> str:

@@ -73,10 +73,30 @@ def load(
     return nir_file.load(path, dt=dt, steps=steps)
 
 
-def write(net: Net, path: str | os.PathLike[str]) -> None:
-    """Write a network record in the format that the suffix names; the file appears whole or not at all."""
+def write(net: Net, path: str | os.PathLike[str], *, stock: bool = False) -> None:
+    """Write a network record in the format that the suffix names; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+    path : path-like
+        Where to; an existing file is replaced.
+    stock : bool
+        Whether stock NetX must be able to load the file and run it exactly. A network that is no chain then lies in it
+        as one recurrent layer too.
+
+    Raises
+    ------
+    UnsupportedError
+        Stock NetX cannot run the network; it names each layer and the reason.
+    """
+    if stock and is_nir(path):
+        raise InputError(f"{path} is a NIR file, which stock NetX does not read. Name a file of another suffix.")
+    if stock:
+        netx.require(net)
     if not is_nir(path):
-        netx.write(net, path)
+        netx.write(net, path, stock=stock)
         return
     from .nir import graph as nir_graph
 

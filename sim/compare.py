@@ -167,19 +167,20 @@ def compare(a: Trace, b: Trace, order: Order | None = None) -> Comparison:
         if shapes_a != shapes_b:
             raise ValueError(f"layer {name!r}: traces of different variables or shapes: {shapes_a} and {shapes_b}")
         unequal = {key: of_a[key] != of_b[key] for key in of_a}
+        differ = {key: int(np.count_nonzero(each)) for key, each in unequal.items()}
         registers = [key for key in of_a if key != SPIKES]
         counts.append(
             LayerCount(
                 name=name,
-                spikes_fired=int(np.count_nonzero(of_a[SPIKES])) if SPIKES in of_a else 0,
+                spikes_fired=int(np.count_nonzero(of_a[SPIKES] != 0)) if SPIKES in of_a else 0,
                 spikes_compared=of_a[SPIKES].size if SPIKES in of_a else 0,
                 registers_compared=sum(of_a[key].size for key in registers),
-                spikes_differ=int(unequal[SPIKES].sum()) if SPIKES in of_a else 0,
-                registers_differ=sum(int(unequal[key].sum()) for key in registers),
+                spikes_differ=differ.get(SPIKES, 0),
+                registers_differ=sum(differ[key] for key in registers),
             )
         )
-        anywhere = np.logical_or.reduce(list(unequal.values()))
-        if anywhere.any():
+        if any(differ.values()):
+            anywhere = np.logical_or.reduce(list(unequal.values()))
             mismatches.append(_first(name, anywhere, unequal, a, b))
     outputs = next(iter(a.layers[next(reversed(list(a.layers)))].values()))
     return Comparison(

@@ -69,7 +69,7 @@ class Trace:
     def _answer(self, layer: Layer) -> IntArray:
         of = self.layers[layer.name]
         if not layer.neuron.fires:
-            return of["v"][..., -1]
+            return of["v"][..., -1].copy()  # a view would keep the registers of all steps in memory
         return np.asarray(arrivals(layer.axon, of[SPIKES]).sum(-1, dtype=np.int32))
 
     def plot(self, sample: int = 0, *, layers: Sequence[str] | None = None) -> Picture:

@@ -7,8 +7,9 @@ from child import answer
 _SCRIPT = """
 import json, sys
 import numpy as np
-from spikeproof.lava_procs import compat
-compat.apply()
+if sys.version_info >= (3, 11):  # Lava runs as it is on Python 3.10
+    from spikeproof.lava_procs import compat
+    compat.apply()
 from lava.lib.dl import netx
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg

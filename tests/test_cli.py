@@ -13,6 +13,7 @@ from stock_files import DENSE, INPUT, write
 
 from spikeproof.export import netx
 from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.loop.epochs import Epoch
 from spikeproof.train.runs.recipe import Recipe, find, make
 
 SMALL = ("--set", "hidden=10,12", "--set", "epochs=1")
@@ -217,7 +218,7 @@ def test_training_again_needs_force_and_a_seed_repeats(run, trained, tmp_path):
 
     again = fit(find("digits-plain").replace(["hidden=10,12", "epochs=1"]), tmp_path / "again")
     assert netx.load(again.net_path) == netx.load(trained / "net.net")
-    assert (trained / "log.csv").read_text().startswith("epoch,loss,train_score,validation_score,seconds\n1,")
+    assert (trained / "log.csv").read_text().startswith(",".join(Epoch._fields) + "\n1,")
 
 
 @pytest.mark.parametrize("verb", ["inspect", "verify", "simulate"])
@@ -302,8 +303,9 @@ def test_a_mistake_is_one_message_and_exit_2(run, trained, tmp_path, arguments, 
 def test_analyse_draws_a_run(run, copy):
     code, out, err = run("analyse", copy, "--samples", 4)
     assert code == 0, err
-    *names, energy, source = [Path(line).name for line in out.splitlines()]
+    *names, ends, energy, source = [Path(line).name for line in out.splitlines()]
     assert names == ["learning.png", "encoding.png", "gradients.png"]
+    assert re.match(r"at an end of their register: [\d.]+% of weights of celif1, .*, [\d.]+% of encoding$", ends)
     for name in names:
         assert (copy / "analysis" / name).read_bytes().startswith(b"\x89PNG")
     assert re.match(r"energy: [\d.]+ nJ a step \(\d+ MAC, \d+ AC\), [\d.]+ uJ an inference of 64 steps", energy)

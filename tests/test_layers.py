@@ -51,7 +51,7 @@ ONLY_IN = {
     },
     "numba": {"contract": {"compiled/"}},
     "nir": {"export": {"nir/graph.py"}},
-    "lightning": {"train": {"runs/fit.py"}},
+    "lightning": {"train": {"runs/fit.py", "runs/loop/"}},
     "distributed": {"sim": {"sweep/sweep.py"}},
     "matplotlib": {"sim": {"pictures/png.py"}},
 }

@@ -39,7 +39,7 @@ class Keeper:
 
     def __init__(self, module: nn.Module, steps: int, part: float = 1.0) -> None:
         self._module, self._steps, self._part = module, steps, part
-        self._synapses = [block.module.synapse for block in blocks(module)]
+        self._synapses = [(block.module.synapse, getattr(block.module, "feedback", None)) for block in blocks(module)]
         self._largest = [1.0] * len(self._synapses)
         """What a sender of each layer can send, in SLAYER's units."""
         self._most: list[torch.Tensor] = []
@@ -49,7 +49,7 @@ class Keeper:
         """Look at the record, and say whether it fits as it is; what may arrive is kept for `cut_rows`."""
         net = record(self._module, steps=self._steps)
         fits, self._most = True, []
-        for index, synapse in enumerate(self._synapses):
+        for index, (synapse, feedback) in enumerate(self._synapses):
             used = room.used_by(net, index)
             assert used is not None  # there are bounds of both kinds that recipes train
             used = used / self._part
@@ -57,7 +57,7 @@ class Keeper:
             source = net.incoming(index)[0].source
             self._largest[index] = net.max_payload(source) * 2.0 ** net.sent_exp(source)
             self._most.append(
-                _arriving(synapse, self._largest[index])
+                _arriving(synapse, feedback, self._largest[index])
                 / torch.from_numpy(used).to(synapse.weight.device).clamp(min=_TINY)
             )
         return fits
@@ -65,13 +65,14 @@ class Keeper:
     @torch.no_grad()
     def cut_rows(self, margin: float = _MARGIN) -> None:
         """Make rows smaller by which more can arrive than there is room for."""
-        for synapse, most, largest in zip(self._synapses, self._most, self._largest, strict=True):
-            arriving = _arriving(synapse, largest)
+        for (synapse, feedback), most, largest in zip(self._synapses, self._most, self._largest, strict=True):
+            arriving = _arriving(synapse, feedback, largest)
             factor = torch.where(arriving > most, margin * most / arriving.clamp(min=_TINY), torch.ones_like(most))
             if (factor < 1).any():
-                synapse.weight.mul_(factor.to(synapse.weight)[:, None])
-                if synapse.bias is not None:
-                    synapse.bias.mul_(factor.to(synapse.bias))
+                for each in filter(None, (synapse, feedback)):
+                    each.weight.mul_(factor.to(each.weight)[:, None])
+                    if each.bias is not None:
+                        each.bias.mul_(factor.to(each.bias))
 
     def settle(self) -> None:
         """Cut rows until the record fits.
@@ -91,8 +92,10 @@ class Keeper:
         )
 
 
-def _arriving(synapse: Dense, largest: float) -> torch.Tensor:
+def _arriving(synapse: Dense, feedback: Dense | None, largest: float) -> torch.Tensor:
     """Return how much can arrive at each neuron in a step, its bias included, as the forward pass rounds it."""
-    weight, bias = synapse.quantized()
+    weight, bias = synapse.quantized(more=None if feedback is None else feedback.bias)
     total = weight.double().abs().sum(1) * largest
+    if feedback is not None:
+        total = total + feedback.quantized()[0].double().abs().sum(1)
     return total if bias is None else total + bias.double().abs()

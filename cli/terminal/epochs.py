@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import console
 
 if TYPE_CHECKING:
-    from ...train.runs.fit import Epoch
+    from ...train.runs.loop.epochs import Epoch
 
 _WIDTHS = (5, 10, 10, 10, 9)
 

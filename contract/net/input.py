@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from ..fixed import as_whole
 from ..names import checked_name
 from ..record import Record
 from ..synapses.dense import Synapse
+
+_AT_ONCE = 2**15
+"""Values that are encoded at once: they stay in a core's cache."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,21 +85,38 @@ class Input(Record):
             raise InputError(f"Input has dtype {values.dtype}; expected numbers.")
         if values.ndim < 2 or values.shape[-2] != self.num_channels:
             raise InputError(f"Input has shape {values.shape}; expected (..., {self.num_channels} channels, steps).")
+        payload = np.empty(values.shape, np.int32)
+        given, made = values.reshape(-1), payload.reshape(-1)
+        for begin in range(0, given.size, _AT_ONCE):
+            part = slice(begin, begin + _AT_ONCE)
+            found = self._payload(given[part])
+            if found is None:
+                self._refuse(values, begin)
+            made[part] = found
+        return payload
+
+    def _payload(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
+        """Return the payloads of some values as whole floats, or None if one of them is refused."""
         scaled = values.astype(np.float32) * np.float32(2.0**-self.exp)
-        payload = np.round(scaled)
+        payload = np.rint(scaled)
         low = -self.max_payload if self.bits else 0
-        ok = (payload >= low) & (payload <= self.max_payload) & (bool(self.bits) | (payload == scaled))
-        if not ok.all():
-            index = tuple(int(i) for i in np.argwhere(~ok)[0])
-            allowed = (
-                "it is not a number. Fix what made the input, or replace such values: np.nan_to_num(x)"
-                if np.isnan(values[index])
-                else f"payload round(x * 2**{-self.exp}) must lie in {low}..{self.max_payload}; rescale the input, or "
-                "build the first layer with more input_bits"
-                if self.bits
-                else "unary spikes must be 0 or 1. For graded values give the first layer input_exp, or a stock SLAYER "
-                "block input=Input(num_channels=..., bits=..., exp=...); multiply what Event.fill_tensor made by its "
-                "sampling_time"
-            )
-            raise InputError(f"Input{list(index)} = {values[index]}: {allowed}.")
-        return payload.astype(np.int32)
+        inside = payload.min() >= low and payload.max() <= self.max_payload  # not so if one is no number
+        return payload if inside and (self.bits or np.array_equal(payload, scaled)) else None
+
+    def _refuse(self, values: npt.NDArray[Any], begin: int) -> NoReturn:
+        """Raise an InputError that names the first value from `begin` on, in C order, that is refused."""
+        given = values.reshape(-1)
+        refused = (i for i in range(begin, given.size) if self._payload(given[i : i + 1]) is None)
+        index = tuple(int(i) for i in np.unravel_index(next(refused), values.shape))
+        low = -self.max_payload if self.bits else 0
+        allowed = (
+            "it is not a number. Fix what made the input, or replace such values: np.nan_to_num(x)"
+            if np.isnan(values[index])
+            else f"payload round(x * 2**{-self.exp}) must lie in {low}..{self.max_payload}; rescale the input, or "
+            "build the first layer with more input_bits"
+            if self.bits
+            else "unary spikes must be 0 or 1. For graded values give the first layer input_exp, or a stock SLAYER "
+            "block input=Input(num_channels=..., bits=..., exp=...); multiply what Event.fill_tensor made by its "
+            "sampling_time"
+        )
+        raise InputError(f"Input{list(index)} = {values[index]}: {allowed}.")

@@ -74,7 +74,7 @@ def delayed(sent: npt.NDArray[Any], delay: Any) -> npt.NDArray[Any]:
         return sent
     steps, arriving = sent.shape[-1], np.zeros_like(sent)
     delays = np.broadcast_to(np.asarray(delay), sent.shape[-2:-1])
-    for d in np.unique(delays):
+    for d in np.unique(delays).tolist():  # small integer types cannot hold a number of steps
         of = delays == d
         if d < steps:
             arriving[..., of, d:] = sent[..., of, : steps - d]

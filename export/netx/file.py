@@ -3,8 +3,9 @@
 Layout: root attributes ``spikeproof_schema``, ``spikeproof_version`` and ``steps``; group ``layer/0`` the input,
 ``layer/1..`` the layers (see `spikeproof.export.netx.layers`); ``te``, once, the temporal encoding that all CE-LIF
 layers share: a dataset, the table, or a group, the matrix and the oscillators that drive it. A network that is no chain
-has more groups (see `spikeproof.export.netx.graph`), and its file has schema version 2; version 1 knows chains alone. A
-file of a chain without CE-LIF layers, CPG and read-out is one that stock ``lava.lib.dl.netx`` reads.
+has more groups (see `spikeproof.export.netx.graph`), and its file has schema version 2; version 1 knows chains alone.
+If stock NetX shall run such a network, all these are in the group ``graph`` (see `spikeproof.export.netx.stock_graph`).
+A file of a chain without CE-LIF layers, CPG and read-out is one that stock ``lava.lib.dl.netx`` reads.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import __version__
-from ...contract.errors import FileFormatError
+from ...contract.errors import FileFormatError, RecordError
 from ...contract.net import SCHEMA_VERSION, Input, Layer, Net
 from ...contract.sources.driven import Driven
 from ...contract.synapses.conv import Conv
 from ..files import replacing
 from ..members import attribute, member, names, numbers, opened, refuse_unknown, text
 from ..quoted import plain, quoted
-from . import graph, layers, synapses
+from . import graph, layers, stock_graph, synapses
 
 _SCHEMA, _WRITER, _STEPS = "spikeproof_schema", "spikeproof_version", "steps"
 _NOTES = ("host_before", "host_after")
@@ -32,7 +33,7 @@ _CHAINS = 1
 """The schema version that knows no edges: every reader of it reads a chain."""
 
 
-def write(net: Net, path: str | os.PathLike[str]) -> None:
+def write(net: Net, path: str | os.PathLike[str], *, stock: bool = False) -> None:
     """Write a network record; the file appears whole or not at all.
 
     Parameters
@@ -41,12 +42,18 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         The record.
     path : path-like
         Where to; an existing file is replaced.
+    stock : bool
+        Whether a network that is no chain also lies in the file in the form in which stock NetX runs it, see
+        `spikeproof.export.netx.one_layer`.
 
     Raises
     ------
     InputError
         The folder does not exist or cannot be written to.
+    UnsupportedError
+        Stock NetX cannot run the network, which is no chain.
     """
+    graphs = stock and not net.is_in_a_row
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs[_SCHEMA] = SCHEMA_VERSION if _is_graph(net) else _CHAINS
         file.attrs[_WRITER] = __version__
@@ -54,21 +61,28 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         for name in _NOTES:
             if getattr(net, name):
                 file.attrs[name] = getattr(net, name)
-        layers.write_input(file.create_group("layer/0"), net.input, net.layers[0].synapse)
-        group, before = file["layer"], None
-        targets = {edge.target for edge in net.edges}
-        for i, layer in enumerate(net.layers):
-            if isinstance(before, Conv) and not isinstance(layer.synapse, Conv):
-                synapses.write_flatten(group.create_group(str(len(group))), before)
-            arriving = net.max_payload(net.incoming(i)[0].source)
-            layers.write(group.create_group(str(len(group))), layer, layer.name in targets, arriving)
-            before = layer.synapse
-        graph.write(file, net)
-        if isinstance(net.te, Driven):
-            file["te/matrix"] = net.te.matrix
-            layers.write_oscillators(file.create_group("te/cpg"), net.te.cpg)
-        elif net.te is not None:
-            file["te"] = net.te
+        if graphs:
+            stock_graph.write(file, net)
+        _write(file.create_group(stock_graph.GRAPH) if graphs else file, net)
+
+
+def _write(file: h5py.Group, net: Net) -> None:
+    """Write the layers and all that belongs to them into a file, or a group that has neither."""
+    layers.write_input(file.create_group("layer/0"), net.input, net.layers[0].synapse)
+    group, before = file["layer"], None
+    targets = {edge.target for edge in net.edges}
+    for i, layer in enumerate(net.layers):
+        if isinstance(before, Conv) and not isinstance(layer.synapse, Conv):
+            synapses.write_flatten(group.create_group(str(len(group))), before)
+        arriving = net.max_payload(net.incoming(i)[0].source)
+        layers.write(group.create_group(str(len(group))), layer, layer.name in targets, arriving)
+        before = layer.synapse
+    graph.write(file, net)
+    if isinstance(net.te, Driven):
+        file["te/matrix"] = net.te.matrix
+        layers.write_oscillators(file.create_group("te/cpg"), net.te.cpg)
+    elif net.te is not None:
+        file["te"] = net.te
 
 
 def _is_graph(net: Net) -> bool:
@@ -111,6 +125,24 @@ def _read(file: h5py.File) -> Net:
             f"schema version {schema}, written by spikeproof {_writer(file)}; this is spikeproof {__version__}, which "
             f"reads versions {_CHAINS} and {SCHEMA_VERSION}. Export the network again with this version."
         )
+    if schema == SCHEMA_VERSION and stock_graph.GRAPH in file.keys():
+        return _read_stock_graph(file)
+    return _read_record(file, file, schema)
+
+
+def _read_stock_graph(file: h5py.File) -> Net:
+    """Read the record of a graph that lies there for stock NetX too."""
+    refuse_unknown(file, {"layer", stock_graph.GRAPH})
+    try:
+        net = _read_record(member(file, stock_graph.GRAPH, h5py.Group), file, SCHEMA_VERSION)
+    except (FileFormatError, RecordError) as error:
+        raise FileFormatError(f"{stock_graph.GRAPH}/{error}") from None
+    stock_graph.check(file, net)
+    return net
+
+
+def _read_record(file: h5py.Group, root: h5py.File, schema: int) -> Net:
+    """Read the record in a file, or in a group; what is said of it in a word each is in the `root`."""
     known = ("layer", "te", *(graph.MEMBERS if schema == SCHEMA_VERSION else ()))
     unknown = sorted(set(names(file)) - set(known))
     if unknown:
@@ -132,9 +164,9 @@ def _read(file: h5py.File) -> Net:
         layers=tuple(layer for _, layer in read if layer is not None),
         edges=edges,
         outputs=graph.read_outputs(file),
-        steps=_attribute(file, _STEPS),
+        steps=_attribute(root, _STEPS),
         te=_read_encoding(file),
-        **{name: _note(file, name) for name in _NOTES},
+        **{name: _note(root, name) for name in _NOTES},
     )
 
 
@@ -155,7 +187,7 @@ def _check_flatten(name: str, layer: Layer | None, before: Layer | None, after: 
         raise FileFormatError(f"layer/{name} follows a convolution without a flatten layer between them.")
 
 
-def _read_encoding(file: h5py.File) -> Driven | npt.NDArray[Any] | None:
+def _read_encoding(file: h5py.Group) -> Driven | npt.NDArray[Any] | None:
     if "te" not in file.keys():
         return None
     if isinstance(member(file, "te", h5py.HLObject), h5py.Dataset):

@@ -24,7 +24,7 @@ T = TypeVar("T")
 MEMBERS = ("edges", "inputs", "outputs")
 
 
-def write(file: h5py.File, net: Net) -> None:
+def write(file: h5py.Group, net: Net) -> None:
     """Write edges, further inputs and outputs, where there are any."""
     for k, source in enumerate(net.inputs[1:], start=1):
         layers.write_input(file.create_group(f"inputs/{k}"), source, None)
@@ -39,17 +39,17 @@ def write(file: h5py.File, net: Net) -> None:
         write_text(file, "outputs", " ".join(net.outputs))
 
 
-def read_edges(file: h5py.File) -> tuple[Edge, ...]:
+def read_edges(file: h5py.Group) -> tuple[Edge, ...]:
     """Read the edges that `write` wrote; raises as `spikeproof.export.netx.layers.read` does."""
     return tuple(_numbered(file, "edges", 0, _edge))
 
 
-def read_inputs(file: h5py.File) -> tuple[Input, ...]:
+def read_inputs(file: h5py.Group) -> tuple[Input, ...]:
     """Read the inputs behind the first."""
     return tuple(_numbered(file, "inputs", 1, layers.read_input))
 
 
-def read_outputs(file: h5py.File) -> tuple[str, ...]:
+def read_outputs(file: h5py.Group) -> tuple[str, ...]:
     """Read the names of the layers that the network answers with; none where it is the last one."""
     return tuple(text(file, "outputs").split(" ")) if "outputs" in file.keys() else ()
 
@@ -63,7 +63,7 @@ def _edge(handle: h5py.Group) -> Edge:
     return Edge(source=text(handle, "source"), target=text(handle, "target"), synapse=synapse, delay=delay)
 
 
-def _numbered(file: h5py.File, name: str, first: int, read: Callable[[h5py.Group], T]) -> Iterator[T]:
+def _numbered(file: h5py.Group, name: str, first: int, read: Callable[[h5py.Group], T]) -> Iterator[T]:
     """Read the groups ``name/first``, ``name/first + 1``, ..., which are all that ``name`` may hold."""
     if name not in file.keys():
         return

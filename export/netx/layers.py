@@ -66,10 +66,8 @@ def write(handle: h5py.Group, layer: Layer, has_edges: bool = False, payload: in
         write_text(handle, "source", layer.source)
     if "bias_mant" in declared(type(layer.neuron)):
         params: Any = layer.neuron
-        if isinstance(layer.synapse, Dense):
-            handle["bias"] = params.bias_mant
-        elif params.bias_mant.any():
-            handle["bias"] = synapses.per_channel(params.bias_mant, shape)
+        if isinstance(layer.synapse, Dense) or params.bias_mant.any():
+            handle["bias"] = synapses.bias(params.bias_mant, shape)
     neuron = handle.create_group("neuron")
     write_text(neuron, "type", type_name(layer, has_edges))
     for field, name in _datasets(type(layer.neuron), layout).items():
@@ -167,7 +165,8 @@ def read(handle: h5py.Group, targets: Collection[str] = ()) -> Layer:
         source=text(handle, "source") if "source" in handle.keys() else None,
     )
     expected = type_name + _suffix(layer, name in targets)
-    if stated != expected:
+    # Files were once written without the mark of pixels, which only keeps stock NetX from reading them.
+    if stated not in (expected, expected.replace(_PIXELS, "")):
         raise FileFormatError(f"neuron/type is {quoted(stated)}; with what the layer has it is {expected!r}.")
     return layer
 
@@ -201,6 +200,9 @@ def _datasets(kind: type[Neuron], layout: Layout) -> dict[str, str]:
     return {name: field.netx for name, field in declared(kind).items() if field.netx and name not in layout.without}
 
 
+_PIXELS = "+PIXELS"
+
+
 def _suffix(layer: Layer, has_edges: bool) -> str:
     """Return what is behind a neuron's type: what stock NetX would misread. It refuses a type that it does not know."""
     delayed = layer.axon is not None and layer.axon.longest > layer.lead
@@ -208,6 +210,7 @@ def _suffix(layer: Layer, has_edges: bool) -> str:
     recurrent_conv = layer.feedback is not None and isinstance(layer.synapse, Conv)
     features = {"+CPG": layer.cpg is not None, "+DELAY": unread or bool(layer.delay.any()), "+FEEDBACK": recurrent_conv}
     features |= {"+EDGES": has_edges or layer.source is not None}
+    features |= {_PIXELS: synapses.differs_within(layer.neuron, layer.shape)}
     return "".join(name for name, there in features.items() if there)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...contract.errors import FileFormatError, UnsupportedError
 from ...contract.fields import declared
-from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_MAX, THRESHOLD_MANT_MAX
+from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_MAX
 from ...contract.net import Layer, Net
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.leaky_integrator import LeakyIntegrator
@@ -32,13 +32,12 @@ from ...contract.neurons.sigma_delta import SigmaDelta
 from ...contract.synapses.conv import Conv
 from ..members import numbers, refuse_unknown, text, write_text
 from ..quoted import quoted
-from .synapses import per_channel, per_neuron
+from .one_layer import NEVER, OneLayer, one_layer
+from .synapses import bias as in_channels
+from .synapses import differs_within, per_channel, per_neuron
 
 MARK = "record"
 """Dataset of a neuron's group that names the kind of the record; without it, a layer lies as the record has it."""
-
-NEVER = THRESHOLD_MANT_MAX + 1
-"""Threshold mantissa that no membrane exceeds; one bit wider than Loihi's."""
 
 MAX_DELAY = 62
 _UNIT = 2 * ACCUMULATOR_SHIFT
@@ -183,7 +182,7 @@ def write(handle: h5py.Group, layer: Layer, form: Form, shape: Shape) -> None:
     form.write(group, neuron, shape)
     bias = getattr(neuron, "bias_mant", np.zeros(1))
     if bias.any():
-        handle["bias"] = per_channel(bias, shape) if isinstance(layer.synapse, Conv) else bias
+        handle["bias"] = in_channels(bias, shape)
     if layer.delay.any():
         handle["delay"] = np.broadcast_to(layer.delay, layer.synapse.weight.shape)
 
@@ -262,8 +261,25 @@ def streams(net: Net) -> bool:
 
 def call(net: Net, path: str) -> str:
     """Return the call of stock NetX that loads the file of a record."""
-    options = "".join(f", {name}={value}" for name, value in arguments(net).items())
+    return _call(arguments(net), path)
+
+
+def _call(arguments: dict[str, int], path: str) -> str:
+    options = "".join(f", {name}={value}" for name, value in arguments.items())
     return f"lava.lib.dl.netx.hdf5.Network(net_config={path!r}{options})"
+
+
+def told_of_graph(net: Net, path: str) -> list[str]:
+    """Return how stock NetX loads the file of a graph that was written for it, and where its layers are, by line."""
+    found = one_layer(net)
+    lines = [f"stock NetX runs it as one layer: {_call(one_layer_arguments(found), path)}"]
+    lines += [f"    {part}" for part in found.parts]
+    return [*lines, f"    one sample a run, of {found.steps} steps: it does not reset all that this layer keeps"]
+
+
+def one_layer_arguments(found: OneLayer) -> dict[str, int]:
+    """Return what the constructor of stock NetX's network needs to run a graph as one layer."""
+    return {"reset_interval": found.steps, "reset_offset": 1}
 
 
 def told(net: Net, path: str) -> list[str]:
@@ -287,6 +303,9 @@ def require(net: Net) -> None:
     UnsupportedError
         It names every layer and the reason.
     """
+    if not net.is_in_a_row:
+        one_layer(net)
+        return
     found = reasons(net)
     if found:
         raise UnsupportedError(
@@ -314,6 +333,9 @@ def _unfit_synapses(layer: Layer) -> str:
     plain = isinstance(layer.synapse, Conv) or layer.neuron.sums == 2
     reasons = {
         "oscillators feed it, which stock NetX does not have": layer.cpg is not None,
+        "its neurons differ within a channel of their images, and stock NetX takes one value a channel": differs_within(
+            layer.neuron, layer.shape
+        ),
         "its convolution is recurrent or of complex neurons": isinstance(layer.synapse, Conv)
         and (layer.feedback is not None or layer.neuron.sums == 2),
         "its resonators are recurrent, which stock NetX leaves out": layer.feedback is not None

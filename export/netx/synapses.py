@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import h5py
@@ -118,6 +119,20 @@ def per_channel(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray
         return np.asarray(values.flat[0])
     of_channels = values.reshape(shape[0], -1)
     return of_channels[:, 0] if (of_channels == of_channels[:, :1]).all() else values
+
+
+def bias(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return biases of neurons as stock NetX takes them: one a neuron, or one a channel of images, never a number."""
+    if len(shape) == 1:
+        return values
+    found = per_channel(values, shape)
+    return found if found.ndim else np.full(shape[0], found)
+
+
+def differs_within(neuron: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a field of neurons that form images differs from pixel to pixel, for which stock NetX has no place."""
+    values = (getattr(neuron, field.name) for field in fields(neuron))
+    return len(shape) > 1 and any(isinstance(v, np.ndarray) and per_channel(v, shape).size > shape[0] for v in values)
 
 
 def per_neuron(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:

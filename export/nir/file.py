@@ -21,7 +21,7 @@ from ..members import content, member, names, opened, regular
 from ..packing import unpack
 from ..quoted import plain, quoted
 from .foreign import Imported, check_time_step, quantise
-from .graph import graph, library
+from .graph import FORM, graph, library
 from .ways import OURS
 
 _DEPTH = 12
@@ -93,7 +93,10 @@ def _own(tree: Tree) -> Net:
     net = unpack(own["net"], f"metadata/{OURS}/net")
     if not isinstance(net, Net):
         raise FileFormatError(f"metadata/{OURS}/net is no network.")
-    expected = graph(net).to_dict()
+    form = own.get("form", 1)
+    if not any(np.array_equal(form, known) for known in range(1, FORM + 1)):
+        raise FileFormatError(f"its nodes are written in a form that this spikeproof, {__version__}, does not know.")
+    expected = graph(net, int(form)).to_dict()
     expected["metadata"] = tree["metadata"]  # of another version of ours, it may be written otherwise
     difference = _difference(_plain(expected), tree, "node")
     if difference:

@@ -35,6 +35,11 @@ from .ways import OURS, Nodes, Way, add_way, carries_bias, ours
 
 ENCODING, FEEDBACK = ":te", ":feedback"
 
+FORM = 2
+"""How standard nodes are written. In form 1, neurons without current had their gain ``r`` and not their synapses."""
+_NEVER_LEAKS = 2**27
+"""Time constant in steps of a neuron that does not leak: in float32, what is left of its membrane is all of it."""
+
 
 def library() -> ModuleType:
     """Return the package nir.
@@ -77,8 +82,8 @@ def write(net: Net, path: str | os.PathLike[str]) -> None:
         nir.write(temporary, made)
 
 
-def graph(net: Net) -> Any:
-    """Return a network record as a `nir.NIRGraph`."""
+def graph(net: Net, form: int = FORM) -> Any:
+    """Return a network record as a `nir.NIRGraph`, in the `form` of today or of an older file."""
     nir, made = library(), Nodes()
     shapes = _input_shapes(net)
     ends = {-1 - k: "input" if len(net.inputs) == 1 else source.name for k, source in enumerate(net.inputs)}
@@ -93,15 +98,18 @@ def graph(net: Net) -> Any:
     elif net.te is not None:
         made.add(ENCODING, ours(nir, {KIND: "TemporalEncoding", "te": net.te}, (0,), net.te.shape[1:]))
     for i, layer in enumerate(net.layers):
-        neuron = _neuron(nir, layer)
+        carries = carries_bias(layer, shapes[net.incoming(i)[0].source], images=form >= FORM)
+        neuron, gain = _neuron(nir, layer, form, carries), _gain(layer, form, carries)
         inputs: list[str] = []
         for at, way in enumerate(net.incoming(i)):
             name, delay = _named(net, i, at)
             sender = names[i] if name.endswith(FEEDBACK) else ends[way.source]
             written = Way(name, way.synapse, delay, sender, shapes[way.source], net.sent_exp(way.source))
-            inputs += add_way(nir, made, layer, written, None if at else _carried(nir, layer, neuron))
+            inputs += add_way(
+                nir, made, layer, written, None if at or not carries else _carried(nir, layer, neuron, gain), gain
+            )
             if not at and layer.cpg is not None:
-                inputs += _oscillators(nir, made, net, i)
+                inputs += _oscillators(nir, made, net, i, gain)
             if not at and layer.neuron.takes_te:
                 inputs.append(ENCODING)
         made.add(names[i], neuron, *inputs)
@@ -110,7 +118,8 @@ def graph(net: Net) -> Any:
     for k, answer in enumerate(net.answers):
         i = net.index(answer)
         made.add("output" if not k else f"output:{k}", nir.Output(output_type={"output": np.array(shapes[i])}), ends[i])
-    metadata = {OURS: {"schema": SCHEMA_VERSION, "version": __version__, "dt": DT, "net": pack(net)}, "dt": DT}
+    own = {"schema": SCHEMA_VERSION, "version": __version__, "dt": DT, "net": pack(net), "form": form}
+    metadata = {OURS: own, "dt": DT}
     # Told to check, the package nir would add an output behind every layer that leads nowhere.
     found = nir.NIRGraph(nodes=made.nodes, edges=made.edges, metadata=metadata, type_check=False)
     if all(_is_checked(nir, node) for node in made.nodes.values()):
@@ -118,15 +127,14 @@ def graph(net: Net) -> Any:
     return found
 
 
-def _oscillators(nir: ModuleType, made: Nodes, net: Net, index: int) -> list[str]:
+def _oscillators(nir: ModuleType, made: Nodes, net: Net, index: int, gain: float) -> list[str]:
     """Add a layer's oscillators and their synapses; return the synapses."""
     layer: Any = net.layers[index]
     name, shape = f"{layer.name}:cpg", (layer.cpg.num_neurons,)
     made.add(name, ours(nir, pack(layer.cpg), (0,), shape))
     synapse = Dense(weight=layer.synapse.weight[:, layer.num_inputs :])
-    return add_way(
-        nir, made, layer, Way(f"{name}_synapse", synapse, np.int64(0), name, shape, net.payload_exp(index)), None
-    )
+    way = Way(f"{name}_synapse", synapse, np.int64(0), name, shape, net.payload_exp(index))
+    return add_way(nir, made, layer, way, None, gain)
 
 
 def _input_shapes(net: Net) -> dict[int, tuple[int, ...]]:
@@ -151,13 +159,14 @@ def _named(net: Net, index: int, at: int) -> tuple[str, Any]:
     return f"{layer.name}:edge{at}", edges[at].delay
 
 
-def _carried(nir: ModuleType, layer: Layer, neuron: Any) -> Any:
-    """Return the bias that a layer's own Linear node carries, as most readers expect where neurons have no current."""
+def _carried(nir: ModuleType, layer: Layer, neuron: Any, gain: float) -> Any:
+    """Return the bias of a layer's own Linear or Conv2d node, as most readers expect where neurons have no current."""
     params = layer.neuron
-    if not carries_bias(layer) or not isinstance(neuron, nir.LIF | nir.IF):
+    if not isinstance(neuron, nir.LIF | nir.IF):
         return None
     assert isinstance(params, CUBA)
-    return params.bias_mant / layer.scale if params.bias_mant.any() else None
+    bias = params.bias_mant.reshape(len(layer.synapse.weight), -1)[:, 0] if len(layer.shape) > 1 else params.bias_mant
+    return bias / layer.scale * gain if params.bias_mant.any() else None
 
 
 def _is_checked(nir: ModuleType, node: Any) -> bool:
@@ -177,18 +186,34 @@ def is_ours(node: Any) -> bool:
     return str(node.to_dict()["type"]).startswith(f"{OURS}.")
 
 
-def _neuron(nir: ModuleType, layer: Layer) -> Any:
-    standard = _NEURONS.get(type(layer.neuron), _nothing)(nir, layer)
+def _neuron(nir: ModuleType, layer: Layer, form: int, carries: bool) -> Any:
+    standard = _NEURONS.get(type(layer.neuron), _nothing)(nir, layer, form, carries)
     if standard is None:
         return ours(nir, pack(layer.neuron), (layer.num_sums,), layer.shape)
     return standard
 
 
-def _nothing(nir: ModuleType, layer: Layer) -> Any:
+def _nothing(nir: ModuleType, layer: Layer, form: int, carries: bool) -> Any:
     return None
 
 
-def _cuba(nir: ModuleType, layer: Layer) -> Any:
+def _gain(layer: Layer, form: int, carries: bool) -> float:
+    """Return by what the weights and biases into a layer are multiplied, so that its neurons need no gain.
+
+    A LIF node multiplies what arrives by ``r * dt / tau``. snnTorch and SpikingJelly do so, norse reads no ``r``, and
+    snnTorch takes no IF node with another ``r`` than 1. With ``r`` = 1 and the rest in the weights all three agree.
+    """
+    if form < FORM or not isinstance(layer.neuron, CUBA) or not layer.neuron.stock:
+        return 1.0
+    lost_u, lost_v = layer.neuron.u_decay, layer.neuron.v_decay
+    if (lost_u != DECAY_ONE).any() or (lost_v != lost_v[0]).any():
+        return 1.0
+    if not lost_v.any():
+        return float(_NEVER_LEAKS) if carries or not layer.neuron.bias_mant.any() else 1.0
+    return float(DECAY_ONE / lost_v[0])
+
+
+def _cuba(nir: ModuleType, layer: Layer, form: int, carries: bool) -> Any:
     """Return the standard node of CUBA neurons, or None where NIR cannot say what they do."""
     neuron: Any = layer.neuron
     if not neuron.stock:  # NIR's nodes neither send nor take graded spikes
@@ -196,19 +221,21 @@ def _cuba(nir: ModuleType, layer: Layer) -> Any:
     lost_u, lost_v = (lost.reshape(layer.shape) / DECAY_ONE for lost in (neuron.u_decay, neuron.v_decay))
     ones, bias = np.ones(layer.shape), neuron.bias_mant.reshape(layer.shape) / layer.scale
     common = {"v_threshold": ones * (neuron.v_th_mant / layer.scale), "v_reset": 0 * ones}
-    at_once, carries = bool((lost_u == 1).all()), carries_bias(layer)
+    at_once, gain = bool((lost_u == 1).all()), _gain(layer, form, carries)
     if at_once and not lost_v.any() and (carries or not bias.any()):
-        return nir.IF(r=ones / DT, **common)
+        if form < FORM:
+            return nir.IF(r=ones / DT, **common)
+        return nir.LIF(tau=DT * gain * ones, r=ones, v_leak=0 * ones, **common)
     # A decay of 0 is an infinite time constant.
     if not lost_v.all() or not lost_u.all():
         return None
     if at_once:
-        # Behind a Linear node the bias is its own; a convolution's is one a channel, and a neuron's may be its own.
         leak = 0 * ones if carries else bias / lost_v
-        return nir.LIF(tau=DT / lost_v, r=1 / lost_v, v_leak=leak, **common)
+        r = ones if gain != 1 else 1 / lost_v
+        return nir.LIF(tau=DT / lost_v, r=r, v_leak=leak, **common)
     leak = bias / lost_v
     return nir.CubaLIF(tau_syn=DT / lost_u, tau_mem=DT / lost_v, w_in=1 / lost_u, r=1 / lost_v, v_leak=leak, **common)
 
 
-_NEURONS: dict[type[Any], Callable[[ModuleType, Layer], Any]] = {CUBA: _cuba}
-"""Kind of neuron -> (nir, layer) -> standard node, or None where NIR cannot say it."""
+_NEURONS: dict[type[Any], Callable[[ModuleType, Layer, int, bool], Any]] = {CUBA: _cuba}
+"""Kind of neuron -> (nir, layer, form, whether synapses carry the bias) -> standard node, or None if there is none."""

@@ -53,18 +53,27 @@ class Way(NamedTuple):
     """The power of two that a payload of 1 means."""
 
 
-def carries_bias(layer: Layer) -> bool:
-    """Whether a layer's own synapses are Linear nodes, one of which can carry its bias."""
-    return isinstance(layer.synapse, Dense) and not _is_scattered(layer.delay)
+def carries_bias(layer: Layer, shape: tuple[int, ...], images: bool = True) -> bool:
+    """Whether a layer's own synapses are a standard node that can carry its bias; they receive what has this `shape`.
+
+    That of a convolution carries one a channel, if `images` may carry a bias at all.
+    """
+    if isinstance(layer.synapse, Dense):
+        return not _is_scattered(layer.delay)
+    bias = np.asarray(getattr(layer.neuron, "bias_mant", 0))
+    rows = np.broadcast_to(bias, layer.num_neurons).reshape(len(layer.synapse.weight), -1)
+    return images and layer.synapse.in_shape == shape and bool((rows == rows[:, :1]).all())
 
 
-def add_way(nir: ModuleType, made: Nodes, layer: Layer, way: Way, bias: Any) -> list[str]:
-    """Add the nodes of a way; return those that the layer's neurons listen to."""
+def add_way(nir: ModuleType, made: Nodes, layer: Layer, way: Way, bias: Any, gain: float) -> list[str]:
+    """Add the nodes of a way, its weights times `gain`; return those that the layer's neurons listen to."""
     images = len(layer.shape) == 3
     reshapes = (isinstance(way.synapse, Conv) and way.synapse.in_shape != way.shape) or (
         isinstance(way.synapse, Dense) and images
     )
-    unit = 2.0 ** (getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT) - ACCUMULATOR_SHIFT - way.exp) / layer.scale
+    unit = (
+        2.0 ** (getattr(layer.neuron, "a_shift", ACCUMULATOR_SHIFT) - ACCUMULATOR_SHIFT - way.exp) / layer.scale * gain
+    )
     if type(way.synapse) not in (Dense, Conv) or reshapes or _is_scattered(way.delay):
         fields = pack(way.synapse) | ({"delay": pack(np.asarray(way.delay))} if np.any(way.delay) else {})
         sums = layer.shape if way.synapse.num_neurons == layer.num_neurons else (way.synapse.num_neurons,)
@@ -83,7 +92,7 @@ def add_way(nir: ModuleType, made: Nodes, layer: Layer, way: Way, bias: Any) -> 
         sender = made.add(f"{way.name}:delay", nir.Delay(delay=steps * DT), sender)
     if isinstance(way.synapse, Dense):
         return [made.add(way.name, _linear(nir, way.synapse.weight * unit, bias), sender)]
-    found = made.add(way.name, _conv(nir, way.synapse, unit), sender)
+    found = made.add(way.name, _conv(nir, way.synapse, unit, bias), sender)
     if images:
         return [found]
     flatten = nir.Flatten(input_type={"input": np.array(way.synapse.out_shape)}, start_dim=0, end_dim=-1)
@@ -112,7 +121,7 @@ def _linear(nir: ModuleType, weight: Any, bias: Any) -> Any:
     return nir.Linear(weight=weight) if bias is None else nir.Affine(weight=weight, bias=bias)
 
 
-def _conv(nir: ModuleType, synapse: Conv, unit: float) -> Any:
+def _conv(nir: ModuleType, synapse: Conv, unit: float, bias: Any) -> Any:
     return nir.Conv2d(
         input_shape=synapse.in_shape[1:],
         weight=synapse.weight * unit,
@@ -120,7 +129,7 @@ def _conv(nir: ModuleType, synapse: Conv, unit: float) -> Any:
         padding=synapse.padding,
         dilation=synapse.dilation,
         groups=synapse.groups,
-        bias=np.zeros(len(synapse.weight)),
+        bias=np.zeros(len(synapse.weight)) if bias is None else bias,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...contract.net import Net
-from .layers import RunLayer, Scratch
+from ..trace import SPIKES
+from .layers import RunLayer, Scratch, Traced
 from .ways import Delays, Way
 
 Array = npt.NDArray[Any]
@@ -46,6 +47,16 @@ class Plan:
         axon = net.layers[self.answer].axon
         self.leaving = None if axon is None else Delays(axon.delay.astype(np.int64))
         self.lines = {source: self._line(source) for source in range(-len(net.inputs), len(self.layers))}
+        self.straight = frozenset(source for source in range(-len(net.inputs), 0) if self._is_straight(source))
+        """Inputs that reach layers by their own synapses alone, dense and without delay."""
+
+    def _is_straight(self, source: int) -> bool:
+        own = [self.net.incoming(i)[0].source == source for i in range(len(self.layers))]
+        beside = any(way.source == source for ways in self.edges for way in ways)
+        plain = zip(self.layers, self.own, own, strict=True)
+        return not beside and all(
+            layer.takes_channels and delays is not None and not delays.longest for layer, delays, fed in plain if fed
+        )
 
     def _line(self, source: int) -> int:
         """Return for how many steps what a source sends must be kept."""
@@ -67,6 +78,27 @@ class Plan:
         return self.layers[next(fed, 0)].dtype
 
 
+class Block(NamedTuple):
+    """A block of steps of some streams."""
+
+    incoming: Array
+    """Payloads of the whole run, shape (S, channels, T)."""
+    now: int
+    """Which step of the run the block begins at."""
+    steps: int
+    """How many it has, K."""
+    tables: Tables
+    """Of each layer what is added to its sums and its encoding, see `RunLayer.tables`."""
+    local: slice
+    """Which of their rows are those of the block."""
+    scratch: Sequence[Scratch]
+    """Of each layer."""
+    traced: Sequence[Traced]
+    """What is traced of each layer over the whole run."""
+    sparse: frozenset[int]
+    """Inputs of which few entries are not 0, as -1 - k; they must be among `Plan.straight`."""
+
+
 class Streams:
     """Streams that run side by side.
 
@@ -82,7 +114,7 @@ class Streams:
         self._plan, layers = plan, plan.layers
         self.states = [np.repeat(x.neurons.initial[None], num_streams, axis=0) for x in layers]
         self.counts = [np.zeros((num_streams, x.num_neurons), x.neurons.initial.dtype) for x in layers]
-        self.last = [np.zeros((num_streams, x.num_neurons), np.float32) for x in layers]
+        self.last = [np.zeros((num_streams, x.num_neurons), x.neurons.payload) for x in layers]
         self.lines = {
             source: np.zeros((num_streams, longest, plan.width(source)), plan.dtype(source))
             for source, longest in plan.lines.items()
@@ -113,43 +145,34 @@ class Streams:
         part.arrived = self.arrived[streams]
         return part
 
-    def advance(self, incoming: Array, tables: Tables, local: slice, scratch: Sequence[Scratch]) -> None:
-        """Advance by a block.
-
-        Parameters
-        ----------
-        incoming : ndarray, shape (S, channels, K)
-            Payloads.
-        tables : sequence of (sums that are added, encodings)
-            Of each layer, see `RunLayer.tables`.
-        local : slice
-            Which of their rows are those of the block.
-        scratch : sequence of Scratch
-            Of each layer; what is traced is left there.
-        """
+    def advance(self, block: Block) -> None:
+        """Advance by a block."""
         plan, net = self._plan, self._plan.net
         sent: dict[int, Array] = {}
         events: dict[int, int] = {}
         for k in range(len(net.inputs)):
             source = -1 - k
-            block = np.array(incoming[:, net.channels(k)].transpose(0, 2, 1), plan.dtype(source), order="C")
-            self._send(source, block, int(np.count_nonzero(block)), sent, events)
+            if source not in block.sparse:
+                came = block.incoming[:, net.channels(k), block.now : block.now + block.steps]
+                came = np.array(came.transpose(0, 2, 1), plan.dtype(source), order="C")
+                self._send(source, came, int(np.count_nonzero(came)), sent, events)
         for group in net.groups:
             for i in group:
-                self._gather(i, group, tables[i][0], local, sent, events, scratch[i].z)
+                self._gather(i, group, block, sent, events)
             if len(group) == 1 and not any(way.source == group[0] for way in plan.edges[group[0]]):
-                i, work, layer = group[0], scratch[group[0]], plan.layers[group[0]]
-                te = tables[i][1][local]
+                i, work, layer = group[0], block.scratch[group[0]], plan.layers[group[0]]
+                te, traced = block.tables[i][1][block.local], block.traced[i]
                 fired = layer.scan(
-                    work.z, te, self.states[i], self.counts[i], work.spikes, work.registers, self.last[i]
+                    work.z, te, self.states[i], self.counts[i], work.spikes, traced, block.now, self.last[i]
                 )
                 self._send(i, work.spikes, fired, sent, events)
             else:
-                self._together(group, tables, local, sent, events, scratch)
+                self._together(group, block, sent, events)
+        for work, traced in zip(block.scratch, block.traced, strict=True):
+            if SPIKES in traced:
+                traced[SPIKES][:, block.now : block.now + block.steps] = work.spikes
         if plan.leaving is not None:
-            spikes = sent[plan.answer]
-            steps = scratch[plan.answer].spikes.shape[1]
-            arriving = plan.leaving.arriving(spikes, plan.lines[plan.answer], steps)
+            arriving = plan.leaving.arriving(sent[plan.answer], plan.lines[plan.answer], block.steps)
             self.arrived += arriving.sum(axis=1, dtype=np.int32)
         for source, line in self.lines.items():
             if line.shape[1] and source in sent:
@@ -164,19 +187,20 @@ class Streams:
         self,
         index: int,
         group: Sequence[int],
-        start: Array,
-        local: slice,
+        block: Block,
         sent: Mapping[int, Array],
         events: Mapping[int, int],
-        z: Array,
     ) -> None:
         """Write what inputs, oscillators and layers outside its group add to a layer's sums of a block."""
-        plan, layer, steps = self._plan, self._plan.layers[index], z.shape[1]
-        start = start[local] if len(start) > 1 else start
+        plan, layer, steps = self._plan, self._plan.layers[index], block.steps
+        start, z = block.tables[index][0], block.scratch[index].z
+        start = start[block.local] if len(start) > 1 else start
         own = plan.net.incoming(index)[0].source
         delays = plan.own[index]
         if own in group or delays is None:
             z[:] = start
+        elif own in block.sparse:
+            layer.sums_of_channels(block.incoming, block.now, plan.net.channels(-1 - own).start, start, z)
         else:
             x = delays.arriving(sent[own], plan.lines[own], steps)
             layer.sums(x, events[own], start, z)
@@ -186,27 +210,18 @@ class Streams:
             if ahead is None:
                 way.add(sent[way.source], plan.lines[way.source], events[way.source], z)
                 continue
-            block = sent[way.source][:, plan.lines[way.source] :]
             buffer = _extended(ahead, steps)
-            way.scatter(block, buffer)
+            way.scatter(sent[way.source][:, plan.lines[way.source] :], buffer)
             way.take(buffer, z)
             ahead[:] = buffer[:, steps:]
         if plan.edges[index] and len(group) == 1:
             z[:] = layer.wrapped(z)
 
-    def _together(
-        self,
-        group: Sequence[int],
-        tables: Tables,
-        local: slice,
-        sent: dict[int, Array],
-        events: dict[int, int],
-        scratch: Sequence[Scratch],
-    ) -> None:
+    def _together(self, group: Sequence[int], block: Block, sent: dict[int, Array], events: dict[int, int]) -> None:
         """Run layers that feed each other, step by step."""
-        plan, steps = self._plan, scratch[group[0]].z.shape[1]
+        plan, steps = self._plan, block.steps
         for i in group:
-            self._send(i, scratch[i].spikes, 0, sent, events)
+            self._send(i, block.scratch[i].spikes, 0, sent, events)
             sent[i] = np.array(sent[i])
             sent[i][:, plan.lines[i] :] = 0
         buffers = {
@@ -217,7 +232,7 @@ class Streams:
         }
         for t in range(steps):
             for i in group:
-                self._one_step(i, t, group, tables[i][1][local], sent, buffers, scratch[i], events)
+                self._one_step(i, t, group, block, sent, buffers, events)
         for (i, k), buffer in buffers.items():
             kept = self.ahead[i][k]
             assert kept is not None
@@ -228,13 +243,12 @@ class Streams:
         index: int,
         t: int,
         group: Sequence[int],
-        te: Array,
+        block: Block,
         sent: Mapping[int, Array],
         buffers: Mapping[tuple[int, int], Array],
-        work: Scratch,
         events: dict[int, int],
     ) -> None:
-        plan, layer = self._plan, self._plan.layers[index]
+        plan, layer, work = self._plan, self._plan.layers[index], block.scratch[index]
         z = work.z[:, t : t + 1].copy()
         own = plan.net.incoming(index)[0].source
         delays = plan.own[index]
@@ -253,13 +267,11 @@ class Streams:
                 before = plan.lines[way.source] + t
                 way.add(sent[way.source][:, : before + 1], before, None, z)
         spikes = np.empty((len(z), 1, layer.num_neurons), work.spikes.dtype)
-        parts = {name: np.empty((len(z), 1, layer.num_neurons), out.dtype) for name, out in work.registers.items()}
-        z = layer.wrapped(z)
-        fired = layer.scan(z, te[t : t + 1], self.states[index], self.counts[index], spikes, parts, self.last[index])
+        te, traced, now = block.tables[index][1][block.local][t : t + 1], block.traced[index], block.now + t
+        z, state, counts = layer.wrapped(z), self.states[index], self.counts[index]
+        fired = layer.scan(z, te, state, counts, spikes, traced, now, self.last[index])
         events[index] += fired
         work.spikes[:, t] = spikes[:, 0]
-        for name, part in parts.items():
-            work.registers[name][:, t] = part[:, 0]
         sent[index][:, plan.lines[index] + t] = spikes[:, 0]
         for i in group:
             for k, way in enumerate(plan.edges[i]):

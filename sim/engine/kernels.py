@@ -8,6 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...contract.compiled.compiling import compiled
+from ...contract.compiled.events import add
+
+_LOOK = 16
+"""Steps of a channel that are looked at together: most have no event."""
 
 
 @compiled
@@ -17,32 +21,63 @@ def events(x, weight_t, start, z):
     `x` is (rows, inputs), `weight_t` (inputs, n) and `z` (rows, n); `start` is (K, n), and row r begins with its row
     ``r % K``.
     """
-    rows, inputs = x.shape
-    channels = weight_t.shape[1]
-    number = weight_t.dtype.type
-    found = np.empty(inputs + 1, np.int64)
-    for r in range(rows):
-        x_r, z_r, start_r = x[r], z[r], start[r % len(start)]
-        num = 0
-        for j in range(inputs):  # without a branch that could be mispredicted
-            found[num] = j
-            num += np.int64(x_r[j] != 0)
-        for c in range(channels):
+    found = np.empty(x.shape[1] + 1, np.int64)
+    for r in range(len(x)):
+        z_r, start_r = z[r], start[r % len(start)]
+        for c in range(len(z_r)):
             z_r[c] = start_r[c]
-        i = 0
-        while i + 4 <= num:
-            j0, j1, j2, j3 = found[i], found[i + 1], found[i + 2], found[i + 3]
-            x0, x1, x2, x3 = number(x_r[j0]), number(x_r[j1]), number(x_r[j2]), number(x_r[j3])
-            w0, w1, w2, w3 = weight_t[j0], weight_t[j1], weight_t[j2], weight_t[j3]
+        add(x[r], weight_t, found, z_r)
+
+
+@compiled
+def channel_events(x, begin, channel, weight_t, start, z):
+    """Write the sums ``start + x @ weight_t`` of a block of steps into `z`, from input as it is given, channel by channel.
+
+    `x` is (S, channels, T), of which the block is the K steps from step `begin` on of the inputs from `channel` on;
+    `weight_t` is (inputs, n), `z` (S, K, n), and `start` (K, n) or (1, n).
+    """
+    samples, steps, channels = z.shape
+    number = weight_t.dtype.type
+    for s in range(samples):
+        z_s = z[s]
+        for t in range(steps):
+            z_t, start_t = z_s[t], start[t % len(start)]
             for c in range(channels):
-                z_r[c] += (x0 * w0[c] + x1 * w1[c]) + (x2 * w2[c] + x3 * w3[c])
-            i += 4
-        while i < num:
-            j0 = found[i]
-            x0, w0 = number(x_r[j0]), weight_t[j0]
-            for c in range(channels):
-                z_r[c] += x0 * w0[c]
-            i += 1
+                z_t[c] = start_t[c]
+        for j in range(len(weight_t)):
+            x_j, w = x[s, channel + j], weight_t[j]
+            for first in range(0, steps, _LOOK):
+                end = min(first + _LOOK, steps)
+                any_of = x_j[begin + first]
+                for t in range(first + 1, end):
+                    any_of |= x_j[begin + t]
+                if any_of == 0:
+                    continue
+                for t in range(first, end):
+                    payload = x_j[begin + t]
+                    if payload != 0:
+                        value, z_t = number(payload), z_s[t]
+                        for c in range(channels):
+                            z_t[c] += value * w[c]
+
+
+@compiled
+def survey(x, channel, num_channels):
+    """Return the smallest and the largest entry of some channels of integers (S, channels, T), and how many are not 0.
+
+    All are 0 of none.
+    """
+    low = high = x[0, channel, 0] if x.size and num_channels else x.dtype.type(0)
+    num = 0
+    for s in range(len(x)):
+        for j in range(channel, channel + num_channels):
+            x_j = x[s, j]
+            for t in range(len(x_j)):
+                value = x_j[t]
+                low = value if value < low else low
+                high = value if value > high else high
+                num += np.int64(value != 0)
+    return low, high, num
 
 
 @compiled

@@ -20,13 +20,18 @@ from ...contract.sources.driven import Driven, clipped
 from ...contract.sources.phase import Phase
 from ...contract.synapses.dense import Dense
 from ..trace import SPIKES, VARIABLES
+from . import kernels
 from .neurons import scan_of
-from .synapses import columns, sums_of
+from .synapses import DenseSums, columns, sums_of
 
 Array: TypeAlias = npt.NDArray[Any]
 
 _NOTHING = np.empty((0, 0, 0), np.int32)
 _FLOAT32_BOUND = 2**24
+_PORT_BOUND = 2**31
+
+Traced: TypeAlias = dict[str, npt.NDArray[np.int32]]
+"""What is traced of a layer over a whole run: variable -> array of shape (S, T, n)."""
 
 
 class Sources:
@@ -108,7 +113,13 @@ class RunLayer:
             weight_cpg = columns(layer.synapse, self.dtype)[layer.num_inputs :]
             self._weight_cpg = weight_cpg * self.dtype.type(net.cpg_payload(index))
         self.neurons = scan_of(layer.neuron, self.bound)
-        self._feedback = None if layer.feedback is None else columns(layer.feedback, self.dtype)
+        self._no_weights = np.empty((0, self.num_sums), self.dtype)
+        self._feedback = (
+            None if layer.feedback is None else DenseSums(columns(layer.feedback, self.dtype), event_driven)
+        )
+        self._feeds_back = self.neurons.feeds_back and self.bound < _PORT_BOUND
+        self.runs_by_step = self._feedback is not None and not self._feeds_back
+        """Whether its neurons run one step at a time, because they are recurrent and have no compiled loop."""
 
     def tables(self, begin: int, steps: int, te: Array) -> tuple[Array, Array]:
         """Return what the layer adds to the sums of a stretch of a sample, and its encoding.
@@ -137,48 +148,73 @@ class RunLayer:
             Where the sums go.
         """
         self._sums(x.reshape(-1, x.shape[-1]), num_events, start, z.reshape(-1, self.num_sums))
+        self._wrap_own(z)
+
+    @property
+    def takes_channels(self) -> bool:
+        """Whether `sums_of_channels` can compute the sums of its own synapses."""
+        return isinstance(self._sums, DenseSums) and self._sums.event_driven is not False
+
+    def sums_of_channels(self, x: Array, first: int, channel: int, start: Array, z: Array) -> None:
+        """Write the sums of a block that the layer's own synapses make of sparse input.
+
+        Parameters
+        ----------
+        x : ndarray of int, shape (S, channels, T)
+            What enters the network in all steps of a run.
+        first, channel : int
+            At which step the block begins, and at which channel what arrives at the layer.
+        start, z
+            As in `sums`.
+        """
+        kernels.channel_events(x, first, channel, self._sums.weight_t, start, z)
+        self._wrap_own(z)
+
+    def _wrap_own(self, z: Array) -> None:
+        """Wrap what the layer's own synapses make as Lava's port does."""
         if self._own_bound >= 2 ** (self._port_bits - 1):
             z[:] = wrap(z, self._port_bits)
 
     def scan(
-        self, z: Array, te: Array, state: Array, counts: Array, spikes: Array, traced: dict[str, Array], last: Array
+        self,
+        z: Array,
+        te: Array,
+        state: Array,
+        counts: Array,
+        spikes: Array,
+        traced: Traced,
+        first: int,
+        last: Array,
     ) -> int:
-        """Run the neurons over a block, see `neurons.Scan`, and return how many spikes they fired.
+        """Run the neurons over a block, see `scan.Scan.run`, and return how many spikes they fired.
 
-        `traced` holds the arrays of the registers that are traced, and `last`, of shape (S, n), the spikes of the step
-        before the block, which a recurrent layer needs; it is brought up to date.
+        `traced` holds the arrays of what is traced of a whole run, of which the block begins at step `first`, and
+        `last`, of shape (S, n), the spikes of the step before the block, which a recurrent layer needs; it is brought
+        up to date.
         """
         outputs = [traced.get(name, _NOTHING) for name in self.variables if name != SPIKES]
-        if self._feedback is None:
-            return self.neurons.run(z, te, state, counts, spikes, outputs)
-        fired = 0
+        if self._feedback is None or self._feeds_back:
+            weight = self._no_weights if self._feedback is None else self._feedback.weight_t
+            fired = self.neurons.run(z, te, state, counts, spikes, outputs, first, weight, last)
+            last[:] = spikes[:, -1]
+            return fired
+        fired, rows = 0, np.empty((len(z), self.num_sums), self.dtype)
         for t in range(z.shape[1]):
-            z_t = z[:, t] + last.astype(self.dtype) @ self._feedback
-            parts = [np.empty((len(z), 1, self.num_neurons), out.dtype) if out.size else out for out in outputs]
-            spikes_t = np.empty((len(z), 1, self.num_neurons), spikes.dtype)
-            fired += self.neurons.run(self.wrapped(z_t[:, None]), te[t : t + 1], state, counts, spikes_t, parts)
-            last[:] = spikes[:, t] = spikes_t[:, 0]
-            for out, part in zip(outputs, parts, strict=True):
-                if out.size:
-                    out[:, t] = part[:, 0]
+            self._feedback(last, int(np.count_nonzero(last)), np.zeros((1, self.num_sums), self.dtype), rows)
+            z_t, sent = self.wrapped((z[:, t] + rows)[:, None]), np.empty_like(spikes[:, :1])
+            step = te[t : t + 1]
+            fired += self.neurons.run(z_t, step, state, counts, sent, outputs, first + t, self._no_weights, last)
+            last[:] = spikes[:, t] = sent[:, 0]
         return fired
 
     def wrapped(self, z: Array) -> Array:
         """Return sums as they add up in the 32-bit port of Lava's neurons."""
-        return wrap(z, 32) if self.bound >= 2**31 else z
+        return wrap(z, 32) if self.bound >= _PORT_BOUND else z
 
 
 class Scratch:
     """Arrays that a layer works in: for blocks of S samples and K steps."""
 
-    def __init__(self, layer: RunLayer, num_samples: int, steps: int, names: tuple[str, ...]) -> None:
-        shape = (num_samples, steps, layer.num_neurons)
+    def __init__(self, layer: RunLayer, num_samples: int, steps: int) -> None:
         self.z = np.empty((num_samples, steps, layer.num_sums), layer.dtype)
-        self.spikes = np.empty(shape, layer.neurons.payload)
-        self.registers = {name: np.empty(shape, np.int32) for name in names if name != SPIKES}
-
-    def keep(self, out: dict[str, npt.NDArray[np.int32]], begin: int) -> None:
-        """Copy what is traced to the steps from `begin` on of the arrays in `out`, of shape (S, n, steps)."""
-        for name, array in out.items():
-            block = self.registers.get(name, self.spikes)
-            array[..., begin : begin + block.shape[1]] = block.transpose(0, 2, 1)
+        self.spikes = np.empty((num_samples, steps, layer.num_neurons), layer.neurons.payload)

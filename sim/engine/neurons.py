@@ -34,7 +34,17 @@ def _by_rule(neuron: Neuron) -> Scan:
     start = neuron.reset()
     kind, names = type(start), neuron.registers
 
-    def run(z: Array, te: Array, state: Array, counts: Array, spikes: Array, outputs: list[Array]) -> int:
+    def run(
+        z: Array,
+        te: Array,
+        state: Array,
+        counts: Array,
+        spikes: Array,
+        outputs: list[Array],
+        first: int,
+        feedback: Array,
+        last: Array,
+    ) -> int:
         now = kind(*state.transpose(1, 0, 2))
         fired = 0
         for t in range(z.shape[1]):
@@ -46,7 +56,7 @@ def _by_rule(neuron: Neuron) -> Scan:
             fired += int(np.count_nonzero(sent))
             for name, out in zip(names, outputs, strict=True):
                 if out.size:
-                    out[:, t] = seen[name]
+                    out[:, first + t] = seen[name]
         state[:] = np.stack(now, axis=1)
         return fired
 

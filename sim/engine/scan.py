@@ -2,8 +2,8 @@
 
 Arrays are C-contiguous, of shape (S, K, n): samples, steps of a block, neurons. Inner loops run over neurons and
 compile to SIMD. A loop reads dendritic sums `z`, goes on from the registers in `state` and leaves them there, writes
-`spikes`, adds them to `counts` and returns their number, and writes what is traced into those arrays of `outputs` that
-are not empty.
+`spikes`, adds them to `counts` and returns their number. What is traced it writes into those arrays of `outputs` that
+are not empty, of shape (S, T, n) with all steps of a run, from step `first` on.
 
 Registers are whole numbers in float64, see `spikeproof.contract.compiled.registers`: a dendritic sum is below 2**31
 (`spikeproof.contract.net.Net` refuses more) and its left shift by up to 18 below 2**49, so it is exact too. The one
@@ -31,16 +31,22 @@ def _integers(rows: Array) -> Array:
 class Scan(NamedTuple):
     """Neurons ready to run over blocks."""
 
-    run: Callable[[Array, Array, Array, Array, Array, list[Array]], int]
-    """``run(z, te, state, counts, spikes, outputs)`` reads the sums `z` of a block, goes on from the registers in
+    run: Callable[[Array, Array, Array, Array, Array, list[Array], int, Array, Array], int]
+    """``run(z, te, state, counts, spikes, outputs, first, feedback, last)`` reads the sums `z` of a block, goes on from the registers in
     `state` and leaves them there, writes `spikes`, adds them to `counts`, writes the traced registers into those of
-    `outputs` that are not empty, and returns how many spikes are not 0. Shapes: see the head of this module."""
+    `outputs` that are not empty, from step `first` on, and returns how many spikes are not 0. Shapes: see the head of
+    this module.
+
+    If it `feeds_back` and the weights `feedback`, of shape (n, sums), are not empty, it adds to the sums of each step,
+    in `z` itself, what the spikes of the step before make; those before the block are `last`, of shape (S, n)."""
     initial: Array
     """Registers when a sample begins, of shape (number of registers, n), in the type of the state."""
     payload: type[Any] = np.float32
     """Type that holds the spikes exactly."""
     encoding: Callable[[Array], Array] = _integers
     """Makes of rows of the temporal encoding, int8 of shape (K, n), what `run` takes as `te`."""
+    feeds_back: bool = False
+    """Whether `run` adds what a layer's own spikes feed back to it; else `feedback` must be empty."""
 
 
 Prepare = Callable[[Any, int], Scan | None]

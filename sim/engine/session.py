@@ -29,7 +29,10 @@ _BLOCK_BYTES = 2**17
 """Size of the widest layer's sums in a block: a core's cache holds them until the neurons have used them."""
 _BLOCK_STEPS = 64
 _RECURRENT_BLOCK_BYTES, _RECURRENT_BLOCK_STEPS = 2**19, 16
-"""The same where a layer is recurrent: it runs step by step, so that many samples at once cost little more than one."""
+"""The same where a recurrent layer has no compiled loop: it runs step by step, so that many samples at once cost little
+more than one."""
+_SPARSE = 0.3
+"""Input of which a smaller part is not 0 is added up channel by channel, without being turned."""
 _TABLE_BYTES = 2**22
 """Size of the encodings that are prepared at once and serve all samples."""
 
@@ -162,14 +165,13 @@ class Session:
         self._threads = threads or available()
         self._wanted = _wanted(net, record)
         plan = Plan(net, event_driven=event_driven, exact_float32=exact_float32)
-        self._layers, self._answer = plan.layers, plan.answer
+        self._plan, self._layers, self._answer = plan, plan.layers, plan.answer
         self._encoding = Encoding(net)
         self._all = Streams(plan, num_streams)
         self._t = 0
         widest = max(layer.num_sums * layer.dtype.itemsize for layer in self._layers)
-        recurrent = any(layer.feedback is not None for layer in net.layers)
         size, least = _BLOCK_BYTES, _BLOCK_STEPS
-        if recurrent:
+        if any(layer.runs_by_step for layer in self._layers):
             size, least = _RECURRENT_BLOCK_BYTES, _RECURRENT_BLOCK_STEPS
         rows = max(32, size // widest)
         share_of_batch = -(-num_streams // self._threads)
@@ -224,11 +226,11 @@ class Session:
             The shape does not fit, or a payload is larger than the network's input carries: sums would not be known
             to be exact. Nothing was advanced.
         """
-        self._check(payload)
+        sparse = self._checked(payload)
         steps = payload.shape[2]
         sizes = {layer.name: layer.num_neurons for layer in self._layers}
         traced = {
-            layer: {name: np.empty((self._streams, sizes[layer], steps), np.int32) for name in names}
+            layer: {name: np.empty((self._streams, steps, sizes[layer]), np.int32) for name in names}
             for layer, names in self._wanted.items()
         }
         parts = -(-self._streams // self._group)
@@ -245,15 +247,20 @@ class Session:
                     i: int, done: int = done, window: int = window, tables: tuple[tuple[Array, Array], ...] = tables
                 ) -> None:
                     streams = slice(i * self._group, min((i + 1) * self._group, self._streams))
-                    self._advance(streams, payload, done, window, tables, traced)
+                    self._advance(streams, payload, done, window, tables, traced, sparse)
 
                 share(part, parts, self._threads)
                 done += window
                 self._t += window
-        return Trace(backend="engine", layers=traced)
+        # Steps lie one after the other in memory, as the neurons run; a trace has them last.
+        layers = {name: {key: a.transpose(0, 2, 1) for key, a in of.items()} for name, of in traced.items()}
+        return Trace(backend="engine", layers=layers)
 
-    def _check(self, payload: npt.NDArray[np.int32]) -> None:
-        net = self._net
+    def _checked(self, payload: npt.NDArray[np.int32]) -> frozenset[int]:
+        """Refuse a payload that does not fit, and return which inputs are sparse; see `blocks.Block`."""
+        from . import kernels
+
+        net, sparse = self._net, set()
         if payload.ndim != 3 or payload.shape[:2] != (self._streams, net.num_channels):
             raise InputError(
                 f"Payload has shape {payload.shape}; expected ({self._streams} samples, {net.num_channels} "
@@ -262,12 +269,16 @@ class Session:
         if payload.dtype.kind not in "iu":
             raise InputError(f"Payload has dtype {payload.dtype}; expected integers. See `Input.encode`.")
         for k, source in enumerate(net.inputs):
-            low, of = -source.max_payload if source.bits else 0, payload[:, net.channels(k)]
-            if of.size and (of.min() < low or of.max() > source.max_payload):
+            low, high, events = kernels.survey(payload, net.channels(k).start, source.num_channels)
+            least = -source.max_payload if source.bits else 0
+            if low < least or high > source.max_payload:
                 raise InputError(
-                    f"Payloads reach from {of.min()} to {of.max()}; the network's {source.name} carries {low}.."
+                    f"Payloads reach from {low} to {high}; the network's {source.name} carries {least}.."
                     f"{source.max_payload}."
                 )
+            if events < _SPARSE * payload.shape[0] * source.num_channels * payload.shape[2]:
+                sparse.add(-1 - k)
+        return self._plan.straight & sparse if payload.flags.c_contiguous else frozenset()
 
     def _prepare(self, window: int) -> tuple[tuple[Array, Array], ...]:
         """Return what depends on time alone, for `window` steps from now on; kept if that is a whole sample."""
@@ -287,8 +298,10 @@ class Session:
         steps: int,
         tables: tuple[tuple[Array, Array], ...],
         traced: dict[str, dict[str, IntArray]],
+        sparse: frozenset[int],
     ) -> None:
         """Advance some streams by `steps` steps, from step `begin` of the payload on, block by block."""
+        from .blocks import Block
         from .layers import Scratch
 
         num, size = streams.stop - streams.start, 0
@@ -297,11 +310,10 @@ class Session:
         for first in range(0, steps, self._block):
             if size != min(self._block, steps - first):
                 size = min(self._block, steps - first)
-                scratch = [Scratch(x, num, size, tuple(names)) for x, names in zip(self._layers, out, strict=True)]
+                scratch = [Scratch(layer, num, size) for layer in self._layers]
             now = begin + first
-            part.advance(payload[streams, :, now : now + size], tables, slice(first, first + size), scratch)
-            for work, kept in zip(scratch, out, strict=True):
-                work.keep(kept, now)
+            local = slice(first, first + size)
+            part.advance(Block(payload[streams], now, size, tables, local, scratch, out, sparse))
 
 
 def _wanted(net: Net, record: Record) -> dict[str, tuple[str, ...]]:

@@ -41,8 +41,8 @@ class DenseSums:
     """
 
     def __init__(self, weight_t: Array, event_driven: bool | None) -> None:
-        self._weight_t = weight_t
-        self._event_driven = event_driven
+        self.weight_t = weight_t
+        self.event_driven = event_driven
 
     def __call__(self, rows: Array, num_events: int, start: Array, out: Array) -> None:
         """Write the sums of a block.
@@ -58,13 +58,13 @@ class DenseSums:
         out : ndarray, shape (R, n)
             Where the sums go.
         """
-        event_driven = self._event_driven
+        event_driven = self.event_driven
         if event_driven is None:
             event_driven = prefers_events(num_events / rows.size, out.shape[1])
         if event_driven:
-            kernels.events(rows, self._weight_t, start, out)
+            kernels.events(rows, self.weight_t, start, out)
             return
-        np.matmul(rows.astype(self._weight_t.dtype, copy=False), self._weight_t, out=out)
+        np.matmul(rows.astype(self.weight_t.dtype, copy=False), self.weight_t, out=out)
         if start.any():
             whole = out.reshape(-1, *start.shape)
             whole += start

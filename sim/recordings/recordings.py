@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ...contract.errors import InputError
 from ...contract.net import Net
+from ...export.quoted import quoted
 from ..trace import VARIABLES
 
 INPUT, SKIPPED = "input", "-"
@@ -119,7 +120,7 @@ def _split(net: Net, name: str) -> tuple[str, str]:
             if name in (f"{layer.name}/{variable}", f"{layer.name}.{variable}"):
                 return layer.name, variable
     there = ", ".join(f"{layer.name}/{'|'.join(VARIABLES[type(layer.neuron)])}" for layer in net.layers)
-    raise InputError(f"{name!r} is no variable of the network, which has {there}.")
+    raise InputError(f"{quoted(name)} is no variable of the network, which has {there}.")
 
 
 def _recording(

@@ -16,6 +16,9 @@ from ...export.slayer import network, traced
 from ...export.slayer.network import Network
 from ..trace import Trace, without_registers
 
+_FRONT_BYTES = 2**26
+"""Size of what stands in for the outputs of blocks while a front end runs."""
+
 
 def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True) -> Trace:
     """Run a batch through a module's own forward pass and return what its neurons did.
@@ -74,7 +77,7 @@ class Torch:
     def __init__(self, found: Network, net: Net, x: guard.Given) -> None:
         assert found.capture is not None
         self._found, self._net, self._x, self._capture = found, net, x, found.capture
-        self.given = self._front(np.arange(len(guard.each(x)[0])))
+        self.given = self._all_of_front(len(guard.each(x)[0]))
         self._last: tuple[bytes, npt.NDArray[Any]] | None = None
         for i, block in enumerate(found.blocks):
             if network.leaves_open(block.module):
@@ -93,6 +96,13 @@ class Torch:
         if self._last is None or self._last[0] != key:
             self._last = key, self._front(samples)
         return self._last[1]
+
+    def _all_of_front(self, samples: int) -> npt.NDArray[Any]:
+        """Return what arrives at the network for all samples; a front end runs on as many at once as memory is for."""
+        of_one = sum(layer.output[:1].numel() * layer.output.element_size() for layer in self._capture.layers)
+        size = samples if self._capture.takes_input else max(1, _FRONT_BYTES // of_one)
+        parts = [self._front(np.arange(i, min(i + size, samples))) for i in range(0, samples, size)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _front(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         given = self._capture.front(guard.samples_of(self._x, samples))

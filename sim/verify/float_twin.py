@@ -2,33 +2,36 @@
 
 The float twin runs the same trained parameters without any rounding: real weights, biases and temporal encoding
 instead of 8-bit and 13-bit ones, inputs that are not rounded to payloads, and float64 registers that neither round nor
-saturate (`spikeproof.contract.real`). What it shares with the integer network are the recipe's constants, decays and
+saturate (`spikeproof.sim.engine.unrounded`). What it shares with the integer network are the recipe's constants, decays and
 thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so the
 twin is no network that was trained by itself: it says what the rounding does to this one.
 
-A layer's own synapses come from its block, whatever they listen to and however long they delay. What else reaches it,
-feedback and edges, has no block that says what its weights were before they were rounded, so such a network is refused.
+A layer's own synapses come from its block, whatever they listen to and however long they delay, and so does the
+feedback of a recurrent block. Edges have no block that says what their weights were before they were rounded, so such
+a network is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...contract import real
 from ...contract.errors import UnsupportedError
+from ...contract.fixed import ACCUMULATOR_SHIFT
 from ...contract.net import Net
 from ...contract.neurons import Neuron
+from ...contract.neurons.celif import CELIF
 from ...contract.neurons.readout import Readout
 from ...contract.sources import raster
 from ...contract.sources.driven import Driven
 from ...contract.synapses.delays import delayed
 from ...contract.synapses.dense import Dense
 from .. import reference
+from ..engine import unrounded
+from ..engine.threads import single_threaded_blas
 from ..trace import SPIKES, Trace
 from .gaps import FloatGap, LayerGap
 
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 
 def has_twin(neuron: Neuron) -> bool:
     """Return whether neurons can be computed without rounding, too."""
-    return neuron.unrounded or isinstance(neuron, Readout)
+    return isinstance(neuron, CELIF | Readout)
 
 
 class FloatTwin:
@@ -68,7 +71,8 @@ class FloatTwin:
                     "dense CE-LIF layers and read-outs have a float twin so far"
                 )
         for i in range(len(net.layers)):
-            for way in net.incoming(i)[1:]:
+            own = 1 + (net.layers[i].feedback is not None and hasattr(blocks[i].module, "feedback"))
+            for way in net.incoming(i)[own:]:
                 raise UnsupportedError(
                     f"edge {way.name}: no block holds its weights as they were before they were rounded, so what "
                     "rounding does to them is unknown; networks of which all synapses are those of their blocks have a "
@@ -94,10 +98,10 @@ class FloatTwin:
             # A layer's own synapses listen to a layer before it.
             sums = self._sums(index, block, sent[net.incoming(index)[0].source])
             if isinstance(layer.neuron, Readout):
-                register = sums.cumsum(0) if layer.neuron.v_decay == 0 else sums
-                sent[index] = register.transpose(1, 2, 0) / layer.scale
+                register = sums.cumsum(1) if layer.neuron.v_decay == 0 else sums
+                sent[index] = register.transpose(0, 2, 1) / layer.scale
             else:
-                sent[index] = self._spikes(index, block, sums).astype(np.float64)
+                sent[index] = self._spikes(index, block, sums).transpose(0, 2, 1)
         return [sent[index] for index in range(len(net.layers))]
 
     def outputs(self, found: Sequence[npt.NDArray[np.float64]]) -> list[Any]:
@@ -144,14 +148,14 @@ class FloatTwin:
                 )
             )
         answer = found[self._net.index(self._net.answers[0])]
-        output = answer[..., -1] if isinstance(self._net.output.neuron, Readout) else answer.sum(-1)
+        output = answer[..., -1].copy() if isinstance(self._net.output.neuron, Readout) else answer.sum(-1)
         classes = output.argmax(-1), fixed.predictions(self._net)
         if same is not None:
             classes = same[0].argmax(-1), same[1].argmax(-1)
         return FloatGap(output=output, same_class=int((classes[0] == classes[1]).sum()), layers=tuple(gaps))
 
     def _sums(self, index: int, block: Block, arriving: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Return what reaches the neurons, bias included, in units of the record's weights: (steps, samples, n)."""
+        """Return what reaches the neurons, bias included, in units of the record's weights: (samples, steps, n)."""
         layer, synapse = self._net.layers[index], block.module.synapse
         params: Any = layer.neuron
         weight = _numbers(synapse.weight) * layer.scale
@@ -159,30 +163,28 @@ class FloatTwin:
         if delay.ndim == 2:
             weight, of_oscillators = np.split(weight, [layer.num_inputs], axis=1)
             delays = [(d, np.where(delay == d, weight, 0)) for d in np.unique(delay)]
-            sums = sum(delayed(arriving, d).transpose(2, 0, 1) @ each.T for d, each in delays)
+            sums = sum(_product(delayed(arriving, d), each) for d, each in delays)
             if layer.cpg is not None:
                 spikes = raster(layer.cpg, arriving.shape[2]) * self._net.cpg_payload(index)
-                sums = sums + (spikes @ of_oscillators.T)[:, None]
+                sums = sums + spikes @ of_oscillators.T
         else:
-            sums = reference.arriving(self._net, index, arriving).transpose(2, 0, 1) @ weight.T
+            sums = _product(reference.arriving(self._net, index, arriving), weight)
         if synapse.bias is not None:
             shift = getattr(params, "a_shift", synapse.state_shift)
-            sums += _numbers(synapse.bias) * (layer.scale * 2.0 ** (synapse.state_shift - shift))
+            bias = _numbers(synapse.bias)
+            if layer.feedback is not None and block.module.feedback.bias is not None:
+                bias = bias + _numbers(block.module.feedback.bias)
+            sums += bias * (layer.scale * 2.0 ** (synapse.state_shift - shift))
         return np.asarray(sums, dtype=np.float64)
 
-    def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        params: Any = self._net.layers[index].neuron
-        if hasattr(params, "bias_mant"):
-            params = replace(params, bias_mant=0)  # the sums hold it
-        steps, samples, n = sums.shape
-        te = self._encoding(block, steps)[:, :n] * 2.0**params.te_exp if params.takes_te else None
-        state = params.reset((samples,))
-        fired = np.empty((samples, n, steps), np.bool_)
-        for t in range(steps):
-            row = () if te is None else (te[t],)
-            spikes, state = params.step(state, sums[t], *row, rules=real)
-            fired[..., t] = spikes
-        return fired
+    def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        te, layer = self._encoding(block, sums.shape[1])[:, : sums.shape[2]], self._net.layers[index]
+        neuron: Any = layer.neuron
+        # A payload of 1 is one state unit times 2**a_shift at the layer's own synapses; a spike that comes back is 1.0.
+        unit = 2.0 ** (ACCUMULATOR_SHIFT - neuron.a_shift)
+        back = None if layer.feedback is None else _numbers(block.module.feedback.weight) * layer.scale * unit
+        found: npt.NDArray[np.float64] = unrounded.spikes(neuron, sums, te, back)
+        return found
 
     def _encoding(self, block: Block, steps: int) -> npt.NDArray[np.float64]:
         """Return the unquantised temporal encoding, shape (steps, neurons)."""
@@ -190,6 +192,14 @@ class FloatTwin:
         if isinstance(self._net.te, Driven):
             return np.asarray(raster(self._net.te.cpg, steps) @ weight.T, dtype=np.float64)
         return np.asarray(weight.T[np.arange(steps) % weight.shape[1]])
+
+
+def _product(arriving: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return what (samples, inputs, steps) makes over weights (n, inputs), of shape (samples, steps, n)."""
+    samples, inputs, steps = arriving.shape
+    rows = np.ascontiguousarray(arriving.transpose(0, 2, 1), np.float64).reshape(-1, inputs)
+    with single_threaded_blas():
+        return np.asarray(rows @ weight.T).reshape(samples, steps, -1)
 
 
 def _numbers(parameter: Any) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.fixed import STATE_MAX
-from ...contract.net import Incoming, Net
+from ...contract.net import Incoming, Layer, Net
 from ...contract.room import sum_limit
 from ...contract.sources import raster
 from .. import reference
@@ -68,7 +68,13 @@ class Headroom:
         return asdict(self) | {"used": self.used}
 
 
-def measure(net: Net, payload: npt.NDArray[np.int32], traces: Sequence[Trace]) -> tuple[Headroom, ...]:
+def measure(
+    net: Net,
+    payload: npt.NDArray[np.int32],
+    traces: Sequence[Trace],
+    samples: npt.NDArray[np.int64],
+    before: Sequence[Headroom] = (),
+) -> tuple[Headroom, ...]:
     """Return the headroom of every register of every layer.
 
     Parameters
@@ -79,24 +85,32 @@ def measure(net: Net, payload: npt.NDArray[np.int32], traces: Sequence[Trace]) -
         The input of the samples.
     traces : sequence of Trace
         What backends saw of them; the fullest counts.
+    samples : ndarray of int64
+        What the samples are called.
+    before : sequence of Headroom
+        What was measured on earlier samples, which counts too; empty if there are none.
 
     Returns
     -------
     tuple of Headroom
         In the network's order. Where payloads are graded, what reaches a layer (`SUM`) is among them.
     """
-    found = []
+    found: list[Headroom] = []
+
+    def add(layer: Layer, register: str, limit: int, arrays: Sequence[npt.NDArray[Any]]) -> None:
+        known = before[len(found)] if before else None
+        found.append(_of(layer, register, limit, arrays, samples, known))
+
     sent = reference.senders(net, traces[0].layers, payload)
     for index, layer in enumerate(net.layers):
         ways = net.incoming(index)
         if any(net.sent_exp(way.source) for way in ways):
             sums = _largest_sums(net, index, sent).transpose(1, 2, 0)
             limit = sum_limit(net, index)
-            found.append(_of(layer.name, SUM, limit, [sums], layer.num_neurons))
+            add(layer, SUM, limit, [sums])
         for name in traces[0].layers[layer.name]:
             if name != SPIKES:
-                registers = [trace.layers[layer.name][name] for trace in traces]
-                found.append(_of(layer.name, name, STATE_MAX, registers, layer.num_neurons))
+                add(layer, name, STATE_MAX, [trace.layers[layer.name][name] for trace in traces])
     return tuple(found)
 
 
@@ -127,25 +141,6 @@ def _negative(synapse: Any) -> Any:
     return replace(synapse, weight=-np.abs(synapse.weight))
 
 
-def merge(parts: Sequence[Sequence[Headroom]], samples: Sequence[npt.NDArray[np.int64]]) -> tuple[Headroom, ...]:
-    """Join what was measured on different samples.
-
-    Parameters
-    ----------
-    parts : sequence of sequence of Headroom
-        At least one.
-    samples : sequence of ndarray of int64
-        For each part, what its samples are called in the whole.
-    """
-    merged = []
-    for column in zip(*parts, strict=True):
-        named = [replace(one, sample=int(names[one.sample])) for one, names in zip(column, samples, strict=True)]
-        largest = max(one.largest for one in named)
-        shown = next((one for one in named if one.left), None) or max(named, key=lambda one: one.largest)
-        merged.append(replace(shown, largest=largest))
-    return tuple(merged)
-
-
 def sentences(found: Sequence[Headroom]) -> list[str]:
     """Return what is to be said: each layer's first register that left its range, or which is the fullest if any is."""
     left: dict[str, Headroom] = {}
@@ -164,21 +159,29 @@ def fullest(comparisons: Sequence[Sequence[Headroom]]) -> tuple[Headroom, ...]:
     return tuple(max(column, key=lambda one: (one.left, one.largest)) for column in zip(*comparisons, strict=True))
 
 
-def _of(layer: str, register: str, limit: int, values: Sequence[Any], num_neurons: int) -> Headroom:
-    """Return the headroom of a register from arrays of shape (samples, n or 2 * n, steps)."""
-    arrays = [np.asarray(array) for array in values]
+def _of(
+    layer: Layer,
+    register: str,
+    limit: int,
+    arrays: Sequence[npt.NDArray[Any]],
+    samples: npt.NDArray[np.int64],
+    before: Headroom | None,
+) -> Headroom:
+    """Return the headroom of a register from arrays of shape (samples, n or 2 * n, steps), and what was known before."""
     largest = max((max(int(array.max()), -int(array.min())) for array in arrays if array.size), default=0)
+    if before is not None and (before.left or largest <= before.largest):
+        return replace(before, largest=max(before.largest, largest))
     reached = min(limit, largest)
     places = [(*_first(array, reached), side) for side, array in enumerate(arrays)]
     sample, step, row, side = min(place for place in places if place[0] >= 0)
     return Headroom(
-        layer=layer,
+        layer=layer.name,
         register=register,
         largest=largest,
         limit=limit,
-        sample=sample,
+        sample=int(samples[sample]),
         step=step,
-        neuron=row % num_neurons,
+        neuron=row % layer.num_neurons,
         value=int(arrays[side][sample, row, step]),
     )
 

@@ -18,7 +18,7 @@ from ...export import formats, stock
 from ..simulate import joined_inputs
 from ..trace import Trace
 from . import whole
-from .pairing import Ends, Side
+from .pairing import Ends, Side, one_by_one
 
 if TYPE_CHECKING:
     from ...export.capture.host import Host
@@ -84,7 +84,7 @@ def subject_of(
         arriving=None if captured.takes_input else torch.arriving,
         trained=trained,
         altered=altered,
-        sides=(Side("torch", torch.run, partial(torch.run, registers=False)),),
+        sides=(Side("torch", one_by_one(torch.run), one_by_one(partial(torch.run, registers=False))),),
         ends=ends,
         host=made.host,
         twin=twin if isinstance(twin, str) else "",

@@ -20,7 +20,7 @@ from ..sweep.sweep import Sweep, SweepResult
 from ..trace import SPIKES, VARIABLES, Trace, without_registers
 from . import headroom as room
 from . import provable
-from .pairing import Paired, Run, Side, pair
+from .pairing import Paired, Side, in_one_run, one_by_one, pair
 from .subject import Subject, subject_of
 from .verdict import Answers, Verdict
 
@@ -162,8 +162,7 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
 
     sides = [*subject.sides]
     for backend in asked.backends:
-        run = _runner(net, payload, backend, asked.deadline, _part(progress, "Lava steps"))
-        sides.append(Side(backend, run, partial(_without_registers, net, payload, backend, run)))
+        sides.append(_side(net, payload, backend, asked.deadline, _part(progress, "Lava steps")))
     if len(sides) < 2:
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
     swept_pair = _swept_pair([side.name for side in sides]) if asked.sweep is not None else None
@@ -189,7 +188,6 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
                 other,
                 chosen,
                 registers=asked.registers or with_lava,
-                at_once=with_lava,
                 trained=subject.trained if subject.altered else None,
                 ends=ends,
                 progress=progress,
@@ -214,17 +212,23 @@ def _refuse_backends(backends: Sequence[str]) -> None:
         )
 
 
-def _runner(
+def _side(
     net: Net,
     payload: Payload,
     backend: Backend,
     deadline: float | None,
     progress: Callable[[int, int], None] | None,
-) -> Run:
+) -> Side:
     def run(samples: npt.NDArray[np.int64]) -> Trace:
-        return run_payload(net, payload(samples), backend, deadline=deadline, progress=progress)
+        return run_payload(net, payload(samples), backend)
 
-    return run
+    def stream(parts: Sequence[npt.NDArray[np.int64]]) -> Trace:
+        together = np.concatenate([payload(part) for part in parts])
+        return run_payload(net, together, backend, deadline=deadline, progress=progress)
+
+    if backend == "lava":
+        return Side(backend, in_one_run(stream), in_one_run(stream))
+    return Side(backend, one_by_one(run), one_by_one(partial(_without_registers, net, payload, backend, run)))
 
 
 def _verdict(
@@ -271,7 +275,13 @@ def _chosen(available: int, wanted: int | None, seed: int) -> npt.NDArray[np.int
     return np.sort(np.random.default_rng(seed).choice(available, wanted, replace=False))
 
 
-def _without_registers(net: Net, payload: Payload, backend: str, run: Run, samples: npt.NDArray[np.int64]) -> Trace:
+def _without_registers(
+    net: Net,
+    payload: Payload,
+    backend: str,
+    run: Callable[[npt.NDArray[np.int64]], Trace],
+    samples: npt.NDArray[np.int64],
+) -> Trace:
     """Run samples and return every spike and what a read-out holds after the last step."""
     if backend == "engine":
         from .. import engine

@@ -91,7 +91,8 @@ def test_every_epoch_leaves_a_line(monkeypatch, terminal):
     with to.capture() as caught, epochs.shown() as (epoch, step):
         for i in range(1, 4):
             step(i, 3)
-            epoch(Epoch(i, 2.5 / i, 0.25 * i, 0.2 * i if i > 1 else None, 1.25 * i))
+            held_out = 0.2 * i if i > 1 else None
+            epoch(Epoch(i, 2.5 / i, 0.25 * i, held_out, held_out, 1.0, 2.0, 0, 1.25 * i))
 
     lines = [re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]|\r", "", line).rstrip() for line in caught.get().splitlines()]
     assert "epoch        loss       score    held out    seconds" in lines

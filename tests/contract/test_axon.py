@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from spikeproof.contract.errors import RecordError
 from spikeproof.contract.synapses import axon
 from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.delays import delayed
 
 
 @given(st.data(), st.integers(1, 4), st.integers(1, 70))
@@ -49,3 +50,13 @@ def test_the_shape_is_blamed_where_the_shape_is_wrong():
         Axon(delay=np.ones((2, 2)))
     with pytest.raises(RecordError, match="all 3 are 0, so nothing delays"):
         Axon(delay=np.zeros(3))
+
+
+@pytest.mark.parametrize("steps", [127, 128, 150, 40_000])
+def test_samples_may_have_more_steps_than_the_type_of_delays_holds(steps):
+    """Delays are int8 or int16, and steps less a delay are neither."""
+    sent = np.arange(2 * steps, dtype=np.int32).reshape(1, 2, steps)
+    for delay in (np.array([1, 3], np.int8), np.array([1, 3], np.int16), np.int8(1)):
+        found = delayed(sent, delay)
+        for row, d in enumerate(np.broadcast_to(delay, 2)):
+            assert not found[0, row, :d].any() and np.array_equal(found[0, row, d:], sent[0, row, : steps - int(d)])

@@ -25,10 +25,10 @@ import h5py
 import numpy as np
 import torch
 
-from spikeproof.cli.given.inputs import read_array
+from spikeproof.cli.given.inputs import read_array, read_arrays, read_table
 from spikeproof.contract.errors import SpikeproofError
 from spikeproof.contract.fields import declared
-from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons import KINDS
 from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.axon import Axon
@@ -37,11 +37,13 @@ from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import formats, netx
 from spikeproof.export.lint.check import lint
 from spikeproof.export.nir import graph as nir_graph
+from spikeproof.sim.recordings import recordings
 from spikeproof.sim.sweep.log import SweepLog
 from spikeproof.train.runs.recipe import find
 from spikeproof.train.runs.run import Run
 
 sys.path.append(str(Path(__file__).parents[1]))
+import graphs as random_graphs
 from stock_files import CONV, DENSE, INPUT, write
 
 MEMORY, SECONDS = 256 * 2**20, 10
@@ -86,6 +88,19 @@ def good(random):
         )  # fmt: skip
 
 
+def of_graphs():
+    """A network with every kind of edge, and one that stock NetX reads as one layer."""
+    yield random_graphs.graph(3)[0], False
+    one = Axon(delay=np.ones(4, int))
+    neuron = KINDS["CUBA"](num_neurons=4, **(example(KINDS["CUBA"]) | {"u_shift": 0, "graded": 0, "a_shift": 6}))
+    layers = [
+        Layer(name=name, synapse=Dense(weight=np.full((4, n), 8)), neuron=neuron, axon=one)
+        for name, n in (("a", 3), ("b", 4))
+    ]
+    back = Edge(source="b", target="a", synapse=Dense(weight=np.full((4, 4), -6)))
+    yield Net(inputs=(Input(num_channels=3),), layers=tuple(layers), edges=(back,), steps=6), True
+
+
 def of_stock(path):
     """Write files as stock lava-dl does, and yield after each."""
     complex_weights = {key: value for key, value in DENSE.items() if key != "weight"} | {
@@ -99,10 +114,17 @@ def of_stock(path):
         [{"type": "input", "shape": [1, 4, 4]}, CONV, {"type": "flatten", "shape": [8]}, STOCK_LAST],
         [INPUT, DENSE | {"type": "dense_rec", "weight_rec": square}, {"type": "average", "shape": [1]}],
         [DENSE | {"type": "input", "shape": [3], "weight": 36.0}, resonator],
+        # As mlGeNN does: odd weights, a delay for each synapse, no rest, an empty flag, and a last layer that never fires.
+        [
+            INPUT,
+            DENSE | MLGENN | {"weight": np.array([[3.0, -5.0, 7.0]] * 2), "delay": np.array([[1.0, 0.0, 2.0]] * 2)},
+            DENSE | MLGENN | {"weight": np.array([[9.0, 1.0]] * 2), "neuron/vThMant": 131071},
+        ],
     ):
         yield write(path, layers, **{"simulation/tSample": 16})
 
 
+MLGENN = {"neuron/refDelay": 0, "neuron/gradedSpike": h5py.Empty(bool)}
 UNKNOWN_TO_RF = ("iDecay", "vDecay", "refDelay")
 STOCK_LAST = {"type": "dense", "shape": [2], "weight": np.full((2, 8), 4.0)}
 
@@ -344,6 +366,10 @@ def nets(folder, random):
         netx.write(net, path)
         assert formats.load(path) == net
         whole.append(path.read_bytes())
+    for net, stock in of_graphs():
+        formats.write(net, path, stock=stock)
+        assert formats.load(path) == net
+        whole.append(path.read_bytes())
     for _ in of_stock(path):
         assert lint(path) is not None
         whole.append(path.read_bytes())
@@ -402,6 +428,36 @@ def arrays(folder, random):
         yield Kind(path, [path.read_bytes()], (bytes_changed, header_changed), partial(read_array, path))
 
 
+def recorded(folder, random):
+    """Recordings, as archives and as tables."""
+    neuron = KINDS["CUBA"](num_neurons=2, **example_of_two())
+    layer = Layer(name="a", synapse=Dense(weight=[[2, 4], [6, 8]]), neuron=neuron)
+    net = Net(inputs=(Input(num_channels=2),), layers=(layer,), steps=9)
+    values = random.integers(0, 99, (1, 2, 9))
+    path = folder / "recorded.npz"
+    np.savez(path, **{"a/s": values % 2, "a/v": values[0, :1], "a/neurons": np.array([1]), "x": values})
+    yield Kind(path, [path.read_bytes()], (bytes_changed, header_changed), partial(load_recording, net, path))
+    table = folder / "recorded.csv"
+    table.write_text("input,a/v[0],a/s[1],-\n" + "".join(f"{i % 2},{64 * i},{i % 2},7\n" for i in range(9)))
+    yield Kind(table, [table.read_bytes()], (bytes_changed,), partial(load_recording, net, table))
+
+
+def example_of_two():
+    return {name: values[:2] if isinstance(values, list) else values for name, values in example(KINDS["CUBA"]).items()}
+
+
+def load_recording(net, path):
+    """Read a recording as the command does, which puts the file's name before what is wrong with it."""
+    if path.suffix == ".npz":
+        arrays = read_arrays(path)
+    else:
+        names, rows = read_table(path)
+    try:
+        recordings.of_arrays(net, arrays) if path.suffix == ".npz" else recordings.of_columns(net, names or [], rows)
+    except SpikeproofError as error:
+        raise type(error)(f"{path.name}: {error}") from None
+
+
 def peak():
     """The most memory that this process ever had, in bytes, untouched pages among it."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -416,6 +472,7 @@ def main(folder, count, seed):
     random = np.random.default_rng(seed)
     os.mkfifo(folder / "pipe")
     kinds = [*nets(folder, random), *runs(folder), *logs(folder), *arrays(folder, random)]
+    kinds += recorded(folder, random)
     shares = np.array([4, 4, *[1] * (len(kinds) - 2)])
     least = peak()
     resource.setrlimit(resource.RLIMIT_AS, (least + MEMORY + 2**32,) * 2)  # for the machine's sake

@@ -31,7 +31,7 @@ from spikeproof.sim.verify.nir_gap import between, gap, real_spikes
 from spikeproof.sim.verify.verify import verify
 
 FOREIGN = Path(__file__).parent / "foreign"
-TIME_STEP = {"snntorch": None, "norse": 1e-6, "spikingjelly": None}
+TIME_STEP = {"snntorch": None, "norse": 1e-6, "spikingjelly": None, "sinabs": 1.0, "rockpool": 1e-3}
 """Library -> the time step of its file; norse 1.1.0 multiplies time constants by dt."""
 
 
@@ -115,13 +115,15 @@ def test_nir_reads_what_it_has_nodes_for_and_its_shapes_fit(tmp_path):
         "a:synapse": "Affine",
         "a": "LIF",
         "b:synapse": "Affine",
-        "b": "IF",
+        "b": "LIF",
         "output": "Output",
     }
     assert read.nodes["conv"].output_type["output"].tolist() == [2, 2, 2]
     assert len(read.edges) == 8
-    np.testing.assert_array_equal(read.nodes["a:synapse"].bias, np.full(8, 2 / 64))
+    np.testing.assert_array_equal(read.nodes["a:synapse"].bias, np.full(8, 2 / 64 * 4096 / 512))
     np.testing.assert_allclose(read.nodes["a"].tau, np.full(8, 1e-4 * 4096 / 512))
+    assert (read.nodes["a"].r == 1).all() and (read.nodes["b"].r == 1).all()  # the gain is in the weights
+    np.testing.assert_array_equal(read.nodes["b:synapse"].bias, np.full(5, 2 / 64 * 2**27))  # neurons that do not leak
 
 
 def test_what_nir_has_no_node_for_is_ours_and_is_refused_by_its_reader(tmp_path):
@@ -170,7 +172,7 @@ def test_feedback_is_a_loop_of_a_linear_node(tmp_path):
     read = nir.read(tmp_path / "net.nir")
 
     assert {("a", "a:feedback"), ("a:feedback", "a")} <= set(read.edges)
-    np.testing.assert_array_equal(read.nodes["a:feedback"].weight, np.full((8, 8), -4 / 64))
+    np.testing.assert_array_equal(read.nodes["a:feedback"].weight, np.full((8, 8), -4 / 64 * 4096 / 512))
     assert formats.load(tmp_path / "net.nir") == net
 
 
@@ -270,7 +272,8 @@ def test_another_librarys_graph_is_quantised_and_its_gaps_are_measured(foreign):
     if library == "spikingjelly":
         assert [layer.differ for layer in with_source] == [0, 0]
     share = [layer.differ / layer.entries for layer in with_source]
-    assert max(share) < {"snntorch": 0.1, "norse": 0.01, "spikingjelly": 0.001}[library]
+    most = {"snntorch": 0.1, "norse": 0.01, "spikingjelly": 0.001, "sinabs": 0.03, "rockpool": 0.35}
+    assert most[library] / 4 <= max(share) < most[library] or library == "spikingjelly"
     assert max(layer.differ / layer.entries for layer in quantisation.layers) < 0.1
     assert "forward Euler" in quantisation.as_dict()["meaning"]
     assert any("scale" in note and "weights by up to" in note for note in imported.notes)
@@ -282,7 +285,9 @@ def test_the_real_side_is_what_spikingjelly_computes(foreign):
     differ = {name: int(np.count_nonzero(spikes[name] != own[name])) for name in own}
     if library == "spikingjelly":
         assert set(differ.values()) == {0}
-    assert sum(differ.values()) < 0.02 * sum(raster.size for raster in own.values())
+    # rockpool subtracts the threshold and decays by exp(-dt / tau), which its file does not say.
+    most = 0.3 if library == "rockpool" else 0.02
+    assert sum(differ.values()) < most * sum(raster.size for raster in own.values())
 
 
 @pytest.mark.lava
@@ -449,23 +454,14 @@ def test_the_stored_files_are_what_the_library_writes(library, tmp_path):
     assert before.net == after.net
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_spikingjelly_runs_our_file(bias, tmp_path):
-    pytest.importorskip("spikingjelly", reason="spikingjelly is not installed (extra 'bench')")
-    import torch
-    from spikingjelly.activation_based import nir_exchange
-
-    # SpikingJelly fires at equality too, NIR and we do not: an odd threshold is never met by even weights alone.
-    net = cuba_net(bias=bias)
-    nir_graph.write(net, tmp_path / "net.nir")
-    x = (np.random.default_rng(0).random((2, 6, 40)) < 0.3).astype(np.float64)
-    ours = simulate(net, x, backend="engine").layers[net.layers[-1].name]["s"]
-    module, state, theirs = nir_exchange.import_from_nir(tmp_path / "net.nir", dt=1e-4, dtype=torch.float64), None, []
-    for t in range(40):
-        out, state = module(torch.from_numpy(x[..., t]), state)
-        theirs.append(out.detach().numpy())
-    assert ours.sum() > 0
-    assert np.count_nonzero(np.stack(theirs, axis=-1) != ours) <= 0.02 * ours.size  # float rounding against integers
+def test_a_file_of_the_form_before_still_loads(tmp_path):
+    """Then neurons without current had their gain themselves, and those that do not leak were IF nodes."""
+    for net in (cuba_net(), cuba_net(conv=True), cuba_net(bias=False)):
+        made = nir_graph.graph(net, form=1)
+        assert {"IF"} <= {type(node).__name__ for node in made.nodes.values()}
+        del made.metadata["spikeproof"]["form"]  # which was not said then
+        nir.write(tmp_path / "old.nir", made)
+        assert formats.load(tmp_path / "old.nir") == net
 
 
 def test_the_commands_read_and_write_nir(run, tmp_path):

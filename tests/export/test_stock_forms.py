@@ -211,8 +211,11 @@ def test_what_stock_netx_cannot_run_has_a_reason(tmp_path):
     }
     late = dense(random, cuba(4, bias_mant=3), 6, axon=Axon(delay=[0, 1, 2, 0]))
     expected["its bias and delays"] = late
+    conv = Conv(weight=even(random, -20, 40, 3, 1, 3, 3), in_shape=(1, 3, 4))
+    pixels = Layer(name="a", synapse=conv, neuron=cuba(6, bias_mant=[1, 2, 3, 3, 4, 4]))
+    expected["its neurons differ within a channel of their images"] = pixels
     for words, layer in expected.items():
-        net = Net(inputs=(Input(num_channels=6),), layers=(layer,), steps=9)
+        net = Net(inputs=(Input(num_channels=layer.num_inputs),), layers=(layer,), steps=9)
         (found,) = stock_forms.reasons(net)
         assert found.startswith(f"a: {words}"), found
         netx.write(net, tmp_path / "own.net")

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from spikeproof.contract import real
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.net import Edge, Input
+from spikeproof.contract.neurons.celif import CELIF
 from spikeproof.contract.synapses.axon import Axon
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export.slayer import blocks, record
 from spikeproof.sim import reference
+from spikeproof.sim.engine import unrounded
 from spikeproof.sim.simulate import encode
 from spikeproof.sim.verify import float_twin
 from spikeproof.sim.verify.verify import verify
@@ -73,6 +76,27 @@ def test_it_is_the_papers_float_network():
         int((r != fixed.layers[layer.name]["s"]).sum()) for r, layer in zip(rasters, net.layers, strict=False)
     ]
     assert all(layer.spikes_fixed > 0 for layer in gap.layers) and any(layer.differ for layer in gap.layers)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_its_compiled_neurons_are_the_contracts_step_over_the_real_numbers(seed):
+    """Bit for bit, registers far past the ends of integer ones included, and spikes at the threshold itself."""
+    random = np.random.default_rng(seed)
+    n, steps = 9, 40
+    decays = random.choice([0, 1, 41, 2048, 4095, 4096], (2, n))
+    neuron = CELIF(num_neurons=n, v_decay=decays[0], th_decay=decays[1], v_th_mant=int(random.integers(0, 300)),
+                   te_exp=int(random.integers(0, 12)), a_shift=int(random.integers(0, 8)))  # fmt: skip
+    unit = (neuron.v_th_mant << 6) / 2**neuron.a_shift + 1
+    sums = random.normal(0, unit * 10.0 ** random.integers(0, 5), (3, steps, n))
+    sums[0] = np.round(sums[0])  # whole numbers meet the threshold
+    te = random.normal(size=(steps, n))
+    state, expected = neuron.reset((3,)), np.empty(sums.shape)
+    for t in range(steps):
+        expected[:, t], state = neuron.step(state, sums[:, t], te[t] * 2.0**neuron.te_exp, rules=real)
+
+    found = unrounded.spikes(neuron, sums.copy(), te)
+
+    assert np.array_equal(found, expected) and 0 < found.mean() < 1
 
 
 def graph_of(module, x):

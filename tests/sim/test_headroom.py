@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.neurons.celif import CELIF
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.lava_procs import compat
+from spikeproof.sim.trace import Trace
 from spikeproof.sim.verify import headroom
 from spikeproof.sim.verify.headroom import STATE_MAX, SUM
 from spikeproof.sim.verify.verify import verify
@@ -77,15 +81,36 @@ def test_sums_that_float32_rounds_are_named():
     assert "from 33554432 on torch's float32 rounds it or Lava's port wraps it" in str(verdict)
 
 
-def test_parts_are_joined_by_the_first_that_left_the_range_and_the_largest():
-    def found(largest, sample):
-        return headroom.Headroom(
-            layer="a", register="v", largest=largest, limit=100, sample=sample, step=0, neuron=0, value=largest
-        )
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("peak", [1000, STATE_MAX - 1, STATE_MAX, STATE_MAX + 5])
+def test_headroom_of_parts_one_after_the_other_is_that_of_all(size, peak):
+    layer = Layer(name="a", synapse=Dense(weight=np.zeros((3, 2), int)), neuron=CELIF(num_neurons=3, v_decay=1,
+                  th_decay=1, v_th_mant=1, te_exp=1))  # fmt: skip
+    net = Net(inputs=(Input(num_channels=2),), layers=(layer,), steps=7, te=np.zeros((7, 3), int))
+    random = np.random.default_rng(size)
+    registers = {name: random.integers(-900, 900, (5, 3, 7)) for name in ("v", "h", "theta")}
+    registers["v"][3, 1, 2] = -peak
+    registers["v"][4, 0, 0] = peak
+    registers["h"][1, 2, 6] = registers["h"][2, 0, 0] = 950
+    payload = np.zeros((5, 2, 7), np.int32)
 
-    (one,) = headroom.merge(
-        [(found(50, 0),), (found(120, 1),), (found(300, 0),)], [np.arange(2), np.arange(2, 4), np.array([9])]
+    def trace(part):
+        return Trace(backend="engine", layers={"a": {name: array[part] for name, array in registers.items()}})
+
+    found, names = (), np.arange(10, 15)
+    for begin in range(0, 5, size):
+        part = slice(begin, begin + size)
+        found = headroom.measure(net, payload[part], [trace(part)] * 2, names[part], found)
+
+    assert found == headroom.measure(net, payload, [trace(slice(None))], names)
+    v, h, _ = found
+    assert (v.sample, v.neuron, v.step, v.value, v.largest) == (13, 1, 2, -peak, peak)
+    assert (h.sample, h.neuron, h.step) == (11, 2, 6)
+
+
+def test_of_several_comparisons_the_fullest_is_told():
+    a, b = (
+        headroom.Headroom(layer="a", register="v", largest=most, limit=100, sample=0, step=0, neuron=0, value=most)
+        for most in (50, 120)
     )
-
-    assert (one.largest, one.sample, one.value) == (300, 3, 120)
-    assert headroom.fullest([(found(50, 0),), (found(120, 1),)]) == (found(120, 1),)
+    assert headroom.fullest([(a,), (b,)]) == (b,)

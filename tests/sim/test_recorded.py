@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from graphs import graph
 
+import spikeproof
 from spikeproof.contract.errors import InputError
 from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.neurons.cuba import CUBA
@@ -43,6 +44,17 @@ def everything(trace):
 
 def verdict_of(net, payload, arrays):
     return verify_recorded(net, payload, recordings.of_arrays(net, arrays))
+
+
+def test_python_compares_a_recording_with_a_network_or_its_file(tmp_path):
+    net, payload, trace = chain()
+    netx.write(net, tmp_path / "own.net")
+    np.savez(tmp_path / "trace.npz", **everything(trace))
+    with np.load(tmp_path / "trace.npz") as recording:
+        for network in (net, tmp_path / "own.net"):
+            assert spikeproof.verify_recording(network, payload, recording).exact
+    changed = {"b/s": 1 - everything(trace)["b/s"]}
+    assert "NOT EXACT" in str(spikeproof.verify_recording(net, payload, changed))
 
 
 def test_a_whole_recording_is_exact_and_one_entry_makes_it_none():

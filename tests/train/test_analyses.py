@@ -35,6 +35,25 @@ def test_an_encoding_with_a_period_is_like_itself_a_period_later(trained):
     assert similarity.diagonal(3).mean() < 0.99
 
 
+def test_parameters_at_the_ends_of_their_registers_are_counted(trained):
+    module, _, _ = trained
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.clamp_(-0.1, 0.1)
+        module.blocks[1].synapse.weight.view(-1)[:16] = torch.tensor([1.5, -1.5]).repeat(8)  # of 64
+        module.blocks[1].synapse.weight.view(-1)[16] = 0.99  # one level short of the end, 254 / 256
+        module.blocks[1].synapse.bias[0] = 9.0
+        module.encoding.weight.view(-1)[:128] = 0.3  # of 512
+    found = analyses.saturated(record(module.blocks, steps=64))
+    layers = [layer.name for layer in record(module.blocks, steps=64).layers]
+    assert found == {
+        f"weights of {layers[0]}": 0.0, f"biases of {layers[0]}": 0.0,
+        f"weights of {layers[1]}": 17 / 64, f"biases of {layers[1]}": 1 / 8,
+        f"weights of {layers[2]}": 0.0, f"biases of {layers[2]}": 0.0,
+        "encoding": 0.25,
+    }  # fmt: skip
+
+
 def test_gradients_over_time_are_those_of_autograd(trained):
     module, some, _ = trained
     found = analyses.gradients_over_time(module, some, CLASSIFY)

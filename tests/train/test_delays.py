@@ -355,7 +355,7 @@ def test_headroom_counts_payloads_where_they_arrive(channels):
         net = dataclasses.replace(net, layers=(dataclasses.replace(net.layers[0], synapse=synapse, cpg=codes),))
     payload = net.input.encode(torch.rand(2, 3, 10).numpy())
 
-    found = headroom.measure(net, payload, [engine.run(net, payload, record="all")])
+    found = headroom.measure(net, payload, [engine.run(net, payload, record="all")], np.arange(len(payload)))
 
     magnitudes = summed(np.abs(payload), np.abs(weight), net.layers[0].delay)
     if channels:

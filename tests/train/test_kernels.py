@@ -14,7 +14,7 @@ import torch
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.fixed import DECAY_ONE, STATE_MAX
 from spikeproof.contract.neurons import celif as celif_contract
-from spikeproof.train.blocks import celif, synapse
+from spikeproof.train.blocks import celif, cuba, synapse
 from spikeproof.train.blocks.readout import Readout
 from spikeproof.train.kernels import cpu, reference, select, threads
 from spikeproof.train.kernels.api import CELIFConstants
@@ -155,6 +155,40 @@ def test_registers_are_the_references(shape, dtype):
     for name, register in theirs._asdict().items():
         assert getattr(ours, name).dtype == dtype
         assert torch.equal(getattr(ours, name), register), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("factor", [1, 30, 30_000])
+def test_integers_are_the_references_registers(shape, dtype, factor):
+    """Factors up to where the membrane, the adaptation and the threshold saturate."""
+    z, te, constants, _ = celif_problem(shape, dtype)
+    scanned = reference.celif_scan((z * factor).double(), te, constants)
+    for kernels in (cpu, reference):
+        found = kernels.celif_integers(z * factor, te, constants)
+        for name, register in scanned._asdict().items():
+            unit = 1 if name == "s" else constants.unit
+            assert getattr(found, name).dtype == torch.int32
+            assert torch.equal(getattr(found, name).double() * unit, register), (kernels.__name__, name)
+
+
+@pytest.mark.parametrize("delay", [None, "axon", "synapse"])
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("make", [celif.Dense, cuba.Dense])
+def test_a_blocks_integers_are_its_registers_in_units(make, graded, delay):
+    torch.manual_seed(0)
+    more = {"temporal_encoding": celif.TemporalEncoding(9, 40)} if make is celif.Dense else {}
+    more |= {"input_exp": -4, "input_bits": 6} if graded else {}
+    block = make({"scale": 128}, 4, 9, delay=delay, **more)
+    x = torch.rand(5, 4, 40) * 3 if graded else (torch.rand(5, 4, 40) < 0.5).float()
+    for kind in select.KINDS:
+        with select.use(kind), torch.no_grad():
+            found, registers = block.variables(x, block(x)), block.registers(x)
+        for name, values in found.items():
+            assert values.dtype == np.int32
+            unit = 1 if name == "s" else block.neuron.unit
+            assert np.array_equal(values * unit, getattr(registers, name).double().numpy()), name
+        assert found["s"].any() and set(found) == set(registers._fields)
 
 
 def test_a_blocks_registers_are_those_of_the_kernels_in_use():

@@ -11,7 +11,7 @@ from spikeproof.train.kernels import api, select
 
 FOLDER = Path(api.__file__).parent
 TRAIN = FOLDER.parent
-GROUPS = {"celif_dense": api.CELIFDense, "lif": api.LIFKernels}
+GROUPS = {"celif_dense": api.CELIFDense, "celif_recurrent": api.CELIFRecurrent, "lif": api.LIFKernels}
 FUNCTIONS = {name: function for name, function in vars(api.Kernels).items() if inspect.isfunction(function)}
 FUNCTIONS = {name: function for name, function in FUNCTIONS.items() if not name.startswith("_")}
 SETS = ("reference", "cpu", "cuda")
@@ -86,7 +86,7 @@ def test_the_protocol_names_every_group():
     groups = {name for name, value in vars(api.Kernels).items() if isinstance(value, property)}
     assert groups == set(GROUPS)
     assert set(select._FUSED) == {"cpu", "cuda"}
-    assert set(FUNCTIONS) == {"celif_scan", "celif_forward", "celif_backward", "count"}
+    assert set(FUNCTIONS) == {"celif_scan", "celif_integers", "celif_forward", "celif_backward", "count"}
 
 
 def test_nothing_probes_kernels_for_a_name():

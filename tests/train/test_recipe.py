@@ -70,7 +70,9 @@ EVERY_KEY = {
     "keep_provable": 0.0,
 }  # fmt: skip
 """What every recipe was once stored with, whatever its model."""
-LATER = {"delay", "max_delay", "delay_rate", "voltage_decay"}
+LATER = {"delay", "max_delay", "delay_rate", "voltage_decay", "weight_decay_on", "label_smoothing", "average"}
+LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
+LATER |= {"dropout_mask", "skip_steps"}
 """Keys that came when every recipe was stored with its own alone."""
 
 
@@ -100,11 +102,13 @@ def test_stored_recipes_keep_their_values(path):
 
 def test_a_model_has_the_keys_that_mean_something_to_it():
     assert {kind.__name__: [key for key in kind.keys() if key not in Recipe.model_fields] for kind in KINDS} == {
-        "Stack": ["scale", "voltage_decay", "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "delay",
+        "Stack": ["scale", "voltage_decay", "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales", "half_width",
+                  "half_width_start", "ends", "dropout", "dropout_mask", "delay",
                   "max_delay", "delay_rate", "recurrent", "embedding", "cpg"],
         "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
         "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "scale", "voltage_decay",
-                       "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable"],
+                       "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales",
+                       "half_width", "half_width_start", "ends", "dropout", "dropout_mask"],
         "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
         "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "kernel"],
         "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "heads"],

@@ -15,8 +15,12 @@ import torch
 from torch import nn
 
 from ...contract.errors import FileFormatError, UnsupportedError
+from ...contract.fixed import BIAS_MANT_MAX, BIAS_MANT_MIN, TE_MAX, TE_MIN, WEIGHT_MAX, WEIGHT_MIN
+from ...contract.net import Net
+from ...contract.sources.driven import Driven
 from ...export.arithmetic import LSTM, Arithmetic, spiking
-from ..runs.baselines import RECURRENT_LAYERS, Layer
+from ..runs.baselines import Layer
+from ..runs.models import RECURRENT_LAYERS
 from ..runs.recipe import Stack
 from ..runs.run import Run
 from ..tasks import Split, Task
@@ -59,6 +63,36 @@ def encoding_similarity(encoding: npt.ArrayLike) -> Array:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     return np.asarray(unit @ unit.T)
+
+
+def saturated(net: Net) -> dict[str, float]:
+    """Return which share of a network's parameters is at an end of its register, where it can go no further.
+
+    Parameters
+    ----------
+    net : Net
+        The record.
+
+    Returns
+    -------
+    dict of str to float
+        "weights of ...", "biases of ..." for each layer that has them, by its name, and "encoding" -> 0..1.
+    """
+    found = {}
+    for layer in net.layers:
+        found[f"weights of {layer.name}"] = _at_ends(getattr(layer.synapse, "weight", ()), WEIGHT_MIN, WEIGHT_MAX)
+        bias = np.asarray(getattr(layer.neuron, "bias_mant", 0))
+        if bias.any():
+            found[f"biases of {layer.name}"] = _at_ends(bias, BIAS_MANT_MIN, BIAS_MANT_MAX)
+    if net.te is not None:
+        encoding = net.te.matrix if isinstance(net.te, Driven) else net.te
+        found["encoding"] = _at_ends(encoding, TE_MIN, TE_MAX)
+    return found
+
+
+def _at_ends(values: npt.ArrayLike, low: int, high: int) -> float:
+    whole = np.asarray(values)
+    return float(((whole <= low) | (whole >= high)).mean()) if whole.size else 0.0
 
 
 def gradients_over_time(module: nn.Module, split: Split, objective: Objective) -> dict[str, Array]:

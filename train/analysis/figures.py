@@ -19,8 +19,10 @@ Array = npt.NDArray[np.float64]
 
 
 def learning_curve(curve: Mapping[str, Array], metric: str) -> Figure:
-    """Draw loss and scores by epoch."""
-    figure, (left, right) = _axes(2)
+    """Draw loss, scores and, where the log has them, gradient norms by epoch."""
+    normed = "gradient_norm" in curve
+    figure, axes = _axes(3 if normed else 2)
+    left, right = axes[:2]
     left.plot(curve["epoch"], curve["loss"], label="training")
     left.set(xlabel="epoch", ylabel="loss", yscale="log")
     for name, label in (("train_score", "training"), ("validation_score", "held out")):
@@ -28,6 +30,12 @@ def learning_curve(curve: Mapping[str, Array], metric: str) -> Figure:
             right.plot(curve["epoch"], curve[name], label=label)
     right.set(xlabel="epoch", ylabel=metric)
     right.legend(frameon=False)
+    if normed:
+        for name, label in (("gradient_norm", "median"), ("gradient_largest", "largest")):
+            positive = np.where((curve[name] > 0) & np.isfinite(curve[name]), curve[name], np.nan)
+            axes[2].plot(curve["epoch"], positive, label=label)
+        axes[2].set(xlabel="epoch", ylabel="gradient norm before clipping", yscale="log")
+        axes[2].legend(frameon=False)
     return figure
 
 

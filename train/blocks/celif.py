@@ -9,8 +9,11 @@ whole number of state units, and equal to the register of `spikeproof.contract.n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
@@ -19,7 +22,7 @@ from ...contract.errors import UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
 from ...contract.neurons import celif as contract
 from ..kernels import select
-from ..kernels.api import CELIFConstants, CELIFDense, Registers
+from ..kernels.api import CELIFConstants, CELIFDense, Integers, Registers
 from . import synapse
 from .delays import Delay, SynapseDelays
 from .dense import DenseBlock
@@ -85,6 +88,26 @@ class _DenseFire(torch.autograd.Function):
             grad, weight, te, ctx.constants, trace, ctx.needs_input_grad[0]
         )
         return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, grad_te, None, None
+
+
+class _RecurrentFire(torch.autograd.Function):
+    """Spikes of a layer whose spikes come back to it a step later."""
+
+    @staticmethod
+    def forward(ctx: Any, z: torch.Tensor, te: torch.Tensor, weight: torch.Tensor, constants: CELIFConstants) -> Any:
+        ctx.kernels, ctx.constants = select.kernels(z.device).celif_recurrent, constants
+        spikes, trace = ctx.kernels.forward(z, te, weight, constants)
+        ctx.save_for_backward(te, weight, spikes, *trace)
+        return spikes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
+        te, weight, spikes, *trace = ctx.saved_tensors
+        grad_z, grad_te = ctx.kernels.backward(grad, te, weight, ctx.constants, trace)
+        # What a neuron receives in a step was sent in the step before.
+        received, sent = (x.transpose(0, 1).flatten(1) for x in (grad_z[..., 1:], spikes[..., :-1]))
+        return grad_z, grad_te, received @ sent.T.to(received.dtype), None
 
 
 class Neuron(nn.Module):
@@ -183,6 +206,25 @@ class Neuron(nn.Module):
         """
         return fired(z, self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device))
 
+    def fire_again(self, z: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Return the spikes where each step's current is that of `z` and ``weight @ s`` of the spikes before.
+
+        Parameters
+        ----------
+        z : Tensor, shape (N, C, T)
+            Input currents in SLAYER's units.
+        weight : Tensor, shape (C, C)
+            Weights of the feedback in SLAYER's units.
+
+        Returns
+        -------
+        Tensor, shape (N, C, T)
+            0 or 1.
+        """
+        te, constants = self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device)
+        spikes: torch.Tensor = _RecurrentFire.apply(z, te, weight, constants)
+        return spikes
+
     def with_synapses(self, synapses: synapse.Dense) -> Dense:
         """Return the block that these neurons make with synapses in front of them; it shares both."""
         return Dense.of_parts(self, synapses)
@@ -191,6 +233,12 @@ class Neuron(nn.Module):
         """Return spikes, membrane, adaptation and threshold at every step, without gradient."""
         te, constants = self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device)
         return select.kernels(z.device).celif_scan(z, te, constants)
+
+    def integers(self, z: torch.Tensor) -> Integers:
+        """Return what `registers` does in the contract's integers."""
+        te, constants = self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device)
+        with torch.no_grad():
+            return select.kernels(z.device).celif_integers(z, te, constants)
 
     def fire(
         self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernels: CELIFDense
@@ -298,3 +346,68 @@ class Dense(DenseBlock):
             weight, bias = self.synapse.quantized(max_payload)
             return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels)
         return super().fired(x)
+
+    def integers(self, x: torch.Tensor) -> Mapping[str, npt.NDArray[np.int32]]:
+        """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
+        with torch.no_grad():
+            found = self.neuron.integers(self.current(x))
+        return {name: register.cpu().numpy() for name, register in found._asdict().items()}
+
+
+class Recurrent(Dense):
+    """A dense layer of CE-LIF neurons whose spikes come back to all of them a step later.
+
+    The current of step t is ``W x[t] + b + R s[t-1] + c``, where s are the spikes of the layer, which no delay holds
+    up on this way. There is one register for a bias, so ``b + c`` is rounded, not each. Parameters and errors are those
+    of `Dense`, but analog input is refused; there are ``out_neurons * (out_neurons + 1)`` more numbers to learn.
+
+    References
+    ----------
+    arXiv 2308.15150: "recurrent" networks, with a bias on the way back too.
+    """
+
+    feedback: synapse.Dense
+
+    def __init__(self, neuron_params: dict[str, Any], in_neurons: int, out_neurons: int, **options: Any) -> None:
+        super().__init__(neuron_params, in_neurons, out_neurons, **options)
+        if self.input is not None:
+            raise UnsupportedError(
+                "A recurrent CE-LIF layer takes spikes. Analog input has finer units than the spikes that come back, "
+                "and a sum has one. Leave input_exp out, and put a celif.Dense layer with input_exp before this one."
+            )
+        own = self.synapse
+        self.feedback = synapse.Dense(
+            out_neurons,
+            out_neurons,
+            scale=own.scale,
+            state_shift=own.state_shift,
+            bias=own.bias is not None,
+            bias_exp=own.bias_exp,
+            weight_scale=options.get("weight_scale", 1.0),
+        )
+
+    def fired(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
+        z = self.current(x)
+        weight, _ = self.feedback.quantized()
+        with torch.autocast(z.device.type, enabled=False):
+            return self.neuron.fire_again(z, weight.to(z.dtype))
+
+    def _with_feedback(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the whole current of each step, what came back among it."""
+        z = self.current(x)
+        weight, _ = self.feedback.quantized()
+        spikes = self.neuron.fire_again(z, weight.to(z.dtype))
+        before = torch.nn.functional.pad(spikes, (1, 0))[..., :-1]
+        return z + torch.einsum("cj,njt->nct", weight.to(z.dtype), before)
+
+    def registers(self, x: torch.Tensor) -> Registers:
+        """Return every register at every step for an input of shape (N, I, T), without gradient."""
+        with torch.no_grad():
+            return self.neuron.registers(self._with_feedback(x))
+
+    def integers(self, x: torch.Tensor) -> Mapping[str, npt.NDArray[np.int32]]:
+        """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
+        with torch.no_grad():
+            found = self.neuron.integers(self._with_feedback(x))
+        return {name: register.cpu().numpy() for name, register in found._asdict().items()}

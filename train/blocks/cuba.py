@@ -7,16 +7,20 @@ neuron whose temporal encoding is zero is this neuron.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_MAX, WEIGHT_MIN
 from ...contract.neurons import cuba as contract
+from ...export.slayer.registers import integers
 from ..kernels import select
-from ..kernels.api import CELIFConstants
+from ..kernels.api import CELIFConstants, Integers
 from . import synapse
 from .celif import fired
 from .dense import DenseBlock
@@ -96,6 +100,11 @@ class Neuron(nn.Module):
         found = select.kernels(z.device).celif_scan(z, *self._operands(z))
         return Registers(found.s, z, found.v * (1 - found.s))
 
+    def integers(self, z: torch.Tensor) -> Integers:
+        """Return spikes and membranes in the contract's integers, as CE-LIF neurons hold them: before their reset."""
+        with torch.no_grad():
+            return select.kernels(z.device).celif_integers(z, *self._operands(z))
+
     def with_synapses(self, synapses: synapse.Dense) -> Dense:
         """Return the block that these neurons make with synapses in front of them; it shares both."""
         return Dense.of_parts(self, synapses)
@@ -156,3 +165,13 @@ class Dense(DenseBlock):
             _, bias = self.synapse.quantized()
             u = z if bias is None else z - bias.to(z.dtype)[:, None]
             return self.neuron.registers(z)._replace(u=u)
+
+    def integers(self, x: torch.Tensor) -> Mapping[str, npt.NDArray[np.int32]]:
+        """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
+        with torch.no_grad():
+            z = self.current(x)
+            _, bias = self.synapse.quantized()
+            u = z if bias is None else z - bias.to(z.dtype)[:, None]
+            found = self.neuron.integers(z)
+        s, v = found.s.cpu().numpy(), found.v.cpu().numpy()
+        return {"s": s, "u": integers(u, self.neuron.unit), "v": v * (1 - s)}

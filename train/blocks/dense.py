@@ -88,6 +88,9 @@ class DenseBlock(nn.Module):
 
     leaf = "block"
 
+    feedback: synapse.Dense | None
+    """Synapses by which a recurrent block's spikes come back to its neurons a step later."""
+
     def __init__(
         self,
         neuron: Any,
@@ -108,7 +111,7 @@ class DenseBlock(nn.Module):
                 f"input_exp = {input_exp} is outside {-ACCUMULATOR_SHIFT}..0: a state has {ACCUMULATOR_SHIFT} bits "
                 "below a weight unit, and a finer input would be lost in the sum."
             )
-        self.neuron = neuron
+        self.neuron, self.feedback = neuron, None
         self.synapse = synapse.Dense(
             in_neurons,
             out_neurons,
@@ -127,6 +130,7 @@ class DenseBlock(nn.Module):
         block = cls.__new__(cls)
         nn.Module.__init__(block)
         block.synapse, block.neuron, block.input, block.delays = synapses, neuron, None, None
+        block.feedback = None
         return block
 
     @property
@@ -141,9 +145,14 @@ class DenseBlock(nn.Module):
         """Return the neurons' input current, shape (N, C, T), for an input of shape (N, I, T)."""
         x, max_payload = self._payload(x)
         if isinstance(self.delays, delays.SynapseDelays):
-            found: torch.Tensor = self.delays(x, *self.synapse.quantized(max_payload))
+            found: torch.Tensor = self.delays(x, *self.synapse.quantized(max_payload, self._more_bias))
             return found
-        return self.synapse(x, max_payload)
+        return self.synapse(x, max_payload, self._more_bias)
+
+    @property
+    def _more_bias(self) -> torch.Tensor | None:
+        """The biases of the feedback, which are rounded together with the synapses' own."""
+        return None if self.feedback is None else self.feedback.bias
 
     def fired(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
@@ -165,6 +174,10 @@ class DenseBlock(nn.Module):
         """Return the block's spikes and registers as integers, see `spikeproof.export.parts.protocol.OwnBlock`."""
         if not registers and not isinstance(self.delays, delays.AxonDelays):
             return {"s": integers(output, 1.0)}
+        return self.integers(x)
+
+    def integers(self, x: torch.Tensor) -> Variables:
+        """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
         found = self.registers(x)
         names = type(self.neuron.record(1, a_shift=ACCUMULATOR_SHIFT)).registers
         return {"s": integers(found.s, 1.0)} | {
@@ -187,11 +200,12 @@ class DenseBlock(nn.Module):
             neuron=self.neuron.record(
                 self.synapse.out_neurons,
                 a_shift=ACCUMULATOR_SHIFT + exp,
-                bias_mant=self.synapse.bias_mantissa(),
+                bias_mant=self.synapse.bias_mantissa(self._more_bias),
                 bias_exp=self.synapse.bias_exp,
             ),
             scale=self.neuron.scale,
             axon=Axon(delay=of_axons) if np.any(of_axons) else None,
+            feedback=None if self.feedback is None else self.feedback.record(),
             delay=self.delays.record() if isinstance(self.delays, delays.SynapseDelays) else 0,
         )
 

@@ -16,29 +16,41 @@ _SMALL = 2**20
 
 
 class _Quantize(torch.autograd.Function):
-    """Round half to even, as NumPy does, and clip; the gradient passes the rounding and stops at the clipping."""
+    """Round half to even, as NumPy does, and clip; what the gradient passes, `quantize` says."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, step: float, low: int, high: int, inward: bool) -> torch.Tensor:
         ctx.small = x.device.type == "cpu" and x.numel() <= _SMALL and x.dtype in (torch.float32, torch.float64)
+        ctx.inward = inward
         if ctx.small:
             whole = np.rint(x.detach().numpy() / step)
-            ctx.inside = (whole >= low) & (whole <= high)
+            ctx.side = np.subtract(whole > high, whole < low, dtype=np.int8)
             return torch.from_numpy(np.asarray(whole.clip(low, high) * step))
         k = torch.round(x / step)
-        ctx.save_for_backward((k >= low) & (k <= high))
+        ctx.save_for_backward((k > high).to(torch.int8) - (k < low).to(torch.int8))
         return k.clamp(low, high) * step
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         if ctx.small and not torch.is_grad_enabled():
-            return torch.from_numpy(np.asarray(grad.numpy() * ctx.inside)), None, None, None
-        inside = torch.from_numpy(np.asarray(ctx.inside)) if ctx.small else ctx.saved_tensors[0]
-        return grad * inside, None, None, None
+            plain = grad.numpy()
+            return torch.from_numpy(np.asarray(plain * _passes(plain, ctx.side, ctx.inward))), None, None, None, None
+        side = torch.from_numpy(np.asarray(ctx.side)) if ctx.small else ctx.saved_tensors[0]
+        return grad * _passes(grad.detach(), side, ctx.inward), None, None, None, None
 
 
-def quantize(x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:
+def _passes(grad: Any, side: Any, inward: bool) -> Any:
+    """Return where a gradient passes, for the side on which a value was clipped: -1 below, 1 above, 0 not at all."""
+    return (side == 0) | ((side > 0) & (grad > 0)) | ((side < 0) & (grad < 0)) if inward else side == 0
+
+
+def quantize(x: torch.Tensor, step: float, low: int, high: int, *, inward: bool = False) -> torch.Tensor:
     """Round to the nearest ``k * step`` with a whole k in ``low..high``.
+
+    Gradients pass straight through the rounding. Where a value was clipped they stop, as SLAYER's do; or, if `inward`,
+    only those stop that would move it further out. A step of gradient descent goes against the gradient, so a value
+    above the range comes back by a positive one, and a value below by a negative one. With gradients that stop, a
+    parameter that was once moved out of its range stays where it is, whatever the loss says later.
 
     Parameters
     ----------
@@ -48,13 +60,14 @@ def quantize(x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:
         Distance of two levels, a power of two.
     low, high : int
         Smallest and largest level, in steps.
+    inward : bool
+        Whether gradients pass that bring a clipped value back.
 
     Returns
     -------
     Tensor, shape and dtype of `x`
-        Gradients pass straight through the rounding and stop where the value was clipped, as SLAYER's do.
     """
-    return _Quantize.apply(x, step, low, high)
+    return _Quantize.apply(x, step, low, high, inward)
 
 
 def levels(x: torch.Tensor, step: float, low: int, high: int) -> torch.Tensor:

@@ -45,6 +45,9 @@ class Dense(nn.Module):
         Real weights, quantised in every forward pass; gradients go straight through.
     bias : Parameter of shape (O,), or None
         Real biases, likewise.
+    inward : bool
+        Whether weights and biases past the end of their register get gradients that bring them back; False, SLAYER's
+        rule, unless it is set. See `spikeproof.train.blocks.rounding.quantize`.
     """
 
     leaf = "synapse"
@@ -66,6 +69,7 @@ class Dense(nn.Module):
         if not 0 <= bias_exp <= BIAS_EXP_MAX:
             raise UnsupportedError(f"bias_exp = {bias_exp} is outside 0..{BIAS_EXP_MAX}.")
         self.scale, self.state_shift, self.bias_exp = scale, state_shift, bias_exp
+        self.inward = False
         bound = weight_scale / math.sqrt(in_neurons)
         self.weight = nn.Parameter(torch.empty(out_neurons, in_neurons).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(out_neurons).uniform_(-bound, bound)) if bias else None
@@ -88,7 +92,7 @@ class Dense(nn.Module):
     def _bias_levels(self) -> tuple[float, int, int]:
         return 2.0 ** (self.bias_exp - self.state_shift) / self.scale, BIAS_MANT_MIN, BIAS_MANT_MAX
 
-    def forward(self, x: torch.Tensor, max_payload: int = 1) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, max_payload: int = 1, more: torch.Tensor | None = None) -> torch.Tensor:
         """Return the input current of every step.
 
         Parameters
@@ -97,6 +101,8 @@ class Dense(nn.Module):
             Spikes, or analog values that are multiples of a power of two.
         max_payload : int
             Largest magnitude of an input in units of that power of two.
+        more : Tensor of shape (O,), optional
+            What is added to the biases before they are rounded.
 
         Returns
         -------
@@ -105,17 +111,19 @@ class Dense(nn.Module):
         """
         # In half precision the product would round: the contract does not.
         with torch.autocast(x.device.type, enabled=False):
-            weight, bias = self.quantized(max_payload)
+            weight, bias = self.quantized(max_payload, more)
             # One product over all samples and steps, from and to (N, T, C) in memory: the layout of the kernels.
             z = functional.linear(x.to(weight.dtype).transpose(1, 2), weight)
             return (z if bias is None else z + bias).transpose(1, 2)
 
-    def quantized(self, max_payload: int = 1) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def quantized(
+        self, max_payload: int = 1, more: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return weight and bias as the forward pass uses them, in a dtype in which the product is exact.
 
         Parameters
         ----------
-        max_payload : int
+        max_payload, more
             As in `forward`.
 
         Returns
@@ -126,16 +134,21 @@ class Dense(nn.Module):
         """
         exact = self.in_neurons * max_payload * -WEIGHT_MIN < FLOAT32_EXACT
         dtype = self.weight.dtype if exact else torch.float64
-        weight = quantize(self.weight, *self._weight_levels).to(dtype)
-        return weight, None if self.bias is None else quantize(self.bias, *self._bias_levels).to(dtype)
+        weight = quantize(self.weight, *self._weight_levels, inward=self.inward).to(dtype)
+        if self.bias is None:
+            return weight, None
+        bias = self.bias if more is None else self.bias + more
+        return weight, quantize(bias, *self._bias_levels, inward=self.inward).to(dtype)
 
     def record(self) -> contract.Dense:
         """Return the integer weights as a contract record."""
         return contract.Dense(weight=levels(self.weight, *self._weight_levels).cpu().numpy() * WEIGHT_STEP)
 
-    def bias_mantissa(self) -> object:
-        """Return the integer bias mantissas, int64 array of shape (O,), or 0 without a bias."""
-        return 0 if self.bias is None else levels(self.bias, *self._bias_levels).cpu().numpy()
+    def bias_mantissa(self, more: torch.Tensor | None = None) -> object:
+        """Return the integer bias mantissas, int64 array of shape (O,), or 0 without a bias; `more` as in `forward`."""
+        if self.bias is None:
+            return 0
+        return levels(self.bias if more is None else self.bias + more, *self._bias_levels).cpu().numpy()
 
 
 class GradedInput(nn.Module):

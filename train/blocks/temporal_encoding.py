@@ -26,6 +26,12 @@ class TemporalEncoding(nn.Module):
     mean, std : float
         Mean and standard deviation of the normal initial values.
 
+    Attributes
+    ----------
+    inward : bool
+        Whether entries past the end of their register get gradients that bring them back; False, SLAYER's rule, unless
+        it is set. See `spikeproof.train.blocks.rounding.quantize`.
+
     References
     ----------
     arXiv 2308.15150, "temporal encoding"; initial values N(0.01, 0.01) as in the authors' code.
@@ -33,7 +39,7 @@ class TemporalEncoding(nn.Module):
 
     def __init__(self, num_neurons: int, steps: int, *, te_exp: int = 9, mean: float = 0.01, std: float = 0.01) -> None:
         super().__init__()
-        self.te_exp = te_exp
+        self.te_exp, self.inward = te_exp, False
         self.weight = nn.Parameter(torch.empty(num_neurons, steps).normal_(mean, std))
 
     @property
@@ -65,7 +71,7 @@ class TemporalEncoding(nn.Module):
         Tensor, shape (num_neurons, T)
             Real values, each a whole number of ``2**-te_exp``.
         """
-        rows = quantize(self.weight[:num_neurons, :steps], *self._levels)
+        rows = quantize(self.weight[:num_neurons, :steps], *self._levels, inward=self.inward)
         if steps <= self.steps:
             return rows
         return rows[:, torch.arange(steps, device=rows.device) % self.steps]

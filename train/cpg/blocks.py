@@ -148,13 +148,18 @@ class DrivenEncoding(nn.Module):
         Entries of M, and the sums, are 8-bit integers of ``2**-te_exp``.
     mean, std : float
         Mean and standard deviation of the initial encoding at a typical step.
+
+    Attributes
+    ----------
+    inward : bool
+        As for `celif.TemporalEncoding`.
     """
 
     def __init__(
         self, num_neurons: int, encoding: Encoding, *, te_exp: int = 9, mean: float = 0.01, std: float = 0.01
     ) -> None:
         super().__init__()
-        self.te_exp = te_exp
+        self.te_exp, self.inward = te_exp, False
         self.encoding = encoding
         active = max(1.0, encoding(256).sum(0).mean().item())
         weight = torch.empty(num_neurons, encoding.num_neurons).normal_(mean / active, std / active**0.5)
@@ -171,7 +176,7 @@ class DrivenEncoding(nn.Module):
 
     def forward(self, num_neurons: int, steps: int) -> torch.Tensor:
         """Return the encoding of a layer's first `num_neurons` neurons, shape (num_neurons, steps), quantised."""
-        matrix = quantize(self.weight[:num_neurons], *self._levels)
+        matrix = quantize(self.weight[:num_neurons], *self._levels, inward=self.inward)
         step, low, high = self._levels
         return (matrix @ self.encoding(steps).to(matrix.dtype)).clamp(low * step, high * step)
 

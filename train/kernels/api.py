@@ -56,6 +56,15 @@ class Registers(NamedTuple):
     """Threshold that the membrane was compared with."""
 
 
+class Integers(NamedTuple):
+    """`Registers` as whole numbers, int32 tensors of shape (N, C, T): spikes, and registers in state units."""
+
+    s: torch.Tensor
+    v: torch.Tensor
+    h: torch.Tensor
+    theta: torch.Tensor
+
+
 class CELIFDense(NamedTuple):
     """Kernels that do a dense layer and its CE-LIF neurons in one call."""
 
@@ -75,6 +84,20 @@ class CELIFDense(NamedTuple):
     """
 
 
+class CELIFRecurrent(NamedTuple):
+    """Kernels of CE-LIF neurons whose spikes come back to them a step later."""
+
+    forward: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, CELIFConstants], Fired]
+    """``forward(z, te, weight, constants)`` returns what `Kernels.celif_forward` does where the current of a step is
+    that of `z` and ``weight @ s`` of the step before. `weight` (C, C) is whole numbers of units, one row a receiver.
+    """
+    backward: Callable[
+        [torch.Tensor, torch.Tensor, torch.Tensor, CELIFConstants, Sequence[torch.Tensor]],
+        tuple[torch.Tensor, torch.Tensor],
+    ]
+    """``backward(grad, te, weight, constants, trace)`` returns the gradients of z and te, by `reference`'s rule."""
+
+
 class LIFKernels(NamedTuple):
     """Kernels of floating-point LIF neurons, on float32 of shape (T, M): M neurons of all samples side by side."""
 
@@ -92,6 +115,10 @@ class Kernels(Protocol):
         """Dense CE-LIF layers in one call; None: `blocks.celif.Dense` multiplies first, then calls `celif_forward`."""
 
     @property
+    def celif_recurrent(self) -> CELIFRecurrent:
+        """Recurrent CE-LIF layers."""
+
+    @property
     def lif(self) -> LIFKernels | None:
         """LIF neurons over all steps; None: `sequence.layer.Neurons` steps through time in eager PyTorch."""
 
@@ -107,6 +134,9 @@ class Kernels(Protocol):
         constants : CELIFConstants
             The layer's constants.
         """
+
+    def celif_integers(self, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Integers:
+        """Return what `celif_scan` does as the contract's integers, which a proof compares."""
 
     def celif_forward(self, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Fired:
         """Return the spikes of `celif_scan`, and the trace that `celif_backward` wants."""

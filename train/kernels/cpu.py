@@ -11,24 +11,18 @@ The membrane and the two bits that the backward pass needs of a step travel in o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...contract.compiled.celif import CELIFOperands
 from ...contract.fixed import STATE_MAX
 from . import cpu_loops
-from .api import CELIFConstants, CELIFDense, Fired, LIFKernels, Registers
+from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, Integers, LIFKernels, Registers
+from .cpu_arrays import PARTS, Array, as_array, as_nct, deal, forward_operands, gradient_of, operands, partial_sums
 from .cpu_lif import lif_backward, lif_forward
-from .threads import share
-
-Array = npt.NDArray[Any]
-
-_PARTS = 16
-"""Samples are dealt out in this many parts at most: a fixed number, so that sums over them add in a fixed order."""
+from .cpu_recurrent import recurrent_backward, recurrent_forward
 
 _BLOCK_BYTES = 2**21
 """Currents of a block of samples, between a matrix product and the neurons: small enough for a core's cache."""
@@ -51,11 +45,11 @@ class CELIFStates(NamedTuple):
 
 def celif_states(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants, *, with_h: bool = False) -> CELIFStates:
     """Run the neurons forward; currents must be finite."""
-    z_in = _array(z.transpose(1, 2), z.dtype)
+    z_in = as_array(z.transpose(1, 2), z.dtype)
     h = np.empty(z_in.shape if with_h else (len(z_in), 0, 0))
     states = CELIFStates(np.empty_like(z_in), np.empty(z_in.shape, np.int32), h)
     run = _forward_runner(z_in.dtype.type, None, te, constants)
-    _deal(len(z_in), lambda part, n: run(z_in[n], states.of(n)))
+    deal(len(z_in), lambda part, n: run(z_in[n], states.of(n)))
     return states
 
 
@@ -64,13 +58,22 @@ def celif_scan(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> 
     spikes, packed, h = celif_states(z, te, constants, with_h=True)
     theta = np.minimum(constants.threshold / constants.unit + h, STATE_MAX)
     states = (packed >> 2, h, theta)
-    return Registers(_nct(spikes), *(_nct((x * constants.unit).astype(spikes.dtype)) for x in states))
+    return Registers(as_nct(spikes), *(as_nct((x * constants.unit).astype(spikes.dtype)) for x in states))
+
+
+def celif_integers(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Integers:
+    """Do as `reference.celif_integers`; every register is written once, where it stays."""
+    z_in = as_array(z.transpose(1, 2), z.dtype)
+    found = [np.empty(z_in.shape, np.int32) for _ in Integers._fields]
+    layer, te_in = operands(None, constants), np.ascontiguousarray(te.detach().numpy().T, z_in.dtype)
+    deal(len(z_in), lambda part, n: cpu_loops.celif_integers(z_in[n], te_in, layer, *(x[n] for x in found)))
+    return Integers(*map(as_nct, found))
 
 
 def celif_forward(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Fired:
     """Do as `reference.celif_forward`, bit for bit."""
     states = celif_states(z, te, constants)
-    return _nct(states.spikes), (torch.from_numpy(states.packed),)
+    return as_nct(states.spikes), (torch.from_numpy(states.packed),)
 
 
 def celif_backward(
@@ -78,11 +81,11 @@ def celif_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Do as `reference.celif_backward`; sums over the batch add in another order, the same on any machine."""
     packed = trace[0].numpy()
-    grad_in = _gradient(grad)
+    grad_in = gradient_of(grad)
     grad_z = np.empty(packed.shape, grad_in.dtype)
     run, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, constants)
-    _deal(len(packed), lambda part, n: run(part, grad_in[n], packed[n], grad_z[n]))
-    return _nct(grad_z), sums()[0]
+    deal(len(packed), lambda part, n: run(part, grad_in[n], packed[n], grad_z[n]))
+    return as_nct(grad_z), sums()[0]
 
 
 @torch.autocast("cpu", enabled=False)  # a product in half precision would round
@@ -104,8 +107,8 @@ def celif_dense_forward(
             z = torch.mm(x_tm[b].view(-1, inputs), weight_t).view(-1, steps, len(weight)).numpy()
             neurons(z, states.of(b))
 
-    _deal(samples, run)
-    return _nct(states.spikes), (x_tm, torch.from_numpy(states.packed))
+    deal(samples, run)
+    return as_nct(states.spikes), (x_tm, torch.from_numpy(states.packed))
 
 
 @torch.autocast("cpu", enabled=False)
@@ -119,10 +122,10 @@ def celif_dense_backward(
 ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Do as `api.CELIFDense.backward`."""
     x_tm, packed = trace[0], trace[1].numpy()
-    weight, grad_in = weight.detach(), _gradient(grad)
+    weight, grad_in = weight.detach(), gradient_of(grad)
     inputs, channels = x_tm.shape[-1], packed.shape[-1]
     grad_x = torch.empty_like(x_tm) if needs_x else None
-    partial_weight = torch.zeros((min(_PARTS, len(packed)), *weight.shape), dtype=weight.dtype)
+    partial_weight = torch.zeros((min(PARTS, len(packed)), *weight.shape), dtype=weight.dtype)
     neurons, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, constants)
 
     def run(part: int, n: slice) -> None:
@@ -134,22 +137,23 @@ def celif_dense_backward(
             if grad_x is not None:
                 torch.mm(flat, weight, out=grad_x[b].view(-1, inputs))
 
-    _deal(len(packed), run)
+    deal(len(packed), run)
     grad_te, grad_bias = sums()
     return None if grad_x is None else grad_x.transpose(1, 2), _sum(partial_weight.numpy()), grad_bias, grad_te
 
 
 celif_dense = CELIFDense(celif_dense_forward, celif_dense_backward)
+celif_recurrent = CELIFRecurrent(recurrent_forward, recurrent_backward)
 lif = LIFKernels(lif_forward, lif_backward)
 
 
 def count(x: torch.Tensor) -> tuple[torch.Tensor, float]:
     """Do as `reference.count`."""
-    x_in = _array(x.transpose(1, 2), x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32)
+    x_in = as_array(x.transpose(1, 2), x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32)
     total = np.zeros((len(x_in), x_in.shape[2]))
     lows: list[float] = []
     if x_in.size:
-        _deal(len(x_in), lambda part, n: lows.append(float(cpu_loops.count(x_in[n], total[n]))))
+        deal(len(x_in), lambda part, n: lows.append(float(cpu_loops.count(x_in[n], total[n]))))
     return torch.from_numpy(total), min(lows, default=0.0)
 
 
@@ -157,12 +161,7 @@ def _forward_runner(
     dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants
 ) -> Callable[[Array, CELIFStates], None]:
     """Bind a layer's parameters to the forward loop: a function of currents and of what it writes."""
-    te_in, unit = np.ascontiguousarray(te.detach().numpy().T, dtype), constants.unit
-    keep_v, keep_h = _array(constants.keep_v, torch.float64), _array(constants.keep_h, torch.float64)
-    bias_in = np.zeros(len(keep_v)) if bias is None else _array(bias, torch.float64) / unit
-    layer = CELIFOperands(keep_v, keep_h, constants.threshold / unit, bias_in, per_current=1 / unit)
-    # The reference compares in the dtype of z, which a half-width of 0.2, say, is rounded to.
-    near = float(dtype(constants.half_width)) / unit
+    layer, te_in, near = forward_operands(dtype, bias, te, constants)
 
     def run(z: Array, states: CELIFStates) -> None:
         cpu_loops.celif_forward(z, te_in, layer, near, *states)
@@ -174,28 +173,17 @@ def _backward_runner(
     dtype: type[Any], shape: tuple[int, ...], te: torch.Tensor, constants: CELIFConstants
 ) -> tuple[Callable[[int, Array, Array, Array], None], Callable[[], tuple[torch.Tensor, torch.Tensor]]]:
     """Bind a layer's parameters to the backward loop, and return how to sum up what its parts have gathered."""
-    te_in, keep_v, keep_h = (
-        np.ascontiguousarray(x.detach().numpy().T, dtype) for x in (te, constants.keep_v, constants.keep_h)
-    )
-    layer = cpu_loops.GradientOperands(keep_v, keep_h, dtype(constants.unit), dtype(constants.height))
-    partial_te = np.zeros((min(_PARTS, shape[0]), *shape[1:]), dtype)
+    layer, te_in, partial_te = partial_sums(dtype, shape, te, constants)
     partial_bias = np.zeros((len(partial_te), shape[2]))
 
     def run(part: int, grad: Array, packed: Array, grad_z: Array) -> None:
         cpu_loops.celif_backward(grad, te_in, layer, packed, grad_z, partial_te[part], partial_bias[part])
 
     def sums() -> tuple[torch.Tensor, torch.Tensor]:
-        return _sum(partial_te).T, torch.from_numpy(partial_bias.sum(0).astype(dtype))
+        with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is no number is told of by who trains
+            return _sum(partial_te).T, torch.from_numpy(partial_bias.sum(0).astype(dtype))
 
     return run, sums
-
-
-def _deal(samples: int, run: Callable[[int, slice], None]) -> None:
-    """Call ``run(part, slice of samples)`` for every part, on several threads."""
-    parts = min(samples, _PARTS)
-    if parts:
-        slices = [slice(*edges) for edges in pairwise(samples * i // parts for i in range(parts + 1))]
-        share(lambda part: run(part, slices[part]), parts)
 
 
 def _blocks(samples: slice, x: Array) -> list[slice]:
@@ -207,20 +195,3 @@ def _blocks(samples: slice, x: Array) -> list[slice]:
 def _sum(parts: Array) -> torch.Tensor:
     """Add up parts, in NumPy: torch's threads would spin beside the next layer's."""
     return torch.from_numpy(parts.sum(0))
-
-
-def _array(x: torch.Tensor, dtype: torch.dtype) -> Array:
-    """Return a C-contiguous array of `dtype`, without a copy if the tensor is one."""
-    return x.detach().to(dtype).contiguous().numpy()
-
-
-def _gradient(grad: torch.Tensor) -> Array:
-    """Return a gradient as (N, T, C), or as (N, 1, C) where it is the same at every step, as a mean's is."""
-    if grad.stride(-1) == 0:
-        grad = grad[..., :1]
-    return _array(grad.transpose(1, 2), grad.dtype)
-
-
-def _nct(x: Array) -> torch.Tensor:
-    """Return an array of shape (N, T, C) as a tensor of shape (N, C, T) on the same memory."""
-    return torch.from_numpy(x).transpose(1, 2)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...contract.compiled.celif import step
 from ...contract.compiled.compiling import compiled
+from ...contract.compiled.registers import write
 
 
 class GradientOperands(NamedTuple):
@@ -55,6 +56,30 @@ def celif_forward(z, te, layer, half_width, spikes, packed, adaptation):  # type
                 packed_t[c] = np.int32(4.0 * y + (near + s))  # in float64, where the lanes are; then one conversion
             if adaptation.size:
                 adaptation[n, t] = h
+
+
+@compiled
+def celif_integers(z, te, layer, spikes, v_out, h_out, theta_out):  # type: ignore[no-untyped-def]
+    """Run `contract.compiled.celif.step` as `celif_forward` does, and write every register after every step."""
+    samples, steps, channels = z.shape
+    keep_v, keep_h, resting = layer.keep_v, layer.keep_h, layer.resting
+    bias, per_current = layer.bias, layer.per_current
+    v, h, kept, theta, s = np.empty((5, channels))
+    for n in range(samples):
+        v[:] = 0
+        h[:] = 0
+        kept[:] = 0
+        for t in range(steps):
+            z_t, te_t = z[n, t], te[t]
+            for c in range(channels):
+                a = np.rint(np.float64(z_t[c]) * per_current) + bias[c]
+                v[c], h[c], kept[c], theta[c], s[c] = step(
+                    v[c], h[c], kept[c], a, np.float64(te_t[c]), keep_v[c], keep_h[c], resting
+                )
+            write(s, spikes[n, t])
+            write(v, v_out[n, t])
+            write(h, h_out[n, t])
+            write(theta, theta_out[n, t])
 
 
 @compiled

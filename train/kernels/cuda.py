@@ -15,10 +15,13 @@ import triton
 import triton.language as tl
 
 from ...contract.fixed import STATE_MAX
-from .api import CELIFConstants, CELIFDense, Fired, LIFKernels
+from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, LIFKernels
+from .reference import celif_integers as celif_integers
 from .reference import celif_scan as celif_scan
 from .reference import count as count
+from .reference import recurrent_backward, recurrent_forward
 
+celif_recurrent = CELIFRecurrent(recurrent_forward, recurrent_backward)
 celif_dense: CELIFDense | None = None
 """A block multiplies, then calls `celif_forward`."""
 lif: LIFKernels | None = None

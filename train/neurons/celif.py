@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from .fire import fire
+from .fire import HALF_WIDTH, fire
 
 EMBEDDINGS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "s": lambda s, u, te: s,
@@ -63,8 +63,10 @@ class FloatCELIF(nn.Module):
         decay: float = 0.5,
         threshold_decay: float = 0.01,
         threshold: float = 0.3,
+        half_width: float = HALF_WIDTH,
     ) -> None:
         super().__init__()
+        self.half_width = half_width
         self._n, self._embed = num_neurons, EMBEDDINGS[embedding]
         self.decay, self.keep_threshold, self.threshold = decay, 1 - threshold_decay, threshold
         self.encoding = encoding
@@ -78,5 +80,5 @@ class FloatCELIF(nn.Module):
         te = self.encoding[: self._n, t % self.encoding.shape[1]]
         h = self.keep_threshold * state.h + self._embed(state.s, state.u, te)
         u = self.decay * state.u * (1 - state.s) + x
-        s = fire(u - self.threshold - h)
+        s = fire(u - self.threshold - h, self.half_width)
         return s, FloatCELIFState(u, h, s)

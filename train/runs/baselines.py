@@ -8,11 +8,11 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from ..blocks.dropout import Dropout
 from ..blocks.readout import Read
 from ..neurons import NEURONS, FloatCELIF
-
-RECURRENT_LAYERS = 2
-"""The paper's parameter counts fit recurrence in the first two hidden layers and in no others."""
+from ..neurons.fire import HALF_WIDTH
+from .models import RECURRENT_LAYERS
 
 
 class Baseline(nn.Module):
@@ -32,8 +32,10 @@ class Baseline(nn.Module):
         Whether the first two hidden layers hear their own last spikes, through weights with a bias.
     embedding : str
         CE-LIF's contextual embedding, one of `spikeproof.train.neurons.EMBEDDINGS`.
-    threshold_decay : float
-        Of CE-LIF.
+    threshold_decay, half_width, te_mean, te_std : float
+        Of CE-LIF: what it loses a step, its surrogate, and mean and standard deviation of its initial encoding.
+    dropout : Dropout, optional
+        Of what each hidden layer sends, time on axis 1.
     read : {"mean", "last", "every"}
         What `forward` returns, as for `spikeproof.Readout`.
     """
@@ -49,14 +51,18 @@ class Baseline(nn.Module):
         recurrent: bool = False,
         embedding: str = "u*te",
         threshold_decay: float = 0.01,
+        half_width: float = HALF_WIDTH,
+        te_mean: float = 0.01,
+        te_std: float = 0.01,
+        dropout: Dropout | None = None,
         read: Read = "mean",
     ) -> None:
         super().__init__()
-        self.read = read
+        self.read, self.dropout = read, dropout
         self.encoding: nn.Parameter | None = None
         if neuron == "ce-lif-float":
-            self.encoding = nn.Parameter(torch.empty(max(hidden), steps).normal_(0.01, 0.01))
-            options = {"embedding": embedding, "threshold_decay": threshold_decay}
+            self.encoding = nn.Parameter(torch.empty(max(hidden), steps).normal_(te_mean, te_std))
+            options = {"embedding": embedding, "threshold_decay": threshold_decay, "half_width": half_width}
             neurons = [FloatCELIF(n, self.encoding, **options) for n in hidden]  # type: ignore[arg-type]
         else:
             neurons = [NEURONS[neuron](n) for n in hidden]
@@ -70,16 +76,24 @@ class Baseline(nn.Module):
         """Return the outputs, (N, outputs) or (N, outputs, T) in every step, for inputs of shape (N, inputs, T)."""
         x = x.transpose(1, 2)
         for layer in self.layers:
-            x = layer(x)
+            x = layer(x) if self.dropout is None else self.dropout(layer(x))
         return read_out(x, self.readout, self.read)
 
 
 class LSTM(nn.Module):
     """Layers of LSTM cells and a linear read-out; parameters as for `Baseline`."""
 
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, *, read: Read = "mean") -> None:
+    def __init__(
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int,
+        *,
+        dropout: Dropout | None = None,
+        read: Read = "mean",
+    ) -> None:
         super().__init__()
-        self.read = read
+        self.read, self.dropout = read, dropout
         self.layers = nn.ModuleList(nn.LSTM(n_in, n, batch_first=True) for n_in, n in pairwise([inputs, *hidden]))
         self.readout = nn.Linear(hidden[-1], outputs)
 
@@ -88,6 +102,7 @@ class LSTM(nn.Module):
         x = x.transpose(1, 2)
         for layer in self.layers:
             x, _ = layer(x)
+            x = x if self.dropout is None else self.dropout(x)
         return read_out(x, self.readout, self.read)
 
 

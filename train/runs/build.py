@@ -10,6 +10,7 @@ from torch import nn
 from ...contract.errors import InputError
 from ...export.memory import refuse_more
 from .. import tasks
+from ..blocks.dropout import Dropout
 from ..cpg import Encoding
 from ..sequence import SequenceModel
 from ..sequence.position import TABLES, PositionOptions, designed
@@ -42,6 +43,11 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         oscillators = Encoding(recipe.cpg, W_MAX) if recipe.cpg else None
     else:
         oscillators = _oscillators(recipe, steps)
+    if isinstance(recipe, Stack) and recipe.recurrent and not task.unary:
+        raise InputError(
+            f"recurrent = true: the first layer hears analog input of {task.name} in finer units than spikes that come "
+            "back to it, and a record adds both in one. Set recurrent = false, or a task of unary input, n-mnist say."
+        )
     return Classifier(
         channels,
         recipe.widths,
@@ -56,6 +62,13 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         cpg=oscillators,
         cpg_te=recipe.cpg_te,
         neuron="cuba" if recipe.neuron == "cuba" else "ce-lif",
+        scales=recipe.scales,
+        half_width=recipe.half_width,
+        te_mean=recipe.te_mean,
+        te_std=recipe.te_std,
+        ends=recipe.ends,
+        dropout=_dropout(recipe),
+        recurrent=isinstance(recipe, Stack) and recipe.recurrent,
         **_delays(recipe),
     )
 
@@ -67,12 +80,16 @@ def _delays(recipe: Stack | IntegerRNN) -> dict[str, Any]:
     return {"delay": recipe.delay, "max_delay": recipe.max_delay}
 
 
+def _dropout(recipe: Stack | IntegerRNN, time: int = -1) -> Dropout | None:
+    return Dropout(recipe.dropout, recipe.dropout_mask, time=time) if recipe.dropout else None
+
+
 def _baseline(recipe: Stack, task: Task) -> nn.Module:
     """Return a network to compare with."""
     _, channels, steps = task.train.x.shape
-    read = task.objective.read
+    read, dropout = task.objective.read, _dropout(recipe, time=1)
     if recipe.neuron == "lstm":
-        return LSTM(channels, recipe.hidden, task.outputs, read=read)
+        return LSTM(channels, recipe.hidden, task.outputs, read=read, dropout=dropout)
     return Baseline(
         channels,
         recipe.hidden,
@@ -82,7 +99,11 @@ def _baseline(recipe: Stack, task: Task) -> nn.Module:
         recurrent=recipe.recurrent,
         embedding=recipe.embedding,
         threshold_decay=recipe.threshold_decay,
+        half_width=recipe.half_width,
+        te_mean=recipe.te_mean,
+        te_std=recipe.te_std,
         read=read,
+        dropout=dropout,
     )
 
 

@@ -9,10 +9,14 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from ..blocks import celif, cuba
+from ..blocks import celif, cuba, synapse
 from ..blocks.delays import Delay
+from ..blocks.dropout import Dropout
 from ..blocks.readout import Read, Readout
 from ..cpg import Concat, DrivenEncoding, Encoding
+
+RECURRENT_LAYERS = 2
+"""How many of the first layers of a recurrent network are so: what fits the parameter counts of arXiv 2308.15150."""
 
 W_MAX = 100.0
 """Frequencies for samples of some tens to hundreds of steps; the paper's 10000 leaves most channels constant there."""
@@ -49,6 +53,18 @@ class Classifier(nn.Module):
         The hidden neurons; "cuba" are plain LIF, see `spikeproof.train.blocks.cuba`, and have no encoding.
     delay, max_delay
         Delays that hidden layers learn, as for `spikeproof.celif.Dense`.
+    scales : sequence of int
+        Weight units in 1.0 of each hidden layer and of the read-out, in place of `scale`; empty for `scale` everywhere.
+    half_width : float
+        Half-width of the boxcar surrogate.
+    te_mean, te_std : float
+        Mean and standard deviation of the initial temporal encoding.
+    ends : {"stop", "inward"}
+        Whether values past the end of their register get no gradients, or those that bring them back.
+    dropout : Dropout, optional
+        Of the spikes behind each hidden layer.
+    recurrent : bool
+        Whether the spikes of the first two hidden layers, which must be CE-LIF, come back to them.
 
     References
     ----------
@@ -73,30 +89,45 @@ class Classifier(nn.Module):
         neuron: Literal["ce-lif", "cuba"] = "ce-lif",
         delay: Delay = None,
         max_delay: int = 20,
+        scales: Sequence[int] = (),
+        half_width: float = 0.2,
+        te_mean: float = 0.01,
+        te_std: float = 0.01,
+        ends: Literal["stop", "inward"] = "stop",
+        dropout: Dropout | None = None,
+        recurrent: bool = False,
     ) -> None:
         super().__init__()
         encoding: celif.TemporalEncoding | DrivenEncoding | None = None
-        if neuron == "cuba":
-            pass
-        elif cpg_te:
-            encoding = DrivenEncoding(max(hidden), Encoding(cpg_te, W_MAX), te_exp=te_exp)
-        else:
-            encoding = celif.TemporalEncoding(max(hidden), steps, te_exp=te_exp)
-        self.encoding = encoding
+        initial: dict[str, Any] = {"te_exp": te_exp, "mean": te_mean, "std": te_std}
+        if neuron != "cuba" and cpg_te:
+            encoding = DrivenEncoding(max(hidden), Encoding(cpg_te, W_MAX), **initial)
+        elif neuron != "cuba":
+            encoding = celif.TemporalEncoding(max(hidden), steps, **initial)
+        self.encoding, self.dropout = encoding, dropout
+        *of_hidden, of_readout = scales or [scale] * (len(hidden) + 1)
         oscillators = Encoding(cpg, W_MAX) if isinstance(cpg, int) and cpg else cpg
         beside: list[nn.Module] = [Concat(oscillators)] if oscillators else []
         widths = [inputs + (oscillators.num_neurons if oscillators else 0), *hidden]
-        params = {"scale": scale, "voltage_decay": voltage_decay}
         layers: list[nn.Module] = []
         for i, sizes in enumerate(pairwise(widths)):
+            params = {"scale": of_hidden[i], "voltage_decay": voltage_decay, "half_width": half_width}
             options: dict[str, Any] = {"delay": delay, "max_delay": max_delay, "input_exp": None if i else input_exp}
             if encoding is None:
                 layers.append(cuba.Dense(params, *sizes, **options))
             else:
                 of_celif = {**params, "threshold_decay": threshold_decay}
-                layers.append(celif.Dense(of_celif, *sizes, temporal_encoding=encoding, **options))
-        self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=scale, read=read))
+                kind = celif.Recurrent if recurrent and i < RECURRENT_LAYERS else celif.Dense
+                layers.append(kind(of_celif, *sizes, temporal_encoding=encoding, **options))
+        self.blocks = nn.Sequential(*beside, *layers, Readout(hidden[-1], classes, scale=of_readout, read=read))
+        for part in self.modules():
+            if isinstance(part, synapse.Dense | celif.TemporalEncoding | DrivenEncoding):
+                part.inward = ends == "inward"
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return class scores, shape (N, classes), or (N, classes, T) in every step, for inputs (N, inputs, T)."""
-        return self.blocks(x)
+        if self.dropout is None or not self.training:
+            return self.blocks(x)
+        for block in self.blocks:
+            x = self.dropout(block(x)) if hasattr(block, "neuron") else block(x)
+        return x

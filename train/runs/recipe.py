@@ -23,6 +23,7 @@ from ...export.quoted import did_you_mean
 from .. import tasks
 from ..sequence.position import POSITIONS, TABLES
 from ..tasks import Task
+from . import rules
 from .settings import Channels, Data, Delayed, Integer, Layers, Training, Widths
 from .wording import told
 
@@ -69,9 +70,10 @@ class Recipe(Training, Data):
         """Widths of all layers in front of the read-out."""
 
     @pydantic.model_validator(mode="after")
-    def _patience_has_a_use(self) -> Recipe:
+    def _keys_have_a_use(self) -> Recipe:
         if self.patience and not (self.validation or self.task in tasks.DIVIDED):
             raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
+        rules.fit_together(self, type(self).model_fields)
         return self
 
     @classmethod
@@ -134,7 +136,7 @@ class Stack(Delayed, Integer, Recipe):
         floating-point networks to compare with:
         "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd" and "lstm", see `spikeproof.train.neurons`.
     recurrent : bool
-        Whether the first two hidden layers of floating-point neurons hear their own last spikes.
+        Whether the first two hidden layers hear their own last spikes; with "ce-lif", for tasks of unary input.
     embedding : str
         What "ce-lif-float" adds to its threshold, see `spikeproof.train.neurons.EMBEDDINGS`.
     cpg : int
@@ -151,7 +153,7 @@ class Stack(Delayed, Integer, Recipe):
     @property
     def deployable(self) -> bool:
         """Whether its neurons are those of the integer network."""
-        return self.neuron in ("ce-lif", "cuba")
+        return self.neuron in rules.INTEGER
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -160,24 +162,8 @@ class Stack(Delayed, Integer, Recipe):
 
     @pydantic.model_validator(mode="after")
     def _fit_the_neuron(self) -> Stack:
-        if self.rate_penalty and self.neuron == "lstm":
-            raise ValueError("rate_penalty is for spiking neurons, and neuron is 'lstm'")
-        if self.recurrent and (self.deployable or self.neuron == "lstm"):
-            raise ValueError(f"recurrent is for the floating-point spiking neurons, and neuron is {self.neuron!r}")
-        if self.embedding != "u*te" and self.neuron != "ce-lif-float":
-            raise ValueError(f"embedding = {self.embedding!r} is for neuron = 'ce-lif-float', not {self.neuron!r}")
-        if (self.cpg or self.cpg_te) and not self.deployable:
-            raise ValueError(f"oscillators go with neuron = 'ce-lif', not {self.neuron!r}")
-        if self.keep_provable and not self.deployable:
-            raise ValueError(f"keep_provable is for neuron = 'ce-lif', which is exported, not {self.neuron!r}")
-        if self.cpg_te and self.neuron == "cuba":
-            raise ValueError("cpg_te drives the temporal encoding of CE-LIF, and neuron is 'cuba'")
-        if self.delay != "none" and not self.deployable:
-            raise ValueError(f"delay is for neuron = 'ce-lif' or 'cuba', not {self.neuron!r}")
-        if self.delay == "synapse" and self.cpg:
-            raise ValueError(
-                "delay = 'synapse' would delay oscillators beside the input: set cpg = 0, or delay = 'axon'"
-            )
+        rules.fit_the_neuron(self)
+        rules.fit_the_layers(self.scales, self.widths)
         return self
 
 
@@ -268,6 +254,11 @@ class IntegerRNN(Integer, Sequence):
                 f"{', '.join(_ON_CHIP)}, or neuron = 'lif'"
             )
         return position
+
+    @pydantic.model_validator(mode="after")
+    def _fit_the_layers(self) -> IntegerRNN:
+        rules.fit_the_layers(self.scales, self.widths)
+        return self
 
     @property
     def deployable(self) -> bool:

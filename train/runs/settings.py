@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...contract.synapses import axon
 from ...contract.synapses.delays import MAX_DELAY
+from ..blocks.dropout import Mask
 from ..tasks import DIVIDED, FORECASTS, TASKS, Normalise
 
 Count = Annotated[int, Field(gt=0, le=10**6)]
@@ -18,14 +19,22 @@ Channels = Annotated[int, Field(gt=0, le=4096)]
 """Bounds that no network worth training reaches: a slip of the pen is told of, and does not run for days."""
 _LARGEST = 1e30
 """A rate beyond leaves float32 in the first step, whatever is trained."""
+_WIDEST = 1000.0
+"""Far beyond the end of every encoding's register."""
 
 
 def _listed(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
+def _listed_or_none(value: Any) -> Any:
+    return () if value == "" else _listed(value)
+
+
 Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=64), pydantic.BeforeValidator(_listed)]
 """Widths of layers, a sequence or numbers with commas between them."""
+Scales = Annotated[tuple[Width, ...], Field(max_length=65), pydantic.BeforeValidator(_listed_or_none)]
+"""Scales of layers, likewise; there may be none."""
 
 
 class Settings(BaseModel):
@@ -105,6 +114,8 @@ class Training(Settings):
         Of "step".
     gradient_clip : float
         Largest norm of the gradient, all parameters together; 0 does not clip.
+    skip_steps : int
+        Steps of an epoch that may be left out because their gradient is not finite; the next one stops the training.
     rate_penalty : float
         What is added to the loss for each spike that a hidden neuron sends a step, averaged over layers: fewer spikes
         cost less on a chip.
@@ -113,6 +124,14 @@ class Training(Settings):
     te_rate : float
         Factor on the learning rate of the temporal encoding. One that oscillators drive wants a smaller one: each of
         its weights acts in many steps.
+    weight_decay_on : {"all", "weights"}
+        Whether `weight_decay` makes all parameters but delays smaller, or the weights of synapses alone: no biases, no
+        norms, no encoding.
+    label_smoothing : float
+        Share of a label that is spread evenly over all classes while training.
+    average : float
+        What an exponential moving average of the parameters keeps of itself a step, 0.999 say. The average is what is
+        validated, kept and exported. 0 for none.
     seed : int
         Of the weights, of the order of samples and of what a task draws.
     threads : int
@@ -129,9 +148,13 @@ class Training(Settings):
     step_epochs: Count = 10
     step_factor: float = Field(0.8, gt=0, le=1)
     gradient_clip: float = Field(0.0, ge=0, le=_LARGEST)
+    skip_steps: int = Field(0, ge=0, le=10**6)
     rate_penalty: float = Field(0.0, ge=0, le=_LARGEST)
     patience: int = Field(0, ge=0, le=10**6)
     te_rate: float = Field(1.0, ge=0, le=1000)
+    weight_decay_on: Literal["all", "weights"] = "all"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    average: float = Field(0.0, ge=0, lt=1)
     seed: int = Field(0, ge=0, lt=2**32)
     threads: int = Field(1, gt=0, le=256)
 
@@ -153,6 +176,24 @@ class Integer(Settings):
         Part of their range that registers may take, whatever the input: after every optimiser step the weights into
         each neuron are made as small as that needs, see `spikeproof.train.provable`. 1 for the whole range, 0 for
         weights that nobody looks at.
+    te_mean, te_std : float
+        Mean and standard deviation of the temporal encoding before training.
+    scales : tuple of int
+        Weight units in 1.0 of each hidden layer and of the read-out, in place of `scale`; empty for `scale` everywhere.
+        Weights of a layer span -256/scale to 254/scale.
+    half_width : float
+        Of the boxcar, the surrogate of a spike's derivative: gradients flow where membrane and threshold are nearer to
+        each other.
+    half_width_start : float
+        What it is in the first epoch; it grows evenly to `half_width` over the first `warmup` of the run. A wide boxcar
+        can make gradients explode before training, and not after the first epochs. 0 for `half_width` from the start.
+    ends : {"stop", "inward"}
+        What gradients get past the end of a register: none, or those that bring a value back, see
+        `spikeproof.train.blocks.rounding.quantize`.
+    dropout : float
+        Share of the hidden neurons that are silent while training, see `spikeproof.train.blocks.dropout`.
+    dropout_mask : {"sequence", "step"}
+        Whether they are through a whole sample, or others in every step.
     """
 
     scale: Width = 256
@@ -162,6 +203,22 @@ class Integer(Settings):
     input_exp: int = -6
     cpg_te: int = Field(0, ge=0, le=4096)
     keep_provable: float = Field(0.0, ge=0, le=1)
+    te_mean: float = Field(0.01, ge=-_WIDEST, le=_WIDEST)
+    te_std: float = Field(0.01, ge=0, le=_WIDEST)
+    scales: Scales = ()
+    half_width: float = Field(0.2, gt=0, le=1000)
+    half_width_start: float = Field(0.0, ge=0, le=1000)
+    ends: Literal["stop", "inward"] = "stop"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout_mask: Mask = "sequence"
+
+    @pydantic.field_validator("scales")
+    @classmethod
+    def _powers_of_two(cls, scales: tuple[int, ...]) -> tuple[int, ...]:
+        for scale in scales:
+            if scale & (scale - 1):
+                raise ValueError(f"{scale} is not a power of two; use 64, 128, 256 or 512")
+        return scales
 
 
 class Delayed(Settings):

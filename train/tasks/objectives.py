@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch.nn import functional
 
+from ...contract.errors import InputError
 from ..blocks.readout import Read
 
 UNLABELLED = -1
@@ -17,12 +18,16 @@ UNLABELLED = -1
 _ROWS = 4096
 
 
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Mean loss of outputs and labels."""
+
+
 class Objective(NamedTuple):
     """How the outputs of a network are judged."""
 
     read: Read
     """What the read-out answers with."""
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    loss: Loss
     """Mean loss of outputs and labels."""
     score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     """Mean score of outputs and labels."""
@@ -49,8 +54,37 @@ def _recall(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return (outputs.argmax(1) == labels)[labels != 0].float().mean()
 
 
-def _cross_entropy(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return functional.cross_entropy(outputs, labels, ignore_index=UNLABELLED)
+def _cross_entropy(outputs: torch.Tensor, labels: torch.Tensor, label_smoothing: float = 0.0) -> torch.Tensor:
+    return functional.cross_entropy(outputs, labels, ignore_index=UNLABELLED, label_smoothing=label_smoothing)
+
+
+def smoothed(objective: Objective, share: float) -> Loss:
+    """Return an objective's loss for labels of which a share is spread evenly over all classes.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is asked of a network.
+    share : float
+        0..1; 0 gives the objective's own loss.
+
+    Raises
+    ------
+    InputError
+        The labels are numbers and no classes.
+
+    References
+    ----------
+    C. Szegedy et al., "Rethinking the inception architecture for computer vision", arXiv 1512.00567, section 7.
+    """
+    if not share:
+        return objective.loss
+    if objective.loss is not _cross_entropy:
+        raise InputError(
+            f"label_smoothing = {share:g} is for tasks that ask for a class, and this one is judged by the "
+            f"{objective.metric}. Set label_smoothing = 0."
+        )
+    return partial(_cross_entropy, label_smoothing=share)
 
 
 def _squared_error(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -37,6 +37,10 @@ SMALL_STEP = 0.1
 """From this time step on, IF neurons with r = 1 add about what arrives."""
 
 
+NOTHING_LOST = 2.0**-24
+"""What loses less in a step loses nothing in float32, in which tools compute: neurons that do not leak."""
+
+
 def neurons(node: Node, shape: Shape, dt: float) -> Neurons:
     """Return the neurons of a node in discrete time."""
     n = math.prod(shape)
@@ -53,8 +57,9 @@ def neurons(node: Node, shape: Shape, dt: float) -> Neurons:
         lost_u = _lost(node, "tau_syn", shape, dt)
         w_in = node.spread("w_in", shape) if "w_in" in node.fields else ones
         gain = gain * lost_u * w_in
+    to_rest, lost_v = lost_v, np.where(lost_v < NOTHING_LOST, 0, lost_v)
     if "v_threshold" not in FIELDS[node.kind]:
-        return Neurons(shape=shape, lost_u=lost_u, lost_v=lost_v, gain=gain, leak=lost_v * rest)
+        return Neurons(shape=shape, lost_u=lost_u, lost_v=lost_v, gain=gain, leak=to_rest * rest)
     threshold = node.spread("v_threshold", shape)
     reset = node.spread("v_reset", shape) if "v_reset" in node.fields else np.zeros(n)
     notes = []
@@ -73,7 +78,7 @@ def neurons(node: Node, shape: Shape, dt: float) -> Neurons:
         lost_u=lost_u,
         lost_v=lost_v,
         gain=gain,
-        leak=lost_v * (rest - reset),
+        leak=to_rest * (rest - reset),
         threshold=threshold - reset,
         notes=tuple(notes),
     )

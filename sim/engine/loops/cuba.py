@@ -9,6 +9,7 @@ import numpy as np
 
 from ....contract.compiled.compiling import compiled
 from ....contract.compiled.cuba import CUBAOperands, step
+from ....contract.compiled.events import add
 from ....contract.compiled.registers import write
 from ....contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_BITS
 from ....contract.neurons.cuba import CUBA
@@ -19,10 +20,11 @@ _WRAPPING_BOUND = 2**STATE_BITS
 
 
 @compiled
-def loop(z, layer, state, counts, spikes, outputs):
+def loop(z, layer, state, counts, spikes, outputs, first, feedback, last):
     """Run `contract.compiled.cuba.step` in the type of `state`: int64, or float64 with sums of at most 2**18.
 
     `layer` is a `CUBAOperands` of that type, `state` (S, 2, n): u and v, which are traced too.
+    The other arguments are those of `scan.Scan.run`.
     """
     samples, steps, channels = z.shape
     keep_u, keep_v, threshold = layer.keep_u, layer.keep_v, layer.threshold
@@ -30,19 +32,22 @@ def loop(z, layer, state, counts, spikes, outputs):
     u_out, v_out = outputs
     number = state.dtype.type
     before = counts.sum()
+    found = np.empty(channels + 1, np.int64)
     for n in range(samples):
         u, v, count = state[n, 0], state[n, 1], counts[n]
         for t in range(steps):
             z_t, spikes_t = z[n, t], spikes[n, t]
+            if feedback.size:
+                add(spikes[n, t - 1] if t else last[n], feedback, found, z_t)
             for c in range(channels):
                 a = number(z_t[c]) * per_current
                 u[c], v[c], s = step(u[c], v[c], a, bias[c], keep_u[c], keep_v[c], threshold)
                 count[c] += s
                 spikes_t[c] = s
             if u_out.size:
-                write(u, u_out[n, t])
+                write(u, u_out[n, first + t])
             if v_out.size:
-                write(v, v_out[n, t])
+                write(v, v_out[n, first + t])
     return np.int64(counts.sum() - before)
 
 
@@ -60,7 +65,7 @@ def prepare(neuron, bound):
         keeps = real(keep_u) / DECAY_ONE, real(keep_v) / DECAY_ONE
         layer = CUBAOperands(*keeps, float(threshold), real(bias), float(per_current))
 
-    def run(z, te, state, counts, spikes, outputs):
-        return int(loop(z, layer, state, counts, spikes, tuple(outputs)))
+    def run(z, te, state, counts, spikes, outputs, first, feedback, last):
+        return int(loop(z, layer, state, counts, spikes, tuple(outputs), first, feedback, last))
 
-    return Scan(run, zeros(neuron, 2, np.int64 if wide else np.float64))
+    return Scan(run, zeros(neuron, 2, np.int64 if wide else np.float64), feeds_back=True)

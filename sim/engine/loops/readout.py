@@ -15,7 +15,7 @@ from ..scan import Scan, compiles, real, zeros
 
 
 @compiled
-def loop(z, shift, bias, keep, state, outputs):
+def loop(z, shift, bias, keep, state, outputs, first):
     """Run the step of `contract.neurons.readout`; `state` is (S, 1, n): v, which is traced."""
     samples, steps, channels = z.shape
     (v_out,) = outputs
@@ -26,7 +26,7 @@ def loop(z, shift, bias, keep, state, outputs):
             for c in range(channels):
                 v[c] = clip(decay(v[c], keep) + (np.float64(z_t[c]) * shift + bias[c]))
             if v_out.size:
-                write(v, v_out[n, t])
+                write(v, v_out[n, first + t])
     return 0
 
 
@@ -36,7 +36,7 @@ def prepare(neuron, bound):
     shift, bias = 2.0**neuron.a_shift, real(neuron.bias_mant) * 2.0**neuron.bias_exp
     keep = (DECAY_ONE - neuron.v_decay) / DECAY_ONE
 
-    def run(z, te, state, counts, spikes, outputs):
-        return int(loop(z, shift, bias, keep, state, tuple(outputs)))
+    def run(z, te, state, counts, spikes, outputs, first, feedback, last):
+        return int(loop(z, shift, bias, keep, state, tuple(outputs), first))
 
     return Scan(run, zeros(neuron, 1))

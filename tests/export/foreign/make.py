@@ -104,7 +104,59 @@ def spikingjelly():
     return spikes
 
 
-LIBRARIES = (snntorch, norse, spikingjelly)
+def sinabs():
+    """IAF neurons that reset to zero and fire once a step; its file is read with dt = 1."""
+    import nir
+    import sinabs.layers as sl
+    import torch
+    from sinabs.activation import MembraneReset, SingleSpike
+    from sinabs.nir import to_nir
+
+    torch.manual_seed(0)
+    kind = {"reset_fn": MembraneReset(), "spike_fn": SingleSpike, "min_v_mem": None, "batch_size": SAMPLES}
+    net = torch.nn.Sequential(
+        linear(torch, CHANNELS, HIDDEN, 1.0),
+        sl.IAFSqueeze(**kind),
+        linear(torch, HIDDEN, CLASSES, 1.0),
+        sl.IAFSqueeze(**kind),
+    )
+    hidden = net[1](net[0](torch.from_numpy(inputs()).permute(0, 2, 1).reshape(-1, CHANNELS)))
+    out = net[3](net[2](hidden))
+    nir.write(HERE / "sinabs.nir", to_nir(net, torch.zeros(SAMPLES, CHANNELS)))
+    unfolded = {"1": hidden, "3": out}
+    return {name: list(of.reshape(SAMPLES, STEPS, -1).unbind(1)) for name, of in unfolded.items()}
+
+
+def rockpool():
+    """LIF neurons with a current, in steps of 1 ms. rockpool decays by exp(-dt / tau), where NIR has 1 - dt / tau."""
+    import nir
+    import torch
+    from rockpool.nn.combinators import Sequential
+    from rockpool.nn.modules import LIFTorch, LinearTorch
+    from rockpool.nn.modules.torch.nir import to_nir
+
+    torch.manual_seed(0)
+    common = {"tau_mem": 0.02, "tau_syn": 0.01, "dt": 1e-3, "threshold": 1.0}
+    net = Sequential(
+        LinearTorch((CHANNELS, HIDDEN)),
+        LIFTorch(HIDDEN, **common),
+        LinearTorch((HIDDEN, CLASSES)),
+        LIFTorch(CLASSES, **common),
+    )
+    x = torch.from_numpy(inputs()).permute(0, 2, 1)
+    _, _, recorded = net(x, record=True)
+    spikes = {key: value for key, value in recorded.items()}
+    layers = [of["spikes"] for of in spikes.values() if isinstance(of, dict) and "spikes" in of]
+    nir.write(HERE / "rockpool.nir", to_nir(net))
+    names = [
+        name
+        for name, node in nir.read(HERE / "rockpool.nir", type_check=False).nodes.items()
+        if type(node).__name__ == "CubaLIF"
+    ]
+    return {name: list(of.clamp(max=1).unbind(1)) for name, of in zip(names, layers, strict=True)}
+
+
+LIBRARIES = (snntorch, norse, spikingjelly, sinabs, rockpool)
 
 if __name__ == "__main__":
     import torch

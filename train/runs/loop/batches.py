@@ -8,8 +8,8 @@ from typing import Any, Literal
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ...contract.errors import InputError
-from ..tasks import Split
+from ....contract.errors import InputError
+from ...tasks import Split
 
 FloatPrecision = Literal["32-true", "bf16-mixed"]
 """What Lightning calls the floats that train."""

@@ -13,8 +13,8 @@ import safetensors
 import safetensors.torch
 import torch
 
-from ...contract.errors import FileFormatError
-from ...export.files import replacing
+from ....contract.errors import FileFormatError
+from ....export.files import replacing
 
 _PLAIN = (str, int, float, bool, type(None))
 

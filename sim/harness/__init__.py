@@ -1,0 +1,1 @@
+"""A folder with which a person who has a chip, and no spikeproof, records what it does with a network."""

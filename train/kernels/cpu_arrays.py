@@ -1,0 +1,74 @@
+"""What the CPU kernels share: tensors as arrays (N, T, C), a layer's constants, and samples dealt out to threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...contract.compiled.celif import CELIFOperands
+from . import cpu_loops
+from .api import CELIFConstants
+from .threads import share
+
+Array = npt.NDArray[Any]
+
+PARTS = 16
+"""Samples are dealt out in this many parts at most: a fixed number, so that sums over them add in a fixed order."""
+
+
+def as_array(x: torch.Tensor, dtype: torch.dtype) -> Array:
+    """Return a C-contiguous array of `dtype`, without a copy if the tensor is one."""
+    return x.detach().to(dtype).contiguous().numpy()
+
+
+def as_nct(x: Array) -> torch.Tensor:
+    """Return an array of shape (N, T, C) as a tensor of shape (N, C, T) on the same memory."""
+    return torch.from_numpy(x).transpose(1, 2)
+
+
+def gradient_of(grad: torch.Tensor) -> Array:
+    """Return a gradient as (N, T, C), or as (N, 1, C) where it is the same at every step, as a mean's is."""
+    if grad.stride(-1) == 0:
+        grad = grad[..., :1]
+    return as_array(grad.transpose(1, 2), grad.dtype)
+
+
+def operands(bias: torch.Tensor | None, constants: CELIFConstants) -> CELIFOperands:
+    """Return a layer's constants as the compiled step reads them."""
+    unit = constants.unit
+    keep_v, keep_h = as_array(constants.keep_v, torch.float64), as_array(constants.keep_h, torch.float64)
+    bias_in = np.zeros(len(keep_v)) if bias is None else as_array(bias, torch.float64) / unit
+    return CELIFOperands(keep_v, keep_h, constants.threshold / unit, bias_in, per_current=1 / unit)
+
+
+def forward_operands(
+    dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants
+) -> tuple[CELIFOperands, Array, float]:
+    """Return what the forward loops read: the layer, its encoding (T, C), and the surrogate's half-width in units."""
+    te_in = np.ascontiguousarray(te.detach().numpy().T, dtype)
+    # The reference compares in the dtype of z, which a half-width of 0.2, say, is rounded to.
+    return operands(bias, constants), te_in, float(dtype(constants.half_width)) / constants.unit
+
+
+def partial_sums(
+    dtype: type[Any], shape: tuple[int, ...], te: torch.Tensor, constants: CELIFConstants
+) -> tuple[cpu_loops.GradientOperands, Array, Array]:
+    """Return what the backward loops read, and where each part adds up the encoding's gradient, (parts, T, C)."""
+    te_in, keep_v, keep_h = (
+        np.ascontiguousarray(x.detach().numpy().T, dtype) for x in (te, constants.keep_v, constants.keep_h)
+    )
+    layer = cpu_loops.GradientOperands(keep_v, keep_h, dtype(constants.unit), dtype(constants.height))
+    return layer, te_in, np.zeros((min(PARTS, shape[0]), *shape[1:]), dtype)
+
+
+def deal(samples: int, run: Callable[[int, slice], None]) -> None:
+    """Call ``run(part, slice of samples)`` for every part, on several threads."""
+    parts = min(samples, PARTS)
+    if parts:
+        slices = [slice(*edges) for edges in pairwise(samples * i // parts for i in range(parts + 1))]
+        share(lambda part: run(part, slices[part]), parts)

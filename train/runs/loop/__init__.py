@@ -1,0 +1,1 @@
+"""The training loop: what Lightning is given, and what is kept of a run."""

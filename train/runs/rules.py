@@ -1,0 +1,67 @@
+"""What the keys of one recipe refuse of each other; an error says which to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+INTEGER = ("ce-lif", "cuba")
+"""Neurons of the integer network, which is exported."""
+_OF_ENCODING = ("ce-lif", "ce-lif-float")
+_OF_SURROGATE = (*INTEGER, "ce-lif-float")
+_ONLY = {
+    "te_mean": _OF_ENCODING,
+    "te_std": _OF_ENCODING,
+    "scales": INTEGER,
+    "half_width": _OF_SURROGATE,
+    "half_width_start": _OF_SURROGATE,
+    "ends": INTEGER,
+}
+"""Key -> the neurons that it means something to, of keys that nobody else may set."""
+
+
+def fit_the_neuron(recipe: Any) -> None:
+    """Raise a ValueError if a stack of layers has a key that its neurons have no use for."""
+    neuron, integer = recipe.neuron, recipe.neuron in INTEGER
+    if recipe.rate_penalty and neuron == "lstm":
+        raise ValueError("rate_penalty is for spiking neurons, and neuron is 'lstm'")
+    if recipe.recurrent and neuron in ("cuba", "lstm"):
+        raise ValueError(f"recurrent is for neuron = 'ce-lif' and the floating-point spiking neurons, not {neuron!r}")
+    if recipe.embedding != "u*te" and neuron != "ce-lif-float":
+        raise ValueError(f"embedding = {recipe.embedding!r} is for neuron = 'ce-lif-float', not {neuron!r}")
+    if (recipe.cpg or recipe.cpg_te) and not integer:
+        raise ValueError(f"oscillators go with neuron = 'ce-lif', not {neuron!r}")
+    if recipe.keep_provable and not integer:
+        raise ValueError(f"keep_provable is for neuron = 'ce-lif', which is exported, not {neuron!r}")
+    if recipe.cpg_te and neuron == "cuba":
+        raise ValueError("cpg_te drives the temporal encoding of CE-LIF, and neuron is 'cuba'")
+    if recipe.delay != "none" and not integer:
+        raise ValueError(f"delay is for neuron = 'ce-lif' or 'cuba', not {neuron!r}")
+    if recipe.delay == "synapse" and recipe.cpg:
+        raise ValueError("delay = 'synapse' would delay oscillators beside the input: set cpg = 0, or delay = 'axon'")
+    for key, neurons in _ONLY.items():
+        default = type(recipe).model_fields[key].default
+        if getattr(recipe, key) != default and neuron not in neurons:
+            raise ValueError(f"{key} is for neuron = {' or '.join(map(repr, neurons))}, not {neuron!r}")
+
+
+def fit_the_layers(scales: Sequence[int], widths: Sequence[int]) -> None:
+    """Raise a ValueError if there are scales, and not one for each hidden layer and the read-out."""
+    if scales and len(scales) != len(widths) + 1:
+        raise ValueError(
+            f"scales has {len(scales)} numbers, and there are {len(widths)} hidden layers and a read-out: give "
+            f"{len(widths) + 1}, or none"
+        )
+
+
+def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a key of training or of dropout stands without what it is about."""
+    if recipe.weight_decay_on != "all" and not recipe.weight_decay:
+        raise ValueError("weight_decay_on is for a weight_decay: set one, 1e-2 say")
+    if recipe.average and getattr(recipe, "keep_provable", 0):
+        raise ValueError(
+            "average would be kept in place of the parameters that keep_provable looks at: set one of them to 0"
+        )
+    mask = getattr(recipe, "dropout_mask", None)
+    if mask is not None and mask != defaults["dropout_mask"].default and not recipe.dropout:
+        raise ValueError("dropout_mask is for a dropout: set one, 0.1 say")
