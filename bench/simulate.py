@@ -10,9 +10,9 @@ processes first; so its figure at batch 1 is a run of one sample, start included
 the time that each further sample of a stream adds.
 
 A second network is recurrent, 700 inputs to 256 neurons that feed each other to 20, CUBA, T = 1,000, as for spoken
-digits: a fiftieth of the input is spikes. It is compared with stock NetX, which can run it, by what each further step of
-a long stream takes there; and `simulate` is the engine with the encoding of the input. Times of this network are those of
-the processors, which all of stock NetX's processes have together; `stock-netx-wall` is the time on the wall.
+digits: a fiftieth of the input is spikes. It is compared with stock NetX, which can run it, by what each further step
+of a long stream takes there; and `simulate` is the engine with the encoding of the input. Times of this network are
+those of the processors, which all of stock NetX's processes have together; `stock-netx-wall` is the time on the wall.
 
 A third network, two convolutions of 2 x 16 x 16 spikes in 50 steps, a Flatten and a Dense layer of CUBA neurons, is
 timed at batches 1 and 32; it has no target.
@@ -53,7 +53,7 @@ WIDTHS, STEPS = (1, 64, 88, 88, 10), 784
 TARGETS = {1: 20, 256: 1000}
 """Batch -> how many times the engine is to be faster than Lava with the spikes of all layers, of the first network."""
 ALL_TARGET, RECURRENT_TARGET = 2000, 200
-"""The same with every register at batch 256; and how many times faster than stock NetX the second network at batch 64."""
+"""The same with every register at batch 256; and the second network at batch 64, in times of stock NetX."""
 
 
 def network():
@@ -245,7 +245,8 @@ def main():
             median = statistics.median(each)
             line = {
                 "network": name, "contender": contender, "batch": batch, "samples_per_s": round(1 / median, 3),
-                "min": round(1 / max(each), 3), "max": round(1 / min(each), 3), f"times_{over}": round(slowest / median, 1),
+                "min": round(1 / max(each), 3), "max": round(1 / min(each), 3),
+                f"times_{over}": round(slowest / median, 1),
             }  # fmt: skip
             print(json.dumps(line), flush=True)
         line = {

@@ -2,9 +2,9 @@
 
 The float twin runs the same trained parameters without any rounding: real weights, biases and temporal encoding
 instead of 8-bit and 13-bit ones, inputs that are not rounded to payloads, and float64 registers that neither round nor
-saturate (`spikeproof.sim.engine.unrounded`). What it shares with the integer network are the recipe's constants, decays and
-thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so the
-twin is no network that was trained by itself: it says what the rounding does to this one.
+saturate (`spikeproof.sim.engine.unrounded`). What it shares with the integer network are the recipe's constants, decays
+and thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so
+the twin is no network that was trained by itself: it says what the rounding does to this one.
 
 A layer's own synapses come from its block, whatever they listen to and however long they delay. What else reaches it,
 feedback and edges, has no block that says what its weights were before they were rounded, so such a network is refused.
@@ -172,8 +172,9 @@ class FloatTwin:
         return np.asarray(sums, dtype=np.float64)
 
     def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        te = self._encoding(block, sums.shape[1])[:, : sums.shape[2]]
-        found: npt.NDArray[np.float64] = unrounded.spikes(self._net.layers[index].neuron, sums, te)
+        te, neuron = self._encoding(block, sums.shape[1])[:, : sums.shape[2]], self._net.layers[index].neuron
+        assert isinstance(neuron, CELIF), "FloatTwin refuses other neurons that fire"
+        found: npt.NDArray[np.float64] = unrounded.spikes(neuron, sums, te)
         return found
 
     def _encoding(self, block: Block, steps: int) -> npt.NDArray[np.float64]:
