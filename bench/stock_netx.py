@@ -1,7 +1,8 @@
 """The rate of stock NetX: a record's file as `lava.lib.dl.netx.hdf5.Network` runs it, in a child process.
 
 Lava compiles its processes and starts them first, which takes seconds. So a run of a few steps goes before, and the
-steps behind it are timed: what every further step of a long run takes.
+steps behind it are timed: what every further step of a long run takes, on the wall and of the processors. Lava runs a
+dozen processes, which pass messages and wait for each other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import numpy as np
 from spikeproof.export import netx
 
 _SCRIPT = """
-import sys, time
+import os, sys, time
+from pathlib import Path
 import numpy as np
 from spikeproof.lava_procs import compat
 compat.apply()
@@ -27,6 +29,17 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
+
+def spent():
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == os.getpgrp():
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 folder, lead = sys.argv[1], int(sys.argv[2])
 x = np.load(folder + "/x.npy")
@@ -37,17 +50,19 @@ source.s_out.connect(net.inp)
 net.out.connect(sink.a_in)
 how = Loihi2SimCfg(select_tag="fixed_pt")
 net.run(condition=RunSteps(num_steps=lead), run_cfg=how)
-begin = time.perf_counter()
+begin, busy = time.perf_counter(), spent()
 net.run(condition=RunSteps(num_steps=x.shape[-1] - lead), run_cfg=how)
-taken = time.perf_counter() - begin
+taken, busy = time.perf_counter() - begin, spent() - busy
 spikes = sink.data.get()[..., depth:]
 net.stop()
-np.savez(folder + "/found.npz", spikes=spikes, taken=taken)
+np.savez(folder + "/found.npz", spikes=spikes, taken=taken, busy=busy)
 """
 
 
 def run(net, payload, lead=50, timeout=600):
-    """Return seconds a step behind the first `lead` ones, and the last layer's spikes, shape (neurons, steps - depth).
+    """Return seconds a step, of all processors and on the wall, and the last layer's spikes.
+
+    The first `lead` steps are not timed. Spikes have the shape (neurons, steps - depth).
 
     `payload` has the shape (channels, steps).
     """
@@ -65,4 +80,5 @@ def run(net, payload, lead=50, timeout=600):
             except ProcessLookupError:
                 pass
         found = np.load(Path(folder) / "found.npz")
-        return float(found["taken"]) / (payload.shape[-1] - lead), found["spikes"]
+        steps = payload.shape[-1] - lead
+        return float(found["busy"]) / steps, float(found["taken"]) / steps, found["spikes"]

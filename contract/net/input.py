@@ -97,11 +97,12 @@ class Input(Record):
 
     def _payload(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
         """Return the payloads of some values as whole floats, or None if one of them is refused."""
-        scaled = values.astype(np.float32) * np.float32(2.0**-self.exp)
-        payload = np.rint(scaled)
-        low = -self.max_payload if self.bits else 0
-        inside = payload.min() >= low and payload.max() <= self.max_payload  # not so if one is no number
-        return payload if inside and (self.bits or np.array_equal(payload, scaled)) else None
+        given = values.astype(np.float32, copy=False)
+        if not self.bits:
+            return given if ((given == 0) | (given == 1)).all() else None
+        payload = np.rint(given * np.float32(2.0**-self.exp))
+        # Neither is so if one of them is no number.
+        return payload if payload.min() >= -self.max_payload and payload.max() <= self.max_payload else None
 
     def _refuse(self, values: npt.NDArray[Any], begin: int) -> NoReturn:
         """Raise an InputError that names the first value from `begin` on, in C order, that is refused."""

@@ -31,7 +31,7 @@ def events(x, weight_t, start, z):
 
 @compiled
 def channel_events(x, begin, channel, weight_t, start, z):
-    """Write the sums ``start + x @ weight_t`` of a block of steps into `z`, from input as it is given, channel by channel.
+    """Write the sums ``start + x @ weight_t`` of a block of steps into `z`, going through sparse input as it is given.
 
     `x` is (S, channels, T), of which the block is the K steps from step `begin` on of the inputs from `channel` on;
     `weight_t` is (inputs, n), `z` (S, K, n), and `start` (K, n) or (1, n).

@@ -32,10 +32,10 @@ class Scan(NamedTuple):
     """Neurons ready to run over blocks."""
 
     run: Callable[[Array, Array, Array, Array, Array, list[Array], int, Array, Array], int]
-    """``run(z, te, state, counts, spikes, outputs, first, feedback, last)`` reads the sums `z` of a block, goes on from the registers in
-    `state` and leaves them there, writes `spikes`, adds them to `counts`, writes the traced registers into those of
-    `outputs` that are not empty, from step `first` on, and returns how many spikes are not 0. Shapes: see the head of
-    this module.
+    """``run(z, te, state, counts, spikes, outputs, first, feedback, last)`` reads the sums `z` of a block, goes on
+    from the registers in `state` and leaves them there, writes `spikes`, adds them to `counts`, writes the traced
+    registers into those of `outputs` that are not empty, from step `first` on, and returns how many spikes are not 0.
+    Shapes: see the head of this module.
 
     If it `feeds_back` and the weights `feedback`, of shape (n, sums), are not empty, it adds to the sums of each step,
     in `z` itself, what the spikes of the step before make; those before the block are `last`, of shape (S, n)."""

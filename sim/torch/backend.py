@@ -99,8 +99,12 @@ class Torch:
 
     def _all_of_front(self, samples: int) -> npt.NDArray[Any]:
         """Return what arrives at the network for all samples; a front end runs on as many at once as memory is for."""
+        if self._capture.takes_input:
+            arguments = [each for port in self._capture.ports if (each := port.argument) is not None]
+            flat = [_flat_array(np.asarray(guard.each(self._x)[each], np.float32)) for each in arguments]
+            return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
         of_one = sum(layer.output[:1].numel() * layer.output.element_size() for layer in self._capture.layers)
-        size = samples if self._capture.takes_input else max(1, _FRONT_BYTES // of_one)
+        size = max(1, _FRONT_BYTES // max(1, of_one))
         parts = [self._front(np.arange(i, min(i + size, samples))) for i in range(0, samples, size)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -157,7 +161,10 @@ class Torch:
 
 
 def _flat(tensor: torch.Tensor) -> npt.NDArray[Any]:
-    array = tensor.detach().cpu().numpy()
+    return _flat_array(tensor.detach().cpu().numpy())
+
+
+def _flat_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.reshape(len(array), -1, array.shape[-1])
 
 

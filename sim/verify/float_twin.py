@@ -2,9 +2,9 @@
 
 The float twin runs the same trained parameters without any rounding: real weights, biases and temporal encoding
 instead of 8-bit and 13-bit ones, inputs that are not rounded to payloads, and float64 registers that neither round nor
-saturate (`spikeproof.sim.engine.unrounded`). What it shares with the integer network are the recipe's constants, decays and
-thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so the
-twin is no network that was trained by itself: it says what the rounding does to this one.
+saturate (`spikeproof.sim.engine.unrounded`). What it shares with the integer network are the recipe's constants, decays
+and thresholds, which are 12-bit and whole from the start, and the oscillators. Training is aware of quantisation, so
+the twin is no network that was trained by itself: it says what the rounding does to this one.
 
 A layer's own synapses come from its block, whatever they listen to and however long they delay, and so does the
 feedback of a recurrent block. Edges have no block that says what their weights were before they were rounded, so such
@@ -179,7 +179,8 @@ class FloatTwin:
 
     def _spikes(self, index: int, block: Block, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         te, layer = self._encoding(block, sums.shape[1])[:, : sums.shape[2]], self._net.layers[index]
-        neuron: Any = layer.neuron
+        neuron = layer.neuron
+        assert isinstance(neuron, CELIF), "FloatTwin refuses other neurons that fire"
         # A payload of 1 is one state unit times 2**a_shift at the layer's own synapses; a spike that comes back is 1.0.
         unit = 2.0 ** (ACCUMULATOR_SHIFT - neuron.a_shift)
         back = None if layer.feedback is None else _numbers(block.module.feedback.weight) * layer.scale * unit

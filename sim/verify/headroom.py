@@ -167,7 +167,7 @@ def _of(
     samples: npt.NDArray[np.int64],
     before: Headroom | None,
 ) -> Headroom:
-    """Return the headroom of a register from arrays of shape (samples, n or 2 * n, steps), and what was known before."""
+    """Return the headroom of a register from arrays of shape (samples, n or 2 * n, steps) and what was known before."""
     largest = max((max(int(array.max()), -int(array.min())) for array in arrays if array.size), default=0)
     if before is not None and (before.left or largest <= before.largest):
         return replace(before, largest=max(before.largest, largest))

@@ -19,7 +19,7 @@ from .headroom import Headroom
 from .same import Same
 from .whole import Whole
 
-_CHUNK_BYTES = 2**25
+_CHUNK_BYTES = 2**24
 """Size of a trace of the samples that are compared at once; more samples take their turn."""
 _SHOWN_BYTES, _SHOWN = 2**27, 32
 """Size, and number of samples, of a trace in which the cause of a difference is looked for, if there are so many."""

@@ -197,7 +197,7 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
         for name, output, rows in zip(names, found[-1].output, scores, strict=True):
             if name not in answers or len(answers[name].samples) < len(chosen):
                 answers[name] = Answers(chosen, output, rows)
-    verdict = _verdict(subject, found, answers, hashlib.sha256(every.tobytes()).hexdigest())
+    verdict = _verdict(subject, found, answers, hashlib.sha256(np.ascontiguousarray(every).data).hexdigest())
     # Who asks for spikes alone wants to be quick.
     return replace(verdict, bounds=bounds(net)) if asked.registers and quick(net) else verdict
 
