@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spikeproof.contract.errors import InputError, RecordError, UnsupportedError
 from spikeproof.contract.neurons import celif as contract
 from spikeproof.export.slayer import record
-from spikeproof.train.blocks import celif
+from spikeproof.train.blocks import celif, firing
 from spikeproof.train.blocks.readout import Readout
 from spikeproof.train.kernels import cpu, reference
 from spikeproof.train.kernels.api import CELIFConstants
@@ -195,7 +195,7 @@ def test_gradients_are_those_of_automatic_differentiation(seed):
     constants = CELIFConstants(alpha, beta, 0.25, 2.0**-20, half_width=0.2, height=1.0)
     grads = []
     for fire in (
-        lambda z, te: celif._Fire.apply(z, te, constants),
+        lambda z, te: firing.Fire.apply(z, te, constants),
         lambda z, te: float_neuron(z, te, alpha, beta, 0.25, 0.2),
     ):
         inputs = [value.clone().requires_grad_() for value in (z, te)]
@@ -228,7 +228,7 @@ def test_gradients_are_the_papers_recursion_on_the_integer_states():
         lam[t] = -eps * g[t] + beta * lam[t + 1]
 
     z_in, te_in = z.clone().requires_grad_(), te.clone().requires_grad_()
-    spikes = celif._Fire.apply(z_in, te_in, constants)
+    spikes = firing.Fire.apply(z_in, te_in, constants)
     (spikes * weight).sum().backward()
 
     assert sum(s) > 3 and sum(g) > 8

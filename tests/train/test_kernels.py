@@ -14,7 +14,7 @@ import torch
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.fixed import DECAY_ONE, STATE_MAX
 from spikeproof.contract.neurons import celif as celif_contract
-from spikeproof.train.blocks import celif, cuba, synapse
+from spikeproof.train.blocks import celif, cuba, firing, synapse
 from spikeproof.train.blocks.readout import Readout
 from spikeproof.train.kernels import cpu, reference, select, threads
 from spikeproof.train.kernels.api import CELIFConstants
@@ -110,7 +110,7 @@ def test_celif_gradients_are_the_references(shape, dtype, near):
     z, te, constants, weight = celif_problem(shape, dtype)
 
     def fire(z, te):
-        return celif._Fire.apply(z, te, constants)
+        return firing.Fire.apply(z, te, constants)
 
     ours = gradients("fused", fire, weight, z, te)
     theirs = gradients("reference", fire, weight, z, te)
@@ -140,7 +140,7 @@ def test_gradients_are_the_papers_recursion_in_float64(kind):
         reach = te.numpy()[:, t + 1] * highway if t + 1 < steps else 0
         delta[..., t] = fired[..., t] + 0.5 * (1 - s[..., t]) * delta[..., t + 1] - reach
 
-    _, grad, _ = gradients(kind, lambda z, te: celif._Fire.apply(z, te, constants), weight, z, te)
+    _, grad, _ = gradients(kind, lambda z, te: firing.Fire.apply(z, te, constants), weight, z, te)
 
     assert s.sum() > 20 and g.sum() > 50
     assert np.allclose(grad, delta[..., :-1], rtol=0, atol=1e-13)
@@ -266,11 +266,11 @@ def test_results_do_not_depend_on_the_number_of_threads_nor_on_the_run():
 def test_the_layout_in_memory_does_not_matter():
     z, te, constants, weight = celif_problem((3, 7, 12), torch.float32)
     plain, turned = (
-        gradients("fused", lambda z: celif._Fire.apply(z, te, constants), weight, x) for x in (z, z.mT.contiguous().mT)
+        gradients("fused", lambda z: firing.Fire.apply(z, te, constants), weight, x) for x in (z, z.mT.contiguous().mT)
     )
 
     assert all(torch.equal(a, b) for a, b in zip(plain, turned, strict=True))
-    assert celif._Fire.apply(z.mT.contiguous().mT, te, constants).mT.is_contiguous()
+    assert firing.Fire.apply(z.mT.contiguous().mT, te, constants).mT.is_contiguous()
 
 
 @pytest.mark.parametrize("kind", select.KINDS)
@@ -313,7 +313,7 @@ def test_hooks_and_parametrizations_see_their_modules_called():
 def test_second_derivatives_are_refused():
     z, te, constants, _ = celif_problem((1, 2, 3), torch.float32)
     z.requires_grad_()
-    spikes = celif._Fire.apply(z, te, constants)
+    spikes = firing.Fire.apply(z, te, constants)
     (first,) = torch.autograd.grad(spikes.sum() * z.sum(), z, create_graph=True)
 
     with pytest.raises(RuntimeError, match="once_differentiable"):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spikeproof.train.blocks import celif
+from spikeproof.train.blocks import firing
 from spikeproof.train.kernels import reference, select
 from spikeproof.train.kernels.api import CELIFConstants
 from spikeproof.train.runs.models import Classifier
@@ -44,7 +44,7 @@ def test_celif_is_the_reference(shape, dtype, near):
     z, te, constants, weight = problem(shape, dtype)
 
     def fire(z, te):
-        return celif._Fire.apply(z, te, constants)
+        return firing.Fire.apply(z, te, constants)
 
     ours, theirs = (gradients(kind, fire, weight, z, te) for kind in select.KINDS)
     packed = select.kernels(z.device).celif_forward(z, te, constants)[1][0]

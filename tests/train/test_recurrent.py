@@ -13,6 +13,7 @@ from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.export.slayer import record
 from spikeproof.sim import reference
 from spikeproof.sim.verify.verify import verify
+from spikeproof.train.blocks import firing
 from spikeproof.train.kernels import select
 from spikeproof.train.kernels.api import CELIFConstants
 from spikeproof.train.provable import Keeper
@@ -73,7 +74,7 @@ def gradients(kind, dtype):
     z, te, weight, constants, weights = problem(dtype)
     parts = [each.clone().requires_grad_() for each in (z, te, weight)]
     with select.use(kind):
-        s = celif._RecurrentFire.apply(*parts, constants)
+        s = firing.RecurrentFire.apply(*parts, constants)
         (s * weights).sum().backward()
     return s.detach(), [part.grad for part in parts]
 

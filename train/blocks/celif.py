@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from ...contract.errors import UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
@@ -26,88 +25,11 @@ from ..kernels.api import CELIFConstants, CELIFDense, Integers, Registers
 from . import synapse
 from .delays import Delay, SynapseDelays
 from .dense import DenseBlock
+from .firing import DenseFire, RecurrentFire, fired
 from .temporal_encoding import TemporalEncoding as TemporalEncoding
 
 if TYPE_CHECKING:
     from ..cpg import DrivenEncoding  # which imports this module
-
-
-class _Fire(torch.autograd.Function):
-    """Spikes of a layer over a whole sequence; the rules stand in `kernels.reference`."""
-
-    @staticmethod
-    def forward(ctx: Any, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> torch.Tensor:
-        ctx.kernels, ctx.constants = select.kernels(z.device), constants
-        spikes, trace = ctx.kernels.celif_forward(z, te, constants)
-        ctx.save_for_backward(te, *trace)
-        return spikes
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
-        te, *trace = ctx.saved_tensors
-        return *ctx.kernels.celif_backward(grad, te, ctx.constants, trace), None
-
-
-def fired(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> torch.Tensor:
-    """Return the spikes of CE-LIF neurons, with gradients.
-
-    Parameters
-    ----------
-    z : Tensor, shape (N, C, T)
-        Input currents in SLAYER's units.
-    te : Tensor, shape (C, T)
-        Encoding, real values.
-    constants : CELIFConstants
-        The layer's constants.
-
-    Returns
-    -------
-    Tensor, shape (N, C, T)
-        0 or 1.
-    """
-    spikes: torch.Tensor = _Fire.apply(z, te, constants)
-    return spikes
-
-
-class _DenseFire(torch.autograd.Function):
-    """Spikes of a dense layer in one call."""
-
-    @staticmethod
-    def forward(ctx: Any, x, weight, bias, te, kernels: CELIFDense, constants: CELIFConstants):  # type: ignore[no-untyped-def]
-        ctx.kernels, ctx.constants = kernels, constants
-        spikes, trace = kernels.forward(x, weight, bias, te, constants)
-        ctx.save_for_backward(weight, te, *trace)
-        return spikes
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
-        weight, te, *trace = ctx.saved_tensors
-        grad_x, grad_weight, grad_bias, grad_te = ctx.kernels.backward(
-            grad, weight, te, ctx.constants, trace, ctx.needs_input_grad[0]
-        )
-        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, grad_te, None, None
-
-
-class _RecurrentFire(torch.autograd.Function):
-    """Spikes of a layer whose spikes come back to it a step later."""
-
-    @staticmethod
-    def forward(ctx: Any, z: torch.Tensor, te: torch.Tensor, weight: torch.Tensor, constants: CELIFConstants) -> Any:
-        ctx.kernels, ctx.constants = select.kernels(z.device).celif_recurrent, constants
-        spikes, trace = ctx.kernels.forward(z, te, weight, constants)
-        ctx.save_for_backward(te, weight, spikes, *trace)
-        return spikes
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
-        te, weight, spikes, *trace = ctx.saved_tensors
-        grad_z, grad_te = ctx.kernels.backward(grad, te, weight, ctx.constants, trace)
-        # What a neuron receives in a step was sent in the step before.
-        received, sent = (x.transpose(0, 1).flatten(1) for x in (grad_z[..., 1:], spikes[..., :-1]))
-        return grad_z, grad_te, received @ sent.T.to(received.dtype), None
 
 
 class Neuron(nn.Module):
@@ -222,7 +144,7 @@ class Neuron(nn.Module):
             0 or 1.
         """
         te, constants = self._encoding(*z.shape[1:]), self._constants(z.shape[1], z.device)
-        spikes: torch.Tensor = _RecurrentFire.apply(z, te, weight, constants)
+        spikes: torch.Tensor = RecurrentFire.apply(z, te, weight, constants)
         return spikes
 
     def with_synapses(self, synapses: synapse.Dense) -> Dense:
@@ -262,7 +184,7 @@ class Neuron(nn.Module):
             0 or 1.
         """
         te, constants = self._encoding(len(weight), x.shape[-1]), self._constants(len(weight), x.device)
-        return _DenseFire.apply(x, weight, bias, te, kernels, constants)
+        return DenseFire.apply(x, weight, bias, te, kernels, constants)
 
     def record(self, num_neurons: int, *, a_shift: int, bias_mant: Any = 0, bias_exp: int = 0) -> contract.CELIF:
         """Return the integer parameters of a layer of `num_neurons` neurons."""

@@ -22,8 +22,8 @@ from ...export.slayer.registers import integers
 from ..kernels import select
 from ..kernels.api import CELIFConstants, Integers
 from . import synapse
-from .celif import fired
 from .dense import DenseBlock
+from .firing import fired
 
 
 class Registers(NamedTuple):
