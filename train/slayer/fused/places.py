@@ -1,0 +1,46 @@
+"""What `accelerate` replaces in lava-dl, and by what."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from . import delays, leaky
+
+_SLAYER = "lava.lib.dl.slayer."
+
+
+class Place(NamedTuple):
+    """An attribute of a module or class of lava-dl."""
+
+    owner: Any
+    name: str
+    replace: Callable[[Any], Any]
+    """``replace(found)`` returns what stands in for `found`, which does what the stand-in does not hold."""
+
+    def stand_in(self) -> Any:
+        """Put the stand-in there, unless it is there already, and return what was found."""
+        found = vars(self.owner)[self.name]
+        if getattr(found, _MARK, False) is False:
+            ours = self.replace(found)
+            setattr(ours, _MARK, True)
+            self.put(ours)
+        return found
+
+    def put(self, found: Any) -> None:
+        """Put something there."""
+        setattr(self.owner, self.name, found)
+
+
+_MARK = "_stands_in_of_spikeproof"
+
+
+def places() -> list[Place]:
+    """Return every place, with lava-dl imported."""
+    integrator = importlib.import_module(_SLAYER + "neuron.dynamics.leaky_integrator")
+    delay = importlib.import_module(_SLAYER + "axon.delay")
+    return [
+        Place(integrator, "_LIDynamics", lambda _: leaky.dynamics(integrator)),
+        Place(delay, "_delayFunction", delays.function),
+    ]
