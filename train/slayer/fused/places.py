@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import delays, leaky
+from . import delays, dense, leaky
+from .block import Stock
 
 _SLAYER = "lava.lib.dl.slayer."
 
@@ -40,7 +41,11 @@ def places() -> list[Place]:
     """Return every place, with lava-dl imported."""
     integrator = importlib.import_module(_SLAYER + "neuron.dynamics.leaky_integrator")
     delay = importlib.import_module(_SLAYER + "axon.delay")
+    base = importlib.import_module(_SLAYER + "block.base")
+    synapse = importlib.import_module(_SLAYER + "synapse.layer")
+    stock = Stock()
     return [
         Place(integrator, "_LIDynamics", lambda _: leaky.dynamics(integrator)),
         Place(delay, "_delayFunction", delays.function),
+        Place(base.AbstractDense, "forward", lambda found: dense.forward(found, stock, synapse.Dense.forward)),
     ]

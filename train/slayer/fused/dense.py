@@ -1,0 +1,106 @@
+"""``block.cuba.Dense`` in fused passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from . import events, plain, products
+from .arrays import Array, is_float32, rows
+from .block import Forward, Stock, layer
+from .cuba_loops import turn
+
+_FORWARD, _FORWARD_NARROW, _NARROW = 0.10, 0.05, 32
+"""Share of entries that are not zero, up to which adding events pays; fewer with few neurons, whose rows are short."""
+_GRADIENT = 0.20
+"""The same for the gradient of the weights."""
+
+
+def forward(found: Forward, stock: Stock, synapse: Forward) -> Forward:
+    """Return a stand-in for ``AbstractDense.forward``; what it does not hold is left to `found`.
+
+    `synapse` is the forward pass of a dense synapse.
+    """
+
+    def forward(self: Any, x: torch.Tensor) -> Any:
+        y = _sent(self, x, stock) if _fits(self, x, stock, synapse) else None
+        if y is None:
+            return found(self, x)
+        return (y, torch.mean(y > 0)) if self.count_log is True else y
+
+    return forward
+
+
+def _fits(block: Any, x: torch.Tensor, stock: Stock, synapse: Forward) -> bool:
+    ways, mask = block.synapse, block.mask
+    if not stock.may_run(block, x) or not plain.runs(ways, forward=synapse):
+        return False
+    kernel = (ways.in_channels, *ways.kernel_size[:2])
+    return (
+        (x.shape[1:-1] == kernel if x.dim() == 5 else x.dim() == 3 and x.shape[1] == np.prod(kernel))
+        and (mask is None or mask.dtype == torch.bool)  # such a mask may be used twice
+        and (block.delay is None or block.delay.init is False or len(block.delay.delay) == ways.out_channels)
+        and len(block.neuron.current_decay) in (1, ways.out_channels)
+    )
+
+
+def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
+    """Return what a block sends, or None if loops do not hold it."""
+    ways, neuron = block.synapse, block.neuron
+    if block.mask is not None:
+        ways.weight.data *= block.mask
+    weight = plain.weight(ways, x)
+    if not is_float32(weight):
+        return None
+    seen = events.find(x, _GRADIENT)
+    arriving = _Arriving(x, weight, seen, neuron.w_scale, neuron.s_scale)
+    count = ways.out_channels
+    shape = torch.Size((count,) if x.dim() == 3 else (count, 1, 1))
+    return layer(block, stock, x, weight, shape, np.arange(count), arriving.fill, arriving.gradients)
+
+
+class _Arriving:
+    """What arrives at the neurons of a dense layer: sums over events where that pays and is exact, or torch's product."""
+
+    def __init__(self, x: torch.Tensor, weight: torch.Tensor, seen: events.Events | None, unit: int, scale: int) -> None:
+        self._x, self._events, self._scale = x if seen is None else None, seen, np.float32(scale)
+        self._shape = x.shape
+        self._sums: Array | None = None
+        limit = _FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW
+        if seen is not None and seen.is_whole and seen.density <= limit:
+            self._packed = products.pack(weight, unit, scale)
+            if self._packed.exact_with(seen):
+                return
+        with torch.no_grad():
+            flat = x.reshape(len(x), -1, 1, 1, x.shape[-1])
+            self._sums = rows(functional.conv3d(flat, weight.reshape(len(weight), -1, 1, 1, 1)))
+
+    def fill(self, n: int, block: slice, z: Array) -> None:
+        """See `cuba.FillBlock`."""
+        if self._sums is not None:
+            turn(self._sums[n, block], self._scale, z)
+        elif self._events is not None:
+            starts, senders, values = (each[n] for each in self._events[:3])
+            products.forward(starts, senders, values, self._packed.of(block), z)
+
+    def gradients(
+        self, weight: torch.Tensor, grad: Array, needs_x: bool, needs_weight: bool
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """See `cuba.Gradients`."""
+        count, (samples, steps, width) = len(weight), grad.shape
+        matrix, senders = weight.reshape(count, -1), weight[0].numel()
+        of_sums = torch.from_numpy(grad)
+        of_x = of_weight = None
+        if needs_x:
+            flat = torch.mm(of_sums.view(-1, width)[:, :count], matrix).view(samples, steps, senders)
+            of_x = flat.transpose(1, 2).unflatten(1, self._shape[1:-1])
+        if needs_weight and self._events is not None:
+            of_weight = products.gradient(self._events, grad, count, senders).reshape(weight.shape)
+        elif needs_weight:
+            assert self._x is not None
+            by_row = self._x.reshape(samples, senders, steps).transpose(1, 2).reshape(-1, senders)
+            of_weight = torch.mm(of_sums.view(-1, width)[:, :count].mT, by_row).reshape(weight.shape)
+        return of_x, of_weight
