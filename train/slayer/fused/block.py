@@ -102,8 +102,7 @@ def layer(
     weight: torch.Tensor,
     shape: torch.Size,
     place: Array,
-    fill: cuba.FillBlock,
-    gradients: cuba.Gradients,
+    arriving: cuba.Arriving,
 ) -> torch.Tensor | None:
     """Return what a block puts out, given what arrives at its neurons.
 
@@ -119,8 +118,8 @@ def layer(
         That of its neurons.
     place : ndarray
         Row of each neuron in a raster.
-    fill, gradients : callable
-        See `cuba.run` and `cuba.Held`.
+    arriving : Arriving
+        What arrives.
 
     Returns
     -------
@@ -131,7 +130,7 @@ def layer(
     stock.prepare(neuron, samples, shape)
     decays = [stock.quantize(neuron.current_decay), stock.quantize(neuron.voltage_decay)]
     neurons = stock.neurons(neuron, decays, place)
-    did = cuba.run(neurons, neuron.current_state, neuron.voltage_state, steps, fill)
+    did = cuba.run(neurons, neuron.current_state, neuron.voltage_state, steps, arriving)
     if did is None:
         return None
     gain = _gain(neuron.drop, samples, shape)
@@ -144,7 +143,7 @@ def layer(
     sending = cuba.Sending(waits, gain)
     sent = cuba.send(neurons, did, sending, torch.Size((samples, *shape, steps)))
     scale = 1.0 if delay is None else block.delay.grad_scale
-    return cuba.Layer.apply(x, weight, *decays, delay, sent, cuba.Held(neurons, did, sending, gradients, scale))  # type: ignore[no-any-return, no-untyped-call]
+    return cuba.Layer.apply(x, weight, *decays, delay, sent, cuba.Held(neurons, did, sending, arriving, scale))  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _gain(drop: Any, samples: int, shape: torch.Size) -> Array:

@@ -1,30 +1,22 @@
 """A layer of CUBA neurons over a whole batch: what arrives at each neuron, then current, membrane, spike and delay.
 
-Inside, neurons lie side by side, (samples, steps, neurons), and their number is filled up to whole vectors.
+Inside, neurons lie side by side, (samples, steps, neurons), and their number is filled up to whole vectors. Work is
+done for a block of neurons in some samples at a time: a `Part`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
 from ...kernels.threads import share
-from . import cuba_loops as loops
-from .arrays import Array, rows
+from .arrays import Array, rows, scratch
+from .loops import cuba as loops
 from .products import blocks, padded
-
-FillBlock = Callable[[int, slice, Array], None]
-"""``fill(sample, block, z)`` writes a block's currents in whole state units, float32 of shape (steps, neurons)."""
-
-Gradients = Callable[[torch.Tensor, Array, bool, bool], tuple[torch.Tensor | None, torch.Tensor | None]]
-"""``gradients(weight, grad, needs_x, needs_weight)`` returns those of the input and of the weight.
-
-`grad` are those of what arrives, (samples, steps, padded neurons).
-"""
 
 
 class Neurons(NamedTuple):
@@ -46,18 +38,53 @@ class Neurons(NamedTuple):
     """State units in 1.0, a power of two."""
 
 
+class Part(NamedTuple):
+    """A block of neurons in some samples."""
+
+    samples: slice
+    block: slice
+
+    def real(self, neurons: Neurons) -> slice:
+        """Return the block without what it was filled up with."""
+        return slice(self.block.start, min(self.block.stop, neurons.count))
+
+
+class Arriving(Protocol):
+    """What arrives at a layer's neurons."""
+
+    def scan(self, part: Part, z: Array, *neurons: Any) -> None:
+        """Call a loop of `loops.cuba` with what arrives in a part; `z` is room for a sample, (T, K)."""
+
+    def gradients(
+        self, weight: torch.Tensor, grad: Array, needs_x: bool, needs_weight: bool
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Return those of input and weight, given those of what arrives, (samples, steps, padded neurons)."""
+
+
 class Fired(NamedTuple):
     """What the neurons of N samples did."""
 
     membranes: Array
     """Before their reset, in state units, float32, (N, T, padded count)."""
-    fired: list[list[Array]]
-    """Who fired, for each sample and block, as ``t * count + neuron``."""
+    parts: list[Part]
+    fired: list[Array]
+    """Who fired, for each part, as ``t * count + neuron``; int32."""
+    ends: list[Array]
+    """Where each sample's spikes end there."""
     v: Array
     """Membranes before the first step, float64, (N, padded count)."""
+    last: tuple[Array, Array]
+    """Currents and membranes, reset, after the last step."""
 
 
-def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, fill: FillBlock) -> Fired | None:
+def _parts(samples: int, neurons: int, steps: int) -> list[Part]:
+    """Return the parts of a batch: those of a block follow each other, so that its weights stay in the cache."""
+    shares = min(8, samples)
+    cuts = [slice(samples * i // shares, samples * (i + 1) // shares) for i in range(shares)]
+    return [Part(cut, block) for block in blocks(neurons, steps) for cut in cuts]
+
+
+def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving: Arriving) -> Fired | None:
     """Run neurons forward.
 
     Parameters
@@ -68,51 +95,38 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, fill: Fi
         States before the first step, in SLAYER's units.
     steps : int
         Number of steps.
-    fill : callable
-        Writes what arrives.
+    arriving : Arriving
+        What arrives.
 
     Returns
     -------
     Fired or None
         None if a state left the exact range.
     """
-    samples, width = len(u), padded(neurons.count)
     state_u, state_v = (_states(x, neurons) for x in (u, v))
-    membranes = np.empty((samples, steps, width), np.float32)
-    parts = blocks(neurons.count)
-    fired: list[list[Any]] = [[None] * len(parts) for _ in range(samples)]
-    before = state_v.copy()
+    membranes = np.empty((len(u), steps, padded(neurons.count)), np.float32)
+    parts = _parts(len(u), neurons.count, steps)
+    did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
+    did.fired.extend(did.ends)
 
-    def part(i: int) -> None:
-        block = parts[i % len(parts)]
-        z = np.empty((steps, block.stop - block.start), np.float32)
-        # Samples of a block follow each other, and its weights stay in the cache.
-        for n in range(i // len(parts), samples, stride):
-            fill(n, block, z)
-            codes = np.empty(z.size + loops.ROOM, np.int32)
-            count = loops.scan(
-                z,
-                state_u[n, block],
-                state_v[n, block],
-                neurons.keep_u[block],
-                neurons.keep_v[block],
-                neurons.threshold,
-                block.start,
-                neurons.count,
-                membranes[n, :, block],
-                codes,
-            )
-            fired[n][i % len(parts)] = codes[:count].copy() if count >= 0 else None
+    def one(i: int) -> None:
+        n, block = parts[i]
+        width, ends = block.stop - block.start, np.empty(n.stop - n.start, np.int64)
+        z = scratch("z", np.float32, steps * width).reshape(steps, width)
+        fired = scratch("fired", np.int32, len(ends) * z.size + loops.ROOM)
+        states = np.ascontiguousarray(state_u[n, block]), np.ascontiguousarray(state_v[n, block])
+        constants = neurons.keep_u[block], neurons.keep_v[block], neurons.threshold, block.start, neurons.count
+        arriving.scan(parts[i], z, *states, *constants, membranes[n], fired, ends)
+        did.ends[i], did.fired[i] = ends, fired[: max(ends[-1], 0)].copy()
+        state_u[n, block], state_v[n, block] = states
 
-    stride = min(samples, 4)
-    share(part, len(parts) * stride)
-    whole = all(each is not None for sample in fired for each in sample)
-    return Fired(membranes, fired, before) if whole else None
+    share(one, len(parts))
+    return did if all(ends[-1] >= 0 for ends in did.ends) else None
 
 
 def _states(x: torch.Tensor, neurons: Neurons) -> Array:
     found = np.zeros((len(x), padded(neurons.count)))
-    found[:, : neurons.count] = (x.detach() * neurons.scale).to(torch.int64).flatten(1).numpy()
+    found[:, : neurons.count] = (x.detach() * neurons.scale).to(torch.int64).flatten(1).numpy()[:, neurons.place]
     return found
 
 
@@ -127,14 +141,15 @@ class Sending(NamedTuple):
 
 def send(neurons: Neurons, did: Fired, sending: Sending, shape: torch.Size) -> torch.Tensor:
     """Return spikes as a block puts them out, of a shape (N, ..., T)."""
-    sent = torch.zeros(shape)
+    sent = torch.from_numpy(np.zeros(tuple(shape), np.float32))
     out = rows(sent)
 
-    def part(n: int) -> None:
-        for codes in did.fired[n]:
-            loops.send(codes, neurons.count, neurons.place, sending.delay, sending.gain[n], out[n])
+    def one(i: int) -> None:
+        n = did.parts[i].samples
+        spikes = did.fired[i], did.ends[i], neurons.count, neurons.place
+        loops.send(*spikes, sending.delay, sending.gain[n], out[n])
 
-    share(part, len(out))
+    share(one, len(did.parts))
     return sent
 
 
@@ -144,7 +159,7 @@ class Held(NamedTuple):
     neurons: Neurons
     did: Fired
     sending: Sending
-    gradients: Gradients
+    arriving: Arriving
     grad_scale: float
     """Factor of the gradients of delays."""
 
@@ -154,7 +169,7 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x, weight, u_decay, v_decay, delay, sent, held):  # type: ignore[no-untyped-def]
-        ctx.held, ctx.shape = held, sent.shape
+        ctx.held = held
         ctx.save_for_backward(weight, u_decay, v_decay)
         return sent
 
@@ -162,48 +177,39 @@ class Layer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
         held, (weight, *decays) = ctx.held, ctx.saved_tensors
-        needs = ctx.needs_input_grad
-        grad_z, u_decay, v_decay = _through_neurons(held, grad, decays, any(needs[2:4]))
-        x, w = held.gradients(weight, grad_z, needs[0], needs[1])
-        delay = _of_delays(held, grad) if needs[4] else None
+        needs, given = ctx.needs_input_grad, rows(grad)
+        grad_z, u_decay, v_decay = _through_neurons(held, given, decays, any(needs[2:4]))
+        x, w = held.arriving.gradients(weight, grad_z, needs[0], needs[1])
+        delay = _of_delays(held, given) if needs[4] else None
         return x, w, u_decay if needs[2] else None, v_decay if needs[3] else None, delay, None, None
 
 
-def _layouts(grad: torch.Tensor) -> tuple[Array, bool]:
-    """Return gradients as an array, and whether it is (N, T, neurons) and not (N, neurons, T)."""
-    turned = grad.flatten(1, -2).transpose(1, 2) if grad.dim() == 3 else grad.movedim(-1, 1).flatten(2)
-    if turned.is_contiguous() and not grad.is_contiguous():
-        return turned.numpy(), True
-    return rows(grad), False
-
-
 def _through_neurons(
-    held: Held, grad: torch.Tensor, decays: list[torch.Tensor], needs_decays: bool
-) -> tuple[Array, torch.Tensor | None, torch.Tensor | None]:
+    held: Held, grad: Array, decays: list[torch.Tensor], needs_decays: bool
+) -> tuple[Array, torch.Tensor, torch.Tensor]:
     """Return the gradient of what arrives, (N, T, padded count), and those of the decays."""
-    neurons, did = held.neurons, held.did
-    given, by_step = _layouts(grad)
-    samples, steps, width = did.membranes.shape
-    grad_z = np.empty((samples, steps, width), np.float32)
-    keep_u, keep_v = (x.astype(np.float32) for x in (neurons.keep_u, neurons.keep_v))
-    totals = np.zeros((2, samples, width))
-    turn = loops.turn_back_steps if by_step else loops.turn_back
-    threshold, per_width, height = (np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height))
-    parts = blocks(neurons.count)
+    neurons, did, (delay, gain) = held.neurons, held.did, held.sending
+    steps, width = did.membranes.shape[1:]
+    grad_z = np.empty_like(did.membranes)
+    keeps = [keep.astype(np.float32) for keep in (neurons.keep_u, neurons.keep_v)]
+    surrogate = [np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height)]
+    totals = np.zeros((2, len(did.parts), width if needs_decays else 0))
 
-    def part(i: int) -> None:
-        n, block = i // len(parts), parts[i % len(parts)]
-        real = slice(block.start, min(block.stop, neurons.count))
-        g = np.empty((steps, block.stop - block.start), np.float32)
-        turn(given[n], neurons.place[real], held.sending.delay, held.sending.gain[n], g)
-        membranes, out = did.membranes[n, :, block], grad_z[n, :, block]
-        loops.back(g, membranes, keep_u[block], keep_v[block], threshold, per_width, height, out)
+    def one(i: int) -> None:
+        n, block = did.parts[i]
+        k = block.stop - block.start
+        g = scratch("z", np.float32, steps * k).reshape(steps, k)
+        constants = (keeps[0][block], keeps[1][block], *surrogate)
+        before, keep_v = np.ascontiguousarray(did.v[n, block]), neurons.keep_v[block]
+        sums = np.zeros((2, k if needs_decays else 0))
+        place, out = neurons.place[did.parts[i].real(neurons)], grad_z[n]
+        loops.back(
+            grad[n], place, delay, gain[n], g, block.start, did.membranes[n], constants, before, keep_v, out, sums
+        )
         if needs_decays:
-            of = totals[:, n, block]
-            before, keep = did.v[n, block], neurons.keep_v[block]
-            loops.decay_gradients(g, out, membranes, before, keep, neurons.threshold, of[0], of[1])
+            totals[:, i, block] = sums
 
-    share(part, samples * len(parts))
+    share(one, len(did.parts))
     return grad_z, *(_of_decays(x, total, neurons) for x, total in zip(decays, totals, strict=True))
 
 
@@ -212,16 +218,15 @@ def _of_decays(decay: torch.Tensor, total: Array, neurons: Neurons) -> torch.Ten
     return torch.as_tensor(each if decay.numel() > 1 else each.sum(keepdims=True), dtype=decay.dtype)
 
 
-def _of_delays(held: Held, grad: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of every neuron's delay."""
-    given, by_step = _layouts(grad)
-    given = given.swapaxes(1, 2) if by_step else given
-    neurons, (delay, gain) = held.neurons, held.sending
-    totals = np.zeros(gain.shape)
+def _of_delays(held: Held, grad: Array) -> torch.Tensor:
+    """Return the gradient of every row's delay."""
+    neurons, did, (delay, gain) = held.neurons, held.did, held.sending
+    totals = np.zeros((len(did.parts), neurons.count))
 
-    def part(n: int) -> None:
-        for codes in held.did.fired[n]:
-            loops.delay_gradient(codes, neurons.count, neurons.place, delay, gain[n], given[n], totals[n])
+    def one(i: int) -> None:
+        n = did.parts[i].samples
+        spikes = did.fired[i], did.ends[i], neurons.count, neurons.place
+        loops.delay_gradients(*spikes, delay, gain[n], grad[n], totals[i])
 
-    share(part, len(gain))
+    share(one, len(did.parts))
     return torch.from_numpy(totals.sum(0) * held.grad_scale).float()

@@ -11,43 +11,11 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from ....contract.compiled.compiling import compiled
 from .arrays import is_float32, over_samples, rows
+from .loops import turning
 
 _LONGEST = 2**31
 """Delays from here on are left to stock."""
-
-
-@compiled
-def _shift(x, delay, y):  # type: ignore[no-untyped-def]
-    """Write ``y[n, m, t] = x[n, m, t - delay[m]]``, and 0 before that."""
-    samples, neurons, steps = x.shape
-    for n in range(samples):
-        for m in range(neurons):
-            d = min(delay[m], steps)
-            row, out = x[n, m], y[n, m]
-            out[:d] = 0
-            for t in range(d, steps):
-                out[t] = row[t - d]
-
-
-@compiled
-def _back(grad, delay, y, grad_x, grad_delay):  # type: ignore[no-untyped-def]
-    """Shift gradients back, and add ``grad[t] * (y[t-1] - y[t])`` to each delay's gradient."""
-    samples, neurons, steps = grad.shape
-    for n in range(samples):
-        for m in range(neurons):
-            d = min(delay[m], steps)
-            row, shifted, out = grad[n, m], y[n, m], grad_x[n, m]
-            for t in range(d, steps):
-                out[t - d] = row[t]
-            out[steps - d :] = 0
-            total, before = np.float64(0), shifted.dtype.type(0)
-            for t in range(steps):
-                if shifted[t] != before:
-                    total += np.float64(row[t]) * (np.float64(before) - np.float64(shifted[t]))
-                    before = shifted[t]
-            grad_delay[n, m] = total
 
 
 def function(stock: Any) -> type[torch.autograd.Function]:
@@ -68,7 +36,7 @@ def function(stock: Any) -> type[torch.autograd.Function]:
             steps = delay.detach().flatten().to(torch.int64)
             y = torch.empty(x.shape)
             x_in, d, out = rows(x), steps.numpy(), rows(y)
-            over_samples(len(out), lambda n: _shift(x_in[n], d, out[n]))
+            over_samples(len(out), lambda n: turning.shift(x_in[n], d, out[n]))
             ctx.grad_scale = grad_scale
             ctx.save_for_backward(y, steps)
             return y
@@ -82,7 +50,7 @@ def function(stock: Any) -> type[torch.autograd.Function]:
             grad_x = torch.empty(grad.shape)
             grad_in, d, shifted, out = rows(grad), steps.numpy(), rows(y), rows(grad_x)
             each = np.empty(out.shape[:2])
-            over_samples(len(out), lambda n: _back(grad_in[n], d, shifted[n], out[n], each[n]))
+            over_samples(len(out), lambda n: turning.shift_back(grad_in[n], d, shifted[n], out[n], each[n]))
             total = torch.from_numpy(each.sum(0)).float().reshape(grad.shape[1:-1])
             return grad_x, total * ctx.grad_scale, None, None
 

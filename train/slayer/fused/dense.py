@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import events, plain, products
-from .arrays import Array, is_float32, rows
+from . import cuba, events, plain, products
+from .arrays import Array, empty, is_float32, rows
 from .block import Forward, Stock, layer
-from .cuba_loops import turn
+from .loops import cuba as loops
 
 _FORWARD, _FORWARD_NARROW, _NARROW = 0.10, 0.05, 32
 """Share of entries that are not zero, up to which adding events pays; fewer with few neurons, whose rows are short."""
@@ -59,7 +59,7 @@ def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
     arriving = _Arriving(x, weight, seen, neuron.w_scale, neuron.s_scale)
     count = ways.out_channels
     shape = torch.Size((count,) if x.dim() == 3 else (count, 1, 1))
-    return layer(block, stock, x, weight, shape, np.arange(count), arriving.fill, arriving.gradients)
+    return layer(block, stock, x, weight, shape, np.arange(count), arriving)
 
 
 class _Arriving:
@@ -71,32 +71,34 @@ class _Arriving:
         self._sums: Array | None = None
         limit = _FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW
         if seen is not None and seen.is_whole and seen.density <= limit:
-            self._packed = products.pack(weight, unit, scale)
+            self._packed = products.pack(weight, unit, scale, x.shape[-1])
             if self._packed.exact_with(seen):
                 return
         with torch.no_grad():
             flat = x.reshape(len(x), -1, 1, 1, x.shape[-1])
             self._sums = rows(functional.conv3d(flat, weight.reshape(len(weight), -1, 1, 1, 1)))
 
-    def fill(self, n: int, block: slice, z: Array) -> None:
-        """See `cuba.FillBlock`."""
+    def scan(self, part: cuba.Part, z: Array, *neurons: Any) -> None:
+        """See `cuba.Arriving`."""
+        n, block = part
         if self._sums is not None:
-            turn(self._sums[n, block], self._scale, z)
+            loops.scan_sums(self._sums[n], self._scale, z, *neurons)
         elif self._events is not None:
-            starts, senders, values = (each[n] for each in self._events[:3])
-            products.forward(starts, senders, values, self._packed.of(block), z)
+            starts, senders, values = self._events[:3]
+            loops.scan_events(starts[n], senders, values, self._packed.of(block), z, *neurons)
 
     def gradients(
         self, weight: torch.Tensor, grad: Array, needs_x: bool, needs_weight: bool
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """See `cuba.Gradients`."""
+        """See `cuba.Arriving`."""
         count, (samples, steps, width) = len(weight), grad.shape
         matrix, senders = weight.reshape(count, -1), weight[0].numel()
         of_sums = torch.from_numpy(grad)
         of_x = of_weight = None
         if needs_x:
-            flat = torch.mm(of_sums.view(-1, width)[:, :count], matrix).view(samples, steps, senders)
-            of_x = flat.transpose(1, 2).unflatten(1, self._shape[1:-1])
+            of_x = empty(torch.Size((samples, senders, steps)))
+            torch.matmul(matrix.T.expand(samples, senders, count), of_sums[..., :count].transpose(1, 2), out=of_x)
+            of_x = of_x.view(self._shape)
         if needs_weight and self._events is not None:
             of_weight = products.gradient(self._events, grad, count, senders).reshape(weight.shape)
         elif needs_weight:
