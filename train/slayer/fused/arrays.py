@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,3 +52,26 @@ def scratch(name: str, dtype: Any, size: int) -> Array:
         rooms[name] = np.empty(size, dtype)
     found: Array = rooms[name][:size]
     return found
+
+
+class Lent:
+    """A large float32 array that is used again when this object is gone: a new one costs its pages each time."""
+
+    _free: ClassVar[dict[int, list[Array]]] = {}
+    _most = 4
+    """Arrays of a size that are kept."""
+
+    def __init__(self, *shape: int) -> None:
+        size = math.prod(shape)
+        kept = self._free.setdefault(size, [])
+        try:
+            flat = kept.pop()
+        except IndexError:
+            flat = np.empty(size, np.float32)
+        self.array: Array = flat.reshape(shape)
+        """Of any values; not to be used when this object is gone."""
+
+    def __del__(self) -> None:
+        kept = self._free.get(self.array.size, [])
+        if len(kept) < self._most:
+            kept.append(self.array.reshape(-1))

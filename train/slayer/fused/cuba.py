@@ -14,7 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ...kernels.threads import share
-from .arrays import Array, rows, scratch
+from .arrays import Array, Lent, rows, scratch
 from .loops import cuba as loops
 from .products import blocks, padded
 
@@ -64,8 +64,8 @@ class Arriving(Protocol):
 class Fired(NamedTuple):
     """What the neurons of N samples did."""
 
-    membranes: Array
-    """Before their reset, in state units, float32, (N, T, padded count)."""
+    membranes: Lent
+    """Before their reset, in state units, (N, T, padded count)."""
     parts: list[Part]
     fired: list[Array]
     """Who fired, for each part, as ``t * count + neuron``; int32."""
@@ -104,7 +104,7 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         None if a state left the exact range.
     """
     state_u, state_v = (_states(x, neurons) for x in (u, v))
-    membranes = np.empty((len(u), steps, padded(neurons.count)), np.float32)
+    membranes = Lent(len(u), steps, padded(neurons.count))
     parts = _parts(len(u), neurons.count, steps)
     did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
     did.fired.extend(did.ends)
@@ -116,7 +116,7 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         fired = scratch("fired", np.int32, len(ends) * z.size + loops.ROOM)
         states = np.ascontiguousarray(state_u[n, block]), np.ascontiguousarray(state_v[n, block])
         constants = neurons.keep_u[block], neurons.keep_v[block], neurons.threshold, block.start, neurons.count
-        arriving.scan(parts[i], z, *states, *constants, membranes[n], fired, ends)
+        arriving.scan(parts[i], z, *states, *constants, membranes.array[n], fired, ends)
         did.ends[i], did.fired[i] = ends, fired[: max(ends[-1], 0)].copy()
         state_u[n, block], state_v[n, block] = states
 
@@ -179,18 +179,19 @@ class Layer(torch.autograd.Function):
         held, (weight, *decays) = ctx.held, ctx.saved_tensors
         needs, given = ctx.needs_input_grad, rows(grad)
         grad_z, u_decay, v_decay = _through_neurons(held, given, decays, any(needs[2:4]))
-        x, w = held.arriving.gradients(weight, grad_z, needs[0], needs[1])
+        x, w = held.arriving.gradients(weight, grad_z.array, needs[0], needs[1])
         delay = _of_delays(held, given) if needs[4] else None
         return x, w, u_decay if needs[2] else None, v_decay if needs[3] else None, delay, None, None
 
 
 def _through_neurons(
     held: Held, grad: Array, decays: list[torch.Tensor], needs_decays: bool
-) -> tuple[Array, torch.Tensor, torch.Tensor]:
+) -> tuple[Lent, torch.Tensor, torch.Tensor]:
     """Return the gradient of what arrives, (N, T, padded count), and those of the decays."""
     neurons, did, (delay, gain) = held.neurons, held.did, held.sending
-    steps, width = did.membranes.shape[1:]
-    grad_z = np.empty_like(did.membranes)
+    membranes = did.membranes.array
+    steps, width = membranes.shape[1:]
+    grad_z = Lent(*membranes.shape)
     keeps = [keep.astype(np.float32) for keep in (neurons.keep_u, neurons.keep_v)]
     surrogate = [np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height)]
     totals = np.zeros((2, len(did.parts), width if needs_decays else 0))
@@ -202,9 +203,9 @@ def _through_neurons(
         constants = (keeps[0][block], keeps[1][block], *surrogate)
         before, keep_v = np.ascontiguousarray(did.v[n, block]), neurons.keep_v[block]
         sums = np.zeros((2, k if needs_decays else 0))
-        place, out = neurons.place[did.parts[i].real(neurons)], grad_z[n]
+        place, out = neurons.place[did.parts[i].real(neurons)], grad_z.array[n]
         loops.back(
-            grad[n], place, delay, gain[n], g, block.start, did.membranes[n], constants, before, keep_v, out, sums
+            grad[n], place, delay, gain[n], g, block.start, membranes[n], constants, before, keep_v, out, sums
         )
         if needs_decays:
             totals[:, i, block] = sums

@@ -62,6 +62,14 @@ def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
     return layer(block, stock, x, weight, shape, np.arange(count), arriving)
 
 
+@torch.no_grad()
+def _product(weight: torch.Tensor, x: torch.Tensor, exact: bool) -> torch.Tensor:
+    """Return torch's product, the one that stock uses unless every other gives the same."""
+    if exact:
+        return torch.matmul(weight.reshape(len(weight), -1), x.reshape(len(x), -1, x.shape[-1]))
+    return functional.conv3d(x.reshape(len(x), -1, 1, 1, x.shape[-1]), weight.reshape(len(weight), -1, 1, 1, 1))
+
+
 class _Arriving:
     """What arrives at the neurons of a dense layer: sums over events where that pays and is exact, or torch's product."""
 
@@ -69,21 +77,21 @@ class _Arriving:
         self._x, self._events, self._scale = x if seen is None else None, seen, np.float32(scale)
         self._shape = x.shape
         self._sums: Array | None = None
-        limit = _FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW
-        if seen is not None and seen.is_whole and seen.density <= limit:
+        sums_pay = seen is not None and seen.density <= (_FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW)
+        largest = events.largest(x) if seen is None else seen.largest if seen.is_whole else np.inf
+        if np.isfinite(largest):
             self._packed = products.pack(weight, unit, scale, x.shape[-1])
-            if self._packed.exact_with(seen):
-                return
-        with torch.no_grad():
-            flat = x.reshape(len(x), -1, 1, 1, x.shape[-1])
-            self._sums = rows(functional.conv3d(flat, weight.reshape(len(weight), -1, 1, 1, 1)))
+        exact = np.isfinite(largest) and self._packed.exact_with(largest)
+        if not (exact and sums_pay):
+            self._sums = rows(_product(weight, x, exact))
 
     def scan(self, part: cuba.Part, z: Array, *neurons: Any) -> None:
         """See `cuba.Arriving`."""
         n, block = part
         if self._sums is not None:
             loops.scan_sums(self._sums[n], self._scale, z, *neurons)
-        elif self._events is not None:
+        else:
+            assert self._events is not None
             starts, senders, values = self._events[:3]
             loops.scan_events(starts[n], senders, values, self._packed.of(block), z, *neurons)
 

@@ -71,3 +71,16 @@ def _sorted(flat: Array, places: list[Array], ends: Array, steps: int) -> Events
     if not np.isfinite(largest).all():
         return None
     return Events(starts, senders, values, bool(whole.all()), float(largest.max()), total / flat.size)
+
+
+def largest(x: torch.Tensor) -> float:
+    """Return the largest size of an entry of an input; infinity if one is not a whole number."""
+    flat = rows(x).reshape(len(x), -1)
+    found = np.zeros(len(flat))
+
+    def look(part: slice) -> None:
+        for n in range(part.start, part.stop):
+            found[n] = loops.largest(flat[n]) if not np.isinf(found).any() else 0
+
+    over_samples(len(flat), look)
+    return float(found.max())

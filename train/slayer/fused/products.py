@@ -48,9 +48,9 @@ class Weights(NamedTuple):
         part = self.packed[self.senders * block.start : self.senders * block.stop]
         return part.reshape(self.senders, block.stop - block.start)
 
-    def exact_with(self, events: Events) -> bool:
-        """Say whether every sum of these weights, each once, times the events' values is exact in float32."""
-        return events.is_whole and self.largest * events.largest * self.senders < _EXACT
+    def exact_with(self, largest: float) -> bool:
+        """Say whether every sum of these weights times whole numbers of up to a size is exact in float32."""
+        return self.largest * largest * self.senders < _EXACT
 
 
 def pack(weight: torch.Tensor, unit: int, scale: int, steps: int) -> Weights:

@@ -70,3 +70,17 @@ def sort(x, places, steps, starts, senders, values):  # type: ignore[no-untyped-
         size = abs(value)
         largest = largest if size <= largest else size  # so that nan stays
     return largest, whole
+
+
+@compiled
+def largest(x):  # type: ignore[no-untyped-def]
+    """Return the largest size of an entry; infinity if one is not a whole number."""
+    found = np.float32(0)
+    for start in range(0, len(x), 4 * CHUNK):
+        wrong = 0
+        for value in x[start : start + 4 * CHUNK]:
+            wrong |= not (np.rint(value) == value)
+            found = max(found, abs(value))
+        if wrong:
+            return np.float32(np.inf)
+    return found
