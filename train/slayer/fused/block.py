@@ -134,7 +134,7 @@ def layer(
     if did is None:
         return None
     gain = _gain(neuron.drop, samples, shape)
-    delay = _delays(block.delay, samples, shape)
+    delay = delays(block.delay, samples, shape)
     waits = np.zeros(len(place), np.int64) if delay is None else delay.detach().to(torch.int64).numpy()
     if block.delay_shift is True:
         waits = waits + 1
@@ -153,7 +153,7 @@ def _gain(drop: Any, samples: int, shape: torch.Size) -> Array:
     return found
 
 
-def _delays(delay: Any, samples: int, shape: torch.Size) -> torch.Tensor | None:
+def delays(delay: Any, samples: int, shape: torch.Size) -> torch.Tensor | None:
     """Return the learned delay of each row, clamped as its block clamps it, and drawn if this is the first call."""
     if delay is None:
         return None

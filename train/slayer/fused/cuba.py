@@ -77,14 +77,16 @@ class Fired(NamedTuple):
     """Currents and membranes, reset, after the last step."""
 
 
-def _parts(samples: int, neurons: int, steps: int) -> list[Part]:
+def _parts(samples: int, of: list[slice]) -> list[Part]:
     """Return the parts of a batch: those of a block follow each other, so that its weights stay in the cache."""
     shares = min(8, samples)
     cuts = [slice(samples * i // shares, samples * (i + 1) // shares) for i in range(shares)]
-    return [Part(cut, block) for block in blocks(neurons, steps) for cut in cuts]
+    return [Part(cut, block) for block in of for cut in cuts]
 
 
-def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving: Arriving) -> Fired | None:
+def run(
+    neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving: Arriving, *, together: bool = False
+) -> Fired | None:
     """Run neurons forward.
 
     Parameters
@@ -97,6 +99,8 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         Number of steps.
     arriving : Arriving
         What arrives.
+    together : bool
+        Whether all neurons are one block.
 
     Returns
     -------
@@ -105,7 +109,8 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
     """
     state_u, state_v = (_states(x, neurons) for x in (u, v))
     membranes = Lent(len(u), steps, padded(neurons.count))
-    parts = _parts(len(u), neurons.count, steps)
+    width = padded(neurons.count)
+    parts = _parts(len(u), [slice(0, width)] if together else blocks(neurons.count, steps))
     did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
     did.fired.extend(did.ends)
 
@@ -180,7 +185,7 @@ class Layer(torch.autograd.Function):
         needs, given = ctx.needs_input_grad, rows(grad)
         grad_z, u_decay, v_decay = _through_neurons(held, given, decays, any(needs[2:4]))
         x, w = held.arriving.gradients(weight, grad_z.array, needs[0], needs[1])
-        delay = _of_delays(held, given) if needs[4] else None
+        delay = of_delays(held, given) if needs[4] else None
         return x, w, u_decay if needs[2] else None, v_decay if needs[3] else None, delay, None, None
 
 
@@ -219,7 +224,7 @@ def _of_decays(decay: torch.Tensor, total: Array, neurons: Neurons) -> torch.Ten
     return torch.as_tensor(each if decay.numel() > 1 else each.sum(keepdims=True), dtype=decay.dtype)
 
 
-def _of_delays(held: Held, grad: Array) -> torch.Tensor:
+def of_delays(held: Held, grad: Array) -> torch.Tensor:
     """Return the gradient of every row's delay."""
     neurons, did, (delay, gain) = held.neurons, held.did, held.sending
     totals = np.zeros((len(did.parts), neurons.count))

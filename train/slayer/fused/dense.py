@@ -15,7 +15,7 @@ from .loops import cuba as loops
 
 _FORWARD, _FORWARD_NARROW, _NARROW = 0.10, 0.05, 32
 """Share of entries that are not zero, up to which adding events pays; fewer with few neurons, whose rows are short."""
-_GRADIENT = 0.20
+GRADIENT = 0.20
 """The same for the gradient of the weights."""
 
 
@@ -55,8 +55,7 @@ def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
     weight = plain.weight(ways, x)
     if not is_float32(weight):
         return None
-    seen = events.find(x, _GRADIENT)
-    arriving = _Arriving(x, weight, seen, neuron.w_scale, neuron.s_scale)
+    arriving = Arriving(x, weight, neuron.w_scale, neuron.s_scale)
     count = ways.out_channels
     shape = torch.Size((count,) if x.dim() == 3 else (count, 1, 1))
     return layer(block, stock, x, weight, shape, np.arange(count), arriving)
@@ -70,20 +69,39 @@ def _product(weight: torch.Tensor, x: torch.Tensor, exact: bool) -> torch.Tensor
     return functional.conv3d(x.reshape(len(x), -1, 1, 1, x.shape[-1]), weight.reshape(len(weight), -1, 1, 1, 1))
 
 
-class _Arriving:
-    """What arrives at the neurons of a dense layer: sums over events where that pays and is exact, or torch's product."""
+class Arriving:
+    """What arrives at the neurons of a dense layer: sums over events where that pays and is exact, or torch's product.
 
-    def __init__(self, x: torch.Tensor, weight: torch.Tensor, seen: events.Events | None, unit: int, scale: int) -> None:
+    Parameters
+    ----------
+    x, weight : Tensor
+        Input and weights.
+    unit, scale : int
+        Units in 1.0, of weights and of states.
+    together : bool
+        Whether all neurons are one block.
+    """
+
+    def __init__(self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int, *, together: bool = False) -> None:
+        seen = events.find(x, GRADIENT)
         self._x, self._events, self._scale = x if seen is None else None, seen, np.float32(scale)
         self._shape = x.shape
         self._sums: Array | None = None
         sums_pay = seen is not None and seen.density <= (_FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW)
         largest = events.largest(x) if seen is None else seen.largest if seen.is_whole else np.inf
         if np.isfinite(largest):
-            self._packed = products.pack(weight, unit, scale, x.shape[-1])
+            count = len(weight)
+            parts = [slice(0, products.padded(count))] if together else products.blocks(count, x.shape[-1])
+            self._packed = products.pack(weight, unit, scale, parts)
         exact = np.isfinite(largest) and self._packed.exact_with(largest)
         if not (exact and sums_pay):
             self._sums = rows(_product(weight, x, exact))
+
+    @property
+    def events(self) -> tuple[Array, Array, Array]:
+        """Starts, senders and values of the events that arrive."""
+        assert self._events is not None
+        return self._events[:3]
 
     def scan(self, part: cuba.Part, z: Array, *neurons: Any) -> None:
         """See `cuba.Arriving`."""
@@ -91,8 +109,7 @@ class _Arriving:
         if self._sums is not None:
             loops.scan_sums(self._sums[n], self._scale, z, *neurons)
         else:
-            assert self._events is not None
-            starts, senders, values = self._events[:3]
+            starts, senders, values = self.events
             loops.scan_events(starts[n], senders, values, self._packed.of(block), z, *neurons)
 
     def gradients(

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import delays, dense, leaky
+from . import delays, dense, leaky, recurrent
 from .block import Stock
 
 _SLAYER = "lava.lib.dl.slayer."
@@ -48,4 +48,5 @@ def places() -> list[Place]:
         Place(integrator, "_LIDynamics", lambda _: leaky.dynamics(integrator)),
         Place(delay, "_delayFunction", delays.function),
         Place(base.AbstractDense, "forward", lambda found: dense.forward(found, stock, synapse.Dense.forward)),
+        Place(base.AbstractRecurrent, "forward", lambda found: recurrent.forward(found, stock, synapse.Dense.forward)),
     ]

@@ -53,15 +53,14 @@ class Weights(NamedTuple):
         return self.largest * largest * self.senders < _EXACT
 
 
-def pack(weight: torch.Tensor, unit: int, scale: int, steps: int) -> Weights:
-    """Return weights of shape (neurons, ...) times `scale`, for loops; `unit` is a power of two.
+def pack(weight: torch.Tensor, unit: int, scale: int, parts: list[slice]) -> Weights:
+    """Return weights of shape (neurons, ...) times `scale`, for loops over blocks; `unit` is a power of two.
 
     They count as whole if they are multiples of ``1 / unit``.
     """
     matrix = weight.detach().reshape(len(weight), -1).contiguous().numpy()
     neurons, senders = matrix.shape
     found = Weights(np.empty(senders * padded(neurons), np.float32), senders, 0.0)
-    parts = blocks(neurons, steps)
     largest = [0.0] * len(parts)
 
     def run(i: int) -> None:

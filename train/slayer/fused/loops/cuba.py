@@ -22,7 +22,8 @@ _E4, _E5, _E6 = np.float32(0.009618129107628477), np.float32(0.00133335581464284
 
 
 @compiled
-def _currents(z, u, keep, worst):  # type: ignore[no-untyped-def]
+def currents(z, u, keep, worst):  # type: ignore[no-untyped-def]
+    """Do a step of currents; `worst` is set where one leaves the exact range."""
     for k in range(len(z)):
         new = np.trunc(u[k] * keep[k]) + z[k]
         u[k] = new
@@ -30,7 +31,8 @@ def _currents(z, u, keep, worst):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _membranes(u, v, keep, threshold, worst, row):  # type: ignore[no-untyped-def]
+def membranes(u, v, keep, threshold, worst, row):  # type: ignore[no-untyped-def]
+    """Do a step of membranes, which are written to `row` and then reset where they fired."""
     for k in range(len(u)):
         new = np.trunc(v[k] * keep[k]) + u[k]
         worst[k] = worst[k] if abs(new) < LIMIT else 1.0
@@ -39,7 +41,7 @@ def _membranes(u, v, keep, threshold, worst, row):  # type: ignore[no-untyped-de
 
 
 @compiled
-def _fired(row, threshold, first, fired, count):  # type: ignore[no-untyped-def]
+def fired(row, threshold, first, codes, count):  # type: ignore[no-untyped-def]
     """Note which neurons of a row fired, as numbers from `first` on; return the new count."""
     for start in range(0, len(row), LANES):
         seen = 0
@@ -47,13 +49,13 @@ def _fired(row, threshold, first, fired, count):  # type: ignore[no-untyped-def]
             seen |= row[k] >= threshold
         if seen:
             for k in range(start, start + LANES):
-                fired[count] = first + k
+                codes[count] = first + k
                 count += row[k] >= threshold
     return count
 
 
 @compiled
-def _scan(z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired):  # type: ignore[no-untyped-def]
+def _scan(z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes):  # type: ignore[no-untyped-def]
     """Run a block of neurons over all steps.
 
     Parameters
@@ -68,9 +70,9 @@ def _scan(z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired):
         At or above it a neuron fires, in state units.
     first, neurons : int
         Neuron k that fires at step t is noted as ``t * neurons + first + k``.
-    membranes : (T, K') float32
+    levels : (T, K') float32
         Written from column `first` on: membranes before their reset.
-    fired : (T * K + 16,) int32
+    codes : (T * K + 16,) int32
         Written: who fired, step by step.
 
     Returns
@@ -80,23 +82,23 @@ def _scan(z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired):
     """
     worst, count = np.zeros(len(u)), 0
     for t in range(len(z)):
-        _currents(z[t], u, keep_u, worst)
-        row = membranes[t, first : first + len(u)]
-        _membranes(u, v, keep_v, threshold, worst, row)
-        count = _fired(row, threshold, t * neurons + first, fired, count)
+        currents(z[t], u, keep_u, worst)
+        row = levels[t, first : first + len(u)]
+        membranes(u, v, keep_v, threshold, worst, row)
+        count = fired(row, threshold, t * neurons + first, codes, count)
     return -1 if worst.any() else count
 
 
 @compiled
-def scan_events(starts, senders, values, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired, ends):  # type: ignore[no-untyped-def]
+def scan_events(starts, senders, values, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends):  # type: ignore[no-untyped-def]
     """Run a block of neurons in some samples, on what events add up to; `z` is room for a sample's currents.
 
-    Writes to `ends` where each sample's spikes end in `fired`; the last is -1 if a state left the exact range.
+    Writes to `ends` where each sample's spikes end in `codes`; the last is -1 if a state left the exact range.
     """
     count = 0
     for n in range(len(starts)):
         products.forward(starts[n], senders, values, weight, z)
-        of = _scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, membranes[n], fired[count:])
+        of = _scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, levels[n], codes[count:])
         count += of
         ends[n] = count
         if of < 0:
@@ -105,12 +107,14 @@ def scan_events(starts, senders, values, weight, z, u, v, keep_u, keep_v, thresh
 
 
 @compiled
-def scan_sums(sums, scale, z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired, ends):  # type: ignore[no-untyped-def]
+def scan_sums(sums, scale, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends):  # type: ignore[no-untyped-def]
     """Do as `scan_events`, on sums of shape (N, rows, T)."""
     count, last = 0, min(first + z.shape[1], neurons)
     for n in range(len(sums)):
-        turning.currents(sums[n, first:last], scale, z)
-        of = _scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, membranes[n], fired[count:])
+        turning.scaled(sums[n, first:last], scale, z)
+        for t in range(len(z)):
+            turning.cut(z[t])
+        of = _scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, levels[n], codes[count:])
         count += of
         ends[n] = count
         if of < 0:
@@ -158,9 +162,10 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _surrogate(g, membranes, threshold, per_width, height):  # type: ignore[no-untyped-def]
+def surrogate(g, levels, threshold, per_width, height):  # type: ignore[no-untyped-def]
+    """Multiply gradients by the surrogate at membranes."""
     for k in range(len(g)):
-        g[k] *= height * _exp(-abs(membranes[k] - threshold) * per_width)
+        g[k] *= height * _exp(-abs(levels[k] - threshold) * per_width)
 
 
 @compiled
@@ -182,7 +187,7 @@ def _through(g, first, membranes, keep_u, keep_v, threshold, per_width, height, 
     """
     d_v, d_u = np.zeros_like(keep_v), np.zeros_like(keep_u)
     for t in range(len(g) - 1, -1, -1):
-        _surrogate(g[t], membranes[t, first : first + len(d_v)], threshold, per_width, height)
+        surrogate(g[t], membranes[t, first : first + len(d_v)], threshold, per_width, height)
         _back(g[t], d_v, d_u, keep_v, keep_u, grad_z[t, first : first + len(d_v)])
 
 

@@ -11,17 +11,24 @@ LANES = 16
 
 
 @compiled
-def currents(rows, scale, z):  # type: ignore[no-untyped-def]
-    """Write currents of shape (neurons, T), in state units and cut to whole ones, as (T, neurons)."""
+def cut(z):  # type: ignore[no-untyped-def]
+    """Cut currents to whole units."""
+    for k in range(len(z)):
+        z[k] = np.trunc(z[k])
+
+
+@compiled
+def scaled(rows, scale, z):  # type: ignore[no-untyped-def]
+    """Write currents of shape (neurons, T), `scale` times, as (T, neurons)."""
     steps, neurons = len(z), len(rows)
     whole = neurons // LANES * LANES
     for first in range(0, whole, LANES):
         for t in range(steps):
             for k in range(LANES):
-                z[t, first + k] = np.trunc(scale * rows[first + k, t])
+                z[t, first + k] = scale * rows[first + k, t]
     for t in range(steps):
         for k in range(whole, neurons):
-            z[t, k] = np.trunc(scale * rows[k, t])
+            z[t, k] = scale * rows[k, t]
         z[t, neurons:] = 0
 
 
