@@ -109,9 +109,9 @@ def nmnist_conv(batch):
     return Model(blocks, x, y)
 
 
-def recurrent(batch):
+def recurrent(batch, threshold=4.0):
     x, y = at_random(batch, 700, 100, 0.02)
-    params = {"threshold": 0.5, "current_decay": 0.25, "voltage_decay": 0.1, "tau_grad": 0.1, "scale_grad": 1}
+    params = {"threshold": threshold, "current_decay": 0.25, "voltage_decay": 0.1, "tau_grad": 0.1, "scale_grad": 1}
     block = slayer.block.cuba
     blocks = [block.Recurrent(dict(params), 700, 256), block.Dense(dict(params), 256, 20)]
     return Model(blocks, x, y, lambda spikes, y: torch.nn.functional.cross_entropy(spikes.mean(-1), y))
@@ -154,6 +154,7 @@ MODELS = {
     "nmnist-dense-no-dropout": (lambda batch: nmnist_dense(batch, 0), 32),
     "nmnist-conv": (nmnist_conv, 8),
     "recurrent": (recurrent, 32),
+    "recurrent-busy": (lambda batch: recurrent(batch, 0.5), 32),
     "cuba-1-64-88-88-10": (cuba_chain, 64),
     "pilotnet-sdnn": (pilotnet, 4),
 }

@@ -41,7 +41,8 @@ def find(x: torch.Tensor, limit: float) -> Events | None:
     def look(part: slice) -> None:
         found = scratch("places", np.uint32, room)
         for n in range(part.start, part.stop):
-            count = loops.find(flat[n].view(np.int32), found)
+            even = flat[n, : size // 2 * 2]
+            count = loops.find(flat[n].view(np.int32), even.view(np.int64), found)
             if count < 0:
                 full.append(n)
             if full:

@@ -6,9 +6,11 @@ import numpy as np
 
 from .....contract.compiled.compiling import compiled
 
-CHUNK = 32
+CHUNK = 16
 _SIZE = np.int32(0x7FFFFFFF)
 """The bits of a float32 without its sign: all 0 in 0.0 and -0.0 alone."""
+
+_SIZES = np.int64(0x7FFFFFFF7FFFFFFF)
 
 
 @compiled
@@ -23,21 +25,24 @@ def share(bits):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def find(bits, places):  # type: ignore[no-untyped-def]
-    """List where entries are not zero, and return how many; -1 if they do not fit with a chunk to spare."""
-    size, room, count = np.uint32(len(bits)), len(places) - CHUNK, 0
-    whole = size // np.uint32(CHUNK) * np.uint32(CHUNK)
-    for start in range(np.uint32(0), whole, np.uint32(CHUNK)):
-        seen = np.int32(0)
-        for k in range(start, start + np.uint32(CHUNK)):
-            seen |= bits[k]
-        if seen & _SIZE:
-            for k in range(start, start + np.uint32(CHUNK)):
+def find(bits, pairs, places):  # type: ignore[no-untyped-def]
+    """List where entries are not zero, and return how many; -1 if they do not fit with a chunk to spare.
+
+    `pairs` are the same bits, two entries at once.
+    """
+    room, count, half = len(places) - CHUNK, 0, CHUNK // 2
+    whole = len(bits) // CHUNK
+    for chunk in range(whole):
+        seen, first = np.int64(0), chunk * half
+        for k in range(half):
+            seen |= pairs[first + k]
+        if seen & _SIZES:
+            for k in range(chunk * CHUNK, (chunk + 1) * CHUNK):
                 places[count] = k
                 count += (bits[k] & _SIZE) != 0
             if count > room:
                 return -1
-    for k in range(whole, size):
+    for k in range(whole * CHUNK, len(bits)):
         if bits[k] & _SIZE:
             places[count] = k
             count += 1

@@ -18,11 +18,13 @@ def _arrive(z, feedback):  # type: ignore[no-untyped-def]
 def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired):  # type: ignore[no-untyped-def]
     """Do as the scan of `cuba`, for all neurons, with the feedback `weight`, (senders, K), in state units."""
     worst, feedback, begin, count = np.zeros(len(u)), np.empty_like(z[0]), 0, 0
+    senders, ones = np.empty(neurons, np.int64), np.ones(neurons, np.float32)
     for t in range(len(z)):
         if count > begin:
             feedback[:] = 0
-            for code in fired[begin:count]:
-                products.add(feedback, np.float32(1), weight[code - (t - 1) * neurons])
+            for k in range(count - begin):
+                senders[k] = fired[begin + k] - (t - 1) * neurons
+            products.add_rows(feedback, senders[: count - begin], ones, weight)
             _arrive(z[t], feedback)
         else:
             turning.cut(z[t])
