@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from ...kernels.threads import share
 from .arrays import Array, Lent, rows, scratch
 from .loops import cuba as loops
-from .products import blocks, padded
+from .products import padded
 
 
 class Neurons(NamedTuple):
@@ -52,6 +52,9 @@ class Part(NamedTuple):
 class Arriving(Protocol):
     """What arrives at a layer's neurons."""
 
+    def blocks(self, neurons: int, steps: int) -> list[slice]:
+        """Return the blocks in which neurons are dealt with, in whole lanes."""
+
     def scan(self, part: Part, z: Array, *neurons: Any) -> None:
         """Call a loop of `loops.cuba` with what arrives in a part; `z` is room for a sample, (T, K)."""
 
@@ -84,9 +87,7 @@ def _parts(samples: int, of: list[slice]) -> list[Part]:
     return [Part(cut, block) for block in of for cut in cuts]
 
 
-def run(
-    neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving: Arriving, *, together: bool = False
-) -> Fired | None:
+def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving: Arriving) -> Fired | None:
     """Run neurons forward.
 
     Parameters
@@ -99,8 +100,6 @@ def run(
         Number of steps.
     arriving : Arriving
         What arrives.
-    together : bool
-        Whether all neurons are one block.
 
     Returns
     -------
@@ -109,8 +108,7 @@ def run(
     """
     state_u, state_v = (_states(x, neurons) for x in (u, v))
     membranes = Lent(len(u), steps, padded(neurons.count))
-    width = padded(neurons.count)
-    parts = _parts(len(u), [slice(0, width)] if together else blocks(neurons.count, steps))
+    parts = _parts(len(u), arriving.blocks(neurons.count, steps))
     did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
     did.fired.extend(did.ends)
 

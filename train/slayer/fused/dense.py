@@ -78,11 +78,9 @@ class Arriving:
         Input and weights.
     unit, scale : int
         Units in 1.0, of weights and of states.
-    together : bool
-        Whether all neurons are one block.
     """
 
-    def __init__(self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int, *, together: bool = False) -> None:
+    def __init__(self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int) -> None:
         seen = events.find(x, GRADIENT)
         self._x, self._events, self._scale = x if seen is None else None, seen, np.float32(scale)
         self._shape = x.shape
@@ -90,12 +88,14 @@ class Arriving:
         sums_pay = seen is not None and seen.density <= (_FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW)
         largest = events.largest(x) if seen is None else seen.largest if seen.is_whole else np.inf
         if np.isfinite(largest):
-            count = len(weight)
-            parts = [slice(0, products.padded(count))] if together else products.blocks(count, x.shape[-1])
-            self._packed = products.pack(weight, unit, scale, parts)
+            self._packed = products.pack(weight, unit, scale, self.blocks(len(weight), x.shape[-1]))
         exact = np.isfinite(largest) and self._packed.exact_with(largest)
         if not (exact and sums_pay):
             self._sums = rows(_product(weight, x, exact))
+
+    def blocks(self, neurons: int, steps: int) -> list[slice]:
+        """See `cuba.Arriving`."""
+        return products.blocks(neurons, steps)
 
     @property
     def events(self) -> tuple[Array, Array, Array]:

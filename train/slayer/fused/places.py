@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import delays, dense, leaky, recurrent
+from . import conv, delays, dense, leaky, recurrent
 from .block import Stock
 
 _SLAYER = "lava.lib.dl.slayer."
@@ -48,5 +48,7 @@ def places() -> list[Place]:
         Place(integrator, "_LIDynamics", lambda _: leaky.dynamics(integrator)),
         Place(delay, "_delayFunction", delays.function),
         Place(base.AbstractDense, "forward", lambda found: dense.forward(found, stock, synapse.Dense.forward)),
+        Place(base.AbstractConv, "forward", lambda found: conv.convolution(found, stock, synapse.Conv.forward)),
+        Place(base.AbstractPool, "forward", lambda found: conv.pooling(found, stock, synapse.Pool.forward)),
         Place(base.AbstractRecurrent, "forward", lambda found: recurrent.forward(found, stock, synapse.Dense.forward)),
     ]

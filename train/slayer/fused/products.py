@@ -17,7 +17,7 @@ from .events import Events
 from .loops import products as loops
 from .loops.turning import LANES
 
-_ROOM = 2**18
+ROOM = 2**18
 """Currents of a block of neurons over all steps, which the second cache should hold."""
 _EXACT = 2.0**24
 """Whole numbers below this are exact in float32."""
@@ -30,7 +30,7 @@ def padded(neurons: int) -> int:
 
 def blocks(neurons: int, steps: int) -> list[slice]:
     """Return the blocks of a number of neurons, which is filled up."""
-    width, most = padded(neurons), max(_ROOM // steps // LANES * LANES, 8 * LANES)
+    width, most = padded(neurons), max(ROOM // steps // LANES * LANES, 8 * LANES)
     return [slice(start, min(start + most, width)) for start in range(0, width, most)]
 
 

@@ -62,7 +62,7 @@ def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
     stock.prepare(neuron, len(x), torch.Size((count,)))
     decays = [stock.quantize(neuron.current_decay), stock.quantize(neuron.voltage_decay)]
     neurons = stock.neurons(neuron, decays, np.arange(count))
-    did = cuba.run(neurons, neuron.current_state, neuron.voltage_state, x.shape[-1], arriving, together=True)
+    did = cuba.run(neurons, neuron.current_state, neuron.voltage_state, x.shape[-1], arriving)
     if did is None:
         return None
     _keep_states(block, did, count)
@@ -88,8 +88,12 @@ class _Returning(Arriving):
     def __init__(
         self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int, feedback: products.Weights
     ) -> None:
-        super().__init__(x, weight, unit, scale, together=True)
+        super().__init__(x, weight, unit, scale)
         self._feedback = feedback.of(slice(0, products.padded(len(weight))))
+
+    def blocks(self, neurons: int, steps: int) -> list[slice]:
+        """See `cuba.Arriving`: neurons that hear each other are one block."""
+        return [slice(0, products.padded(neurons))]
 
     def scan(self, part: cuba.Part, z: Array, *neurons: Any) -> None:
         """See `cuba.Arriving`."""

@@ -55,7 +55,7 @@ def fired(row, threshold, first, codes, count):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _scan(z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes):  # type: ignore[no-untyped-def]
+def scan(z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes):  # type: ignore[no-untyped-def]
     """Run a block of neurons over all steps.
 
     Parameters
@@ -98,7 +98,7 @@ def scan_events(starts, senders, values, weight, z, u, v, keep_u, keep_v, thresh
     count = 0
     for n in range(len(starts)):
         products.forward(starts[n], senders, values, weight, z)
-        of = _scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, levels[n], codes[count:])
+        of = scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, levels[n], codes[count:])
         count += of
         ends[n] = count
         if of < 0:
@@ -114,7 +114,7 @@ def scan_sums(sums, scale, z, u, v, keep_u, keep_v, threshold, first, neurons, l
         turning.scaled(sums[n, first:last], scale, z)
         for t in range(len(z)):
             turning.cut(z[t])
-        of = _scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, levels[n], codes[count:])
+        of = scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, levels[n], codes[count:])
         count += of
         ends[n] = count
         if of < 0:
