@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +38,6 @@ def is_float32(*tensors: torch.Tensor) -> bool:
     return all(type(x) in kinds and x.dtype == torch.float32 and x.device.type == "cpu" for x in tensors)
 
 
-def empty(shape: torch.Size) -> torch.Tensor:
-    """Return a float32 tensor in NumPy's memory, which is in large pages: torch's costs a fault for each 4 kB."""
-    return torch.from_numpy(np.empty(tuple(shape), np.float32))
-
-
 _local = threading.local()
 
 
@@ -54,24 +50,51 @@ def scratch(name: str, dtype: Any, size: int) -> Array:
     return found
 
 
-class Lent:
-    """A large float32 array that is used again when this object is gone: a new one costs its pages each time."""
+class _Pool:
+    """Large float32 arrays that nobody uses any more: a new one costs its pages each time."""
 
-    _free: ClassVar[dict[int, list[Array]]] = {}
-    _most = 4
-    """Arrays of a size that are kept."""
+    most = 2**28
+    """Bytes that are kept."""
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[Array]] = {}
+        self._bytes = 0
+
+    def take(self, size: int) -> Array:
+        """Return an array of any values."""
+        try:
+            found = self._free[size].pop()
+        except (KeyError, IndexError):
+            return np.empty(size, np.float32)
+        self._bytes -= found.nbytes
+        return found
+
+    def give(self, array: Array) -> None:
+        """Keep an array for another time."""
+        if self._bytes + array.nbytes <= self.most:
+            self._bytes += array.nbytes
+            self._free.setdefault(len(array), []).append(array)
+
+
+_pool = _Pool()
+
+
+class Lent:
+    """A large array that is used again when this object is gone."""
 
     def __init__(self, *shape: int) -> None:
-        size = math.prod(shape)
-        kept = self._free.setdefault(size, [])
-        try:
-            flat = kept.pop()
-        except IndexError:
-            flat = np.empty(size, np.float32)
-        self.array: Array = flat.reshape(shape)
+        self._flat = _pool.take(math.prod(shape))
+        self.array: Array = self._flat.reshape(shape)
         """Of any values; not to be used when this object is gone."""
 
     def __del__(self) -> None:
-        kept = self._free.get(self.array.size, [])
-        if len(kept) < self._most:
-            kept.append(self.array.reshape(-1))
+        _pool.give(self._flat)
+
+
+def empty(*shape: int) -> torch.Tensor:
+    """Return a float32 tensor whose memory is used again when neither it nor a view of it is left."""
+    flat = _pool.take(math.prod(shape))
+    view = flat.reshape(shape)
+    # The tensor's storage holds this view, and nothing else does.
+    weakref.finalize(view, _pool.give, flat).atexit = False
+    return torch.from_numpy(view)

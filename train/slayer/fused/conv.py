@@ -128,7 +128,7 @@ class _Events:
         """See `cuba.Arriving`: rows of positions, in whole lanes."""
         of_row = self._geometry.out[1] * self._channels
         lanes = of_row * LANES // math.gcd(LANES, of_row)
-        most, width = max(products.ROOM // steps // lanes, 1) * lanes, products.padded(neurons)
+        most, width = max(min(products.ROOM // steps, products.WIDEST) // lanes, 1) * lanes, products.padded(neurons)
         return [slice(start, min(start + most, width)) for start in range(0, width, most)]
 
     def scan(self, part: cuba.Part, z: Array, *neurons: Any) -> None:
@@ -157,7 +157,7 @@ class _Events:
         images = used.reshape(-1, *out, channels).permute(0, 3, 1, 2)
         flat = weight[..., 0].contiguous(memory_format=torch.channels_last)
         found = functional.conv_transpose2d(images, flat, None, stride, padding, left, 1, dilation)
-        return found.unflatten(0, (samples, steps)).permute(0, 2, 3, 4, 1)
+        return empty(*self._shape).copy_(found.unflatten(0, (samples, steps)).permute(0, 2, 3, 4, 1))
 
     def _of_weight(self, weight: torch.Tensor, grad: Array) -> torch.Tensor:
         starts, senders, values = self._seen[:3]
@@ -261,7 +261,7 @@ class _Windows:
         """See `cuba.Arriving`."""
         if not needs_x:
             return None, None
-        of_x = empty(self._shape)
+        of_x = empty(*self._shape)
         out, count = rows(of_x), min(_PARTS, len(grad))
 
         def one(i: int) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ...kernels.threads import share
-from .arrays import Array, Lent, rows, scratch
+from .arrays import Array, Lent, empty, rows, scratch
 from .loops import cuba as loops
 from .products import padded
 
@@ -144,7 +144,7 @@ class Sending(NamedTuple):
 
 def send(neurons: Neurons, did: Fired, sending: Sending, shape: torch.Size) -> torch.Tensor:
     """Return spikes as a block puts them out, of a shape (N, ..., T)."""
-    sent = torch.from_numpy(np.zeros(tuple(shape), np.float32))
+    sent = empty(*shape).zero_()
     out = rows(sent)
 
     def one(i: int) -> None:

@@ -121,7 +121,7 @@ class Arriving:
         of_sums = torch.from_numpy(grad)
         of_x = of_weight = None
         if needs_x:
-            of_x = empty(torch.Size((samples, senders, steps)))
+            of_x = empty(samples, senders, steps)
             torch.matmul(matrix.T.expand(samples, senders, count), of_sums[..., :count].transpose(1, 2), out=of_x)
             of_x = of_x.view(self._shape)
         if needs_weight and self._events is not None:

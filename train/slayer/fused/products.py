@@ -19,6 +19,8 @@ from .loops.turning import LANES
 
 ROOM = 2**18
 """Currents of a block of neurons over all steps, which the second cache should hold."""
+WIDEST = 4096
+"""Neurons of a block, whose states the first cache should hold."""
 _EXACT = 2.0**24
 """Whole numbers below this are exact in float32."""
 
@@ -30,7 +32,7 @@ def padded(neurons: int) -> int:
 
 def blocks(neurons: int, steps: int) -> list[slice]:
     """Return the blocks of a number of neurons, which is filled up."""
-    width, most = padded(neurons), max(ROOM // steps // LANES * LANES, 8 * LANES)
+    width, most = padded(neurons), max(min(ROOM // steps, WIDEST) // LANES * LANES, 8 * LANES)
     return [slice(start, min(start + most, width)) for start in range(0, width, most)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .....contract.compiled.compiling import compiled
-from . import cuba, products
+from . import cuba
 
 
 @compiled
@@ -46,8 +46,9 @@ def _forward(starts, senders, values, reached, targets, kernel, weight, channels
             for k in range(reached[pixel], reached[pixel + 1]):
                 to = targets[k, 0] * channels
                 if first <= to < last:
-                    by = weight[channel * kernel + targets[k, 1], :channels]
-                    products.add(row[to - first : to - first + channels], values[e], by)
+                    by, to, value = channel * kernel + targets[k, 1], to - first, values[e]
+                    for o in range(channels):
+                        row[to + o] += value * weight[by, o]
 
 
 @compiled
@@ -75,9 +76,9 @@ def gradient(starts, senders, values, reached, targets, kernel, channels, grad, 
                 channel = senders[e] // pixels
                 pixel = senders[e] - channel * pixels
                 for k in range(reached[pixel], reached[pixel + 1]):
-                    to = targets[k, 0] * channels
-                    by = total[channel * kernel + targets[k, 1], :channels]
-                    products.add(by, values[e], row[to : to + channels])
+                    to, by, value = targets[k, 0] * channels, channel * kernel + targets[k, 1], values[e]
+                    for o in range(channels):
+                        total[by, o] += value * row[to + o]
 
 
 @compiled
