@@ -159,7 +159,7 @@ def delays(delay: Any, samples: int, shape: torch.Size) -> torch.Tensor | None:
         return None
     if delay.init is False:
         with torch.no_grad():
-            delay(torch.empty(samples, *shape, 0))
+            delay(torch.zeros(samples, *shape, 1))
     delay.clamp()
     each: torch.Tensor = delay.delay.reshape(-1, 1).expand(-1, shape[1:].numel()).reshape(-1)
     return each
