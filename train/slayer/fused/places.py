@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import conv, delays, dense, leaky, recurrent
+from . import adaptive, conv, delays, dense, leaky, recurrent
 from .block import Stock
 
 _SLAYER = "lava.lib.dl.slayer."
@@ -40,12 +40,20 @@ _MARK = "_stands_in_of_spikeproof"
 def places() -> list[Place]:
     """Return every place, with lava-dl imported."""
     integrator = importlib.import_module(_SLAYER + "neuron.dynamics.leaky_integrator")
+    threshold, phase, resonator, adaptive_resonator = (
+        importlib.import_module(_SLAYER + "neuron.dynamics." + name)
+        for name in ("adaptive_threshold", "adaptive_phase_th", "resonator", "adaptive_resonator")
+    )
     delay = importlib.import_module(_SLAYER + "axon.delay")
     base = importlib.import_module(_SLAYER + "block.base")
     synapse = importlib.import_module(_SLAYER + "synapse.layer")
     stock = Stock()
     return [
         Place(integrator, "_LIDynamics", lambda _: leaky.dynamics(integrator)),
+        Place(threshold, "_ATHDynamics", adaptive.thresholds),
+        Place(phase, "_APTHDynamics", adaptive.phase_thresholds),
+        Place(resonator, "_ResDynamics", adaptive.resonators(resonator)),
+        Place(adaptive_resonator, "_AdResDynamics", adaptive.adaptive_resonators(adaptive_resonator)),
         Place(delay, "_delayFunction", delays.function),
         Place(base.AbstractDense, "forward", lambda found: dense.forward(found, stock, synapse.Dense.forward)),
         Place(base.AbstractConv, "forward", lambda found: conv.convolution(found, stock, synapse.Conv.forward)),
