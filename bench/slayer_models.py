@@ -215,11 +215,11 @@ def measure(name, batch, warm, repeats):
                 taken.append(cpu(model.step))
     for kind, taken in times.items():
         figures = (min(taken), statistics.median(taken), max(taken))
-        line |= {f"{kind}_cpu_ms": dict(zip(("min", "median", "max"), (round(1e3 * s, 1) for s in figures), strict=True))}
+        line |= {
+            f"{kind}_cpu_ms": dict(zip(("min", "median", "max"), (round(1e3 * s, 1) for s in figures), strict=True))
+        }
     line["times_faster_min"] = round(min(times["stock"]) / min(times["accelerated"]), 2)
-    line["times_faster_median"] = round(
-        statistics.median(times["stock"]) / statistics.median(times["accelerated"]), 2
-    )
+    line["times_faster_median"] = round(statistics.median(times["stock"]) / statistics.median(times["accelerated"]), 2)
     line |= {"repeats": repeats, "load": [round(min(loads), 1), round(max(loads), 1)], **machine()}
     print(json.dumps(line), flush=True)
 

@@ -52,12 +52,12 @@ def learned(build, batches, *, accelerated):
             net.zero_grad()
             outputs = spikes_of(net, x, seed)
             fused = [out.grad_fn is not None and out.grad_fn.name() in FUSED for out in outputs]
-            weight = torch.randn(
-                outputs[-1].shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32
-            )
+            weight = torch.randn(outputs[-1].shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
             (outputs[-1] * weight.to(outputs[-1].dtype)).sum().backward()
             found += [out.detach() for out in outputs]
-            gradients.append({"input": x.grad} | {n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None})
+            gradients.append(
+                {"input": x.grad} | {n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None}
+            )
     return found, gradients, dict(net.named_buffers()), fused
 
 
@@ -238,7 +238,8 @@ def recurrent(out=33, **options):
     def build():
         # A block changes the parameters that it is given.
         return torch.nn.Sequential(
-            block.Recurrent(dict(params), 40, out, weight_scale=2, **options), block.Dense(PARAMS, out, 5, weight_scale=4)
+            block.Recurrent(dict(params), 40, out, weight_scale=2, **options),
+            block.Dense(PARAMS, out, 5, weight_scale=4),
         )
 
     return build
@@ -246,7 +247,8 @@ def recurrent(out=33, **options):
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.6])
 @pytest.mark.parametrize(
-    "options", [{}, {"out": 1}, {"out": 16}, {"delay": True}, {"delay_shift": False}, {"params": {"shared_param": False}}]
+    "options",
+    [{}, {"out": 1}, {"out": 16}, {"delay": True}, {"delay_shift": False}, {"params": {"shared_param": False}}],
 )
 def test_recurrent_blocks(options, density):
     """States cross batches, until the batch has another size."""
@@ -261,7 +263,9 @@ def test_recurrent_blocks_behind_a_dropout():
     check(lambda: dropped().eval(), raster((4, 40, 20), 0.3))
 
 
-@pytest.mark.parametrize("build", [dense(delay=True), convolutions(delay=True), recurrent()], ids=["dense", "conv", "rec"])
+@pytest.mark.parametrize(
+    "build", [dense(delay=True), convolutions(delay=True), recurrent()], ids=["dense", "conv", "rec"]
+)
 def test_gradients_are_those_of_float64(build):
     """Of the same spikes, which float64 has as long as every sum is exact."""
     x = raster((3, 2, 10, 12, 30) if build.__qualname__.startswith("conv") else (3, 40, 30), 0.15)
@@ -300,7 +304,7 @@ def test_whoever_listens_is_heard():
         for add in ("register_forward_hook", "register_forward_pre_hook"):
             net = dense(delay=True)()
             net(raster((2, 40, 12)))
-            getattr(getattr(net[0], part), add)(lambda *_: seen.append(part))
+            getattr(getattr(net[0], part), add)(lambda *_, part=part: seen.append(part))
             with spikeproof.accelerate():
                 out = net[0](raster((2, 40, 12)))
             assert seen.pop() == part

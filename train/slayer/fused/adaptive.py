@@ -1,4 +1,4 @@
-"""lava-dl's dynamics of adaptive thresholds and of resonators, compiled: of ALIF, RF, RF-IZ, ADRF and ADRF-IZ neurons."""
+"""lava-dl's dynamics of adaptive thresholds and resonators, compiled: for ALIF, RF, RF-IZ, ADRF and ADRF-IZ neurons."""
 
 from __future__ import annotations
 
@@ -155,9 +155,7 @@ def adaptive_resonators(module: ModuleType) -> Any:
             @staticmethod
             def forward(ctx: Any, re, im, sin, cos, ref_decay, th_decay, a, b, ref, th, th_scale, th0, scale):  # type: ignore[no-untyped-def]
                 out = _new(re, 4)
-                fits = _may(
-                    (re, im), (a, b, ref, th), (sin, cos, ref_decay, th_decay)
-                ) and loops.resonate_adaptively(
+                fits = _may((re, im), (a, b, ref, th), (sin, cos, ref_decay, th_decay)) and loops.resonate_adaptively(
                     _rows(re),
                     _rows(im),
                     *(_of_rows(x, re).astype(np.int64) for x in (sin, cos)),

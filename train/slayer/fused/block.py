@@ -77,9 +77,10 @@ class Stock:
         scale_mult, tau_mult = self._surrogate
         tau, scale = float(np.float32(neuron.tau_rho * tau_mult)), neuron.s_scale
         return cuba.Neurons(
-            len(place),
-            place,
-            *(_keep(decay, len(place)) for decay in decays),
+            size=len(place),
+            place=place,
+            keep_u=_keep(decays[0], len(place)),
+            keep_v=_keep(decays[1], len(place)),
             # As stock compares, in float32.
             threshold=float(np.float32((neuron.threshold + neuron.threshold_eps) * scale)),
             per_width=1 / (tau * scale),

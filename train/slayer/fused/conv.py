@@ -45,8 +45,8 @@ class Geometry(NamedTuple):
 
 
 def _geometry(synapse: Any, x: torch.Tensor) -> Geometry:
-    sizes = (synapse.kernel_size, synapse.stride, synapse.padding, synapse.dilation)
-    return Geometry(tuple(x.shape[2:4]), *(tuple(size[:2]) for size in sizes))
+    sizes = (x.shape[2:4], synapse.kernel_size, synapse.stride, synapse.padding, synapse.dilation)
+    return Geometry(*((int(size[0]), int(size[1])) for size in sizes))
 
 
 @lru_cache(maxsize=64)
@@ -181,7 +181,8 @@ class _Sums:
         self._x, self._scale = x, np.float32(scale)
         self._sizes = [(*pair, last) for pair, last in zip(geometry[2:], (1, 0, 1), strict=True)]
         with torch.no_grad():
-            sums = functional.conv3d(x, weight, None, *self._sizes)
+            stride, padding, dilation = self._sizes
+            sums = functional.conv3d(x, weight, None, stride, padding, dilation)
         self._shape, self._sums = sums.shape, rows(sums)
 
     def blocks(self, neurons: int, steps: int) -> list[slice]:

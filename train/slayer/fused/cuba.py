@@ -6,7 +6,6 @@ done for a block of neurons in some samples at a time: a `Part`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,11 +21,12 @@ from .products import padded
 class Neurons(NamedTuple):
     """What a layer of CUBA neurons is."""
 
-    count: int
+    size: int
+    """How many."""
     place: Array
-    """Row of each neuron in a raster, int64, (count,)."""
+    """Row of each neuron in a raster, int64, (size,)."""
     keep_u: Array
-    """Fraction of the current that a step keeps, float64, (padded count,)."""
+    """Fraction of the current that a step keeps, float64, (padded size,)."""
     keep_v: Array
     threshold: float
     """At or above it a neuron fires, in state units."""
@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
     def real(self, neurons: Neurons) -> slice:
         """Return the block without what it was filled up with."""
-        return slice(self.block.start, min(self.block.stop, neurons.count))
+        return slice(self.block.start, min(self.block.stop, neurons.size))
 
 
 class Arriving(Protocol):
@@ -107,8 +107,8 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         None if a state left the exact range.
     """
     state_u, state_v = (_states(x, neurons) for x in (u, v))
-    membranes = Lent(len(u), steps, padded(neurons.count))
-    parts = _parts(len(u), arriving.blocks(neurons.count, steps))
+    membranes = Lent(len(u), steps, padded(neurons.size))
+    parts = _parts(len(u), arriving.blocks(neurons.size, steps))
     did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
     did.fired.extend(did.ends)
 
@@ -118,7 +118,7 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         z = scratch("z", np.float32, steps * width).reshape(steps, width)
         fired = scratch("fired", np.int32, len(ends) * z.size + loops.ROOM)
         states = np.ascontiguousarray(state_u[n, block]), np.ascontiguousarray(state_v[n, block])
-        constants = neurons.keep_u[block], neurons.keep_v[block], neurons.threshold, block.start, neurons.count
+        constants = neurons.keep_u[block], neurons.keep_v[block], neurons.threshold, block.start, neurons.size
         arriving.scan(parts[i], z, *states, *constants, membranes.array[n], fired, ends)
         did.ends[i], did.fired[i] = ends, fired[: max(ends[-1], 0)].copy()
         state_u[n, block], state_v[n, block] = states
@@ -128,8 +128,8 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
 
 
 def _states(x: torch.Tensor, neurons: Neurons) -> Array:
-    found = np.zeros((len(x), padded(neurons.count)))
-    found[:, : neurons.count] = (x.detach() * neurons.scale).to(torch.int64).flatten(1).numpy()[:, neurons.place]
+    found = np.zeros((len(x), padded(neurons.size)))
+    found[:, : neurons.size] = (x.detach() * neurons.scale).to(torch.int64).flatten(1).numpy()[:, neurons.place]
     return found
 
 
@@ -149,7 +149,7 @@ def send(neurons: Neurons, did: Fired, sending: Sending, shape: torch.Size) -> t
 
     def one(i: int) -> None:
         n = did.parts[i].samples
-        spikes = did.fired[i], did.ends[i], neurons.count, neurons.place
+        spikes = did.fired[i], did.ends[i], neurons.size, neurons.place
         loops.send(*spikes, sending.delay, sending.gain[n], out[n])
 
     share(one, len(did.parts))
@@ -172,6 +172,7 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x, weight, u_decay, v_decay, delay, sent, held):  # type: ignore[no-untyped-def]
+        """Keep what `backward` needs."""
         ctx.held = held
         ctx.save_for_backward(weight, u_decay, v_decay)
         return sent
@@ -179,6 +180,7 @@ class Layer(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
+        """Go back through delays, dropout, spikes, states and products."""
         held, (weight, *decays) = ctx.held, ctx.saved_tensors
         needs, given = ctx.needs_input_grad, rows(grad)
         grad_z, u_decay, v_decay = _through_neurons(held, given, decays, any(needs[2:4]))
@@ -207,29 +209,28 @@ def _through_neurons(
         before, keep_v = np.ascontiguousarray(did.v[n, block]), neurons.keep_v[block]
         sums = np.zeros((2, k if needs_decays else 0))
         place, out = neurons.place[did.parts[i].real(neurons)], grad_z.array[n]
-        loops.back(
-            grad[n], place, delay, gain[n], g, block.start, membranes[n], constants, before, keep_v, out, sums
-        )
+        loops.back(grad[n], place, delay, gain[n], g, block.start, membranes[n], constants, before, keep_v, out, sums)
         if needs_decays:
             totals[:, i, block] = sums
 
     share(one, len(did.parts))
-    return grad_z, *(_of_decays(x, total, neurons) for x, total in zip(decays, totals, strict=True))
+    u_decay, v_decay = (_of_decays(x, total, neurons) for x, total in zip(decays, totals, strict=True))
+    return grad_z, u_decay, v_decay
 
 
 def _of_decays(decay: torch.Tensor, total: Array, neurons: Neurons) -> torch.Tensor:
-    each = total.sum(0)[: neurons.count] / neurons.scale
+    each = total.sum(0)[: neurons.size] / neurons.scale
     return torch.as_tensor(each if decay.numel() > 1 else each.sum(keepdims=True), dtype=decay.dtype)
 
 
 def of_delays(held: Held, grad: Array) -> torch.Tensor:
     """Return the gradient of every row's delay."""
     neurons, did, (delay, gain) = held.neurons, held.did, held.sending
-    totals = np.zeros((len(did.parts), neurons.count))
+    totals = np.zeros((len(did.parts), neurons.size))
 
     def one(i: int) -> None:
         n = did.parts[i].samples
-        spikes = did.fired[i], did.ends[i], neurons.count, neurons.place
+        spikes = did.fired[i], did.ends[i], neurons.size, neurons.place
         loops.delay_gradients(*spikes, delay, gain[n], grad[n], totals[i])
 
     share(one, len(did.parts))

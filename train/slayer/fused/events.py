@@ -10,6 +10,7 @@ import torch
 from .arrays import Array, over_samples, rows, scratch
 from .loops import events as loops
 
+
 class Events(NamedTuple):
     """The non-zero entries of N samples."""
 

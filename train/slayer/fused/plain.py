@@ -17,7 +17,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 def is_heard() -> bool:
     """Say whether somebody listens to all modules, or watches what torch does."""
     listens = any(getattr(torch_module, f"_global{name}", None) for name in _HOOKS)
-    traces = torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+    traces = torch._C._is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
     return listens or traces or torch.get_default_dtype() != torch.float32
 
 

@@ -143,7 +143,7 @@ def _through_steps(held: cuba.Held, grad: Array, matrix: torch.Tensor) -> Lent:
     constants = (np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height))
     loops.surrogates(membranes, *constants, surrogate.array)
     back = torch.zeros(width, width)
-    back[: neurons.count, : neurons.count] = matrix.detach()
+    back[: neurons.size, : neurons.size] = matrix.detach()
     spikes, slopes, sums = (torch.from_numpy(each.array) for each in room)
     torch.mul(spikes[-1], slopes[-1], out=sums[-1])
     for t in range(steps - 2, -1, -1):
@@ -156,12 +156,12 @@ def _through_steps(held: cuba.Held, grad: Array, matrix: torch.Tensor) -> Lent:
 def _of_matrix(held: cuba.Held, grad_z: Array) -> torch.Tensor:
     """Return the gradient of the feedback's weights."""
     neurons, did = held.neurons, held.did
-    count, (samples, steps, width) = neurons.count, grad_z.shape
+    count, (samples, steps, width) = neurons.size, grad_z.shape
     if sum(map(len, did.fired)) <= GRADIENT * samples * steps * count:
         total = np.zeros((count, width), np.float32)
         for part, fired, ends in zip(did.parts, did.fired, did.ends, strict=True):
             loops.weight_gradient(fired, ends, count, grad_z[part.samples], total)
         return torch.from_numpy(total[:, :count].T.copy())
-    fired = torch.from_numpy(did.membranes.array)[:, :-1] >= neurons.threshold
+    spikes = torch.from_numpy(did.membranes.array)[:, :-1] >= neurons.threshold
     later = torch.from_numpy(grad_z)[:, 1:].reshape(-1, width)
-    return torch.mm(later.T, fired.float().view(-1, width))[:count, :count].contiguous()
+    return torch.mm(later.T, spikes.float().view(-1, width))[:count, :count].contiguous()

@@ -12,7 +12,7 @@ _LIMIT = np.float32(2.0**40)
 
 @inlined
 def _kept(state, decay):  # type: ignore[no-untyped-def]
-    """A state times a 12-bit decay, rounded toward zero."""
+    """Return a state times a 12-bit decay, rounded toward zero."""
     product = state * decay
     return product >> 12 if product >= 0 else -(-product >> 12)
 

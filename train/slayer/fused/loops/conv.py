@@ -6,8 +6,6 @@ which weight of the kernel: pairs ``(position, weight)``.
 
 from __future__ import annotations
 
-import numpy as np
-
 from .....contract.compiled.compiling import compiled
 from . import cuba
 
@@ -52,7 +50,27 @@ def _forward(starts, senders, values, reached, targets, kernel, weight, channels
 
 
 @compiled
-def scan(starts, senders, values, reached, targets, kernel, weight, channels, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends):  # type: ignore[no-untyped-def]
+def scan(  # type: ignore[no-untyped-def]
+    starts,
+    senders,
+    values,
+    reached,
+    targets,
+    kernel,
+    weight,
+    channels,
+    z,
+    u,
+    v,
+    keep_u,
+    keep_v,
+    threshold,
+    first,
+    neurons,
+    levels,
+    codes,
+    ends,
+):
     """Do as `cuba.scan_events`, for a convolution of `channels` outputs and `kernel` weights a channel."""
     count = 0
     for n in range(len(starts)):
@@ -82,7 +100,9 @@ def gradient(starts, senders, values, reached, targets, kernel, channels, grad, 
 
 
 @compiled
-def scan_pool(starts, senders, values, target, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends):  # type: ignore[no-untyped-def]
+def scan_pool(  # type: ignore[no-untyped-def]
+    starts, senders, values, target, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends
+):
     """Do as `cuba.scan_events`, where every sender reaches one neuron, `target`, by one `weight`."""
     count, last = 0, first + z.shape[1]
     for n in range(len(starts)):

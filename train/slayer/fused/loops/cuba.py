@@ -90,7 +90,9 @@ def scan(z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes):  # 
 
 
 @compiled
-def scan_events(starts, senders, values, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends):  # type: ignore[no-untyped-def]
+def scan_events(  # type: ignore[no-untyped-def]
+    starts, senders, values, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends
+):
     """Run a block of neurons in some samples, on what events add up to; `z` is room for a sample's currents.
 
     Writes to `ends` where each sample's spikes end in `codes`; the last is -1 if a state left the exact range.
@@ -153,7 +155,7 @@ def delay_gradients(fired, ends, neurons, place, delay, gain, grad, total):  # t
 
 @inlined
 def _exp(x):  # type: ignore[no-untyped-def]
-    """e to the power of x, which is at most 0, to 2 units in the last place; 0 below the normal range."""
+    """Return e to the power of x, which is at most 0, to 2 units in the last place; 0 below the normal range."""
     y = max(x * _LOG2E, np.float32(-127))
     whole = np.floor(y + _HALF)
     f = y - whole

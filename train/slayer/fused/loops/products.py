@@ -86,7 +86,7 @@ def forward(starts, senders, values, weight, z):  # type: ignore[no-untyped-def]
 
 @compiled
 def gradient(starts, senders, values, grad, first, total):  # type: ignore[no-untyped-def]
-    """Add to the gradient of a block's weights, (senders, K), that of their sums, (N, T, K'), from column `first` on."""
+    """Add to the gradient of a block's weights, (senders, K), that of their sums, (N, T, K'), from `first` on."""
     for n in range(len(grad)):
         for t in range(grad.shape[1]):
             row = grad[n, t, first : first + total.shape[1]]

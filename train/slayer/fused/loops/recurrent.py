@@ -36,7 +36,9 @@ def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired)
 
 
 @compiled
-def scan_events(starts, senders, values, ways, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired, ends):  # type: ignore[no-untyped-def]
+def scan_events(  # type: ignore[no-untyped-def]
+    starts, senders, values, ways, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired, ends
+):
     """Do as `cuba.scan_events`, with the feedback `weight`."""
     count = 0
     for n in range(len(starts)):
@@ -83,7 +85,7 @@ def gradients(grad, place, delay, gain, g, found):  # type: ignore[no-untyped-de
 
 @compiled
 def weight_gradient(fired, ends, neurons, grad_z, total):  # type: ignore[no-untyped-def]
-    """Add to the gradient of feedback weights, (senders, K), that of what arrived a step after each spike, (N, T, K)."""
+    """Add to the gradient of feedback weights, (senders, K), that of what comes a step after each spike, (N, T, K)."""
     start, steps = 0, grad_z.shape[1]
     for n in range(len(ends)):
         for code in fired[start : ends[n]]:

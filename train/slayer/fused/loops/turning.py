@@ -43,12 +43,12 @@ def gradients(grad, place, delay, gain, g):  # type: ignore[no-untyped-def]
     start, factor = np.empty(LANES, np.int64), np.empty(LANES, np.float32)
     g[:, neurons:] = 0
     for first in range(0, neurons, LANES):
-        lanes, longest = min(LANES, neurons - first), np.int64(0)
+        lanes, longest = min(LANES, neurons - first), 0
         for k in range(lanes):
             row = place[first + k]
             start[k], factor[k] = row * steps + delay[row], gain[row]
             longest = max(longest, delay[row])
-        common = max(steps - longest, 0)
+        common: int = max(steps - longest, 0)
         if lanes == LANES:
             for t in range(common):
                 for k in range(LANES):
