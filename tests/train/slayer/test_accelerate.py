@@ -166,6 +166,23 @@ def test_learned_delays_are_shifted_alike(slayer, delays, shape):
     assert torch.allclose(ours[2], stock[2], rtol=1e-5, atol=1e-5)
 
 
+def test_adaptive_thresholds_are_reached_alike(slayer):
+    """On a grid so coarse that many values are just the threshold's."""
+    torch.manual_seed(0)
+    module, scale = slayer.neuron.dynamics.adaptive_threshold, 4
+    x = torch.randint(0, 24, (4, 33, 60)) / scale
+
+    def run():
+        state, decay = torch.zeros(4, 33), torch.tensor([500.0])
+        return module.dynamics(x, state, decay, state + 3, decay, 0.5, 3.0, scale)
+
+    stock = run()
+    with accelerate():
+        ours = run()
+    assert all(torch.equal(a, b) for a, b in zip(ours, stock, strict=True))
+    assert (x == stock[0] + stock[1]).sum() > 100
+
+
 def test_one_step_stays_stock(dynamics):
     """Recurrent blocks make a call for each step."""
     with accelerate():

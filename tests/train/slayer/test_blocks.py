@@ -128,7 +128,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("density", [0.02, 0.15, 0.5])
+@pytest.mark.parametrize("density", [0.06, 0.15, 0.5])
 @pytest.mark.parametrize("name", OPTIONS)
 def test_dense_blocks(name, density):
     batches = [raster((5, 40, 30), density, seed) for seed in (1, 2)] + [raster((3, 40, 30), density, 3)]
@@ -179,12 +179,13 @@ def test_images_arrive_at_a_dense_block():
     check(build, raster((3, 2, 5, 6, 20), 0.1))
 
 
-@pytest.mark.parametrize("size", [1e3, 1e7, 1e30, float("nan"), float("inf")])
+@pytest.mark.parametrize("size", [1e4, 1e7, 1e30, float("nan"), float("inf")])
 def test_states_that_loops_do_not_hold_are_left_to_stock(size):
     x = raster((2, 40, 12), 0.3) * size
-    stock, ours = (learned(dense(), [x], accelerated=accelerated)[0] for accelerated in (False, True))
+    stock, ours = (learned(dense(), [x], accelerated=accelerated) for accelerated in (False, True))
 
-    assert all(torch.equal(a, b) for a, b in zip(stock, ours, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(stock[0], ours[0], strict=True))
+    assert not ours[3][0]
 
 
 def convolutions(**options):
@@ -199,8 +200,8 @@ def convolutions(**options):
 def poolings(**options):
     return lambda: torch.nn.Sequential(
         block.Conv(PARAMS, 2, 4, 3, padding=1, weight_scale=4),
-        block.Pool(PARAMS, 2, weight_scale=3, **options),
-        block.Pool(PARAMS, (2, 1), weight_scale=6, **options),
+        block.Pool({**PARAMS, "threshold": 20.0}, 2, weight_scale=3, **options),
+        block.Pool({**PARAMS, "threshold": 20.0}, (2, 1), weight_scale=4, **options),
     )
 
 
@@ -209,18 +210,19 @@ IMAGES = {
     "convolutions, norm": (convolutions(weight_norm=True), [True, True, False, True]),
     "convolutions, delays": (convolutions(delay=True), [True, True, False, True]),
     "convolutions, no shift": (convolutions(delay_shift=False), [True, True, False, True]),
-    "poolings": (poolings(), None),
-    "poolings, delays": (poolings(delay=True), None),
+    "poolings": (poolings(), [True, True, True]),
+    "poolings, delays": (poolings(delay=True), [True, True, True]),
 }
 
 
-@pytest.mark.parametrize("density", [0.03, 0.3])
+@pytest.mark.parametrize("density", [0.01, 0.3])
 @pytest.mark.parametrize("name", IMAGES)
 def test_images(name, density):
     build, fused = IMAGES[name]
     size = (2, 10, 12) if name.startswith("conv") else (2, 8, 6)
     batches = [raster((3, *size, 20), density, seed) for seed in (1, 2)] + [raster((2, *size, 20), density, 3)]
-    check(build, *batches, fused=fused, quiet=density < 0.1)
+    # Poolings of too many events are stock's.
+    check(build, *batches, fused=None if name.startswith("pool") and density > 0.1 else fused, quiet=density < 0.1)
 
 
 def test_groups_and_windows_over_an_edge_are_left_to_stock():
@@ -248,7 +250,15 @@ def recurrent(out=33, **options):
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.6])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"out": 1}, {"out": 16}, {"delay": True}, {"delay_shift": False}, {"params": {"shared_param": False}}],
+    [
+        {},
+        {"out": 1},
+        {"out": 16},
+        {"delay": True},
+        {"delay_shift": False},
+        {"params": {"shared_param": False}},
+        {"params": {"threshold": 6.0}},
+    ],
 )
 def test_recurrent_blocks(options, density):
     """States cross batches, until the batch has another size."""

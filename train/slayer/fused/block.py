@@ -35,9 +35,9 @@ class Stock:
         """Say whether a block's neurons, delays and dropout are as their classes made them, and such as loops hold."""
         neuron = block.neuron
         return (
-            is_float32(x)
+            x.shape[-1] >= FEWEST_STEPS  # first, so that little is lost where stock stays
+            and is_float32(x)
             and x.numel() > 0
-            and x.shape[-1] >= FEWEST_STEPS
             and not plain.is_heard()
             and plain.runs(neuron, **self._neuron)
             and plain.has_plain_parameters(neuron)
