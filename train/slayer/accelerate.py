@@ -17,9 +17,15 @@ _SLAYER = "lava.lib.dl.slayer"
 class accelerate:  # named as the function that it is used as
     """Make lava-dl's SLAYER run on fused CPU kernels: now, or for the length of a ``with`` block.
 
-    Spikes are those of stock SLAYER bit for bit, gradients within 1e-5 of float64's. What the kernels do not hold
-    is left to stock code: other devices, dtypes and default dtypes than float32, values beyond 2**40 integer units.
-    Calling it again changes nothing more; `undo` or the end of the block restores what was found.
+    Spikes are those of stock SLAYER bit for bit, gradients within 1e-5 of float64's. ``Dense``, ``Conv``, ``Pool`` and
+    ``Recurrent`` blocks of CUBA neurons run in fused passes: products, states, spikes, dropout and delays. Where
+    few of the inputs are not zero, only those are multiplied. Of the other families the dynamics, and all learned
+    delays, are compiled. No module is changed, and hooks, norms and masks of weights work as before.
+
+    What the kernels do not hold is left to stock code: other devices and dtypes than float32, fewer than four
+    steps, parts that a user has changed or listens to, norms and graded spikes of neurons, groups, CUBA states
+    that persist or that exceed 2**24 units. Calling it again changes nothing more; `undo` or the end of the block
+    restores what was found.
 
     Raises
     ------
