@@ -372,6 +372,20 @@ def test_backward_twice_and_no_gradient():
             assert torch.equal(net(x), net.eval()(x))
 
 
+def test_an_input_that_changes_before_the_backward_pass():
+    """Where loops keep events, nothing depends on it any more; where they keep the input, torch's own error comes."""
+    for density in (0.1, 0.5):
+        net, x = dense()(), raster((2, 40, 20), density)
+        with spikeproof.accelerate():
+            out = net(x).sum()
+            x.mul_(2)
+            if density < 0.2:
+                out.backward()
+            else:
+                with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                    out.backward()
+
+
 def test_an_output_is_the_users_own():
     """Memory is used again when a tensor is gone, and not before."""
     with spikeproof.accelerate():

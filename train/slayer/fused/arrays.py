@@ -50,6 +50,28 @@ def scratch(name: str, dtype: Any, size: int) -> Array:
     return found
 
 
+class Kept:
+    """An input that a backward pass needs again, which nobody may change before that."""
+
+    def __init__(self, x: torch.Tensor) -> None:
+        self._x, self._version = x.detach(), x._version
+
+    def get(self) -> torch.Tensor:
+        """Return it.
+
+        Raises
+        ------
+        RuntimeError
+            It was changed in place, as torch says it of what it keeps itself.
+        """
+        if self._x._version != self._version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: the "
+                "input of a SLAYER block, between its forward and its backward pass"
+            )
+        return self._x
+
+
 class _Pool:
     """Large float32 arrays that nobody uses any more: a new one costs its pages each time."""
 

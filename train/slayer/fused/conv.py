@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ...kernels.threads import share
 from . import cuba, events, plain, products
-from .arrays import Array, empty, is_float32, rows
+from .arrays import Array, Kept, empty, is_float32, rows
 from .block import Forward, Stock, layer
 from .loops import conv as loops
 from .loops import cuba as cuba_loops
@@ -178,7 +178,7 @@ class _Sums:
     """Torch's own convolution, in front of loops; neurons in the order of rasters."""
 
     def __init__(self, x: torch.Tensor, weight: torch.Tensor, geometry: Geometry, scale: int) -> None:
-        self._x, self._scale = x, np.float32(scale)
+        self._x, self._scale = Kept(x), np.float32(scale)
         self._sizes = [(*pair, last) for pair, last in zip(geometry[2:], (1, 0, 1), strict=True)]
         with torch.no_grad():
             stride, padding, dilation = self._sizes
@@ -201,7 +201,7 @@ class _Sums:
         stride, padding, dilation = self._sizes
         wanted = (needs_x, needs_weight, False)
         found = torch.ops.aten.convolution_backward(
-            turned, self._x, weight, None, stride, padding, dilation, False, (0, 0, 0), 1, wanted
+            turned, self._x.get(), weight, None, stride, padding, dilation, False, (0, 0, 0), 1, wanted
         )
         return found[0], found[1]
 

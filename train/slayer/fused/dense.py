@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from . import cuba, events, plain, products
-from .arrays import Array, empty, is_float32, rows
+from .arrays import Array, Kept, empty, is_float32, rows
 from .block import Forward, Stock, layer
 from .loops import cuba as loops
 
@@ -82,7 +82,7 @@ class Arriving:
 
     def __init__(self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int) -> None:
         seen = events.find(x, GRADIENT)
-        self._x, self._events, self._scale = x if seen is None else None, seen, np.float32(scale)
+        self._x, self._events, self._scale = Kept(x) if seen is None else None, seen, np.float32(scale)
         self._shape = x.shape
         self._sums: Array | None = None
         sums_pay = seen is not None and seen.density <= (_FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW)
@@ -128,6 +128,6 @@ class Arriving:
             of_weight = products.gradient(self._events, grad, count, senders).reshape(weight.shape)
         elif needs_weight:
             assert self._x is not None
-            by_row = self._x.reshape(samples, senders, steps).transpose(1, 2).reshape(-1, senders)
+            by_row = self._x.get().reshape(samples, senders, steps).transpose(1, 2).reshape(-1, senders)
             of_weight = torch.mm(of_sums.view(-1, width)[:, :count].mT, by_row).reshape(weight.shape)
         return of_x, of_weight
