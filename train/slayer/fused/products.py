@@ -19,6 +19,8 @@ from .loops.turning import LANES
 
 ROOM = 2**18
 """Currents of a block of neurons over all steps, which the second cache should hold."""
+_LONGEST = 512
+"""Events of a sender whose gradients are added up in one go, about."""
 WIDEST = 4096
 """Neurons of a block, whose states the first cache should hold."""
 _EXACT = 2.0**24
@@ -78,10 +80,18 @@ def gradient(events: Events, grad: Array, neurons: int, senders: int) -> torch.T
     matrix = np.empty((neurons, senders), np.float32)
     parts = blocks(neurons, grad.shape[1])
 
+    # Long sums in float32 lose digits, so those of some samples are added up apart.
+    shares = min(len(grad), max(1, len(events.values) // (_LONGEST * senders)))
+    cuts = [slice(len(grad) * i // shares, len(grad) * (i + 1) // shares) for i in range(shares)]
+
     def run(i: int) -> None:
         part = parts[i]
         total = np.zeros((senders, part.stop - part.start), np.float32)
-        loops.gradient(*events[:3], grad, part.start, total)
+        for n in cuts:
+            some = np.zeros_like(total) if shares > 1 else total
+            loops.gradient(events.starts[n], events.senders, events.values, grad[n], part.start, some)
+            if shares > 1:
+                total += some
         loops.unpack(total, matrix[part.start : part.stop])
 
     share(run, len(parts))
