@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,15 @@ except ImportError as error:
     ) from error
 
 
-def _digest() -> str:
-    """Return a digest of the sources that loops in other packages are compiled from."""
+@lru_cache
+def _digest(folder: Path) -> str:
+    """Return a digest of the sources that loops in a folder are compiled from: its own, and those of this package."""
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (here.parent / "fixed.py", *sorted(here.glob("*.py"))):
+    for path in (here.parent / "fixed.py", *sorted(here.glob("*.py")), *sorted(folder.glob("*.py"))):
         if path.is_file():  # nothing is in a zip archive, from which numba keeps nothing either
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-_SOURCES = _digest()
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -37,9 +36,10 @@ def compiled(function: Callable[..., Any]) -> Any:
     seconds; ``spikeproof doctor`` says so.
 
     Numba reads code from the disk as long as the function's own file is what it was, whatever became of functions of
-    other files that were written into it. So a digest of this package is part of the name under which code is kept.
+    other files that were written into it. So a digest of this package and of the function's folder is part of the name
+    under which code is kept.
     """
-    function.__qualname__ += f".{_SOURCES}"
+    function.__qualname__ += f".{_digest(Path(function.__code__.co_filename).parent)}"
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)

@@ -1,30 +1,31 @@
-"""Run stock SLAYER neurons on a fused CPU kernel, without a change to the model.
+"""Run stock SLAYER blocks on fused CPU kernels, without a change to the model.
 
-lava-dl computes its leaky integrators, which are CUBA, ALIF and their kin, in a Python loop over time on a CPU.
+lava-dl computes on a CPU in Python loops over time steps, and multiplies mostly zeros.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from types import ModuleType, TracebackType
-from typing import Any
-
-import torch
-from torch.autograd.function import once_differentiable
+from types import TracebackType
 
 from ...contract.errors import MissingDependencyError
 
-_MODULE = "lava.lib.dl.slayer.neuron.dynamics.leaky_integrator"
-_NAME = "_LIDynamics"
+_SLAYER = "lava.lib.dl.slayer"
 
 
 class accelerate:  # named as the function that it is used as
-    """Make lava-dl's ``leaky_integrator`` run on a fused CPU kernel: now, or for the length of a ``with`` block.
+    """Make lava-dl's SLAYER run on fused CPU kernels: now, or for the length of a ``with`` block.
 
-    Outputs are those of stock SLAYER bit for bit, gradients within 1e-6 of theirs. What the kernel does not hold
-    is left to stock code: other devices, dtypes and default dtypes than float32, values beyond 2**40 integer units.
-    Calling it again changes nothing more; `undo` or the end of the block restores what was found.
+    Spikes are those of stock SLAYER bit for bit, gradients within 1e-5 of float64's. ``Dense``, ``Conv``, ``Pool`` and
+    ``Recurrent`` blocks of CUBA neurons run in fused passes: products, states, spikes, dropout and delays. Where
+    few of the inputs are not zero, only those are multiplied. Of the other families the dynamics, and all learned
+    delays, are compiled. No module is changed, and hooks, norms and masks of weights work as before.
+
+    What the kernels do not hold is left to stock code: other devices and dtypes than float32, fewer than four
+    steps, parts that a user has changed or listens to, norms and graded spikes of neurons, groups, CUBA states
+    that persist or that exceed 2**24 units. Calling it again changes nothing more; `undo` or the end of the block
+    restores what was found.
 
     Raises
     ------
@@ -42,14 +43,15 @@ class accelerate:  # named as the function that it is used as
     """
 
     def __init__(self) -> None:
-        self._module = _slayer()
-        self._found: Any = getattr(self._module, _NAME)
-        if not issubclass(self._found, _Mark):
-            setattr(self._module, _NAME, _fused(self._module, self._found))
+        _require()
+        from .fused.places import places
+
+        self._found = [(place, place.stand_in()) for place in places()]
 
     def undo(self) -> None:
         """Restore what was in force before."""
-        setattr(self._module, _NAME, self._found)
+        for place, found in reversed(self._found):
+            place.put(found)
 
     def __enter__(self) -> accelerate:
         return self
@@ -60,63 +62,14 @@ class accelerate:  # named as the function that it is used as
         self.undo()
 
 
-class _Mark:
-    """Base of the dynamics that `accelerate` puts in place."""
-
-
-def _slayer() -> ModuleType:
+def _require() -> None:
     if importlib.util.find_spec("numba") is None:
         raise MissingDependencyError("accelerate() needs numba: pip install numba.")
     try:
-        return importlib.import_module(_MODULE)
+        importlib.import_module(_SLAYER)
     except Exception as error:  # Lava's own import fails in many ways, not all of them an ImportError
         raise MissingDependencyError(
             f"accelerate() cannot import lava-dl's SLAYER ({type(error).__name__}: {error}). On Python 3.11 and later "
             "call spikeproof.lava_procs.compat.apply() before Lava's first import; spikeproof doctor says what is "
             "missing."
         ) from error
-
-
-def _fused(module: ModuleType, stock: type[torch.autograd.Function]) -> type[torch.autograd.Function]:
-    """Return a stand-in for lava-dl's ``_LIDynamics`` that falls back on `stock`'s own functions."""
-    from ..kernels import cpu_leaky
-
-    class FusedLIDynamics(_Mark, torch.autograd.Function):
-        DEBUG = False  # lava-dl sets it at every call
-
-        @staticmethod
-        def forward(ctx: Any, x, decay, state, threshold, scale):  # type: ignore[no-untyped-def]
-            fits = (
-                x.device.type == "cpu"
-                and x.dtype == state.dtype == torch.get_default_dtype() == torch.float32
-                and x.numel() > 0
-                and x.shape[:-1] == state.shape
-            )
-            y = cpu_leaky.forward(x, decay, state, threshold, scale) if fits else None
-            ctx.fused = y is not None
-            if y is None:
-                y = module._li_dynamics_fwd(x, decay, state, threshold, scale, dtype=torch.int64)
-            # Stock keeps the output always; only a learned decay needs it.
-            ctx.save_for_backward(decay, *([y] if ctx.needs_input_grad[1] or not ctx.fused else []))
-            return y
-
-        @staticmethod
-        @once_differentiable
-        def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
-            decay, *kept = ctx.saved_tensors
-            if not ctx.fused:
-                return *module._li_dynamics_bwd(grad, *kept, decay), None, None, None
-            grad_x = cpu_leaky.backward(grad, decay)
-            grad_decay = None
-            if kept:
-                # As lava-dl sums it: over everything, or all but the first dimension after the batch.
-                product = grad_x[..., 1:] * kept[0][..., :-1]
-                if decay.numel() == 1:
-                    grad_decay = product.flatten().sum(0, keepdim=True)
-                else:
-                    grad_decay = product.sum((0, -1))
-                    if grad_decay.dim() != 1:
-                        grad_decay = grad_decay.flatten(1).sum(1)
-            return grad_x, grad_decay, None, None, None
-
-    return FusedLIDynamics

@@ -89,21 +89,26 @@ def test_float64_is_left_to_stock(dynamics):
     assert all(torch.equal(a, b) for a, b in zip(ours[:2], stock[:2], strict=True))
 
 
+ADAPTIVE = {"threshold_step": 0.5, "threshold_decay": 0.1, "refractory_decay": 0.1}
+FAMILIES = {
+    "cuba": {"current_decay": 0.25, "voltage_decay": 0.1},
+    "alif": {"current_decay": 0.25, "voltage_decay": 0.1, **ADAPTIVE},
+    "rf": {"period": 7, "decay": 0.1},
+    "rf_iz": {"period": 7, "decay": 0.1},
+    "adrf": {"period": 7, "decay": 0.1, **ADAPTIVE},
+    "adrf_iz": {"period": 7, "decay": 0.1, **ADAPTIVE},
+}
+
+
 @pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("kind", ["cuba", "alif"])
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_a_stock_network_learns_the_same(slayer, kind, shared):
     torch.manual_seed(0)
-    params = {
-        "threshold": 0.5,
-        "current_decay": 0.25,
-        "voltage_decay": 0.1,
-        "requires_grad": True,
-        "shared_param": shared,
-    }
-    if kind == "alif":
-        params |= {"threshold_step": 0.5, "threshold_decay": 0.1, "refractory_decay": 0.1}
+    params = {"threshold": 0.3, "requires_grad": True, "shared_param": shared, **FAMILIES[kind]}
     block = getattr(slayer.block, kind)
-    model = torch.nn.Sequential(block.Dense(params, 3, 20), block.Dense(params, 20, 4))
+    model = torch.nn.Sequential(
+        block.Dense(params, 3, 20, weight_scale=3), block.Dense(params, 20, 4, weight_scale=3, delay=True)
+    )
     x = (torch.rand(3, 3, 70) < 0.4).float()
     model(x)  # per-channel decays are drawn at the first call
 
@@ -111,16 +116,78 @@ def test_a_stock_network_learns_the_same(slayer, kind, shared):
         model.zero_grad()
         spikes = model(x)
         (spikes * torch.linspace(0, 1, 70)).sum().backward()
-        return [spikes.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
+        registers = [each.detach() for each in model[0].neuron.dynamics(model[0].synapse(x))]
+        return [spikes.detach(), *registers], [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
     stock = learn()
     with accelerate():
         ours = learn()
 
-    assert stock[0].sum() > 10
+    assert stock[0][0].sum() > 10
+    assert all(torch.equal(a, b) for a, b in zip(ours[0], stock[0], strict=True))
+    for a, b in zip(ours[1], stock[1], strict=True):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-5 * b.abs().max().item())
+
+
+@pytest.mark.parametrize("kind", ["alif", "rf_iz", "adrf", "adrf_iz"])
+@pytest.mark.parametrize("size", [1.0, 3e3, 1e20, float("nan")])
+def test_registers_of_any_size(slayer, kind, size):
+    torch.manual_seed(0)
+    neuron = getattr(slayer.neuron, kind).Neuron(threshold=0.3, **FAMILIES[kind])
+    x = torch.randn(2, 5, 40) * size
+    given = (x, x.flip(-1)) if kind != "alif" else x
+    stock = neuron.dynamics(given)
+    with accelerate():
+        ours = neuron.dynamics(given)
+    assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(ours, stock, strict=True))
+
+
+@pytest.mark.parametrize("delays", [[0, 0, 0], [0.99, 1, 2.5], [8, 9, 62], [-1, 3, 0]])
+@pytest.mark.parametrize("shape", [(2, 3, 9), (1, 3, 1), (2, 3, 2, 2, 9)])
+def test_learned_delays_are_shifted_alike(slayer, delays, shape):
+    torch.manual_seed(0)
+    delay, x = slayer.axon.Delay(grad_scale=0.5), torch.randn(shape).requires_grad_()
+    delay(x)
+    weight = torch.randn(shape)
+
+    def shifted():
+        delay.zero_grad()
+        x.grad = None
+        delay.delay.data = torch.tensor(delays, dtype=torch.float32)
+        y = delay(x)
+        y.backward(weight)
+        return y.detach(), x.grad, delay.delay.grad
+
+    stock = shifted()
+    with accelerate():
+        ours = shifted()
     assert torch.equal(ours[0], stock[0])
-    for a, b in zip(ours[1:], stock[1:], strict=True):
-        assert torch.allclose(a, b, rtol=1e-6, atol=1e-6 * b.abs().max().item())
+    assert torch.equal(ours[1], stock[1])
+    assert torch.allclose(ours[2], stock[2], rtol=1e-5, atol=1e-5)
+
+
+def test_adaptive_thresholds_are_reached_alike(slayer):
+    """On a grid so coarse that many values are just the threshold's."""
+    torch.manual_seed(0)
+    module, scale = slayer.neuron.dynamics.adaptive_threshold, 4
+    x = torch.randint(0, 24, (4, 33, 60)) / scale
+
+    def run():
+        state, decay = torch.zeros(4, 33), torch.tensor([500.0])
+        return module.dynamics(x, state, decay, state + 3, decay, 0.5, 3.0, scale)
+
+    stock = run()
+    with accelerate():
+        ours = run()
+    assert all(torch.equal(a, b) for a, b in zip(ours, stock, strict=True))
+    assert (x == stock[0] + stock[1]).sum() > 100
+
+
+def test_one_step_stays_stock(dynamics):
+    """Recurrent blocks make a call for each step."""
+    with accelerate():
+        y = dynamics.dynamics(torch.ones(2, 3, 1, requires_grad=True), torch.tensor([7.0]), torch.zeros(2, 3), SCALE)
+        assert y.grad_fn.fused is False
 
 
 def test_it_undoes_itself(dynamics):
@@ -141,7 +208,7 @@ def test_it_undoes_itself(dynamics):
 
 
 def test_what_is_missing_is_said(monkeypatch, slayer):
-    monkeypatch.setattr(module, "_MODULE", "lava.lib.dl.no_such_module")
+    monkeypatch.setattr(module, "_SLAYER", "lava.lib.dl.no_such_module")
     with pytest.raises(MissingDependencyError, match=r"cannot import lava-dl.*no_such_module.*compat\.apply\(\)"):
         accelerate()
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)

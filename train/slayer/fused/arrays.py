@@ -1,0 +1,122 @@
+"""Tensors as the arrays that compiled loops take, and samples dealt out to threads."""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...kernels.threads import share
+
+Array = npt.NDArray[Any]
+
+_PARTS = 16
+"""Samples are dealt out in this many parts at most: a fixed number, so that results do not depend on the threads."""
+
+
+def rows(x: torch.Tensor) -> Array:
+    """Return a tensor (N, ..., T) as an array (N, rows, T), copied if it is not contiguous."""
+    found: Array = x.detach().contiguous().view(len(x), -1, x.shape[-1]).numpy()
+    return found
+
+
+def over_samples(samples: int, run: Callable[[slice], None]) -> None:
+    """Call `run` with slices of samples, on several threads."""
+    parts = min(_PARTS, samples)
+    share(lambda i: run(slice(samples * i // parts, samples * (i + 1) // parts)), parts)
+
+
+def is_float32(*tensors: torch.Tensor) -> bool:
+    """Say whether all tensors are plain float32 tensors of a CPU, with values to read."""
+    kinds = (torch.Tensor, torch.nn.Parameter)
+    return all(type(x) in kinds and x.dtype == torch.float32 and x.device.type == "cpu" for x in tensors)
+
+
+_local = threading.local()
+
+
+def scratch(name: str, dtype: Any, size: int) -> Array:
+    """Return room that a thread uses again and again, for the time of one call; what it holds is left from before."""
+    rooms = _local.__dict__.setdefault("rooms", {})
+    if name not in rooms or len(rooms[name]) < size:
+        rooms[name] = np.empty(size, dtype)
+    found: Array = rooms[name][:size]
+    return found
+
+
+class Kept:
+    """An input that a backward pass needs again, which nobody may change before that."""
+
+    def __init__(self, x: torch.Tensor) -> None:
+        self._x, self._version = x.detach(), x._version
+
+    def get(self) -> torch.Tensor:
+        """Return it.
+
+        Raises
+        ------
+        RuntimeError
+            It was changed in place, as torch says it of what it keeps itself.
+        """
+        if self._x._version != self._version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: the "
+                "input of a SLAYER block, between its forward and its backward pass"
+            )
+        return self._x
+
+
+class _Pool:
+    """Large float32 arrays that nobody uses any more: a new one costs its pages each time."""
+
+    most = 2**28
+    """Bytes that are kept."""
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[Array]] = {}
+        self._bytes = 0
+
+    def take(self, size: int) -> Array:
+        """Return an array of any values."""
+        try:
+            found = self._free[size].pop()
+        except (KeyError, IndexError):
+            return np.empty(size, np.float32)
+        self._bytes -= found.nbytes
+        return found
+
+    def give(self, array: Array) -> None:
+        """Keep an array for another time."""
+        if self._bytes + array.nbytes <= self.most:
+            self._bytes += array.nbytes
+            self._free.setdefault(len(array), []).append(array)
+
+
+_pool = _Pool()
+
+
+class Lent:
+    """A large array that is used again when this object is gone."""
+
+    def __init__(self, *shape: int) -> None:
+        self._flat = _pool.take(math.prod(shape))
+        self.array: Array = self._flat.reshape(shape)
+        """Of any values; not to be used when this object is gone."""
+
+    def __del__(self) -> None:
+        _pool.give(self._flat)
+
+
+def empty(*shape: int) -> torch.Tensor:
+    """Return a float32 tensor whose memory is used again when neither it nor a view of it is left."""
+    flat = _pool.take(math.prod(shape))
+    view = flat.reshape(shape)
+    # The tensor's storage holds this view, and nothing else does.
+    weakref.finalize(view, _pool.give, flat).atexit = False
+    return torch.from_numpy(view)

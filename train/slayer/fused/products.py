@@ -1,0 +1,98 @@
+"""Products of a weight matrix with events, and of events with gradients: one addition of a row for each event.
+
+Neurons are dealt with in blocks, as many as the cache holds, since long rows are read fastest. Their number is filled
+up to a multiple of `LANES`: loops without a remainder.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ...kernels.threads import share
+from .arrays import Array
+from .events import Events
+from .loops import products as loops
+from .loops.turning import LANES
+
+ROOM = 2**18
+"""Currents of a block of neurons over all steps, which the second cache should hold."""
+_LONGEST = 512
+"""Events of a sender whose gradients are added up in one go, about."""
+WIDEST = 4096
+"""Neurons of a block, whose states the first cache should hold."""
+_EXACT = 2.0**24
+"""Whole numbers below this are exact in float32."""
+
+
+def padded(neurons: int) -> int:
+    """Return a number of neurons filled up to whole lanes."""
+    return -(-neurons // LANES) * LANES
+
+
+def blocks(neurons: int, steps: int) -> list[slice]:
+    """Return the blocks of a number of neurons, which is filled up."""
+    width, most = padded(neurons), max(min(ROOM // steps, WIDEST) // LANES * LANES, 8 * LANES)
+    return [slice(start, min(start + most, width)) for start in range(0, width, most)]
+
+
+class Weights(NamedTuple):
+    """Weights as the loops read them."""
+
+    packed: Array
+    """Block after block, in each a row of the block's neurons for each sender; flat float32."""
+    senders: int
+    largest: float
+    """Largest size in units of 1/unit; infinite unless all are whole there."""
+
+    def of(self, block: slice) -> Array:
+        """Return a block's weights, (senders, neurons)."""
+        part = self.packed[self.senders * block.start : self.senders * block.stop]
+        return part.reshape(self.senders, block.stop - block.start)
+
+    def exact_with(self, largest: float) -> bool:
+        """Say whether every sum of these weights times whole numbers of up to a size is exact in float32."""
+        return self.largest * largest * self.senders < _EXACT
+
+
+def pack(weight: torch.Tensor, unit: int, scale: int, parts: list[slice]) -> Weights:
+    """Return weights of shape (neurons, ...) times `scale`, for loops over blocks; `unit` is a power of two.
+
+    They count as whole if they are multiples of ``1 / unit``.
+    """
+    matrix = weight.detach().reshape(len(weight), -1).contiguous().numpy()
+    neurons, senders = matrix.shape
+    found = Weights(np.empty(senders * padded(neurons), np.float32), senders, 0.0)
+    largest = [0.0] * len(parts)
+
+    def run(i: int) -> None:
+        rows = matrix[parts[i].start : parts[i].stop]
+        largest[i] = loops.pack(rows, np.float32(unit), np.float32(scale), found.of(parts[i]))
+
+    share(run, len(parts))
+    return found._replace(largest=max(largest))
+
+
+def gradient(events: Events, grad: Array, neurons: int, senders: int) -> torch.Tensor:
+    """Return the gradient of a weight matrix (neurons, senders), given that of the sums, (N, T, padded neurons)."""
+    matrix = np.empty((neurons, senders), np.float32)
+    parts = blocks(neurons, grad.shape[1])
+
+    # Long sums in float32 lose digits, so those of some samples are added up apart.
+    shares = min(len(grad), max(1, len(events.values) // (_LONGEST * senders)))
+    cuts = [slice(len(grad) * i // shares, len(grad) * (i + 1) // shares) for i in range(shares)]
+
+    def run(i: int) -> None:
+        part = parts[i]
+        total = np.zeros((senders, part.stop - part.start), np.float32)
+        for n in cuts:
+            some = np.zeros_like(total) if shares > 1 else total
+            loops.gradient(events.starts[n], events.senders, events.values, grad[n], part.start, some)
+            if shares > 1:
+                total += some
+        loops.unpack(total, matrix[part.start : part.stop])
+
+    share(run, len(parts))
+    return torch.from_numpy(matrix)
