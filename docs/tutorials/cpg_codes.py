@@ -1,0 +1,2 @@
+# %% [markdown]
+# # cpg_codes

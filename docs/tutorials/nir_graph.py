@@ -1,0 +1,2 @@
+# %% [markdown]
+# # nir_graph

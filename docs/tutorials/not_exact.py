@@ -1,0 +1,2 @@
+# %% [markdown]
+# # not_exact

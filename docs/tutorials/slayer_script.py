@@ -1,0 +1,2 @@
+# %% [markdown]
+# # slayer_script

@@ -1,0 +1,2 @@
+# %% [markdown]
+# # will_it_fit
