@@ -1,7 +1,7 @@
 """spikeproof: train spiking networks with SLAYER blocks, export to NetX, run on Lava, prove every spike.
 
-The public names are loaded when they are first used, so ``import spikeproof`` loads neither torch nor Lava. From then on
-``import lava...`` works on every Python that this package supports.
+The public names are loaded when they are first used, so ``import spikeproof`` loads neither torch nor Lava. From then
+on ``import lava...`` works on every Python that this package supports.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _PUBLIC = {
     "simulate": (".sim.simulate", "simulate"),
     "verify": (".proof", "verify"),
     "bounds": (".sim.bounds", "bounds"),
+    "neurobench": (".sim.cost.neurobench", "neurobench"),
     "Sweep": (".sim.sweep.sweep", "Sweep"),
     "loihi2": (".loihi2", None),
     "lava": (".on_lava", None),

@@ -21,7 +21,7 @@ GROUPS = {
     ),
     "Training": ("recipe", "fit", "Run", "tasks"),
     "Records and files": ("record", "export_netx", "load", "write", "stock", "lint", "records", "phase"),
-    "Simulation and proof": ("simulate", "verify", "bounds", "Sweep", "loihi2", "lava", "errors"),
+    "Simulation and proof": ("simulate", "verify", "bounds", "neurobench", "Sweep", "loihi2", "lava", "errors"),
 }  # fmt: skip
 """Heading of the reference -> public names; a test compares them with all there are."""
 
