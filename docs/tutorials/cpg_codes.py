@@ -50,7 +50,9 @@ print(certificate)
 
 # %%
 figure, axes = plt.subplots(2, 1, figsize=(8, 4), sharex=True, layout="constrained")
-for axis, codes, title in zip(axes, (published, designed), ("published, 16 channels", f"designed, {params.num_neurons} channels"), strict=True):
+for axis, codes, title in zip(
+    axes, (published, designed), ("published, 16 channels", f"designed, {params.num_neurons} channels"), strict=True
+):
     axis.imshow(codes.T, aspect="auto", interpolation="nearest", cmap="Greys")
     axis.set(title=title, ylabel="channel")
 axes[-1].set_xlabel("time step")
@@ -98,6 +100,7 @@ print("designed, 5:     ", trained(with_code))
 #
 # CE-LIF neurons learn what each step means to them. A table has a byte for each pair of neuron and step. A driven encoding is made
 # by oscillators and a small matrix: a byte for each pair of neuron and oscillator, however long the sample is.
+
 
 # %%
 def adaptive(te):

@@ -59,6 +59,7 @@ nir.write(theirs, graph)
 # is taken if nobody says otherwise; `--dt` says otherwise. What was taken is always told, and so are the bits that are left
 # of weights and thresholds, and how far decays move.
 
+
 # %%
 def command(*arguments):
     """Run spikeproof as in a shell, and print what it says and its exit code."""

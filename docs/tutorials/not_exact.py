@@ -76,6 +76,7 @@ verdict.plot()
 # recorded, it looks for the cause: it runs the layer again with each known fault, and names a fault only if that gives every register
 # of the recording.
 
+
 # %%
 def command(*arguments):
     """Run spikeproof as in a shell, and print what it says and its exit code."""
@@ -87,7 +88,8 @@ slower = dataclasses.replace(
     record,
     layers=(
         dataclasses.replace(
-            record.layers[0], neuron=dataclasses.replace(record.layers[0].neuron, v_decay=record.layers[0].neuron.v_decay - 5)
+            record.layers[0],
+            neuron=dataclasses.replace(record.layers[0].neuron, v_decay=record.layers[0].neuron.v_decay - 5),
         ),
         *record.layers[1:],
     ),
@@ -108,6 +110,7 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # Between two blocks only spikes may travel, since that is all that a chip sends. A factor of 0.3 between them would need weights that
 # are no 8-bit integers. Nothing is written; the message says what, where and what to do.
+
 
 # %%
 class Scaled(torch.nn.Module):
@@ -130,6 +133,7 @@ except spikeproof.errors.UnsupportedError as error:
 # ## Registers that are full
 #
 # A chip's registers have 24 bits. Torch's have no such end. A current that does not decay, and large weights, take it there:
+
 
 # %%
 def full():

@@ -44,12 +44,15 @@ def command(*arguments):
 # Two layers of CUBA neurons, written by hand as a [record](../glossary.md#record). Yours is a file that `export_netx` wrote, or one that
 # lava-dl's own export wrote.
 
+
 # %%
 def layer(name, inputs, neurons):
     """Return a layer with random even weights."""
     weight = 2 * random.integers(-15, 30, (neurons, inputs))
     return Layer(
-        name=name, synapse=Dense(weight=weight), neuron=CUBA(num_neurons=neurons, u_decay=1200, v_decay=300, v_th_mant=90)
+        name=name,
+        synapse=Dense(weight=weight),
+        neuron=CUBA(num_neurons=neurons, u_decay=1200, v_decay=300, v_th_mant=90),
     )
 
 
@@ -64,6 +67,7 @@ np.save(folder / "x.npy", x)
 # Here is one in plain NumPy, written by somebody who read how Loihi's neurons work. It records the spikes of both layers, and the
 # [membranes](../glossary.md#membrane) of three hidden neurons. Like many simulators it lets spikes take a step on their way, so its second
 # layer is a step late.
+
 
 # %%
 def towards_zero(values, decay):

@@ -32,9 +32,15 @@ STEPS = 16
 # A [placement](../glossary.md#placement) needs no weights, so begin with it. Here is a network as three lines:
 
 # %%
-hidden = loihi2.Population(name="hidden", kind="LIF", channels=512, inputs=(loihi2.Dense(source=":input", num_inputs=2312),))
-middle = loihi2.Population(name="middle", kind="LIF", channels=512, inputs=(loihi2.Dense(source="hidden", num_inputs=512),))
-answer = loihi2.Population(name="answer", kind="LIF", channels=10, inputs=(loihi2.Dense(source="middle", num_inputs=512),))
+hidden = loihi2.Population(
+    name="hidden", kind="LIF", channels=512, inputs=(loihi2.Dense(source=":input", num_inputs=2312),)
+)
+middle = loihi2.Population(
+    name="middle", kind="LIF", channels=512, inputs=(loihi2.Dense(source="hidden", num_inputs=512),)
+)
+answer = loihi2.Population(
+    name="answer", kind="LIF", channels=10, inputs=(loihi2.Dense(source="middle", num_inputs=512),)
+)
 placement = loihi2.place((hidden, middle, answer))
 print(placement)
 

@@ -110,3 +110,57 @@ def test_of_a_module_what_the_host_does_is_left_out(tmp_path):
     found = spikeproof.neurobench(module, x)
     assert found.synaptic_operations.effective_macs > 0 and found.synaptic_operations.effective_acs > 0
     assert 0 < found.activation_sparsity < 1
+
+
+@pytest.mark.filterwarnings("ignore")  # NeuroBench's and snnTorch's own
+def test_neurobench_itself_counts_the_same():
+    """Its hooks on torch layers with our weights, which receive what our layers received, step by step."""
+    pytest.importorskip("neurobench", reason="NeuroBench is not installed")
+    from neurobench.metrics import static, workload
+    from neurobench.models import TorchModel
+
+    random = np.random.default_rng(3)
+    weights = [random.integers(-20, 30, shape) * 2 * (random.random(shape) < 0.7) for shape in ((7, 5), (4, 7))]
+    layers = tuple(
+        Layer(
+            name=name,
+            synapse=Dense(weight=weight),
+            neuron=CUBA(num_neurons=len(weight), u_decay=2000, v_decay=500, v_th_mant=40),
+        )
+        for name, weight in zip("ab", weights, strict=True)
+    )
+    net = Net(inputs=(Input(num_channels=5),), layers=layers, steps=12)
+    x = (random.random((6, 5, 12)) < 0.4).astype(np.float32)
+    trace = simulate(net, x, backend="engine")
+
+    class Replay(torch.nn.Module):
+        def __init__(self, spikes):
+            super().__init__()
+            self.spikes, self.t = torch.as_tensor(spikes, dtype=torch.float32), -1
+
+        def forward(self, _):
+            self.t += 1
+            return self.spikes[:, :, self.t]
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = (torch.nn.Linear(w.shape[1], w.shape[0], bias=False) for w in weights)
+            for linear, weight in zip((self.first, self.second), weights, strict=True):
+                linear.weight.data = torch.as_tensor(weight, dtype=torch.float32)
+            self.a, self.b = (Replay(trace.layers[name]["s"]) for name in "ab")
+
+        def forward(self, x):
+            return torch.stack([self.b(self.second(self.a(self.first(step)))) for step in x.unbind(-1)], -1)
+
+    model = TorchModel(Model())
+    model.add_activation_module(Replay)
+    model.register_hooks()
+    given = torch.as_tensor(x)
+    preds = model(given)
+    found = neurobench(net, x)
+    assert workload.ActivationSparsity()(model, preds, (given, None)) == pytest.approx(found.activation_sparsity)
+    assert static.ConnectionSparsity()(model) == round(found.connection_sparsity, 4)
+    theirs = workload.SynapticOperations()(model, preds, (given, None))
+    assert theirs == pytest.approx(found.as_dict()["SynapticOperations"])
+    assert theirs["Effective_ACs"] > 0
