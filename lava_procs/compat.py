@@ -118,13 +118,6 @@ def available() -> Facts:
     )
 
 
-def find(
-    fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-) -> importlib.machinery.ModuleSpec | None:
-    """Return how to load a module of `_PATCHES` patched; None for every other module, and where no patch is needed."""
-    return _Finder.find_spec(fullname, path, target)
-
-
 def _is_installed(name: str) -> bool:
     # find_spec imports parent packages: of Lava only `lava`, a namespace without code, is ever a parent here.
     try:

@@ -6,12 +6,15 @@ for in a folder that holds Lava; then `compat.apply` runs, once.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
 _LAVA, _HAS_LAVA = "lava.", "lava.magma"
+_LOADED = ("lava.magma", "lava.proc", "lava.lib")
+"""Of which one is loaded if any of Lava is."""
 
 
 class _Watch:
@@ -39,10 +42,20 @@ class _Watch:
         except BaseException:
             self.done = False  # the next import says it again
             raise
-        return compat.find(fullname, path, target)  # this very import may need a patch, and is past `apply`'s finder
+        return None  # nothing that `apply` patches is ever looked for first: its parents are
 
 
 def watch() -> None:
-    """Apply `compat.apply` before anything of Lava is imported from now on; calling it again changes nothing."""
-    if not any(isinstance(finder, _Watch) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Watch())
+    """Apply `compat.apply` before anything of Lava is imported from now on; calling it again changes nothing.
+
+    What is loaded already is patched at once, as far as that can be done.
+    """
+    if any(isinstance(finder, _Watch) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _Watch())
+    if not sys.modules.keys().isdisjoint(_LOADED):
+        from ..contract.errors import MissingDependencyError
+        from . import compat
+
+        with contextlib.suppress(MissingDependencyError):  # whoever then runs Lava is told
+            compat.apply()

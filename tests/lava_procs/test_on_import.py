@@ -59,6 +59,16 @@ def test_the_first_import_may_be_of_a_module_that_needs_a_patch(tmp_path):
     assert answer(code, cwd=tmp_path) is True
 
 
+@needs_lava
+def test_what_is_loaded_already_is_patched(tmp_path):
+    code = (
+        "import json, lava.proc.conv.utils as utils\n"
+        "before = hasattr(utils.conv, '__wrapped__')\nimport spikeproof\n"
+        "print(json.dumps([before, hasattr(utils.conv, '__wrapped__')]))"
+    )
+    assert answer(code, cwd=tmp_path) == [False, True]
+
+
 def test_where_lava_is_absent_python_says_what_it_always_says(tmp_path):
     code = (
         "import sys\n"
