@@ -9,19 +9,22 @@
 #   make cov            which lines of the package the fast tests run
 #   make mutants        small changes of the code that some test must notice; MUTANTS=60 of each AREA=all
 #   make matrix         measure docs/parity_matrix.md: every SLAYER block and option, beside the stock path
+#   make docs           build the site into build/site, its tutorials run; DOCS_EXECUTE=false leaves them as they are
+#   make test-docs      run every tutorial as a notebook
 #   make check          formatting, lint and types
 #   make cli-page       write docs/cli.md from the commands
 
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS  := $(VENV)/.docs
 
 # The first python3 that runs and that we support. A pyenv shim may exist and not run.
 SUITABLE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.10,\
               $(shell $(python) -c '$(SUITABLE)' 2>/dev/null && echo $(python))))
 
-.PHONY: demo test test-all test-fuzz test-kills cov mutants test-gpu test-browser test-pythons matrix check cli-page format clean
+.PHONY: demo test test-all test-fuzz test-kills cov mutants test-gpu test-browser test-pythons test-docs docs matrix check cli-page format clean
 
 demo: $(READY)
 	$(BIN)/spikeproof demo
@@ -31,10 +34,10 @@ WORKERS  ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or
 PARALLEL  = -n $(WORKERS) --dist worksteal
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu and not browser"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu and not browser and not docs"
 
 test-all: $(READY)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not gpu and not browser"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not gpu and not browser and not docs"
 
 test-fuzz: $(READY)
 	$(BIN)/python -m pytest tests/export/test_fuzz.py -m slow
@@ -43,7 +46,7 @@ test-kills: $(READY)
 	$(BIN)/python -m pytest tests/test_kill_loops.py -m slow --timeout 2400
 
 cov: $(READY)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu and not browser" --cov --cov-report term:skip-covered
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu and not browser and not docs" --cov --cov-report term:skip-covered
 
 MUTANTS := 60
 AREA    := all
@@ -60,6 +63,13 @@ test-browser: $(READY)
 test-pythons:
 	$(if $(PYTHON),,$(error No Python 3.10 to 3.13 found. Install one, or name it: make PYTHON=...))
 	$(PYTHON) .ci/test_pythons.py
+
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
+
+test-docs: $(DOCS)
+	$(BIN)/python -m pytest -m docs
 
 matrix: $(READY)
 	$(BIN)/python bench/matrix.py --output docs/parity_matrix.md
@@ -85,6 +95,10 @@ $(READY): pyproject.toml constraints.txt requirements-lava.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
 	  $(BIN)/python -m pip install --quiet --no-deps --ignore-requires-python -r requirements-lava.txt; fi
+	touch $@
+
+$(DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

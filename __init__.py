@@ -1,6 +1,7 @@
 """spikeproof: train spiking networks with SLAYER blocks, export to NetX, run on Lava, prove every spike.
 
-The public names are loaded when they are first used, so ``import spikeproof`` loads neither torch nor Lava.
+The public names are loaded when they are first used, so ``import spikeproof`` loads neither torch nor Lava. From then
+on ``import lava...`` works on every Python that this package supports.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import importlib
 import sys
 from typing import Any
+
+from .lava_procs.on_import import watch
 
 __version__ = "0.1.0"
 
@@ -44,6 +47,7 @@ _PUBLIC = {
     "verify": (".proof", "verify"),
     "verify_recording": (".sim.recordings.against", "verify_recording"),
     "bounds": (".sim.bounds", "bounds"),
+    "neurobench": (".sim.cost.neurobench", "neurobench"),
     "Sweep": (".sim.sweep.sweep", "Sweep"),
     "loihi2": (".loihi2", None),
     "lava": (".on_lava", None),
@@ -82,3 +86,7 @@ def _card(net: Any) -> str:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+watch()
+del watch

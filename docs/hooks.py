@@ -1,4 +1,7 @@
-"""What the site needs beyond MkDocs: links to files of the repository, and the reference of all public names."""
+"""What the site needs beyond MkDocs: links to files of the repository, and the reference of all public names.
+
+MkDocs and griffe are imported where they are used, so that a test can read `GROUPS` without them.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,19 @@ GROUPS = {
     ),
     "Training": ("recipe", "fit", "Run", "tasks"),
     "Records and files": ("record", "export_netx", "load", "write", "stock", "lint", "records", "phase"),
-    "Simulation and proof": ("simulate", "verify", "verify_recording", "bounds", "Sweep", "loihi2", "lava", "errors"),
+    "Simulation and proof": (
+        "simulate", "verify", "verify_recording", "bounds", "neurobench", "Sweep", "loihi2", "lava", "errors",
+    ),
 }  # fmt: skip
 """Heading of the reference -> public names; a test compares them with all there are."""
+
+WRAPPED = {"verify": "spikeproof.sim.verify.verify.verify"}
+"""Public names that are a wrapper -> what has their docstring and signature."""
+
+
+def slug(heading: str) -> str:
+    """Return the name of the page of a group."""
+    return heading.lower().replace(" ", "_")
 
 
 def on_config(config: Any, **_: Any) -> Any:
@@ -33,10 +46,19 @@ def on_config(config: Any, **_: Any) -> Any:
     return config
 
 
+def on_files(files: Any, config: Any, **_: Any) -> Any:
+    """Add a page for each group of public names."""
+    from mkdocs.structure.files import File
+
+    for heading, names in GROUPS.items():
+        files.append(File.generated(config, f"reference/{slug(heading)}.md", content=reference(heading, names)))
+    return files
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Write the names of files that are not part of the site, where pages in the repository link to them."""
     if page.file.src_uri == "reference/api.md":
-        markdown += reference()
+        markdown += overview()
     return LINK.sub(lambda found: _link(found, page.file.src_uri), markdown)
 
 
@@ -48,19 +70,40 @@ def _link(found: re.Match[str], page: str) -> str:
     inside = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), path))
     if inside.startswith("docs/") and not (ROOT / inside).is_dir():
         return found.group()
-    named = inside if words.strip("`") in inside else f"{words}, {inside}"
-    return f"`{named.strip('`')}`" if named == inside else f"{words} (`{inside}`)"
+    return f"`{inside}`" if words.strip("`") in inside else f"{words} (`{inside}`)"
 
 
-def reference() -> str:
-    """Return the text of the reference: each public name, from its own docstring."""
+def _target(name: str) -> str:
+    """Return where a public name is defined, which the pages are made from."""
     import spikeproof
 
+    if name in WRAPPED:
+        return WRAPPED[name]
+    module, attribute = spikeproof._PUBLIC[name]
+    return f"spikeproof{module}" + (f".{attribute}" if attribute else "")
+
+
+def reference(heading: str, names: tuple[str, ...]) -> str:
+    """Return the page of a group: each public name, from its own docstring."""
+    lines = [f"# {heading}\n", "Everything here is `spikeproof.NAME`. [All public names](api.md) are on one page.\n"]
+    for name in names:
+        options = (
+            f'    options:\n      heading: "spikeproof.{name}"\n      toc_label: "{name}"\n      heading_level: 2\n'
+        )
+        lines += [f'<a id="{name}"></a>\n', f"::: {_target(name)}\n{options}"]
+    return "\n".join(lines)
+
+
+def overview() -> str:
+    """Return a table for each group: the names and what each one is."""
+    import griffe
+
+    # Read and not imported, so that no library of the package need be installed.
+    package = griffe.load("spikeproof", search_paths=[str(ROOT / "build" / "typing")], try_relative_path=False)
     lines = []
     for heading, names in GROUPS.items():
-        lines += [f"\n## {heading}\n"]
+        lines += [f"\n## {heading}\n", "| name | what it is |", "|---|---|"]
         for name in names:
-            module, attribute = spikeproof._PUBLIC[name]
-            target = f"spikeproof{module}" + (f".{attribute}" if attribute else "")
-            lines += [f"\n### `spikeproof.{name}`\n", f"\n::: {target}\n    options:\n      heading_level: 4\n"]
+            said = package[_target(name).partition(".")[2]].docstring.value.partition("\n\n")[0]
+            lines.append(f"| [`{name}`]({slug(heading)}.md#{name}) | {said.replace(chr(10), ' ')} |")
     return "\n".join(lines)

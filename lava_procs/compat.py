@@ -1,9 +1,9 @@
 """Keep the archived lava-nc 0.10.0 and lava-dl 0.6.0 running on CPython 3.10 to 3.13 and NumPy 1.26 to 2.x.
 
-`apply` is called before the first Lava import of a process and is harmless when called again. It changes no
-installed file and nothing outside Lava: a finder on ``sys.meta_path`` answers for exactly the modules in
-`_PATCHES`, so that each is patched while it is imported, and only where the interpreter or NumPy needs it.
-Lava starts its processes by ``fork``, so they inherit what was patched.
+`apply` runs before the first Lava import of a process, by `on_import` in a program that imports spikeproof, and is
+harmless when called again. It changes no installed file and nothing outside Lava: a finder on ``sys.meta_path`` answers
+for exactly the modules in `_PATCHES`, so that each is patched while it is imported, and only where the interpreter or
+NumPy needs it. Lava starts its processes by ``fork``, so they inherit what was patched.
 
 Importing this module loads neither Lava nor torch.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -12,18 +13,48 @@ from ..contract.errors import SpikeproofError
 from ..contract.net import Input, Layer, Net
 from ..contract.neurons.celif import CELIF
 from ..contract.synapses.dense import Dense
-from .verify.verify import verify
 
-_LIBRARIES = {
-    # library: what it is needed for, and what installs it
-    "torch": ("training and verifying trained modules", "python -m pip install torch"),
-    "h5py": ("network files", "python -m pip install h5py"),
-    "numba": ("the batch engine and fast training", "python -m pip install numba"),
-    "safetensors": ("training runs", "python -m pip install safetensors"),
-    "jinja2": ("reports", "python -m pip install jinja2"),
-    "matplotlib": ("SLAYER, which imports it", "python -m pip install matplotlib"),
-    "scikit-learn": ("the digits task", "python -m pip install scikit-learn"),
+_PIP = "python -m pip install"
+
+
+class _Library(NamedTuple):
+    needed_for: str
+    install: str
+    optional: bool = False
+
+
+def _library(needed_for: str, name: str, *, optional: bool = False) -> _Library:
+    return _Library(needed_for, f"{_PIP} {name}", optional)
+
+
+LIBRARIES = {
+    "torch": _Library(
+        "training and verifying trained modules", f"{_PIP} torch --index-url https://download.pytorch.org/whl/cpu"
+    ),
+    "h5py": _library("network files", "h5py"),
+    "numba": _library("the batch engine and fast training", "numba"),
+    "threadpoolctl": _library("the threads of the batch engine", "threadpoolctl"),
+    "jinja2": _library("reports", "jinja2"),
+    "safetensors": _library("training runs", "safetensors"),
+    "lightning": _library("training runs", "lightning"),
+    "pydantic": _library("recipes and the command line", "pydantic"),
+    **({"tomli": _library("recipes", "tomli")} if sys.version_info < (3, 11) else {}),
+    "scikit-learn": _library("the digits task", "scikit-learn"),
+    "pooch": _library("downloading datasets", "pooch"),
+    "matplotlib": _library("SLAYER, which imports it, and pictures", "matplotlib"),
+    "typer": _library("the command line", "typer"),
+    "rich": _library("the command line", "rich"),
+    "scipy": _library("Lava, which imports it, and the QTDB task", "scipy"),
+    "networkx": _library("Lava, which imports it", "networkx"),
+    "asteval": _library("Lava, which imports it", "asteval"),
+    "nir": _library("NIR files", "nir", optional=True),
+    "distributed": _library("Lava on many processes or machines", "distributed", optional=True),
+    "nbclient": _library("running the tutorials as notebooks", "jupytext nbclient ipykernel", optional=True),
+    "mkdocs-material": _library(
+        "building the site", "mkdocs-material 'mkdocstrings[python]' mkdocs-jupyter", optional=True
+    ),
 }
+"""Library -> what it is for and what installs it; a test compares them with those that pyproject.toml names."""
 
 
 class Finding(NamedTuple):
@@ -48,19 +79,23 @@ def examine(*, deadline: float = 120.0) -> list[Finding]:
     list of Finding
     """
     findings = [Finding("python", True, platform.python_version()), Finding("numpy", True, np.__version__)]
-    for name, (purpose, fix) in _LIBRARIES.items():
-        try:
-            findings.append(Finding(name, True, importlib.metadata.version(name)))
-        except importlib.metadata.PackageNotFoundError:
-            findings.append(Finding(name, False, f"not installed; needed for {purpose}. {fix}"))
+    findings += [_examined(name, library) for name, library in LIBRARIES.items()]
     return [*findings, *_kernel_cache(), *_lava(), _trial(deadline)]
+
+
+def _examined(name: str, library: _Library) -> Finding:
+    try:
+        return Finding(name, True, f"{importlib.metadata.version(name)}, for {library.needed_for}")
+    except importlib.metadata.PackageNotFoundError:
+        absent = "optional, not installed" if library.optional else "not installed"
+        return Finding(name, library.optional, f"{absent}; needed for {library.needed_for}. {library.install}")
 
 
 def _kernel_cache() -> list[Finding]:
     """Say where numba keeps what it compiles; nothing, if it cannot be imported."""
     try:
         from .engine import kernels as engine_kernels
-    except SpikeproofError:
+    except (SpikeproofError, ImportError):
         return []
     place = engine_kernels.events.stats.cache_path
     nowhere = (
@@ -99,9 +134,13 @@ def _trial(deadline: float) -> Finding:
     )
     spikes = np.random.default_rng(0).integers(0, 2, (3, 2, 8))
     try:
+        from .verify.verify import verify
+
         verdict = verify(net, spikes, deadline=deadline)
     except SpikeproofError as error:
         return Finding("trial run", False, str(error))
+    except ImportError as error:
+        return Finding("trial run", False, f"{error}; the lines above say what installs it")
     except Exception as error:  # whatever does not work, the rest of the report is worth having
         return Finding("trial run", False, f"{type(error).__name__}: {error}. Hint: spikeproof verify shows more.")
     return Finding("trial run", verdict.exact, str(verdict.comparisons[0]))

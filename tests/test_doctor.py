@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_the_doctor_outlives_what_its_trial_raises(monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("planted 5")
 
-    monkeypatch.setattr(doctor, "verify", fails)
+    monkeypatch.setattr("spikeproof.sim.verify.verify.verify", fails)
     findings = {found.name: found for found in doctor.examine()}
     assert not findings["trial run"].ok and findings["trial run"].words.startswith("RuntimeError: planted 5")
     assert findings["numpy"].ok
@@ -102,3 +103,52 @@ def test_a_function_that_numba_refuses_for_another_reason_is_not_compiled(monkey
     monkeypatch.setattr(compiling, "njit", refuses)
     with pytest.raises(RuntimeError, match="planted 6"):
         compiling.compiled(lambda x: x)
+
+
+def test_every_dependency_is_listed_with_what_it_is_for():
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[<>=; ]", line)[0] for line in project["dependencies"] if "< '3.11'" not in line}
+    required = {name for name, library in doctor.LIBRARIES.items() if not library.optional}
+    assert needed | {"numpy"} == required | {"numpy"}
+    extras = {re.split(r"[<>=;\[ ]", line)[0] for lines in project["optional-dependencies"].values() for line in lines}
+    assert set(doctor.LIBRARIES) - required <= extras
+    assert all(library.needed_for and "pip install" in library.install for library in doctor.LIBRARIES.values())
+
+
+ABSENT = """
+import importlib.metadata, json, sys
+absent = {absent}
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocked())
+version = importlib.metadata.version
+def hidden(name):
+    if name.replace("scikit-learn", "sklearn").replace("lava-nc", "lava").replace("lava-dl", "lava") in absent:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return version(name)
+importlib.metadata.version = hidden
+sys.argv = ["spikeproof", "doctor", "--json"]
+from spikeproof.cli import main
+main()
+"""
+OTHERS = [
+    "torch", "h5py", "numba", "threadpoolctl", "jinja2", "safetensors", "lightning", "sklearn", "pooch",
+    "matplotlib", "scipy", "networkx", "asteval", "nir", "distributed",
+]  # fmt: skip
+"""All but what the command line itself is made of: NumPy, typer, rich and pydantic, which typer imports."""
+
+
+@pytest.mark.parametrize("absent", [OTHERS, ["h5py"], ["numba"], ["asteval"]], ids=["all", "h5py", "numba", "asteval"])
+def test_the_doctor_never_fails_for_want_of_a_library(absent, tmp_path):
+    code = ABSENT.format(absent={*absent, "lava"})
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, cwd=tmp_path)
+    assert found.returncode == 1 and found.stderr == "", found.stderr
+    findings = {one["name"]: one for one in json.loads(found.stdout)}
+    for name in absent:
+        said = findings[name.replace("sklearn", "scikit-learn")]
+        assert said["ok"] == (name in ("nir", "distributed")) and "pip install" in said["words"]
+    assert not findings["lava-nc"]["ok"] and "pip install" in findings["lava-nc"]["words"]
+    assert not findings["trial run"]["ok"]

@@ -218,8 +218,13 @@ def _fan_outs(layer: str, share: ways.Share) -> list[tuple[npt.NDArray[Any], Cou
             f"counted; known are {known}."
         )
     if way.delay.ndim < 2:
-        return [(way.delay, _FAN_OUTS[type(way.synapse)](way.synapse) * share.senders)]
-    return [(np.asarray(delay), _FAN_OUTS[type(synapse)](synapse)) for delay, synapse in way.by_delay()]
+        return [(way.delay, fan_outs(way.synapse) * share.senders)]
+    return [(np.asarray(delay), fan_outs(synapse)) for delay, synapse in way.by_delay()]
+
+
+def fan_outs(synapse: Any) -> Counts:
+    """Return how many synapses of a weight other than 0 each input has."""
+    return _FAN_OUTS[type(synapse)](synapse)
 
 
 def _dense(synapse: Dense) -> Counts:
