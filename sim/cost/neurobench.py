@@ -164,8 +164,8 @@ def _footprint(net: Net) -> int:
         size += _oscillators(layer.cpg)
     size += sum(_stored(edge.delay) for edge in net.edges)
     if isinstance(net.te, Driven):
-        return size + net.te.matrix.size + _oscillators(net.te.cpg)
-    return size + (0 if net.te is None else np.asarray(net.te).size)
+        return size + int(net.te.matrix.size) + _oscillators(net.te.cpg)
+    return size + (0 if net.te is None else int(np.asarray(net.te).size))
 
 
 def _held(layer: Layer) -> int:
