@@ -62,6 +62,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     return LINK.sub(lambda found: _link(found, page.file.src_uri), markdown)
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Write the hyphen of "path-like", which is read as a minus where a docstring names a type, as a hyphen."""
+    return html.replace(" - like</code>", "-like</code>")
+
+
 def _link(found: re.Match[str], page: str) -> str:
     image, words, target = found.groups()
     path = target.partition("#")[0]

@@ -25,7 +25,7 @@ import torch
 import spikeproof
 from spikeproof import celif, cpg, cuba, phase
 
-torch.manual_seed(0)
+_ = torch.manual_seed(0)
 
 # %% [markdown]
 # ## The published code

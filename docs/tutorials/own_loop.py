@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset, random_split
 import spikeproof
 from spikeproof import celif
 
-torch.manual_seed(0)
+_ = torch.manual_seed(0)
 
 # %% [markdown]
 # ## A data set

@@ -32,7 +32,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 warnings.simplefilter("ignore", FutureWarning)  # torch's, about the weight norm that SLAYER uses
-torch.manual_seed(0)
+_ = torch.manual_seed(0)
 
 # %% [markdown]
 # ## The data
