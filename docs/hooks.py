@@ -5,6 +5,7 @@ MkDocs and griffe are imported where they are used, so that a test can read `GRO
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+log = logging.getLogger("mkdocs.hooks")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
 GROUPS = {
@@ -63,8 +65,21 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Write the hyphen of "path-like", which is read as a minus where a docstring names a type, as a hyphen."""
+    """Leave out the scripts for formulas and diagrams that notebooks would load from elsewhere, and fix hyphens.
+
+    A type in a docstring is read as an expression, and the hyphen of "path-like" as a minus.
+    """
+    html = re.sub(r"<script(?:(?!</script>).)*?cdnjs.*?</script>", "", html, flags=re.S)
     return html.replace(" - like</code>", "-like</code>")
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Warn, which ends the build, if a page would load anything from elsewhere."""
+    for found in re.findall(r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']?(https?:[^"' >]*)""", output):
+        log.warning("%s would load %s", page.file.src_uri, found)
+    for found in re.findall(r"""(?:import\s[^;]*?|@import |url\()["']?(https?:[^"')]*)""", output):
+        log.warning("%s would load %s", page.file.src_uri, found)
+    return output
 
 
 def _link(found: re.Match[str], page: str) -> str:
