@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "build" / "docs" / "spikeproof"
 log = logging.getLogger("mkdocs.hooks")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
@@ -39,12 +40,13 @@ def slug(heading: str) -> str:
 
 
 def on_config(config: Any, **_: Any) -> Any:
-    """Let the package be found by its name, which the repository's root need not have."""
-    link = ROOT / "build" / "typing" / "spikeproof"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
-        link.symlink_to("../..")
-    sys.path.insert(0, str(link.parent))
+    """Let the package be found by its name, and without what lies beside it: environments, tests, this site."""
+    SOURCE.mkdir(parents=True, exist_ok=True)
+    for path in (*ROOT.glob("*.py"), *(init.parent for init in ROOT.glob("*/__init__.py"))):
+        link = SOURCE / path.name
+        if not link.exists():
+            link.symlink_to(path)
+    sys.path.insert(0, str(SOURCE.parent))
     return config
 
 
@@ -119,7 +121,7 @@ def overview() -> str:
     import griffe
 
     # Read and not imported, so that no library of the package need be installed.
-    package = griffe.load("spikeproof", search_paths=[str(ROOT / "build" / "typing")], try_relative_path=False)
+    package = griffe.load("spikeproof", search_paths=[str(SOURCE.parent)], try_relative_path=False)
     lines = []
     for heading, names in GROUPS.items():
         lines += [f"\n## {heading}\n", "| name | what it is |", "|---|---|"]

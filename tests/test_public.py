@@ -10,6 +10,7 @@ import spikeproof
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(page for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if page.name != "CHANGELOG.md")
+PAGES += sorted(ROOT.glob("docs/tutorials/*.py"))
 
 DEEPER = {
     "neurons.md": "shows the source of a module of the package, and its test",
@@ -20,6 +21,9 @@ DEEPER = {
 def blocks(page):
     """The Python code of a page, with the line in which each block begins."""
     text = page.read_text()
+    if page.suffix == ".py":
+        yield 0, ast.parse(text)
+        return
     for found in re.finditer(r"^```(?:python|py)\n(.*?)^```", text, re.S | re.M):
         yield text[: found.start(1)].count("\n"), ast.parse(found.group(1))
 

@@ -174,9 +174,12 @@ assert whole.exact
 # %% [markdown]
 # ## What may surprise you
 #
-# - Everything that SLAYER computes differently in training and in evaluation, dropout for example, is proven in evaluation
-#   mode. Your module's mode is left as it was.
+# - Dropout and all else that differs between training and evaluation is proven in evaluation mode. Your module's mode is left as it was.
 # - A network of which nothing fires is never EXACT, because such a comparison says nothing. Then train longer, lower the thresholds or
 #   raise `weight_scale`.
+# - Give every block a dictionary of parameters of its own if a `Recurrent` or `KWTA` block is among them: those write into it, and the
+#   next block would keep its state from sample to sample, which is refused.
+# - A `Recurrent` block keeps its state between calls. Call `spikeproof.reset_state(net)` before every batch, in training too.
+# - `spikeproof.lint(net, sample=x)` says such things before you train for hours.
 # - [Stock SLAYER blocks](../slayer.md) says which options are exact. The others are refused by name when you export, with what
 #   to do. [When it is not exact](not_exact.py) shows how to read a verdict that is not.

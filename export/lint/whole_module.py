@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy.typing as npt
@@ -9,6 +10,7 @@ from torch import nn
 
 from ...contract.errors import SpikeproofError
 from ...contract.net import DEFAULT_STEPS, Input, sent_exp
+from ..capture import guard
 from ..parts import kinds
 from ..slayer import network, rows
 from ..slayer.blocks import Block, name_of, read_layer, source_of
@@ -34,7 +36,8 @@ def findings(
         return [refusal(str(error)), *modules.of_blocks(module, [])]
     known = [found for found in listed if kinds.is_block(found.module)]
     found = modules.of_blocks(module, [each.module for each in listed])
-    refused = _refused(listed, input)
+    with contextlib.nullcontext() if sample is None else guard.undisturbed(module):  # read as it was run
+        refused = _refused(listed, input)
     if refused or len(known) < len(listed):
         return refused + found
     encoded = any(hasattr(getattr(each.module, "neuron", None), "temporal_encoding") for each in listed)

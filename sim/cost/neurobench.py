@@ -8,10 +8,9 @@ deployed. Operations on the host are not part of it.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +26,6 @@ from ..simulate import encode
 from ..trace import SPIKES
 from ..verify.subject import subject_of
 from . import operations
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _REGISTER = 3
 """Bytes of a 24-bit register, or of an oscillator's phase, increment or window."""
@@ -81,7 +77,7 @@ class NeuroBench:
         }
 
 
-def neurobench(network: nn.Module | Net | str | os.PathLike[str], x: npt.ArrayLike) -> NeuroBench:
+def neurobench(network: Any, x: npt.ArrayLike) -> NeuroBench:
     """Measure a network by NeuroBench's metrics.
 
     Parameters
@@ -180,7 +176,7 @@ def _held(layer: Layer) -> int:
 
 def _stored(delay: npt.NDArray[Any]) -> int:
     """Return the bytes of delays; 0 where there are none."""
-    return delay.size * _bytes(int(delay.max()), False) if delay.any() else 0
+    return int(delay.size) * _bytes(int(delay.max()), False) if delay.any() else 0
 
 
 def _bytes(most: int, signed: bool) -> int:

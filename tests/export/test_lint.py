@@ -534,6 +534,20 @@ def test_a_clean_module_has_no_findings_and_no_warnings_when_it_is_exported(tmp_
     export_netx(module, tmp_path / "net.net", steps=10)  # warnings are errors here
 
 
+def test_a_module_in_training_mode_is_read_in_evaluation_mode_if_there_is_a_sample():
+    import torch
+    import user_modules as users
+
+    slayer_block()
+    from lava.lib.dl.slayer.neuron import Dropout
+
+    drop = {"dropout": Dropout(p=0.5)}
+    module = torch.nn.Sequential(users.dense(users.CHANNELS, 6, params=drop), users.dense(6, 3)).train()
+    assert [found for found in lint(module, sample=users.x_of()) if found.severity == "error"] == []
+    assert module.training and module[0].neuron.training
+    assert any("training mode" in str(found) for found in lint(module))  # without one, nothing is run
+
+
 def test_what_a_file_will_not_hold_is_said_when_it_is_exported(tmp_path):
     from spikeproof.export.slayer import export_netx
 

@@ -1,5 +1,6 @@
 """`import spikeproof` is enough before `import lava...`, costs nothing, and leaves every other import alone."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,7 +13,10 @@ from child import answer, output
 from spikeproof.lava_procs import compat
 
 needs_lava = pytest.mark.skipif(compat.available().lava_nc is None, reason="lava-nc is not installed")
-needs_slayer = pytest.mark.skipif(compat.available().lava_dl is None, reason="lava-dl is not installed")
+needs_slayer = pytest.mark.skipif(
+    compat.available().lava_dl is None or importlib.util.find_spec("torch") is None,
+    reason="lava-dl or torch is not installed",
+)
 
 
 @needs_lava
