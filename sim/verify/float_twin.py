@@ -71,7 +71,7 @@ class FloatTwin:
                     "dense CE-LIF layers and read-outs have a float twin so far"
                 )
         for i in range(len(net.layers)):
-            own = 1 + (net.layers[i].feedback is not None and hasattr(blocks[i].module, "feedback"))
+            own = 1 + (net.layers[i].feedback is not None and getattr(blocks[i].module, "feedback", None) is not None)
             for way in net.incoming(i)[own:]:
                 raise UnsupportedError(
                     f"edge {way.name}: no block holds its weights as they were before they were rounded, so what "

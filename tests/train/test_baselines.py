@@ -152,10 +152,13 @@ def test_a_baseline_trains_resumes_and_is_not_exported(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["recurrent=true"], "recurrent is for the floating-point spiking neurons"),
+        (
+            ["neuron=cuba", "recurrent=true"],
+            "recurrent is for neuron = 'ce-lif' and the floating-point spiking neurons",
+        ),
         (["embedding=s"], "embedding = 's' is for neuron = 'ce-lif-float'"),
         (["neuron=lif", "cpg=4"], "oscillators go with neuron = 'ce-lif'"),
-        (["neuron=lstm", "recurrent=1"], "and neuron is 'lstm'"),
+        (["neuron=lstm", "recurrent=1"], "spiking neurons, not 'lstm'"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(settings, words):

@@ -431,7 +431,7 @@ def test_a_file_with_an_encoding_is_none_of_a_network_without():
         ({"delay": "axon", "neuron": "lif"}, "delay is for neuron = 'ce-lif' or 'cuba', not 'lif'"),
         ({"delay": "synapse", "cpg": 4}, "delay = 'synapse' would delay oscillators"),
         ({"neuron": "cuba", "cpg_te": 4}, "cpg_te drives the temporal encoding of CE-LIF, and neuron is 'cuba'"),
-        ({"neuron": "cuba", "recurrent": True}, "recurrent is for the floating-point"),
+        ({"neuron": "cuba", "recurrent": True}, "recurrent is for neuron = 'ce-lif'"),
     ],
 )
 def test_recipes_refuse_delays_that_mean_nothing(keys, words):
