@@ -39,15 +39,17 @@ def slug(heading: str) -> str:
     return heading.lower().replace(" ", "_")
 
 
-def on_config(config: Any, **_: Any) -> Any:
-    """Let the package be found by its name, and without what lies beside it: environments, tests, this site."""
+def on_startup(**_: Any) -> None:
+    """Let the package be found by its name, and without what lies beside it: environments, tests, this site.
+
+    At the start, since what reads docstrings looks for its folders before other events reach these hooks.
+    """
     SOURCE.mkdir(parents=True, exist_ok=True)
     for path in (*ROOT.glob("*.py"), *(init.parent for init in ROOT.glob("*/__init__.py"))):
         link = SOURCE / path.name
         if not link.exists():
             link.symlink_to(path)
     sys.path.insert(0, str(SOURCE.parent))
-    return config
 
 
 def on_files(files: Any, config: Any, **_: Any) -> Any:
