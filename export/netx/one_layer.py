@@ -30,6 +30,10 @@ NEVER = THRESHOLD_MANT_MAX + 1
 """Threshold mantissa that no membrane exceeds; one bit wider than Loihi's."""
 
 
+HALVED_SHIFT = ACCUMULATOR_SHIFT - 1
+"""Weights of sums that are shifted by so many bits are halved in a file, since stock NetX shifts by one more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """Where a layer of the graph is in the one layer."""
@@ -123,6 +127,8 @@ def _unfit(net: Net, index: int) -> str:
     if isinstance(neuron, Readout):
         if neuron.a_shift != ACCUMULATOR_SHIFT or (neuron.bias_mant.any() and neuron.bias_exp != ACCUMULATOR_SHIFT):
             return f"stock NetX shifts sums and biases by {ACCUMULATOR_SHIFT} bits, and this read-out does not"
+    elif neuron.a_shift not in (ACCUMULATOR_SHIFT, HALVED_SHIFT):
+        return f"its sums are shifted by {neuron.a_shift} bits, and stock NetX shifts them by {ACCUMULATOR_SHIFT}"
     elif getattr(neuron, "graded", 0) or neuron.u_shift:
         return "its spikes carry payloads, or what its membranes receive is shifted"
     if layer.cpg is not None:

@@ -32,7 +32,7 @@ from ...contract.neurons.sigma_delta import SigmaDelta
 from ...contract.synapses.conv import Conv
 from ..members import numbers, refuse_unknown, text, write_text
 from ..quoted import quoted
-from .one_layer import NEVER, OneLayer, one_layer
+from .one_layer import HALVED_SHIFT, NEVER, OneLayer, one_layer
 from .synapses import bias as in_channels
 from .synapses import differs_within, per_channel, per_neuron
 
@@ -45,7 +45,6 @@ _UNIT = 2 * ACCUMULATOR_SHIFT
 _HALF = 0.5
 _RESETS = "CUBA"
 """The type of neurons that stock NetX can reset."""
-_ODD_SHIFT = ACCUMULATOR_SHIFT - 1
 
 Shape = tuple[int, ...]
 
@@ -153,7 +152,7 @@ def form_of(layer: Layer, payload: int) -> Form | str:
             return "its spikes carry payloads, and stock NetX's CUBA neurons send 1"
         if neuron.u_shift:
             return "what its membranes receive is shifted, which stock NetX does not do"
-        odd = isinstance(neuron, CUBA) and neuron.a_shift == _ODD_SHIFT
+        odd = isinstance(neuron, CUBA) and neuron.a_shift == HALVED_SHIFT
         if neuron.a_shift != ACCUMULATOR_SHIFT and not odd:
             return f"its sums are shifted by {neuron.a_shift} bits, and stock NetX shifts them by {ACCUMULATOR_SHIFT}"
         return FORMS[type(neuron).__name__, "CUBA"][1]
@@ -170,7 +169,7 @@ def form_of(layer: Layer, payload: int) -> Form | str:
 
 def halves(layer: Layer) -> bool:
     """Whether the weights of a layer that has a form are halved in a file."""
-    return isinstance(layer.neuron, CUBA) and layer.neuron.a_shift == _ODD_SHIFT
+    return isinstance(layer.neuron, CUBA) and layer.neuron.a_shift == HALVED_SHIFT
 
 
 def write(handle: h5py.Group, layer: Layer, form: Form, shape: Shape) -> None:

@@ -12,16 +12,12 @@ import h5py
 import numpy as np
 
 from ...contract.errors import FileFormatError, UnsupportedError
-from ...contract.fixed import ACCUMULATOR_SHIFT
 from ...contract.net import Net
 from ..members import member, names, numbers, text, write_text
-from .one_layer import OneLayer, one_layer
+from .one_layer import HALVED_SHIFT, OneLayer, one_layer
 
 GRAPH = "graph"
 """The group that holds the record."""
-
-_WRITTEN_AS = 2
-"""Weights whose sums are shifted by one bit less are halved, as in a chain."""
 
 
 def write(file: h5py.Group, net: Net) -> None:
@@ -84,7 +80,7 @@ def _read(group: h5py.Group, key: str, text_wanted: bool) -> Any:
 
 def _groups(net: Net, found: OneLayer) -> dict[str, dict[str, Any]]:
     """Return the members of the groups in ``layer``."""
-    factor = 1 if found.a_shift == ACCUMULATOR_SHIFT else _WRITTEN_AS
+    factor = 2 if found.a_shift == HALVED_SHIFT else 1
     total = len(found.weight)
     layer = {
         "type": "dense_rec",

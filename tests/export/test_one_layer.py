@@ -212,6 +212,7 @@ def test_a_changed_file_is_refused(member, value, words, tmp_path):
          "c: its bias would begin 2 steps beside the sample"),
         (lambda net: {"layers": (*net.layers[:2], _like(net.layers[2], u_shift=2))}, "c: its spikes carry payloads, or what its"),
         (lambda net: {"layers": (*net.layers[:2], _like(net.layers[2], a_shift=5))}, "different numbers of bits"),
+        (lambda net: {"layers": tuple(_like(layer, a_shift=3) for layer in net.layers)}, "a: its sums are shifted by 3 bits"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_one_layer_is_refused_by_name(change, words):
