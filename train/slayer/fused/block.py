@@ -89,6 +89,35 @@ class Stock:
         )
 
 
+def stand_in(
+    found: Forward,
+    stock: Stock,
+    fits: Callable[[Any, torch.Tensor], bool],
+    sent: Callable[[Any, torch.Tensor, Stock], torch.Tensor | None],
+) -> Forward:
+    """Return a forward pass of a block; what it does not hold is left to `found`.
+
+    Parameters
+    ----------
+    found : callable
+        The forward pass in whose place it stands.
+    stock : Stock
+        Stock's parts.
+    fits : callable
+        ``fits(block, x)`` says whether the block is such as loops hold.
+    sent : callable
+        ``sent(block, x, stock)`` returns what the block sends, or None if loops do not hold it after all.
+    """
+
+    def forward(self: Any, x: torch.Tensor) -> Any:
+        y = sent(self, x, stock) if fits(self, x) else None
+        if y is None:
+            return found(self, x)
+        return (y, torch.mean(y > 0)) if self.count_log is True else y
+
+    return forward
+
+
 def _keep(decay: torch.Tensor, count: int) -> Array:
     kept = ((4096 - decay.detach().to(torch.int64)).to(torch.float64) / 4096).numpy()
     found = np.zeros(padded(count))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from ...kernels.threads import share
 from . import cuba, events, plain, products
 from .arrays import Array, Kept, empty, is_float32, rows
-from .block import Forward, Stock, layer
+from .block import Forward, Stock, layer, stand_in
 from .loops import conv as loops
 from .loops import cuba as cuba_loops
 from .loops.turning import LANES
@@ -72,14 +72,11 @@ def pooling(found: Forward, stock: Stock, synapse: Forward) -> Forward:
 
 
 def _block(found: Forward, stock: Stock, synapse: Forward, may: Any, sent: Any) -> Forward:
-    def forward(self: Any, x: torch.Tensor) -> Any:
-        fits = stock.may_run(self, x) and plain.runs(self.synapse, forward=synapse) and x.dim() == 5 and may(self, x)
-        y = sent(self, x, stock) if fits else None
-        if y is None:
-            return found(self, x)
-        return (y, torch.mean(y > 0)) if self.count_log is True else y
+    def fits(block: Any, x: torch.Tensor) -> bool:
+        runs = stock.may_run(block, x) and plain.runs(block.synapse, forward=synapse)
+        return runs and x.dim() == 5 and bool(may(block, x))
 
-    return forward
+    return stand_in(found, stock, fits, sent)
 
 
 def _may_convolve(block: Any, x: torch.Tensor) -> bool:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from . import cuba, events, plain, products
 from .arrays import Array, Kept, empty, is_float32, rows
-from .block import Forward, Stock, layer
+from .block import Forward, Stock, layer, stand_in
 from .loops import cuba as loops
 
 _FORWARD, _FORWARD_NARROW, _NARROW = 0.10, 0.05, 32
@@ -24,14 +24,7 @@ def forward(found: Forward, stock: Stock, synapse: Forward) -> Forward:
 
     `synapse` is the forward pass of a dense synapse.
     """
-
-    def forward(self: Any, x: torch.Tensor) -> Any:
-        y = _sent(self, x, stock) if _fits(self, x, stock, synapse) else None
-        if y is None:
-            return found(self, x)
-        return (y, torch.mean(y > 0)) if self.count_log is True else y
-
-    return forward
+    return stand_in(found, stock, lambda block, x: _fits(block, x, stock, synapse), _sent)
 
 
 def _fits(block: Any, x: torch.Tensor, stock: Stock, synapse: Forward) -> bool:

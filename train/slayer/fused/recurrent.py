@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from . import cuba, plain, products
 from .arrays import Array, Lent, is_float32, rows, scratch
-from .block import Forward, Stock, delays
+from .block import Forward, Stock, delays, stand_in
 from .dense import GRADIENT, Arriving
 from .loops import recurrent as loops
 
@@ -24,14 +24,7 @@ def forward(found: Forward, stock: Stock, synapse: Forward) -> Forward:
 
     `synapse` is the forward pass of a dense synapse.
     """
-
-    def forward(self: Any, x: torch.Tensor) -> Any:
-        y = _sent(self, x, stock) if _fits(self, x, stock, synapse) else None
-        if y is None:
-            return found(self, x)
-        return (y, torch.mean(y > 0)) if self.count_log is True else y
-
-    return forward
+    return stand_in(found, stock, lambda block, x: _fits(block, x, stock, synapse), _sent)
 
 
 def _fits(block: Any, x: torch.Tensor, stock: Stock, synapse: Forward) -> bool:
