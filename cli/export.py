@@ -58,13 +58,14 @@ def export(
     from ..export import files, formats
     from ..export.lint.check import lint
     from ..export.netx import stock_forms
-    from ..export.slayer import record
 
     useless = [name for name, value in {"--input": input_file, "--samples": samples}.items() if value is not None]
     if harness is None and useless:
         raise InputError(f"{useless[0]}: only with --harness, which writes inputs too.")
+    reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
+    if source.is_dir() and dt is not None:
+        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
     if harness is not None:
-        reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
         _write_harness(source, harness, input_file, samples, reads)
         return
     named = output
@@ -72,18 +73,11 @@ def export(
     assert there is not None
     output = there
     files.check(output, force=force)
-    if source.is_dir() and dt is not None:
-        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
     if stock_netx and formats.is_nir(output):
         raise InputError(
             f"--stock: {output} is a NIR file, which stock NetX does not read. Name a file of another suffix."
         )
-    if not source.is_dir():
-        reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
-        net, what = _read(source, reads)
-    else:
-        opened, module, task = inputs.open_run(source)
-        net, what = record(module, sample=task.test.x[:2]), opened.recipe().task
+    net, what, _ = _network(source, reads)
     formats.write(net, output, stock=stock_netx)
     if to is console.ERR or not output.is_file():
         to.print(f"{what} network written to {'stdout' if to is console.ERR else named}")
@@ -93,6 +87,16 @@ def export(
         told = stock_forms.told_of_graph if stock_netx and not net.is_in_a_row else stock_forms.told
         to.print("\n".join(told(net, str(named))), markup=False)
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
+
+
+def _network(source: Path, reads: dict[str, Any]) -> tuple[Net, str, Any]:
+    """Return the record of a run or in a file, what becomes of it, and a run's test samples."""
+    if not source.is_dir():
+        return *_read(source, reads), None
+    from ..export.slayer import record
+
+    opened, module, task = inputs.open_run(source)
+    return record(module, sample=task.test.x[:2]), opened.recipe().task, task.test.x
 
 
 def _read(source: Path, reads: dict[str, Any]) -> tuple[Net, str]:
@@ -119,17 +123,11 @@ _HARNESS_SAMPLES = 5
 
 def _write_harness(source: Path, folder: Path, input_file: Path | None, samples: str | None, reads: Any) -> None:
     """Write the folder of `spikeproof.sim.harness`."""
-    from ..export.slayer import record
     from ..sim.harness import harness
     from ..sim.simulate import encode
 
-    x = None if input_file is None else inputs.read_array(input_file)
-    if source.is_dir():
-        _, module, task = inputs.open_run(source)
-        net = record(module, sample=task.test.x[:2])
-        x = task.test.x if x is None else x
-    else:
-        net, _ = _read(source, reads)
+    net, _, x = _network(source, reads)
+    x = x if input_file is None else inputs.read_array(input_file)
     count = samples_of(samples, None if x is None else len(x), _HARNESS_SAMPLES)
     payload = encode(net, inputs.random_input(net, count) if x is None else x[:count])
     harness.write(net, payload, folder)
