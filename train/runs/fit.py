@@ -81,8 +81,8 @@ def fit(
     Raises
     ------
     InputError
-        The batch cannot be shared out evenly, accelerator or precision are not to be had, nor the task's data, or
-        there is too little memory.
+        The batch cannot be shared out evenly, the machine does not have the accelerator, the network does not take the
+        precision, the task's data cannot be found, or there is too little memory.
     InterruptedRunError
         SIGTERM or Ctrl-C ended it.
     """
