@@ -1,8 +1,11 @@
-"""Registers of a neuron as scalars: whole numbers in float64 or in int64, whichever a loop holds them in.
+"""Registers of a neuron as scalars: whole numbers in float64, float32 or int64, whichever a loop holds them in.
 
 In float64 the arithmetic is exact as long as every product stays below 2**53. That of a 24-bit state and a 13-bit
 factor, or an 8-bit encoding, is below 2**37; factors are whole numbers over powers of two; and ``trunc`` rounds toward
 zero as the contract does. Unlike products of 64-bit integers, it has SIMD instructions.
+
+In float32 they have twice as many lanes. Whole numbers up to 2**24 are exact there, and so is their sum where it is
+no larger; a larger one is rounded, stays beyond 2**24, and is clipped. Only a product needs care: `times`.
 """
 
 from __future__ import annotations
@@ -12,21 +15,43 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 from ..fixed import DECAY_ONE, DECAY_SHIFT, STATE_BITS, STATE_MAX
 from .compiling import inlined
 
 _HALF = 2 ** (STATE_BITS - 1)
 _REAL_HALF = float(_HALF)
+_COMPILED = "numba compiles this; it has no other form"
 
 
 @inlined
 def clip(x: float) -> float:
     """Clip to the signed 24-bit register, as `contract.fixed.sat24`."""
     # Not min() and max(): these forms become one instruction each.
-    x = x if x < STATE_MAX else STATE_MAX
-    return x if x > -STATE_MAX else -STATE_MAX
+    top = alike(STATE_MAX, x)
+    x = x if x < top else top
+    return x if x > -top else -top
+
+
+def alike(value: float, x: float) -> float:
+    """Return a constant in a type that keeps `x`, beside it, in its own: float32 beside float32, else as it is."""
+    raise NotImplementedError(_COMPILED)
+
+
+def times(x: float, factor: float) -> float:
+    """Return the product of a state and a real factor, rounded toward zero.
+
+    It is exact in float64. In float32 it is where its magnitude is at most 2**24, and stays beyond 2**24 elsewhere.
+
+    Parameters
+    ----------
+    x : float
+        Whole number of at most 24 bits and a sign.
+    factor : float
+        Whole number of at most 13 bits over a power of two.
+    """
+    raise NotImplementedError(_COMPILED)
 
 
 def decay(x: float, kept: float) -> float:
@@ -39,7 +64,7 @@ def decay(x: float, kept: float) -> float:
     kept : float or int
         The part that a step keeps: as a fraction beside a float, in 1/4096 beside an int.
     """
-    raise NotImplementedError("numba compiles this; it has no other form")
+    raise NotImplementedError(_COMPILED)
 
 
 def wrap(x: float) -> float:
@@ -47,13 +72,48 @@ def wrap(x: float) -> float:
 
     A float must fit into 32 bits.
     """
-    raise NotImplementedError("numba compiles this; it has no other form")
+    raise NotImplementedError(_COMPILED)
+
+
+@overload(alike, inline="always")
+def _alike(value: Any, x: Any) -> Callable[..., Any]:
+    def single(value: Any, x: Any) -> Any:
+        return np.float32(value)
+
+    def same(value: Any, x: Any) -> Any:
+        return value
+
+    return single if x == types.float32 else same
+
+
+def _fused(context: Any, x: Any, factor: Any, summand: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return ``x * factor + summand``, rounded once."""
+    return x(x, factor, summand), lambda context, builder, signature, values: builder.fma(*values)
+
+
+_multiply_add: Any = intrinsic(_fused)
+
+
+@overload(times, inline="always")
+def _times(x: Any, factor: Any) -> Callable[..., Any]:
+    def double(x: Any, factor: Any) -> Any:
+        return np.trunc(x * factor)
+
+    def single(x: Any, factor: Any) -> Any:
+        # Where rounding took the product up to the next whole number, the rest has the other sign.
+        product = x * factor
+        whole = np.trunc(product)
+        rest = _multiply_add(x, factor, -whole)
+        too_far = rest * product < np.float32(0)
+        return whole - np.copysign(np.float32(too_far), product)
+
+    return single if x == types.float32 else double
 
 
 @overload(decay, inline="always")
 def _decay(x: Any, kept: Any) -> Callable[..., Any]:
     def real(x: Any, kept: Any) -> Any:
-        return np.trunc(x * kept)
+        return times(x, kept)
 
     def whole(x: Any, kept: Any) -> Any:
         # The shift rounds down; adding 4095 to a negative product makes it round toward zero.

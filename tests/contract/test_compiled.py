@@ -18,7 +18,7 @@ from spikeproof.contract.neurons.cuba import CUBA
 ROOT = Path(__file__).resolve().parents[2]
 N = 20_000
 
-clip, decayed, wrapped = registers.clip, registers.decay, registers.wrap
+clip, decayed, times, wrapped = registers.clip, registers.decay, registers.times, registers.wrap
 celif_step, cuba_step = celif.step, cuba.step
 
 
@@ -30,6 +30,14 @@ def clips(x):
 @njit
 def decays(x, kept):
     return np.array([decayed(x[i], kept[i]) for i in range(len(x))])
+
+
+@njit
+def products(x, factor):
+    found = np.empty_like(x)
+    for i in range(len(x)):
+        found[i] = times(x[i], factor[i])
+    return found
 
 
 @njit
@@ -70,21 +78,47 @@ def test_registers_are_the_contracts():
         assert np.array_equal(wraps(port.astype(number)), wrap24(port))
         assert np.array_equal(decays(state.astype(number), kept_of), decay(state, DECAY_ONE - kept))
     assert np.array_equal(wraps(wide), wrap24(wrap32(wide)))
+    single = np.where(abs(wide) > 2**24, wide.astype(np.float32).astype(np.int64), wide)
+    assert np.array_equal(clips(single.astype(np.float32)), sat24(single))
+    assert np.array_equal(
+        decays(state.astype(np.float32), (kept / DECAY_ONE).astype(np.float32)), decay(state, DECAY_ONE - kept)
+    )
 
 
+@pytest.mark.parametrize("exponent", [0, 3, 9, 12, 23])
+def test_products_in_float32_round_toward_zero(exponent):
+    """Those of states and encodings, and those just below, at and above a whole number."""
+    rng = np.random.default_rng(exponent)
+    x, te = draw(rng, -STATE_MAX, STATE_MAX), draw(rng, -128, 127)
+    near = np.clip(
+        (rng.integers(1, 127, N) << exponent) // np.where(te, te, 1) + rng.integers(-1, 2, N), -STATE_MAX, STATE_MAX
+    )
+    x = np.where(rng.random(N) < 0.5, near, x)
+    exact = np.sign(x * te) * (abs(x * te) >> exponent)
+    found = products(x.astype(np.float32), (te * 2.0**-exponent).astype(np.float32)).astype(np.int64)
+    held = abs(exact) <= 2**24
+    assert np.array_equal(found[held], exact[held])
+    assert (np.sign(found[~held]) == np.sign(exact[~held])).all() and (abs(found[~held]) >= 2**24).all()
+    rounded = np.trunc(x.astype(np.float32) * (te * 2.0**-exponent).astype(np.float32)).astype(np.int64)
+    assert exponent in (0, 23) or (rounded != exact)[held].any()  # so the correction was needed
+
+
+@pytest.mark.parametrize("number", [np.float64, np.float32])
 @pytest.mark.parametrize("v_th_mant", [0, 19, 2**17 - 1])
 @pytest.mark.parametrize("te_exp", [0, 9, 23])
-def test_celif_is_the_contracts(te_exp, v_th_mant):
+def test_celif_is_the_contracts(te_exp, v_th_mant, number):
     rng, resting = np.random.default_rng(te_exp), v_th_mant * 64
     v, h, x = draw(rng, -STATE_MAX, STATE_MAX), draw(rng, -STATE_MAX, STATE_MAX), draw(rng, -(2**49), 2**49, resting)
+    x = x.astype(number).astype(np.int64)  # a loop in float32 reads currents of float32
     s, te, v_decay, th_decay = draw(rng, 0, 1), draw(rng, -128, 127), draw(rng, 0, 4096, 4096), draw(rng, 0, 4096, 4096)
     near = rng.random(N) < 0.3  # where nothing is left of before, the membrane meets the threshold
     x[near], v_decay[near], th_decay[near], te[near] = resting + rng.integers(-1, 2, near.sum()), 4096, 4096, 0
     params = CELIF(num_neurons=N, v_decay=v_decay, th_decay=th_decay, v_th_mant=v_th_mant, te_exp=te_exp, a_shift=0)
 
+    factors = te * 2.0**-te_exp, 1 - v_decay / 4096, 1 - th_decay / 4096
     v_then, h_then, kept, theta, fired = celif_steps(
-        *(y.astype(float) for y in (v, h, v * (1 - s), x)), te * 2.0**-te_exp, 1 - v_decay / 4096, 1 - th_decay / 4096, float(resting)
-    )  # fmt: skip
+        *(y.astype(number) for y in (v, h, v * (1 - s), x, *factors)), number(resting)
+    )
 
     spikes, after = params.step(CELIFState(v, h, s), x, te)
     assert (after.v == params.threshold(after.h)).any() and 0 < spikes.sum() < N
@@ -144,9 +178,7 @@ def test_code_kept_on_disk_follows_a_changed_step(tmp_path):
     assert run() == f"[{float(STATE_MAX)}, 5.0] 0"
     assert run() == f"[{float(STATE_MAX)}, 5.0] 1"
     step = package / "contract" / "compiled" / "registers.py"
-    step.write_text(
-        step.read_text().replace("    x = x if x < STATE_MAX else STATE_MAX\n", "    x = x if x < 4 else 4\n")
-    )
+    step.write_text(step.read_text().replace("    top = alike(STATE_MAX, x)\n", "    top = alike(4, x)\n"))
     assert run() == "[4.0, 4.0] 0"
 
 

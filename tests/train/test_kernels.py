@@ -86,6 +86,27 @@ def test_celif_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
     assert spikes.any() if kind == "one" else kind == "wild" or not spikes.any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_biases_of_any_size_are_added_exactly(dtype):
+    """A bias of float64 beside weights of float32 may be one that float32 rounds, and takes float64 with it."""
+    unit, n = 2.0**-12, 64
+    rng = np.random.default_rng(5)
+    weight = torch.as_tensor(
+        draw(rng, (n, 3), [0, 2**22, -(2**22), 2**23], -(2**23), 2**23) * unit, dtype=torch.float32
+    )
+    edges = [sign * (2**power + near) for sign in (1, -1) for power in (23, 24, 25) for near in (-1, 0, 1)]
+    bias = torch.as_tensor(draw(rng, n, edges, -(2**25), 2**25) * unit).to(dtype)
+    keeps = [torch.full((n,), 0.5, dtype=torch.float64), torch.full((n,), 0.75, dtype=torch.float64)]
+    constants = CELIFConstants(*keeps, 0.25, unit, half_width=0.2, height=1.0)
+    x, te = torch.randint(0, 2, (2, 3, 20)).float(), torch.randint(-128, 128, (n, 20)) / 512
+    fired, (_, packed) = cpu.celif_dense_forward(x, weight, bias, te, constants)
+
+    z = torch.einsum("oi,nit->not", weight.double(), x.double()) + bias.double()[:, None]
+    wanted = reference.celif_scan(z, te.double(), constants)
+    assert torch.equal(fired.double(), wanted.s)
+    assert torch.equal((packed >> 2).transpose(1, 2) * unit, wanted.v)
+
+
 def celif_problem(shape, dtype, seed=0):
     g = torch.Generator().manual_seed(seed)
     n = shape[1]

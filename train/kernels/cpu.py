@@ -20,7 +20,7 @@ import torch
 from ...contract.fixed import STATE_MAX
 from . import cpu_loops
 from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, Integers, LIFKernels, Registers
-from .cpu_arrays import PARTS, Array, as_array, as_nct, deal, forward_operands, gradient_of, operands, partial_sums
+from .cpu_arrays import PARTS, Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
 from .cpu_lif import lif_backward, lif_forward
 from .cpu_recurrent import recurrent_backward, recurrent_forward
 
@@ -35,7 +35,7 @@ class CELIFStates(NamedTuple):
     """0 or 1, of the dtype of the currents."""
     packed: npt.NDArray[np.int32]
     """Membranes with two bits, see above."""
-    h: npt.NDArray[np.float64]
+    h: Array
     """Threshold adaptation in state units; empty unless asked for."""
 
     def of(self, samples: slice) -> CELIFStates:
@@ -65,7 +65,7 @@ def celif_integers(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants)
     """Do as `reference.celif_integers`; every register is written once, where it stays."""
     z_in = as_array(z.transpose(1, 2), z.dtype)
     found = [np.empty(z_in.shape, np.int32) for _ in Integers._fields]
-    layer, te_in = operands(None, constants), np.ascontiguousarray(te.detach().numpy().T, z_in.dtype)
+    layer, te_in, _ = forward_operands(z_in.dtype.type, None, te, constants)
     deal(len(z_in), lambda part, n: cpu_loops.celif_integers(z_in[n], te_in, layer, *(x[n] for x in found)))
     return Integers(*map(as_nct, found))
 

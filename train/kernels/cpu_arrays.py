@@ -38,21 +38,22 @@ def gradient_of(grad: torch.Tensor) -> Array:
     return as_array(grad.transpose(1, 2), grad.dtype)
 
 
-def operands(bias: torch.Tensor | None, constants: CELIFConstants) -> CELIFOperands:
-    """Return a layer's constants as the compiled step reads them."""
-    unit = constants.unit
-    keep_v, keep_h = as_array(constants.keep_v, torch.float64), as_array(constants.keep_h, torch.float64)
+def operands(dtype: type[Any], bias: torch.Tensor | None, constants: CELIFConstants) -> CELIFOperands:
+    """Return what the compiled step reads of a layer: in the type of the currents, if it holds that exactly."""
+    unit, keep_v, keep_h = constants.unit, *(as_array(x, torch.float64) for x in (constants.keep_v, constants.keep_h))
     bias_in = np.zeros(len(keep_v)) if bias is None else as_array(bias, torch.float64) / unit
-    return CELIFOperands(keep_v, keep_h, constants.threshold / unit, bias_in, per_current=1 / unit)
+    found = dtype if np.array_equal(bias_in.astype(dtype), bias_in) else np.float64
+    keep_v, keep_h, bias_in = (x.astype(found) for x in (keep_v, keep_h, bias_in))
+    return CELIFOperands(keep_v, keep_h, found(constants.threshold / unit), bias_in, found(1 / unit))
 
 
 def forward_operands(
     dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants
-) -> tuple[CELIFOperands, Array, float]:
+) -> tuple[CELIFOperands, Array, Any]:
     """Return what the forward loops read: the layer, its encoding (T, C), and the surrogate's half-width in units."""
-    te_in = np.ascontiguousarray(te.detach().numpy().T, dtype)
+    te_in, layer = np.ascontiguousarray(te.detach().numpy().T, dtype), operands(dtype, bias, constants)
     # The reference compares in the dtype of z, which a half-width of 0.2, say, is rounded to.
-    return operands(bias, constants), te_in, float(dtype(constants.half_width)) / constants.unit
+    return layer, te_in, layer.keep_v.dtype.type(float(dtype(constants.half_width)) / constants.unit)
 
 
 def partial_sums(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...contract.compiled.celif import step
-from ...contract.compiled.compiling import compiled
+from ...contract.compiled.compiling import compiled, wide
 from ...contract.compiled.registers import write
 
 
@@ -32,13 +32,16 @@ class GradientOperands(NamedTuple):
 def celif_forward(z, te, layer, half_width, spikes, packed, adaptation):  # type: ignore[no-untyped-def]
     """Run `contract.compiled.celif.step`.
 
-    `z` and `te` are in SLAYER's units, `layer` is a `CELIFOperands`, `half_width` in state units. Writes `spikes`,
-    `packed` and, unless it is empty, `adaptation`.
+    `z` and `te` are in SLAYER's units, `layer` is a `CELIFOperands` and `half_width` in state units, both of the type
+    that holds the registers. Writes `spikes`, `packed` and, unless it is empty, `adaptation`.
     """
+    wide()
     samples, steps, channels = z.shape
     keep_v, keep_h, resting = layer.keep_v, layer.keep_h, layer.resting
     bias, per_current = layer.bias, layer.per_current
-    v, h, kept = np.empty((3, channels))
+    number = keep_v.dtype.type
+    none, near, two = np.int32(0), np.int32(2), np.int32(2)
+    v, h, kept = np.empty((3, channels), keep_v.dtype)
     for n in range(samples):
         v[:] = 0
         h[:] = 0
@@ -46,14 +49,14 @@ def celif_forward(z, te, layer, half_width, spikes, packed, adaptation):  # type
         for t in range(steps):
             z_t, te_t, spikes_t, packed_t = z[n, t], te[t], spikes[n, t], packed[n, t]
             for c in range(channels):
-                a = np.rint(np.float64(z_t[c]) * per_current) + bias[c]
+                a = np.rint(number(z_t[c]) * per_current) + bias[c]
                 y, h[c], kept[c], theta, s = step(
-                    v[c], h[c], kept[c], a, np.float64(te_t[c]), keep_v[c], keep_h[c], resting
+                    v[c], h[c], kept[c], a, number(te_t[c]), keep_v[c], keep_h[c], resting
                 )
-                near = 2.0 if abs(y - theta) < half_width else 0.0
                 v[c] = y
                 spikes_t[c] = s
-                packed_t[c] = np.int32(4.0 * y + (near + s))  # in float64, where the lanes are; then one conversion
+                bits = near if abs(y - theta) < half_width else none
+                packed_t[c] = (np.int32(y) << two) + bits + np.int32(s)
             if adaptation.size:
                 adaptation[n, t] = h
 
@@ -61,10 +64,12 @@ def celif_forward(z, te, layer, half_width, spikes, packed, adaptation):  # type
 @compiled
 def celif_integers(z, te, layer, spikes, v_out, h_out, theta_out):  # type: ignore[no-untyped-def]
     """Run `contract.compiled.celif.step` as `celif_forward` does, and write every register after every step."""
+    wide()
     samples, steps, channels = z.shape
     keep_v, keep_h, resting = layer.keep_v, layer.keep_h, layer.resting
     bias, per_current = layer.bias, layer.per_current
-    v, h, kept, theta, s = np.empty((5, channels))
+    number = keep_v.dtype.type
+    v, h, kept, theta, s = np.empty((5, channels), keep_v.dtype)
     for n in range(samples):
         v[:] = 0
         h[:] = 0
@@ -72,9 +77,9 @@ def celif_integers(z, te, layer, spikes, v_out, h_out, theta_out):  # type: igno
         for t in range(steps):
             z_t, te_t = z[n, t], te[t]
             for c in range(channels):
-                a = np.rint(np.float64(z_t[c]) * per_current) + bias[c]
+                a = np.rint(number(z_t[c]) * per_current) + bias[c]
                 v[c], h[c], kept[c], theta[c], s[c] = step(
-                    v[c], h[c], kept[c], a, np.float64(te_t[c]), keep_v[c], keep_h[c], resting
+                    v[c], h[c], kept[c], a, number(te_t[c]), keep_v[c], keep_h[c], resting
                 )
             write(s, spikes[n, t])
             write(v, v_out[n, t])
@@ -100,10 +105,12 @@ def celif_backward(grad, te, layer, packed, grad_z, grad_te, grad_bias):  # type
         total[:] = 0
         for t in range(steps - 1, -1, -1):
             grad_t, packed_t, grad_z_t = grad[n, t * stride], packed[n, t], grad_z[n, t]
-            te_next = te[min(t + 1, steps - 1)]  # without effect in the last step, where lam is 0
+            after = min(t + 1, steps - 1)  # without effect in the last step, where lam is 0
+            te_next, grad_te_next = te[after], grad_te[after]
             for c in range(channels):
                 bits = packed_t[c]
                 v = grad.dtype.type(bits >> two) * unit
+                grad_te_next[c] += lam[c] * v
                 g = height if bits & two else zero
                 kept = zero if bits & np.int32(1) else keep_v[c]
                 fire = (grad_t[c] - keep_v[c] * v * d[c]) * g
@@ -112,10 +119,6 @@ def celif_backward(grad, te, layer, packed, grad_z, grad_te, grad_bias):  # type
                 d[c] = x
                 total[c] += x
                 grad_z_t[c] = x
-            if t:
-                before, grad_te_t = packed[n, t - 1], grad_te[t]
-                for c in range(channels):
-                    grad_te_t[c] += lam[c] * (grad.dtype.type(before[c] >> two) * unit)
         for c in range(channels):
             grad_bias[c] += np.float64(total[c])
 
