@@ -39,6 +39,7 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs too.")] = False,
 ) -> None:
     """Train a recipe; writes runs/<name>/ and goes on where an interrupted run of the same recipe was."""
+    from ..train.runs.loop import memory
     from ..train.runs.recipe import find
     from ..train.runs.run import Run
 
@@ -54,6 +55,7 @@ def train(
             f"{run.folder} holds an unfinished run of another recipe. Name another --folder, or replace it with "
             "--force."
         )
+    memory.keep()
     where = {"devices": devices, "nodes": nodes, "accelerator": device.value, "precision": precision.value}
     train_run(chosen, run.folder, **where, tensorboard=tensorboard)
 
