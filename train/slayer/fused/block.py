@@ -119,8 +119,8 @@ def stand_in(
 
 
 def _keep(decay: torch.Tensor, count: int) -> Array:
-    kept = ((4096 - decay.detach().to(torch.int64)).to(torch.float64) / 4096).numpy()
-    found = np.zeros(padded(count))
+    kept = ((4096 - decay.detach().to(torch.int64)).to(torch.float32) / 4096).numpy()
+    found = np.zeros(padded(count), np.float32)
     found[:count] = kept
     return found
 

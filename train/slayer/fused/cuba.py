@@ -26,7 +26,7 @@ class Neurons(NamedTuple):
     place: Array
     """Row of each neuron in a raster, int64, (size,)."""
     keep_u: Array
-    """Fraction of the current that a step keeps, float64, (padded size,)."""
+    """Fraction of the current that a step keeps, float32, (padded size,)."""
     keep_v: Array
     threshold: float
     """At or above it a neuron fires, in state units."""
@@ -75,7 +75,7 @@ class Fired(NamedTuple):
     ends: list[Array]
     """Where each sample's spikes end there."""
     v: Array
-    """Membranes before the first step, float64, (N, padded count)."""
+    """Membranes before the first step, float32, (N, padded count)."""
     last: tuple[Array, Array]
     """Currents and membranes, reset, after the last step."""
 
@@ -107,6 +107,9 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         None if a state left the exact range.
     """
     state_u, state_v = (_states(x, neurons) for x in (u, v))
+    if max(np.abs(state).max(initial=0) for state in (state_u, state_v)) >= loops.LIMIT:
+        return None
+    threshold = np.float32(np.ceil(neurons.threshold))  # the same for whole numbers
     membranes = Lent(len(u), steps, padded(neurons.size))
     parts = _parts(len(u), arriving.blocks(neurons.size, steps))
     did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
@@ -118,7 +121,7 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         z = scratch("z", np.float32, steps * width).reshape(steps, width)
         fired = scratch("fired", np.int32, len(ends) * z.size + loops.ROOM)
         states = np.ascontiguousarray(state_u[n, block]), np.ascontiguousarray(state_v[n, block])
-        constants = neurons.keep_u[block], neurons.keep_v[block], neurons.threshold, block.start, neurons.size
+        constants = neurons.keep_u[block], neurons.keep_v[block], threshold, block.start, neurons.size
         arriving.scan(parts[i], z, *states, *constants, membranes.array[n], fired, ends)
         did.ends[i], did.fired[i] = ends, fired[: max(ends[-1], 0)].copy()
         state_u[n, block], state_v[n, block] = states
@@ -128,7 +131,7 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
 
 
 def _states(x: torch.Tensor, neurons: Neurons) -> Array:
-    found = np.zeros((len(x), padded(neurons.size)))
+    found = np.zeros((len(x), padded(neurons.size)), np.float32)
     found[:, : neurons.size] = (x.detach() * neurons.scale).to(torch.int64).flatten(1).numpy()[:, neurons.place]
     return found
 
@@ -197,7 +200,6 @@ def _through_neurons(
     membranes = did.membranes.array
     steps, width = membranes.shape[1:]
     grad_z = Lent(*membranes.shape)
-    keeps = [keep.astype(np.float32) for keep in (neurons.keep_u, neurons.keep_v)]
     surrogate = [np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height)]
     totals = np.zeros((2, len(did.parts), width if needs_decays else 0))
 
@@ -205,11 +207,11 @@ def _through_neurons(
         n, block = did.parts[i]
         k = block.stop - block.start
         g = scratch("z", np.float32, steps * k).reshape(steps, k)
-        constants = (keeps[0][block], keeps[1][block], *surrogate)
-        before, keep_v = np.ascontiguousarray(did.v[n, block]), neurons.keep_v[block]
+        constants = (neurons.keep_u[block], neurons.keep_v[block], *surrogate)
+        before = np.ascontiguousarray(did.v[n, block])
         sums = np.zeros((2, k if needs_decays else 0))
         place, out = neurons.place[did.parts[i].real(neurons)], grad_z.array[n]
-        loops.back(grad[n], place, delay, gain[n], g, block.start, membranes[n], constants, before, keep_v, out, sums)
+        loops.back(grad[n], place, delay, gain[n], g, block.start, membranes[n], constants, before, out, sums)
         if needs_decays:
             totals[:, i, block] = sums
 

@@ -1,43 +1,36 @@
 """The loops of CUBA neurons: current, membrane, spikes and surrogate of a block of neurons in one sample.
 
-Rows are steps, neurons lie side by side. States are whole numbers of state units, below 2**24 in float32. Loops are
+Rows are steps, neurons lie side by side. States are whole numbers of state units, below 2**24 in float32, which is also
+what a neuron is stepped in, see `contract.compiled.registers`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .....contract.compiled.compiling import compiled, inlined
+from .....contract.compiled.compiling import compiled, inlined, wide
+from .....contract.compiled.registers import times
 from . import products, turning
 from .turning import LANES
 
 LIMIT = 2.0**24
-"""States up to here are exact in float32; the loops leave larger ones to stock."""
+"""States below are exact in float32; the loops leave larger ones to stock."""
 ROOM = LANES
 """Entries beyond the last that a list of spikes needs."""
+_LIMIT = np.float32(LIMIT)
 _LOG2E = np.float32(1.4426950408889634)
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _E1, _E2, _E3 = np.float32(0.6931471805599453), np.float32(0.2402265069591007), np.float32(0.05550410866482158)
 _E4, _E5, _E6 = np.float32(0.009618129107628477), np.float32(0.0013333558146428443), np.float32(0.00015403530393381608)
 
 
-@compiled
-def currents(z, u, keep, worst):  # type: ignore[no-untyped-def]
-    """Do a step of currents; `worst` is set where one leaves the exact range."""
-    for k in range(len(z)):
-        new = np.trunc(u[k] * keep[k]) + z[k]
-        u[k] = new
-        worst[k] = worst[k] if abs(new) < LIMIT else 1.0  # nan counts as too large
-
-
-@compiled
-def membranes(u, v, keep, threshold, worst, row):  # type: ignore[no-untyped-def]
-    """Do a step of membranes, which are written to `row` and then reset where they fired."""
-    for k in range(len(u)):
-        new = np.trunc(v[k] * keep[k]) + u[k]
-        worst[k] = worst[k] if abs(new) < LIMIT else 1.0
-        row[k] = new
-        v[k] = 0.0 if new >= threshold else new
+@inlined
+def advance(u, v, z, keep_u, keep_v, threshold):  # type: ignore[no-untyped-def]
+    """Return a neuron's current, membrane and membrane after its reset, and whether both were exact: 1 or 0."""
+    u = times(u, keep_u) + z
+    level = times(v, keep_v) + u
+    exact = np.int32(abs(u) < _LIMIT) & np.int32(abs(level) < _LIMIT)  # nan is neither
+    return u, level, _ZERO if level >= threshold else level, exact
 
 
 @compiled
@@ -62,11 +55,11 @@ def scan(z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes):  # 
     ----------
     z : (T, K) float32
         Currents in whole state units.
-    u, v : (K,) float64
+    u, v : (K,) float32
         States before the first step, and then after the last one.
-    keep_u, keep_v : (K,) float64
+    keep_u, keep_v : (K,) float32
         Fraction of a state that a step keeps.
-    threshold : float
+    threshold : float32
         At or above it a neuron fires, in state units.
     first, neurons : int
         Neuron k that fires at step t is noted as ``t * neurons + first + k``.
@@ -80,13 +73,15 @@ def scan(z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes):  # 
     int
         How many fired; -1 if a state left the exact range.
     """
-    worst, count = np.zeros(len(u)), 0
+    wide()
+    exact, count = np.ones(len(u), np.int32), 0
     for t in range(len(z)):
-        currents(z[t], u, keep_u, worst)
-        row = levels[t, first : first + len(u)]
-        membranes(u, v, keep_v, threshold, worst, row)
+        arriving, row = z[t], levels[t, first : first + len(u)]
+        for k in range(len(u)):
+            u[k], row[k], v[k], held = advance(u[k], v[k], arriving[k], keep_u[k], keep_v[k], threshold)
+            exact[k] &= held
         count = fired(row, threshold, t * neurons + first, codes, count)
-    return -1 if worst.any() else count
+    return count if exact.all() else -1
 
 
 @compiled
@@ -163,22 +158,18 @@ def _exp(x):  # type: ignore[no-untyped-def]
     return p * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
+@inlined
+def _slope(level, threshold, per_width, height):  # type: ignore[no-untyped-def]
+    """Return the surrogate at a membrane."""
+    return height * _exp(-abs(level - threshold) * per_width)
+
+
 @compiled
 def surrogate(g, levels, threshold, per_width, height):  # type: ignore[no-untyped-def]
     """Multiply gradients by the surrogate at membranes."""
+    wide()
     for k in range(len(g)):
-        g[k] *= height * _exp(-abs(levels[k] - threshold) * per_width)
-
-
-@compiled
-def _back(g, d_v, d_u, keep_v, keep_u, grad_z):  # type: ignore[no-untyped-def]
-    for k in range(len(g)):
-        new = keep_v[k] * d_v[k] + g[k]
-        g[k] = new
-        d_v[k] = new
-        new = keep_u[k] * d_u[k] + new
-        d_u[k] = new
-        grad_z[k] = new
+        g[k] *= _slope(levels[k], threshold, per_width, height)
 
 
 @compiled
@@ -189,8 +180,20 @@ def _through(g, first, membranes, keep_u, keep_v, threshold, per_width, height, 
     """
     d_v, d_u = np.zeros_like(keep_v), np.zeros_like(keep_u)
     for t in range(len(g) - 1, -1, -1):
-        surrogate(g[t], membranes[t, first : first + len(d_v)], threshold, per_width, height)
-        _back(g[t], d_v, d_u, keep_v, keep_u, grad_z[t, first : first + len(d_v)])
+        of = slice(first, first + len(d_v))
+        _back(g[t], membranes[t, of], d_v, d_u, keep_v, keep_u, threshold, per_width, height, grad_z[t, of])
+
+
+@compiled
+def _back(g, levels, d_v, d_u, keep_v, keep_u, threshold, per_width, height, grad_z):  # type: ignore[no-untyped-def]
+    wide()
+    for k in range(len(g)):
+        new = keep_v[k] * d_v[k] + g[k] * _slope(levels[k], threshold, per_width, height)
+        g[k] = new
+        d_v[k] = new
+        new = keep_u[k] * d_u[k] + new
+        d_u[k] = new
+        grad_z[k] = new
 
 
 @compiled
@@ -198,8 +201,8 @@ def _decays(d_v, d_u, membranes, before, keep_v, threshold, total_u, total_v):  
     """Add a step's part of the gradients to the decays; `before` is what the membranes of the step before kept."""
     for k in range(len(d_v)):
         total_v[k] += np.float64(d_v[k]) * membranes[k]
-        total_u[k] += np.float64(d_u[k]) * (membranes[k] - np.trunc(before[k] * keep_v[k]))
-        before[k] = 0.0 if membranes[k] >= threshold else membranes[k]
+        total_u[k] += np.float64(d_u[k]) * np.float64(membranes[k] - times(before[k], keep_v[k]))
+        before[k] = _ZERO if membranes[k] >= threshold else membranes[k]
 
 
 @compiled
@@ -216,7 +219,7 @@ def _decay_gradients(d_v, first, d_u, membranes, v, keep_v, threshold, total_u, 
 
 
 @compiled
-def back(grad, place, delay, gain, g, first, membranes, constants, v, keep_v, grad_z, totals):  # type: ignore[no-untyped-def]
+def back(grad, place, delay, gain, g, first, membranes, constants, v, grad_z, totals):  # type: ignore[no-untyped-def]
     """Go back through a block of neurons in some samples.
 
     Parameters
@@ -231,18 +234,16 @@ def back(grad, place, delay, gain, g, first, membranes, constants, v, keep_v, gr
         Column of the block's first neuron in `membranes` and `grad_z`, (N, T, K').
     constants : tuple
         ``keep_u, keep_v, threshold, per_width, height``, float32.
-    v, keep_v : (N, K), (K,) float64
-        Membranes before the first step, and what they keep a step.
+    v : (N, K) float32
+        Membranes before the first step.
     grad_z
         Written: gradients to what arrives.
     totals : (2, K) float64
         The gradients to the decays of currents and membranes are added; empty if they are not needed.
     """
-    keep_32_u, keep_32_v, threshold, per_width, height = constants
+    keep_u, keep_v, threshold, per_width, height = constants
     for n in range(len(grad)):
         turning.gradients(grad[n], place, delay, gain[n], g)
-        _through(g, first, membranes[n], keep_32_u, keep_32_v, threshold, per_width, height, grad_z[n])
+        _through(g, first, membranes[n], keep_u, keep_v, threshold, per_width, height, grad_z[n])
         if totals.size:
-            _decay_gradients(
-                g, first, grad_z[n], membranes[n], v[n], keep_v, np.float64(threshold), totals[0], totals[1]
-            )
+            _decay_gradients(g, first, grad_z[n], membranes[n], v[n], keep_v, threshold, totals[0], totals[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .....contract.compiled.compiling import compiled
+from .....contract.compiled.compiling import compiled, wide
 from . import cuba, products, turning
 
 
@@ -17,7 +17,8 @@ def _arrive(z, feedback):  # type: ignore[no-untyped-def]
 @compiled
 def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired):  # type: ignore[no-untyped-def]
     """Do as the scan of `cuba`, for all neurons, with the feedback `weight`, (senders, K), in state units."""
-    worst, feedback, begin, count = np.zeros(len(u)), np.empty_like(z[0]), 0, 0
+    wide()
+    exact, feedback, begin, count = np.ones(len(u), np.int32), np.empty_like(z[0]), 0, 0
     senders, ones = np.empty(neurons, np.int64), np.ones(neurons, np.float32)
     for t in range(len(z)):
         if count > begin:
@@ -29,10 +30,12 @@ def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired)
         else:
             turning.cut(z[t])
         begin = count
-        cuba.currents(z[t], u, keep_u, worst)
-        cuba.membranes(u, v, keep_v, threshold, worst, membranes[t])
-        count = cuba.fired(membranes[t], threshold, t * neurons, fired, count)
-    return -1 if worst.any() else count
+        arriving, row = z[t], membranes[t]
+        for k in range(len(u)):
+            u[k], row[k], v[k], held = cuba.advance(u[k], v[k], arriving[k], keep_u[k], keep_v[k], threshold)
+            exact[k] &= held
+        count = cuba.fired(row, threshold, t * neurons, fired, count)
+    return count if exact.all() else -1
 
 
 @compiled
