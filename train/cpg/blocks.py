@@ -69,8 +69,13 @@ class Encoding(nn.Module):
         kinds: dict[str, type[Oscillators]] = {"phase": Phase, "coupled": Coupled}
         if mode not in kinds:
             raise UnsupportedError(f"mode = {mode!r} is unknown; known are {', '.join(kinds)}.")
-        self.params: Oscillators = params or kinds[mode].from_paper(num_neurons, w_max, threshold)
-        self.register_buffer("_spikes", torch.empty(self.params.num_neurons, 0), persistent=False)
+        self._params: Oscillators = params or kinds[mode].from_paper(num_neurons, w_max, threshold)
+        self.register_buffer("_spikes", torch.empty(self._params.num_neurons, 0), persistent=False)
+
+    @property
+    def params(self) -> Oscillators:
+        """The oscillators' integers."""
+        return self._params
 
     @property
     def num_neurons(self) -> int:

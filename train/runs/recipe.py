@@ -34,7 +34,7 @@ else:
 
 _FOLDER = resources.files(__package__) / "recipes"
 
-_ON_CHIP = ("none", "cpg", "cpg-designed")
+_ON_CHIP = ("none", "cpg", "cpg-designed", "cpg-learned")
 
 
 class Recipe(Training, Data):
@@ -181,14 +181,17 @@ class Sequence(Recipe):
     position_channels : int
         Channels of an encoding that is a table: CPG neurons, say.
     position_w_max : float
-        Longest wavelength of "cpg" and "sinusoid" over 2 pi.
+        Longest wavelength of "cpg" and "sinusoid", and of what "cpg-learned" begins with, over 2 pi.
+    position_rate : float
+        Factor on the learning rate of the oscillators of "cpg-learned", whose parameters are turns.
     """
 
     hidden: Widths = (64,)
     depth: Layers = 2
-    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed"] = "none"
+    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned"] = "none"
     position_channels: Channels = 40
     position_w_max: float = Field(10000.0, gt=1, le=1e12)
+    position_rate: float = Field(1.0, ge=0, le=1000)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -197,11 +200,14 @@ class Sequence(Recipe):
 
     @pydantic.model_validator(mode="after")
     def _fit_the_position(self) -> Sequence:
-        default = {key: Sequence.model_fields[key].default for key in ("position_channels", "position_w_max")}
-        if self.position_channels != default["position_channels"] and self.position not in TABLES:
-            raise ValueError(f"position_channels is for a position of {', '.join(TABLES)}, not {self.position!r}")
-        if self.position_w_max != default["position_w_max"] and self.position not in ("cpg", "sinusoid"):
-            raise ValueError(f"position_w_max is for position = cpg or sinusoid, not {self.position!r}")
+        uses = {
+            "position_channels": TABLES,
+            "position_w_max": ("cpg", "sinusoid", "cpg-learned"),
+            "position_rate": ("cpg-learned",),
+        }
+        for key, positions in uses.items():
+            if getattr(self, key) != Sequence.model_fields[key].default and self.position not in positions:
+                raise ValueError(f"{key} is for a position of {', '.join(positions)}, not {self.position!r}")
         if len(self.hidden) > 1:
             raise ValueError(
                 f"model = {self.model!r} has one width for all its layers: set hidden = {self.hidden[0]}, and depth"

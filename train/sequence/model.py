@@ -18,7 +18,7 @@ from . import deploy
 from .encoders import ENCODERS
 from .gru import spike_gru
 from .layer import Layer
-from .position import TABLES, PositionOptions, PositionTable, Relative
+from .position import LearnedOscillators, PositionOptions, PositionTable, Relative, columns
 from .rnn import spike_rnn
 from .spikformer import spikformer
 from .tcn import spike_tcn
@@ -80,9 +80,8 @@ class SequenceModel(nn.Module):
         self.tokens = nn.Embedding(vocabulary, width, padding_idx=0) if vocabulary else None
         channels = width if vocabulary else channels
         self.encoder = ENCODERS[encoder](channels, spike_steps)
-        tabled = position.kind in TABLES
-        self.position = PositionTable(position, spike_steps, length) if tabled else None
-        self.first = _First(channels, position.channels if tabled else 0, width)
+        self.position = columns(position, spike_steps, length)
+        self.first = _First(channels, position.channels if self.position is not None else 0, width)
         self.relative = Relative(width) if position.kind == "relative" else nn.Identity()
         if body == "spike-rnn":
             self.body = spike_rnn(width, depth)
@@ -160,7 +159,7 @@ class _First(Layer):
         super().__init__(n_in + columns, n)
         self.n_in = n_in
 
-    def forward(self, x: torch.Tensor, position: PositionTable | None) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, x: torch.Tensor, position: PositionTable | LearnedOscillators | None) -> torch.Tensor:  # type: ignore[override]
         """Return spikes, shape (T_s, N, L, n)."""
         weight = self.synapse.weight
         z = functional.linear(x, weight[:, : self.n_in], self.synapse.bias)

@@ -18,9 +18,10 @@ from torch import nn
 from ...contract.errors import InputError, UnsupportedError
 from ...contract.sources.phase import Phase, spikes
 from ..cpg.codes import design
+from ..cpg.learned import Learned
 from .layer import Layer, taps
 
-POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed")
+POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned")
 """Names of the encodings."""
 
 TABLES = tuple(name for name in POSITIONS if name not in ("none", "relative"))
@@ -39,7 +40,7 @@ class PositionOptions(NamedTuple):
     channels: int = 40
     """Columns N of a table."""
     w_max: float = 10000.0
-    """Longest wavelength of "sinusoid" and "cpg" over 2 pi."""
+    """Longest wavelength of "sinusoid" and "cpg", and of what "cpg-learned" begins with, over 2 pi."""
     seed: int = 0
     """Of the "random" table."""
 
@@ -144,6 +145,31 @@ class PositionTable(nn.Module):
     def forward(self) -> torch.Tensor:
         """Return the table, shape (T_s, 1, L, N)."""
         return self.rows
+
+
+class LearnedOscillators(nn.Module):
+    """The table of oscillators that learn, which begin as the published ones; parameters as of `PositionTable`."""
+
+    def __init__(self, options: PositionOptions, spike_steps: int, length: int) -> None:
+        super().__init__()
+        self.shape = (spike_steps, 1, length, options.channels)
+        self.encoding = Learned(options.channels, spike_steps * length, options.w_max)
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """The table, shape (T_s, 1, L, N), 0 or 1, with gradients."""
+        return self.encoding(self.shape[0] * self.shape[2]).T.view(self.shape)
+
+    def forward(self) -> torch.Tensor:
+        """Return the table, shape (T_s, 1, L, N)."""
+        return self.rows
+
+
+def columns(options: PositionOptions, spike_steps: int, length: int) -> PositionTable | LearnedOscillators | None:
+    """Return what makes the columns of an encoding, or None for one that has none."""
+    if options.kind == "cpg-learned":
+        return LearnedOscillators(options, spike_steps, length)
+    return PositionTable(options, spike_steps, length) if options.kind in TABLES else None
 
 
 class Relative(nn.Module):
