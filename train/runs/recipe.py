@@ -188,7 +188,9 @@ class Sequence(Recipe):
 
     hidden: Widths = (64,)
     depth: Layers = 2
-    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned"] = "none"
+    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned"] = (
+        "none"
+    )
     position_channels: Channels = 40
     position_w_max: float = Field(10000.0, gt=1, le=1e12)
     position_rate: float = Field(1.0, ge=0, le=1000)
