@@ -70,7 +70,7 @@ EVERY_KEY = {
     "keep_provable": 0.0,
 }  # fmt: skip
 """What every recipe was once stored with, whatever its model."""
-LATER = {"delay", "max_delay", "delay_rate", "voltage_decay", "weight_decay_on", "label_smoothing", "average"}
+LATER = {"position_rate", "position_full", "delay", "max_delay", "delay_rate", "voltage_decay", "weight_decay_on", "label_smoothing", "average"}
 LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
 LATER |= {"dropout_mask", "skip_steps"}
 """Keys that came when every recipe was stored with its own alone."""

@@ -126,6 +126,7 @@ def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
             "model = stack."
         )
     sizes = {key: getattr(recipe, key) for key in ("kernel", "heads") if key in type(recipe).model_fields}
+    position = PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed)
     return SequenceModel(
         recipe.model,
         channels,
@@ -135,7 +136,7 @@ def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
         depth=recipe.depth,
         encoder=recipe.encoder,
         spike_steps=recipe.spike_steps,
-        position=PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed),
+        position=position._replace(full=recipe.position_full),
         vocabulary=task.vocabulary,
         **sizes,
     )

@@ -21,7 +21,7 @@ from pydantic import Field
 from ...contract.errors import InputError
 from ...export.quoted import did_you_mean
 from .. import tasks
-from ..sequence.position import POSITIONS, TABLES
+from ..sequence.position import FULL, POSITIONS, TABLES
 from ..tasks import Task
 from . import rules
 from .settings import Channels, Data, Delayed, Integer, Layers, Training, Widths
@@ -226,11 +226,24 @@ class Floating(Sequence):
         How values become spikes, see `spikeproof.train.sequence.encoders`.
     spike_steps : int
         Spike steps T_s for every position of a sequence.
+    position_full : bool
+        Whether the columns of the encoding stand beside what every layer hears, and not the first alone: in a
+        "spikformer", both layers of each block behind its attention.
     """
 
     neuron: Literal["lif"] = "lif"
     encoder: Literal["repeat", "delta", "conv"] = "conv"
     spike_steps: Channels = 4
+    position_full: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _fit_the_full_position(self) -> Floating:
+        if self.position_full and (self.model not in FULL or self.position not in TABLES):
+            raise ValueError(
+                f"position_full is for model = {' or '.join(FULL)} with a position of {', '.join(TABLES)}, not "
+                f"{self.model!r} with {self.position!r}"
+            )
+        return self
 
     @property
     def floating(self) -> bool:
