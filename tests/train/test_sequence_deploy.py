@@ -148,6 +148,8 @@ def test_a_record_of_convolutions_with_relays_is_exact_on_lava(body, kind, full,
 def test_parts_that_no_record_can_hold_are_named():
     with pytest.raises(UnsupportedError, match=r"Attention \(body\.0\.attention and 1 more\): it multiplies spikes"):
         deploy(model("spikformer"))
+    (only,) = refusals(model("spikformer", full=True))
+    assert (only.what, only.where) == ("Attention", "body.0.attention and 1 more")
     with pytest.raises(UnsupportedError, match=r"GRULayer .*; PositionTable \(position\): its columns are numbers"):
         deploy(model("spike-gru", "sinusoid"))
     assert len(refusals(model("spike-rnn", "learned"))) == 1 and refusals(model("spike-tcn", "relative")) == []

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from ...contract.errors import UnsupportedError
+from ...contract.errors import InputError, UnsupportedError
 from ...contract.fixed import TE_MAX, TE_MIN
 from ...contract.sources import Oscillators, raster
 from ...contract.sources.coupled import Coupled
@@ -108,7 +108,17 @@ def concat(x: torch.Tensor, encoding: Encoding) -> torch.Tensor:
     -------
     Tensor, shape (N, C + n, T)
         ``[x || c]``, arXiv 2405.14362.
+
+    Raises
+    ------
+    InputError
+        The input has another number of dimensions: images, say.
     """
+    if x.dim() != 3:
+        raise InputError(
+            f"cpg.concat: an input of shape {tuple(x.shape)} is not (samples, channels, steps). Oscillators stand "
+            "beside dense blocks; for a code beside convolutions see docs/cpg.md."
+        )
     spikes = encoding(x.shape[-1]).to(x.dtype)
     return torch.cat([x, spikes.expand(len(x), *spikes.shape)], dim=1)
 

@@ -4,9 +4,9 @@ A chip's time step is a spike step, and an image of one row holds all positions,
 columns. The encoder stays outside: its spikes are the input. A shortcut hands spikes on through relays, neurons that
 fire when they hear one, and whoever takes ``x + y`` has the same weights for both.
 
-A code of oscillators is part of the network. Position l of spike step t has ``p = t L + l``, so the column of position l
-is oscillators of L times the increment that begin l increments later, and every column has its own. They drive a layer
-of relays, "code", which an edge of one tap leads to each layer that hears them, beside its convolution.
+A code of oscillators is part of the network. Position l of spike step t has ``p = t L + l``, so the column of
+position l has oscillators of its own, of L times the increment, that begin l increments later. They drive a layer of
+relays, "code", from which an edge of one tap leads to each layer that hears them, beside its convolution.
 """
 
 from __future__ import annotations

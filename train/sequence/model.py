@@ -82,8 +82,8 @@ class SequenceModel(nn.Module):
         self.position = columns(position, spike_steps, length)
         if position.full and (self.position is None or body not in FULL):
             raise UnsupportedError(
-                f"full = True puts the columns of a code beside all layers of {', '.join(FULL)}, and the body is {body!r} "
-                f"with position {position.kind!r}."
+                f"full = True puts the columns of a code beside all layers of {', '.join(FULL)}, and the body is "
+                f"{body!r} with position {position.kind!r}."
             )
         self.full = position.full
         beside = 0 if self.position is None else position.channels
