@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import InputError, UnsupportedError
+from spikeproof.contract.sources import raster
+from spikeproof.contract.sources.phase import Phase
+from spikeproof.contract.sources.phase import spikes as spikes_of
 from spikeproof.export import netx, slayer
 from spikeproof.export.lint.check import lint
 from spikeproof.sim import engine
@@ -14,6 +17,7 @@ from spikeproof.sim.verify.forecasts import numbers
 from spikeproof.sim.verify.verify import verify
 from spikeproof.train.sequence import SequenceModel
 from spikeproof.train.sequence import deploy as sequence_deploy
+from spikeproof.train.sequence.coded import Coded
 from spikeproof.train.sequence.deploy import FLOAT, deploy, inputs, refusals
 from spikeproof.train.sequence.layer import Layer
 from spikeproof.train.sequence.position import PositionOptions
@@ -143,6 +147,36 @@ def test_a_record_of_convolutions_with_relays_is_exact_on_lava(body, kind, full,
 
     assert netx.load(tmp_path / "tcn.net") == net
     assert verdict.exact and verdict.comparisons[0].silent == (), str(verdict)
+
+
+@pytest.mark.parametrize("body", ["spike-rnn", "spike-tcn"])
+def test_the_codes_weights_are_the_trained_ones_in_the_units_of_their_layer(body):
+    module = model(body, full=True)
+    net = deploy(module)
+    trained = [one for one in module.modules() if isinstance(one, Coded)]
+    for one, edge, layer in zip(trained, net.edges, hidden(net), strict=True):
+        gain = one.norm.weight / (one.norm.running_var + one.norm.eps).sqrt()
+        weight = (one.synapse.weight[:, one.n_in :] * gain[:, None]).detach().numpy()
+        unit = one.neuron.cell.threshold / np.max(layer.neuron.v_th_mant)  # of a threshold that is rounded
+        found = edge.synapse.weight[:, :, 0, 0] * unit
+        np.testing.assert_allclose(found[: len(weight)], weight, rtol=0.05, atol=1.1 * unit)
+        assert not found[len(weight) :].any() and np.abs(weight).max() > 10 * unit  # relays hear no code
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 7, 24, 2**12])
+def test_oscillators_of_all_positions_spike_as_the_code_does(length):
+    """Windows of any kind, increments that L makes more than half a turn of, and those at the edges of both."""
+    random = np.random.default_rng(length)
+    n, half = 400, 2**23
+    increment = np.concatenate([random.integers(0, half + 1, n - 6), [0, 1, half - 1, half, half // length, half // 3]])
+    start, initial = random.integers(0, 2**24, (2, n))
+    window = np.concatenate([random.integers(0, 2**24 + 1, n - 4), [0, 1, 2**24 - 1, 2**24]])
+    params = Phase(num_neurons=n, increment=increment, start=start, length=window, initial=initial)
+
+    image = sequence_deploy._of_positions(params, length)
+
+    told = spikes_of(params, np.arange(9 * length)).reshape(9, length, n).transpose(0, 2, 1).reshape(9, -1)
+    assert np.array_equal(raster(image, 9), told)
 
 
 def test_parts_that_no_record_can_hold_are_named():

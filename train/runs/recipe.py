@@ -21,7 +21,7 @@ from pydantic import Field
 from ...contract.errors import InputError
 from ...export.quoted import did_you_mean
 from .. import tasks
-from ..sequence.position import FULL, POSITIONS, TABLES
+from ..sequence.position import POSITIONS
 from ..tasks import Task
 from . import rules
 from .settings import Channels, Data, Delayed, Integer, Layers, Training, Widths
@@ -202,18 +202,7 @@ class Sequence(Recipe):
 
     @pydantic.model_validator(mode="after")
     def _fit_the_position(self) -> Sequence:
-        uses = {
-            "position_channels": TABLES,
-            "position_w_max": ("cpg", "sinusoid", "cpg-learned"),
-            "position_rate": ("cpg-learned",),
-        }
-        for key, positions in uses.items():
-            if getattr(self, key) != Sequence.model_fields[key].default and self.position not in positions:
-                raise ValueError(f"{key} is for a position of {', '.join(positions)}, not {self.position!r}")
-        if len(self.hidden) > 1:
-            raise ValueError(
-                f"model = {self.model!r} has one width for all its layers: set hidden = {self.hidden[0]}, and depth"
-            )
+        rules.fit_the_position(self, Sequence.model_fields)
         return self
 
 
@@ -235,15 +224,6 @@ class Floating(Sequence):
     encoder: Literal["repeat", "delta", "conv"] = "conv"
     spike_steps: Channels = 4
     position_full: bool = False
-
-    @pydantic.model_validator(mode="after")
-    def _fit_the_full_position(self) -> Floating:
-        if self.position_full and (self.model not in FULL or self.position not in TABLES):
-            raise ValueError(
-                f"position_full is for model = {' or '.join(FULL)} with a position of {', '.join(TABLES)}, not "
-                f"{self.model!r} with {self.position!r}"
-            )
-        return self
 
     @property
     def floating(self) -> bool:
