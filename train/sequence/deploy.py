@@ -125,7 +125,7 @@ def deploy(module: SequenceModel) -> Net:
     code, inputs_ = _code(module), [spikes]
     layers_[0] = dataclasses.replace(layers_[0], source=spikes.name)
     if code is None:
-        inputs_.append(Input(num_channels=edges[0].synapse.in_shape[0] * length, name=CODE))
+        inputs_.append(Input(num_channels=edges[0].synapse.num_inputs, name=CODE))
     else:
         layers_ = [code, *layers_]
     return Net(inputs=tuple(inputs_), layers=tuple(layers_), edges=tuple(edges), steps=module.spike_steps)

@@ -89,6 +89,7 @@ class SequenceModel(nn.Module):
         beside = 0 if self.position is None else position.channels
         self.first, in_body = Coded(channels, beside, width), beside if position.full else 0
         self.relative = Relative(width) if position.kind == "relative" else nn.Identity()
+        self.body: nn.Sequential
         if body == "spike-rnn":
             self.body = spike_rnn(width, depth, in_body)
         elif body == "spike-gru":
