@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.contract.errors import RecordError, UnsupportedError
+from spikeproof.contract.errors import InputError, RecordError, UnsupportedError
 from spikeproof.contract.sources import raster
 from spikeproof.contract.sources.phase import Phase
 from spikeproof.export.slayer import blocks, record
@@ -125,6 +125,11 @@ def test_a_driven_encoding_is_its_record_and_gets_gradients():
     [
         (lambda: cpg.Encoding(0), RecordError, "num_neurons = 0"),
         (lambda: cpg.Encoding(4, threshold=1.0), RecordError, "threshold = 1"),
+        (
+            lambda: cpg.Concat(cpg.Encoding(4))(torch.zeros(2, 3, 5, 5, 9)),
+            InputError,
+            r"shape \(2, 3, 5, 5, 9\) is not \(samples, channels, steps\).*beside dense blocks",
+        ),
         (lambda: cpg.Encoding(4, mode="hopf"), UnsupportedError, "mode = 'hopf' is unknown; known are phase, coupled"),
         (
             lambda: Phase(num_neurons=1, increment=2**23 + 1, start=0, length=1),

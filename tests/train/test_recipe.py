@@ -70,7 +70,17 @@ EVERY_KEY = {
     "keep_provable": 0.0,
 }  # fmt: skip
 """What every recipe was once stored with, whatever its model."""
-LATER = {"delay", "max_delay", "delay_rate", "voltage_decay", "weight_decay_on", "label_smoothing", "average"}
+LATER = {
+    "position_rate",
+    "position_full",
+    "delay",
+    "max_delay",
+    "delay_rate",
+    "voltage_decay",
+    "weight_decay_on",
+    "label_smoothing",
+    "average",
+}
 LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
 LATER |= {"dropout_mask", "skip_steps"}
 """Keys that came when every recipe was stored with its own alone."""
@@ -105,13 +115,13 @@ def test_a_model_has_the_keys_that_mean_something_to_it():
         "Stack": ["scale", "voltage_decay", "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales", "half_width",
                   "half_width_start", "ends", "dropout", "dropout_mask", "delay",
                   "max_delay", "delay_rate", "recurrent", "embedding", "cpg"],
-        "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
-        "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "scale", "voltage_decay",
+        "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full"],
+        "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "scale", "voltage_decay",
                        "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales",
                        "half_width", "half_width_start", "ends", "dropout", "dropout_mask"],
-        "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
-        "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "kernel"],
-        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "heads"],
+        "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full"],
+        "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "kernel"],
+        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "heads"],
     }  # fmt: skip
     with pytest.raises(TypeError, match="abstract"):
         Recipe(task="digits", model="stack", neuron="lif", hidden=(3,))

@@ -1,5 +1,6 @@
 """Sequence models: shapes, gradients, what each positional encoding is, and what recipes and exports refuse."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,19 @@ from spikeproof.train.runs.build import build
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.recipe import find, make
 from spikeproof.train.sequence import BODIES, SequenceModel
+from spikeproof.train.sequence.coded import Coded
 from spikeproof.train.sequence.gru import GRULayer
 from spikeproof.train.sequence.layer import Neurons, taps
-from spikeproof.train.sequence.position import POSITIONS, PositionOptions, designed, distinct, table
+from spikeproof.train.sequence.position import FULL, POSITIONS, PositionOptions, designed, distinct, table
 from spikeproof.train.tasks import Split, Task
 from spikeproof.train.tasks.objectives import REGRESS
 
 STEPS, LENGTH = 4, 12
 
 
-def model(body="spike-rnn", kind="none", *, channels=3, seed=0, **options):
+def model(body="spike-rnn", kind="none", *, channels=3, seed=0, full=False, **options):
     torch.manual_seed(seed)
-    position = PositionOptions(kind, channels=10, seed=seed)
+    position = PositionOptions(kind, channels=10, seed=seed, full=full)
     return SequenceModel(body, channels, 5, LENGTH, width=16, depth=2, heads=4, position=position, **options)
 
 
@@ -175,6 +177,43 @@ def test_the_encoding_changes_its_own_part_of_a_model_and_nothing_else():
     assert counts[1] - counts[0] == 16 * 10 and counts[2] - counts[0] == 16 * 3 * 16 + 16 + 2 * 16
 
 
+@pytest.mark.parametrize("kind", ["cpg", "cpg-learned"])
+@pytest.mark.parametrize("body", FULL)
+def test_a_full_code_stands_beside_what_every_layer_hears(body, kind):
+    module, plain, x = model(body, kind, full=True), model(body, kind), values()
+    seen = {}
+    for name, part in module.named_modules():
+        if isinstance(part, Coded):
+            part.register_forward_hook(lambda _, given, output, name=name: seen.update({name: (*given, output)}))
+
+    (module(x) - 1).square().mean().backward()
+
+    in_body = {
+        "spike-rnn": ["body.0", "body.1"],
+        "spike-tcn": [f"body.{i}.{which}" for i in (0, 1) for which in ("first", "second")],
+        "spikformer": [f"body.{i}.each.{k}" for i in (0, 1) for k in (0, 1)],  # and no attention
+    }[body]
+    assert list(seen) == ["first", *in_body]
+    more = {f"{name}.synapse.weight" for name in in_body}
+    before = {name: one.shape for name, one in plain.named_parameters()}
+    for name, one in module.named_parameters():
+        extra = 10 if name in more else 0
+        assert one.shape == (*before[name][:-1], before[name][-1] + extra), name
+        assert name.endswith("synapse.bias") or one.grad.any(), name
+    for name, (heard, code, output) in seen.items():
+        layer = copy.deepcopy(module.get_submodule(name))
+        together = torch.cat([heard, code.expand(*heard.shape[:3], -1)], -1)
+        layer.norm.reset_running_stats()
+        expected = layer.neuron(layer.norm(layer.synapse(together)))  # CPG-Linear: one matrix over [X || c]
+        assert (expected != output).float().mean() < 1e-3, name  # a membrane on its threshold, by the order of a sum
+
+
+@pytest.mark.parametrize(("body", "kind"), [("spike-gru", "cpg"), ("spike-rnn", "none"), ("spike-tcn", "relative")])
+def test_a_full_code_that_nobody_can_hear_is_refused(body, kind):
+    with pytest.raises(UnsupportedError, match=f"full = True .* the body is '{body}' with position '{kind}'"):
+        model(body, kind, full=True)
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_only_position_and_the_body_know_the_order(body):
     """Shuffled positions change a Spike-RNN's answer only through its code; convolutions and gates see the order."""
@@ -209,7 +248,9 @@ RNN = ["model=spike-rnn", "neuron=lif", "hidden=8"]
         ([*RNN, "heads=4"], "heads is for model = spikformer"),
         ([*RNN, "kernel=4"], "kernel is for model = spike-tcn"),
         ([*RNN, "position_channels=4"], "position_channels is for a position of random, sinusoid"),
-        ([*RNN, "position=random", "position_w_max=9"], "position_w_max is for position = cpg or sinusoid, not 'random'"),
+        ([*RNN, "position=random", "position_w_max=9"], "position_w_max is for a position of cpg, sinusoid, cpg-learned, not 'random'"),
+        ([*RNN, "position_full=true"], "position_full is for model = spike-rnn or spike-tcn or .* not 'spike-rnn' with 'none'"),
+        (["model=spike-gru", "neuron=lif", "hidden=8", "position=cpg", "position_full=true"], "not 'spike-gru' with 'cpg'"),
         ([*RNN, "cpg=4"], "cpg is for model = stack, .*Set it to 0, its default.* Known are task, .*position"),
         ([*RNN, "scale=64"], "scale is for model = stack or spike-rnn of neuron = ce-lif"),
         ([*RNN, "neuron=ce-lif", "position=learned"], "'learned' cannot be exported, .* Use none, cpg, cpg-designed"),

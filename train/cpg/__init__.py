@@ -1,5 +1,6 @@
-"""Oscillators for training: positional encodings in spike form, their design and their certificates."""
+"""Oscillators for training: positional encodings in spike form, their design, their training and their certificates."""
 
 from .blocks import Concat, Dense, Design, DrivenEncoding, Encoding, concat, design, position
+from .learned import Learned
 
-__all__ = ["Concat", "Dense", "Design", "DrivenEncoding", "Encoding", "concat", "design", "position"]
+__all__ = ["Concat", "Dense", "Design", "DrivenEncoding", "Encoding", "Learned", "concat", "design", "position"]

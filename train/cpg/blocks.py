@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from ...contract.errors import UnsupportedError
+from ...contract.errors import InputError, UnsupportedError
 from ...contract.fixed import TE_MAX, TE_MIN
 from ...contract.sources import Oscillators, raster
 from ...contract.sources.coupled import Coupled
@@ -69,8 +69,13 @@ class Encoding(nn.Module):
         kinds: dict[str, type[Oscillators]] = {"phase": Phase, "coupled": Coupled}
         if mode not in kinds:
             raise UnsupportedError(f"mode = {mode!r} is unknown; known are {', '.join(kinds)}.")
-        self.params: Oscillators = params or kinds[mode].from_paper(num_neurons, w_max, threshold)
-        self.register_buffer("_spikes", torch.empty(self.params.num_neurons, 0), persistent=False)
+        self._params: Oscillators = params or kinds[mode].from_paper(num_neurons, w_max, threshold)
+        self.register_buffer("_spikes", torch.empty(self._params.num_neurons, 0), persistent=False)
+
+    @property
+    def params(self) -> Oscillators:
+        """The oscillators' integers."""
+        return self._params
 
     @property
     def num_neurons(self) -> int:
@@ -103,7 +108,17 @@ def concat(x: torch.Tensor, encoding: Encoding) -> torch.Tensor:
     -------
     Tensor, shape (N, C + n, T)
         ``[x || c]``, arXiv 2405.14362.
+
+    Raises
+    ------
+    InputError
+        The input has another number of dimensions: images, say.
     """
+    if x.dim() != 3:
+        raise InputError(
+            f"cpg.concat: an input of shape {tuple(x.shape)} is not (samples, channels, steps). Oscillators stand "
+            "beside dense blocks; for a code beside convolutions see docs/cpg.md."
+        )
     spikes = encoding(x.shape[-1]).to(x.dtype)
     return torch.cat([x, spikes.expand(len(x), *spikes.shape)], dim=1)
 

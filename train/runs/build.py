@@ -11,7 +11,7 @@ from ...contract.errors import InputError
 from ...export.memory import refuse_more
 from .. import tasks
 from ..blocks.dropout import Dropout
-from ..cpg import Encoding
+from ..cpg import Encoding, Learned
 from ..sequence import SequenceModel
 from ..sequence.position import TABLES, PositionOptions, designed
 from ..tasks import Task
@@ -113,6 +113,8 @@ def _oscillators(recipe: IntegerRNN, steps: int) -> Encoding | None:
         return None
     if recipe.position == "cpg-designed":
         return Encoding(params=designed(steps, recipe.position_channels))
+    if recipe.position == "cpg-learned":
+        return Learned(recipe.position_channels, steps, recipe.position_w_max)
     return Encoding(recipe.position_channels, recipe.position_w_max)
 
 
@@ -124,6 +126,7 @@ def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
             "model = stack."
         )
     sizes = {key: getattr(recipe, key) for key in ("kernel", "heads") if key in type(recipe).model_fields}
+    position = PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed)
     return SequenceModel(
         recipe.model,
         channels,
@@ -133,7 +136,7 @@ def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
         depth=recipe.depth,
         encoder=recipe.encoder,
         spike_steps=recipe.spike_steps,
-        position=PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed),
+        position=position._replace(full=recipe.position_full),
         vocabulary=task.vocabulary,
         **sizes,
     )

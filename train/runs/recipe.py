@@ -21,7 +21,7 @@ from pydantic import Field
 from ...contract.errors import InputError
 from ...export.quoted import did_you_mean
 from .. import tasks
-from ..sequence.position import POSITIONS, TABLES
+from ..sequence.position import POSITIONS
 from ..tasks import Task
 from . import rules
 from .settings import Channels, Data, Delayed, Integer, Layers, Training, Widths
@@ -34,7 +34,7 @@ else:
 
 _FOLDER = resources.files(__package__) / "recipes"
 
-_ON_CHIP = ("none", "cpg", "cpg-designed")
+_ON_CHIP = ("none", "cpg", "cpg-designed", "cpg-learned")
 
 
 class Recipe(Training, Data):
@@ -181,14 +181,19 @@ class Sequence(Recipe):
     position_channels : int
         Channels of an encoding that is a table: CPG neurons, say.
     position_w_max : float
-        Longest wavelength of "cpg" and "sinusoid" over 2 pi.
+        Longest wavelength of "cpg" and "sinusoid", and of what "cpg-learned" begins with, over 2 pi.
+    position_rate : float
+        Factor on the learning rate of the oscillators of "cpg-learned", whose parameters are turns.
     """
 
     hidden: Widths = (64,)
     depth: Layers = 2
-    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed"] = "none"
+    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned"] = (
+        "none"
+    )
     position_channels: Channels = 40
     position_w_max: float = Field(10000.0, gt=1, le=1e12)
+    position_rate: float = Field(1.0, ge=0, le=1000)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -197,15 +202,7 @@ class Sequence(Recipe):
 
     @pydantic.model_validator(mode="after")
     def _fit_the_position(self) -> Sequence:
-        default = {key: Sequence.model_fields[key].default for key in ("position_channels", "position_w_max")}
-        if self.position_channels != default["position_channels"] and self.position not in TABLES:
-            raise ValueError(f"position_channels is for a position of {', '.join(TABLES)}, not {self.position!r}")
-        if self.position_w_max != default["position_w_max"] and self.position not in ("cpg", "sinusoid"):
-            raise ValueError(f"position_w_max is for position = cpg or sinusoid, not {self.position!r}")
-        if len(self.hidden) > 1:
-            raise ValueError(
-                f"model = {self.model!r} has one width for all its layers: set hidden = {self.hidden[0]}, and depth"
-            )
+        rules.fit_the_position(self, Sequence.model_fields)
         return self
 
 
@@ -218,11 +215,15 @@ class Floating(Sequence):
         How values become spikes, see `spikeproof.train.sequence.encoders`.
     spike_steps : int
         Spike steps T_s for every position of a sequence.
+    position_full : bool
+        Whether the columns of the encoding stand beside what every layer hears, and not the first alone: in a
+        "spikformer", both layers of each block behind its attention.
     """
 
     neuron: Literal["lif"] = "lif"
     encoder: Literal["repeat", "delta", "conv"] = "conv"
     spike_steps: Channels = 4
+    position_full: bool = False
 
     @property
     def floating(self) -> bool:

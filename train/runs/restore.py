@@ -12,8 +12,10 @@ from ...contract.errors import FileFormatError
 from ...contract.net import Layer, Net
 from ...contract.record import differences
 from ...contract.sources.driven import Driven
+from ...contract.sources.phase import Phase
 from ...export.slayer import blocks, record
 from ..blocks.delays import AxonDelays, Delays
+from ..cpg import Learned
 from .models import Classifier
 
 
@@ -72,12 +74,25 @@ def restore(module: Classifier, net: Net) -> Classifier:
                     f"{tuple(parameter.shape)}."
                 )
             parameter.copy_(torch.as_tensor(np.asarray(values)))
+    _tune(module, net.layers[0].cpg)
     plain = replace(net, host_before="", host_after="")  # notes are no numbers
     found = differences(replace(record(module.blocks, steps=net.steps), host_before="", host_after=""), plain)
     if found:
         path, ours, theirs = found[0]
         raise FileFormatError(f"The recipe's network has {path} = {ours}, and the file {theirs}.")
     return module.eval()
+
+
+def _tune(module: Classifier, cpg: Any) -> None:
+    """Give oscillators that learn the frequencies, phases and windows of a record's."""
+    for part in module.modules():
+        if isinstance(part, Learned):
+            if not isinstance(cpg, Phase) or cpg.num_neurons != part.num_neurons:
+                there = "none" if cpg is None else f"{cpg.num_neurons} of kind {type(cpg).__name__}"
+                raise FileFormatError(
+                    f"The recipe's network has {part.num_neurons} oscillators that learn, and the file {there}."
+                )
+            part.load(cpg)
 
 
 def _delay(delays: Delays, layer: Layer) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..sequence.position import FULL, TABLES
+
 INTEGER = ("ce-lif", "cuba")
 """Neurons of the integer network, which is exported."""
 _OF_ENCODING = ("ce-lif", "ce-lif-float")
@@ -43,6 +45,27 @@ def fit_the_neuron(recipe: Any) -> None:
         default = type(recipe).model_fields[key].default
         if getattr(recipe, key) != default and neuron not in neurons:
             raise ValueError(f"{key} is for neuron = {' or '.join(map(repr, neurons))}, not {neuron!r}")
+
+
+def fit_the_position(recipe: Any, defaults: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a sequence model has a key that its positional encoding, or its body, has no use for."""
+    uses = {
+        "position_channels": TABLES,
+        "position_w_max": ("cpg", "sinusoid", "cpg-learned"),
+        "position_rate": ("cpg-learned",),
+    }
+    for key, positions in uses.items():
+        if getattr(recipe, key) != defaults[key].default and recipe.position not in positions:
+            raise ValueError(f"{key} is for a position of {', '.join(positions)}, not {recipe.position!r}")
+    if getattr(recipe, "position_full", False) and (recipe.model not in FULL or recipe.position not in TABLES):
+        raise ValueError(
+            f"position_full is for model = {' or '.join(FULL)} with a position of {', '.join(TABLES)}, not "
+            f"{recipe.model!r} with {recipe.position!r}"
+        )
+    if len(recipe.hidden) > 1:
+        raise ValueError(
+            f"model = {recipe.model!r} has one width for all its layers: set hidden = {recipe.hidden[0]}, and depth"
+        )
 
 
 def fit_the_layers(scales: Sequence[int], widths: Sequence[int]) -> None:

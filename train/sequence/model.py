@@ -8,17 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.nn import functional
 
-from ...contract.errors import InputError
+from ...contract.errors import InputError, UnsupportedError
 from ...contract.net import Net
 from ...export.capture import guard
 from ..to_prove import ToProve
 from . import deploy
+from .coded import Coded
 from .encoders import ENCODERS
 from .gru import spike_gru
-from .layer import Layer
-from .position import TABLES, PositionOptions, PositionTable, Relative
+from .position import FULL, PositionOptions, Relative, columns
 from .rnn import spike_rnn
 from .spikformer import spikformer
 from .tcn import spike_tcn
@@ -80,18 +79,25 @@ class SequenceModel(nn.Module):
         self.tokens = nn.Embedding(vocabulary, width, padding_idx=0) if vocabulary else None
         channels = width if vocabulary else channels
         self.encoder = ENCODERS[encoder](channels, spike_steps)
-        tabled = position.kind in TABLES
-        self.position = PositionTable(position, spike_steps, length) if tabled else None
-        self.first = _First(channels, position.channels if tabled else 0, width)
+        self.position = columns(position, spike_steps, length)
+        if position.full and (self.position is None or body not in FULL):
+            raise UnsupportedError(
+                f"full = True puts the columns of a code beside all layers of {', '.join(FULL)}, and the body is "
+                f"{body!r} with position {position.kind!r}."
+            )
+        self.full = position.full
+        beside = 0 if self.position is None else position.channels
+        self.first, in_body = Coded(channels, beside, width), beside if position.full else 0
         self.relative = Relative(width) if position.kind == "relative" else nn.Identity()
+        self.body: nn.Sequential
         if body == "spike-rnn":
-            self.body = spike_rnn(width, depth)
+            self.body = spike_rnn(width, depth, in_body)
         elif body == "spike-gru":
             self.body = spike_gru(width, depth)
         elif body == "spike-tcn":
-            self.body = spike_tcn(width, depth, kernel)
+            self.body = spike_tcn(width, depth, kernel, in_body)
         else:
-            self.body = spikformer(width, depth, heads)
+            self.body = spikformer(width, depth, heads, in_body)
         self.readout = nn.Linear(width, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -106,9 +112,9 @@ class SequenceModel(nn.Module):
         if self.tokens is not None:
             real = (x != 0).movedim(1, -1).to(self.readout.weight.dtype)  # (N, L, 1)
             x = self.tokens(x[:, 0]).transpose(1, 2)
-        spikes = self.encoder(x)
-        spikes = self.first(spikes if real is None else spikes * real, self.position)
-        spikes = self.body(self.relative(spikes)).mean(0)
+        spikes, code = self.encoder(x), None if self.position is None else self.position()
+        spikes = self.relative(self.first(spikes if real is None else spikes * real, code))
+        spikes = (self.body(spikes, code) if self.full else self.body(spikes)).mean(0)
         if real is None:
             return self.readout(spikes.mean(1))
         return self.readout((spikes * real).sum(1) / real.sum(1).clamp(min=1))
@@ -151,20 +157,3 @@ class SequenceModel(nn.Module):
         finally:
             self.train(trains)
         return ToProve(net, spikes, real=real * net.steps, meaning=deploy.FLOAT)
-
-
-class _First(Layer):
-    """CPG-Linear: a `Layer` whose input is the spikes and a table's columns beside them."""
-
-    def __init__(self, n_in: int, columns: int, n: int) -> None:
-        super().__init__(n_in + columns, n)
-        self.n_in = n_in
-
-    def forward(self, x: torch.Tensor, position: PositionTable | None) -> torch.Tensor:  # type: ignore[override]
-        """Return spikes, shape (T_s, N, L, n)."""
-        weight = self.synapse.weight
-        z = functional.linear(x, weight[:, : self.n_in], self.synapse.bias)
-        if position is not None:  # the same for all samples, so multiplied once
-            z = z + functional.linear(position(), weight[:, self.n_in :])
-        spikes: torch.Tensor = self.neuron(self.norm(z))
-        return spikes

@@ -18,13 +18,17 @@ from torch import nn
 from ...contract.errors import InputError, UnsupportedError
 from ...contract.sources.phase import Phase, spikes
 from ..cpg.codes import design
+from ..cpg.learned import Learned
 from .layer import Layer, taps
 
-POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed")
+POSITIONS = ("none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned")
 """Names of the encodings."""
 
 TABLES = tuple(name for name in POSITIONS if name not in ("none", "relative"))
 """Those that are a table of channels."""
+
+FULL = ("spike-rnn", "spike-tcn", "spikformer")
+"""Bodies all of whose layers may hear a table."""
 
 Table = npt.NDArray[np.float32]
 
@@ -39,9 +43,12 @@ class PositionOptions(NamedTuple):
     channels: int = 40
     """Columns N of a table."""
     w_max: float = 10000.0
-    """Longest wavelength of "sinusoid" and "cpg" over 2 pi."""
+    """Longest wavelength of "sinusoid" and "cpg", and of what "cpg-learned" begins with, over 2 pi."""
     seed: int = 0
     """Of the "random" table."""
+    full: bool = False
+    """Whether the columns stand beside what every layer of the body hears too, and not beside the input alone: both
+    layers of each Spikformer block behind its attention, which is how the authors' code names "full"."""
 
 
 def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
@@ -76,13 +83,17 @@ def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
         i = np.arange(options.channels)
         angle = np.arange(rows)[:, None] * options.w_max ** (-2 * (i // 2) / options.channels)
         return np.where(i % 2, np.cos(angle), np.sin(angle)).astype(np.float32)
-    if options.kind == "cpg":
-        params = Phase.from_paper(options.channels, options.w_max)
-    elif options.kind == "cpg-designed":
-        params = designed(rows, options.channels)
-    else:
+    params = oscillators(options, rows)
+    if params is None:
         raise InputError(f"position {options.kind!r} has no fixed table.")
     return spikes(params, np.arange(rows)).astype(np.float32)
+
+
+def oscillators(options: PositionOptions, rows: int) -> Phase | None:
+    """Return the oscillators that make a fixed table of so many rows, or None if none do."""
+    if options.kind == "cpg":
+        return Phase.from_paper(options.channels, options.w_max)
+    return designed(rows, options.channels) if options.kind == "cpg-designed" else None
 
 
 @functools.lru_cache(maxsize=8)
@@ -134,6 +145,7 @@ class PositionTable(nn.Module):
     def __init__(self, options: PositionOptions, spike_steps: int, length: int) -> None:
         super().__init__()
         shape = (spike_steps, 1, length, options.channels)
+        self.params = oscillators(options, spike_steps * length)
         self.rows: torch.Tensor
         if options.kind == "learned":
             self.rows = nn.Parameter(torch.randn(shape))
@@ -144,6 +156,36 @@ class PositionTable(nn.Module):
     def forward(self) -> torch.Tensor:
         """Return the table, shape (T_s, 1, L, N)."""
         return self.rows
+
+
+class LearnedOscillators(nn.Module):
+    """The table of oscillators that learn, which begin as the published ones; parameters as of `PositionTable`."""
+
+    def __init__(self, options: PositionOptions, spike_steps: int, length: int) -> None:
+        super().__init__()
+        self.shape = (spike_steps, 1, length, options.channels)
+        self.encoding = Learned(options.channels, spike_steps * length, options.w_max)
+
+    @property
+    def params(self) -> Phase:
+        """The oscillators as they are now."""
+        return self.encoding.params
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """The table, shape (T_s, 1, L, N), 0 or 1, with gradients."""
+        return self.encoding(self.shape[0] * self.shape[2]).T.view(self.shape)
+
+    def forward(self) -> torch.Tensor:
+        """Return the table, shape (T_s, 1, L, N)."""
+        return self.rows
+
+
+def columns(options: PositionOptions, spike_steps: int, length: int) -> PositionTable | LearnedOscillators | None:
+    """Return what makes the columns of an encoding, or None for one that has none."""
+    if options.kind == "cpg-learned":
+        return LearnedOscillators(options, spike_steps, length)
+    return PositionTable(options, spike_steps, length) if options.kind in TABLES else None
 
 
 class Relative(nn.Module):

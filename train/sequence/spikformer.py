@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .coded import Body, layer
 from .layer import Layer, Neurons
 
 _SCALE = 0.125
@@ -40,25 +41,34 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a two-layer network for each position, each added to its input."""
+    """Attention and a two-layer network for each position, each added to its input.
 
-    def __init__(self, width: int, heads: int) -> None:
+    Parameters
+    ----------
+    width, heads : int
+        As of `Attention`.
+    columns : int
+        Of a code that stands beside what both layers of that network hear; attention hears none.
+    """
+
+    def __init__(self, width: int, heads: int, columns: int = 0) -> None:
         super().__init__()
         self.attention = Attention(width, heads)
-        self.each = nn.Sequential(Layer(width, _EXPANSION * width), Layer(_EXPANSION * width, width))
+        hidden = _EXPANSION * width
+        self.each = Body(layer(width, hidden, columns), layer(hidden, width, columns))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, code: torch.Tensor | None = None) -> torch.Tensor:
         """Return the block's output, shape (T_s, N, L, D)."""
         x = x + self.attention(x)
-        found: torch.Tensor = x + self.each(x)
+        found: torch.Tensor = x + self.each(x, code)
         return found
 
 
-def spikformer(width: int, depth: int, heads: int) -> nn.Sequential:
+def spikformer(width: int, depth: int, heads: int, columns: int = 0) -> Body:
     """Return `depth` blocks.
 
     References
     ----------
     Z. Zhou et al., "Spikformer", arXiv 2209.15425.
     """
-    return nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+    return Body(*(Block(width, heads, columns) for _ in range(depth)))

@@ -140,11 +140,15 @@ class Trainee(lightning.LightningModule):
     def _groups(self) -> list[dict[str, Any]]:
         """Return the parameters by what rate and what decay they have."""
         recipe = self._recipe
-        rates = {"encoding": recipe.te_rate, "delays": getattr(recipe, "delay_rate", 1.0)}
-        undecayed = {"delays"}  # a short delay is no simpler than a long one
+        rates = {
+            "oscillator_": getattr(recipe, "position_rate", 1.0),  # first: an encoding may hold them
+            "encoding": recipe.te_rate,
+            "delays": getattr(recipe, "delay_rate", 1.0),
+        }
+        undecayed = {"oscillator_", "delays"}  # a short delay is no simpler than a long one, nor is a slow oscillator
         if recipe.weight_decay_on == "weights":
             undecayed |= {"encoding", "vectors"}
-        of: dict[str, list[torch.nn.Parameter]] = {"others": [], "encoding": [], "delays": [], "vectors": []}
+        of: dict[str, list[torch.nn.Parameter]] = {one: [] for one in ("others", *rates, "vectors")}
         for name, parameter in self.module.named_parameters():
             part = next((part for part in rates if part in name), "others")
             vector = part == "others" and parameter.ndim < 2 and "vectors" in undecayed
