@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +100,9 @@ def _column(case: Case, way: Way, delay: IntArray) -> IntArray:
     changed = way.incoming._replace(delay=np.asarray(delay))
     if isinstance(changed.synapse, Dense):
         rows = delay[case.rows] if delay.ndim == 2 else delay
-        changed = changed._replace(synapse=Dense(weight=changed.synapse.weight[case.rows]), delay=rows)
+        changed = changed._replace(
+            synapse=replace(changed.synapse, weight=changed.synapse.weight[case.rows]), delay=rows
+        )
         return changed.delivered(sent)[:, 0].T
     return changed.delivered(sent)[:, 0, case.rows].T
 
