@@ -61,7 +61,7 @@ def carries_bias(layer: Layer, shape: tuple[int, ...], images: bool = True) -> b
     if isinstance(layer.synapse, Dense):
         return not _is_scattered(layer.delay)
     bias = np.asarray(getattr(layer.neuron, "bias_mant", 0))
-    rows = np.broadcast_to(bias, layer.num_neurons).reshape(len(layer.synapse.weight), -1)
+    rows = np.broadcast_to(bias, layer.num_neurons).reshape(layer.shape[0], -1)
     return images and layer.synapse.in_shape == shape and bool((rows == rows[:, :1]).all())
 
 
