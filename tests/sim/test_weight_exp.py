@@ -22,11 +22,11 @@ from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
-from spikeproof.export.netx import stock_forms
-from spikeproof.export.netx.one_layer import one_layer
 from spikeproof.export.describe import describe
 from spikeproof.export.drawing import drawing
 from spikeproof.export.loihi2 import mapping
+from spikeproof.export.netx import stock_forms
+from spikeproof.export.netx.one_layer import one_layer
 from spikeproof.sim import engine, reference
 from spikeproof.sim.adjoint import Target, gradients
 from spikeproof.sim.compare import compare
