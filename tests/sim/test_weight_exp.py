@@ -27,6 +27,9 @@ from spikeproof.export.drawing import drawing
 from spikeproof.export.loihi2 import mapping
 from spikeproof.export.netx import stock_forms
 from spikeproof.export.netx.one_layer import one_layer
+from spikeproof.export.nir import graph as nir
+from spikeproof.export.nir.file import load as load_nir
+from spikeproof.export.packing import pack
 from spikeproof.sim import engine, reference
 from spikeproof.sim.adjoint import Target, gradients
 from spikeproof.sim.compare import compare
@@ -334,3 +337,16 @@ def test_lava_runs_exponents_of_all_sorts_of_ways():
     net = several()
     payload = spikes_for(net)
     assert compare(reference.run(net, payload), lava_backend.run(net, payload, deadline=120)).exact
+
+
+def test_nir_has_weights_of_1_0_whatever_the_unit_of_their_sums(tmp_path):
+    """A node's weights are in SLAYER's units: for a spike, the integer weight times the scale, with the exponent in."""
+    net, _ = busy(0)
+    made = nir.graph(net).nodes
+    own, back = (made[f"celif1:{name}"].weight for name in ("synapse", "feedback"))
+    assert np.array_equal(own, net.layers[0].synapse.weight / 64)
+    assert np.array_equal(back, net.layers[0].feedback.weight / 64)
+    nir.write(net, tmp_path / "a.nir")
+    assert load_nir(tmp_path / "a.nir") == net
+    plain = pack(net)["layers"]["0"]
+    assert "weight_exp" not in plain["synapse"] and plain["feedback"]["weight_exp"] == 6
