@@ -317,8 +317,8 @@ class Recurrent(Dense):
         weight, _ = self.feedback.quantized()
         spikes = self.neuron.fire_again(z, weight.to(z.dtype))
         before = torch.nn.functional.pad(spikes, (1, 0))[..., :-1]
-        # In float64: beside fine input, what comes back can be too large for float32 to hold both.
-        return z.double() + torch.einsum("cj,njt->nct", weight.double(), before.double())
+        # Exact in float32 too: where a sum has more bits than that, the membrane is at its end.
+        return z + torch.einsum("cj,njt->nct", weight.to(z.dtype), before)
 
     def registers(self, x: torch.Tensor) -> Registers:
         """Return every register at every step for an input of shape (N, I, T), without gradient."""
