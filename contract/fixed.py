@@ -9,6 +9,7 @@ quantity               register                               range
 state (u, v, h)        signed 24 bit, symmetric               ``-STATE_MAX .. STATE_MAX``
 decay                  12 bit, 4096 means 1.0                 ``0 .. DECAY_ONE``
 weight                 signed 8 bit, step 2                   ``WEIGHT_MIN .. WEIGHT_MAX``, even
+weight exponent        shifts a way's sums to the left        ``0 .. WEIGHT_EXP_MAX``
 threshold mantissa     unsigned 17 bit, shifted left by 6     ``0 .. THRESHOLD_MANT_MAX``
 bias mantissa          signed 13 bit, shifted by an exponent  ``BIAS_MANT_MIN .. BIAS_MANT_MAX``
 temporal encoding      signed 8 bit                           ``TE_MIN .. TE_MAX``
@@ -31,6 +32,8 @@ STATE_MAX = 2 ** (STATE_BITS - 1) - 1
 DECAY_SHIFT = 12
 DECAY_ONE = 1 << DECAY_SHIFT
 WEIGHT_MIN, WEIGHT_MAX, WEIGHT_STEP = -256, 254, 2
+WEIGHT_EXP_MAX = 7
+"""The largest weight exponent of both generations of Loihi."""
 ACCUMULATOR_SHIFT = 6
 """Lava shifts the dendritic sum of unary spikes, and the threshold mantissa, left by this much."""
 THRESHOLD_MANT_MAX = 2**17 - 1

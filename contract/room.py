@@ -37,7 +37,7 @@ def worst_sums(net: Net, index: int) -> Interval:
         total = total.plus(_worst(net, each))
     layer = net.layers[index]
     if layer.cpg is not None:
-        beside = layer.synapse.weight[:, layer.num_inputs :].astype(np.int64) * net.cpg_payload(index)
+        beside = layer.synapse.worth[:, layer.num_inputs :] * net.cpg_payload(index)
         total = total.plus(Interval(np.minimum(beside, 0).sum(1), np.maximum(beside, 0).sum(1)))
     return total
 
@@ -45,7 +45,7 @@ def worst_sums(net: Net, index: int) -> Interval:
 def _worst(net: Net, way: Incoming) -> Interval:
     most = net.max_payload(way.source)
     signed = most > 1 or (way.source < 0 and bool(net.inputs[-1 - way.source].bits))
-    weight = way.synapse.weight.astype(np.int64)
+    weight = way.synapse.worth
     axes = tuple(range(1, weight.ndim))
     up, down = np.maximum(weight, 0).sum(axes) * most, np.minimum(weight, 0).sum(axes) * most
     found = Interval(down - up, up - down) if signed else Interval(down, up)

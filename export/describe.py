@@ -12,6 +12,7 @@ from ..contract.net import Layer, Net
 from ..contract.neurons.sigma_delta import SigmaDelta
 from ..contract.sources.driven import Driven
 from ..contract.synapses.conv import Conv
+from ..contract.synapses.dense import Dense
 
 _IN_UNITS = {"v_th_mant": "threshold", "v_th_step": "threshold_step"}
 
@@ -103,7 +104,7 @@ def ways(net: Net, index: int) -> list[dict[str, Any]]:
     list of dict
         ``kind`` (own, feedback or edge), ``source``, ``target``, ``synapse``, ``shape`` of the weights, ``weights``,
         ``delays`` (the shortest and the longest, the sender's axon among them) and ``delays_are``: one for all, one a
-        sender or one a synapse.
+        sender or one a synapse; ``weight_exp`` is by how many bits its sums are shifted to the left.
     """
     layer, found = net.layers[index], []
     for place, each in enumerate(net.incoming(index)):
@@ -117,6 +118,7 @@ def ways(net: Net, index: int) -> list[dict[str, Any]]:
                 "synapse": type(each.synapse).__name__,
                 "shape": list(each.synapse.weight.shape),
                 "weights": each.synapse.weight.size,
+                "weight_exp": each.synapse.weight_exp if isinstance(each.synapse, Dense) else 0,
                 "delays": [each.shortest, each.longest],
                 "delays_are": ("one for all", "one a sender", "one a synapse")[each.delay.ndim],
             }

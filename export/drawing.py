@@ -77,7 +77,8 @@ def _layer(layer: Mapping[str, Any], indent: str, width: int) -> list[str]:
     lines = _wrapped(f"{_name(layer['name'])}: {', '.join(words)}", indent, width)
     for way in layer["ways"]:
         kind = "" if way["kind"] == "own" else f" ({way['kind']})"
-        told = [f"{way['synapse']} {shape(way['shape'])}", *filter(None, [delays(way)])]
+        shifted = f"sums shifted by {way['weight_exp']} bits" if way["weight_exp"] else ""
+        told = [f"{way['synapse']} {shape(way['shape'])}", *filter(None, [shifted, delays(way)])]
         lines += _wrapped(f"<- {_name(way['source'])}{kind}: {', '.join(told)}", indent + "  ", width)
     parameters = ", ".join(f"{key} {value}".replace(" ", _TIE) for key, value in layer["parameters"].items())
     return lines + _wrapped(parameters, indent + "  ", width)

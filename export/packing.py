@@ -1,7 +1,8 @@
 """Records <-> trees of plain values, for formats that hold nested groups of numbers.
 
 A record becomes a dict of its fields with its class under ``kind``; a tuple of records or names a dict of numbered
-entries. What is None is left out. Any record of the contract can be packed, kinds that are added later too.
+entries. What is None is left out, and so is what came later and is 0. Any record of the contract can be packed, kinds
+that are added later too.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from .members import reserve_neurons
 from .quoted import message, plain, quoted
 
 KIND = "kind"
+_LATER = {"weight_exp"}
+"""Fields that are left out if they are 0, so that what was written before they came is what is written today."""
 
 
 def pack(value: Any) -> Any:
     """Return a record, or a value of one of its fields, as a tree of dicts, arrays, whole numbers and strings."""
     if isinstance(value, Record):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}  # type: ignore[arg-type]
-        return {KIND: type(value).__name__} | {name: pack(of) for name, of in fields.items() if of is not None}
+        kept = {name: of for name, of in fields.items() if of is not None and (name not in _LATER or of)}
+        return {KIND: type(value).__name__} | {name: pack(of) for name, of in kept.items()}
     if isinstance(value, tuple) and any(isinstance(item, Record | str) for item in value):
         return {str(i): pack(item) for i, item in enumerate(value)}
     if isinstance(value, tuple):

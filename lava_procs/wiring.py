@@ -123,7 +123,7 @@ class _Ways:
         if way.delay.ndim == 2:
             waits = np.maximum(way.delay.astype(np.int64) + wait, 0)  # below 0 only where the weight is 0
             edge = Edge(
-                weight=way.synapse.weight,
+                weight=way.synapse.worth,
                 delay=way.delay,
                 wait=waits,
                 latency=self._latency(way),
@@ -139,7 +139,7 @@ class _Ways:
             _as_images(port, way.synapse.in_shape).connect(synapse.s_in)
             synapse.a_out.transpose([2, 1, 0]).flatten().connect(neuron.a_in)
             return synapse
-        synapse = _dense(way.synapse.weight, bits, name)
+        synapse = _dense(way.synapse.weight, bits, name, way.synapse.weight_exp)
         _in_a_row(port).connect(synapse.s_in)
         synapse.a_out.connect(neuron.a_in)
         return synapse
@@ -150,8 +150,9 @@ class _Ways:
         assert layer.cpg is not None
         payload_bits = _message_bits(net, net.incoming(index)[0].source)
         cpg = self._oscillators(index, layer.cpg, f"{layer.name}_cpg", net.cpg_payload(index))
+        assert not isinstance(layer.synapse, Conv), "a layer refuses oscillators beside a convolution"
         weight = layer.synapse.weight[:, layer.num_inputs :]
-        synapse = _dense(weight, payload_bits, f"{layer.name}_cpg_synapse")
+        synapse = _dense(weight, payload_bits, f"{layer.name}_cpg_synapse", layer.synapse.weight_exp)
         cpg.s_out.connect(synapse.s_in)
         synapse.a_out.connect(self._neurons[index].a_in)
 
@@ -214,11 +215,11 @@ def _message_bits(net: Net, source: int) -> int:
     return most.bit_length() if most > 1 or (source < 0 and net.inputs[-1 - source].bits) else 0
 
 
-def _dense(weight: np.ndarray, bits: int, name: str) -> Dense:
+def _dense(weight: np.ndarray, bits: int, name: str, weight_exp: int = 0) -> Dense:
     return Dense(
         weights=weight.astype(np.int32),
         num_weight_bits=8,
-        weight_exp=0,
+        weight_exp=weight_exp,
         sign_mode=SignMode.MIXED,
         # Lava counts the sign as a bit of the message.
         num_message_bits=bits + 1 if bits else 0,

@@ -179,9 +179,9 @@ def _hand_back(way: Incoming, of_x: npt.NDArray[np.float64], of_sent: npt.NDArra
     if way.delay.ndim == 2:
         for d, synapse in way.by_delay():
             if d <= t:
-                of_sent[..., t - d] += of_x @ synapse.weight
+                of_sent[..., t - d] += of_x @ synapse.worth
         return
-    gained = _of_image(way.synapse, of_x) if isinstance(way.synapse, Conv) else of_x @ way.synapse.weight
+    gained = _of_image(way.synapse, of_x) if isinstance(way.synapse, Conv) else of_x @ way.synapse.worth
     at = t - np.broadcast_to(way.delay, gained.shape[-1:]).astype(np.int64)
     there = np.flatnonzero(at >= 0)
     of_sent[:, there, at[there]] += gained[:, there]

@@ -1,5 +1,7 @@
 """Random networks that are graphs, by seed: skips, ways back, several inputs and answers, delays, shared weights."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from spikeproof.contract.net import Edge, Input, Layer, Net
@@ -118,8 +120,20 @@ def graph(seed, *, most_layers=8, longest=LONGEST, steps=None, scattered=True):
         steps=steps,
         te=random.integers(-60, 61, (steps, widest)) if widest else None,
     )
+    net = shifted(net, np.random.default_rng([seed, 1]))
     payload = random.random((5, net.num_channels, steps)) < random.choice([0.1, 0.3, 0.6])
     return net, payload.astype(np.int32)
+
+
+def shifted(net, random):
+    """Return a network in which weight exponents shift some of the sums that ways back and edges deliver."""
+
+    def some(synapse):
+        chosen = isinstance(synapse, Dense) and random.random() < 0.25
+        return replace(synapse, weight_exp=int(random.integers(1, 3))) if chosen else synapse
+
+    layers = [replace(each, feedback=some(each.feedback)) for each in net.layers]
+    return replace(net, layers=tuple(layers), edges=tuple(replace(e, synapse=some(e.synapse)) for e in net.edges))
 
 
 def width(inputs, layers, source):

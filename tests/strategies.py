@@ -14,6 +14,7 @@ from spikeproof.contract.fixed import (
     TE_MAX,
     TE_MIN,
     THRESHOLD_MANT_MAX,
+    WEIGHT_EXP_MAX,
     WEIGHT_MAX,
     WEIGHT_MIN,
 )
@@ -41,6 +42,7 @@ encodings = edged(TE_MIN, TE_MAX)
 sums = edged(-(2**17), 2**17, 100, -100)
 port = edged(1 - 2**31, 2**31 - 1, 2**25, -(2**25))
 thresholds = edged(0, THRESHOLD_MANT_MAX, 19)
+exponents = st.just(0) | st.just(0) | edged(0, WEIGHT_EXP_MAX, 6)
 biases = edged(BIAS_MANT_MIN, BIAS_MANT_MAX)
 spikes = st.sampled_from((0, 1))
 positive = port.map(abs)
@@ -156,7 +158,7 @@ def nets(draw, max_neurons=5, max_steps=6):
             image, n = None, draw(st.integers(1, max_neurons))
             channels_beside = draw(st.sampled_from((0, 0, 1, 3)))
             cpg = draw(oscillators(channels_beside)) if channels_beside else None
-            synapse = Dense(weight=draw(weights(n * sums, width + channels_beside)))
+            synapse = Dense(weight=draw(weights(n * sums, width + channels_beside)), weight_exp=draw(exponents))
         neuron = draw(params(kind, n))
         scale = 2 ** draw(st.integers(0, 10))
         axon = draw(st.none() | axons(n)) if kind not in kinds_that_answer else None
@@ -166,7 +168,7 @@ def nets(draw, max_neurons=5, max_steps=6):
             and (neuron.max_payload == 1 or hasattr(neuron, "graded"))
             and draw(st.sampled_from((False, False, False, True)))
         ):
-            feedback = Dense(weight=draw(weights(n * sums, n)))
+            feedback = Dense(weight=draw(weights(n * sums, n)), weight_exp=draw(exponents))
             neuron = dataclasses.replace(neuron, graded=0) if getattr(neuron, "graded", 0) else neuron
         layers.append(
             Layer(name=f"layer{i}", synapse=synapse, neuron=neuron, scale=scale, cpg=cpg, axon=axon, feedback=feedback)

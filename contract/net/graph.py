@@ -9,6 +9,7 @@ by how many steps a layer works behind the network's input. No spike can come ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ class Incoming(NamedTuple):
         """Return the synapses of each delay that occurs, where there is one a synapse."""
         assert isinstance(self.synapse, Dense)
         weight = self.synapse.weight
-        return [(int(d), Dense(weight=np.where(self.delay == d, weight, 0))) for d in self.of_synapses]
+        return [(int(d), replace(self.synapse, weight=np.where(self.delay == d, weight, 0))) for d in self.of_synapses]
 
 
 def incoming(inputs: Sequence[Input], layers: Sequence[Layer], edges: Sequence[Edge]) -> list[tuple[Incoming, ...]]:
@@ -96,7 +97,7 @@ def incoming(inputs: Sequence[Input], layers: Sequence[Layer], edges: Sequence[E
         source = _main_source(layer, i, place)
         synapse: Synapse = layer.synapse
         if layer.cpg is not None and isinstance(synapse, Dense):
-            synapse = Dense(weight=synapse.weight[:, : layer.num_inputs])
+            synapse = replace(synapse, weight=synapse.weight[:, : layer.num_inputs])
         name = f"{(layers[source] if source >= 0 else inputs[-1 - source]).name} -> {layer.name}"
         found.append([Incoming(source, synapse, simplest(_axon(layers, source) + layer.delay), name)])
         if layer.feedback is not None:

@@ -39,7 +39,8 @@ class Layer(Record):
         Delays of the layer's spikes on their way to other layers, or out of the network.
     feedback : Dense or None
         Recurrent synapses: what they deliver in a step is made of the layer's spikes of the step before, which no axon
-        delays, and there is none in the first step of a sample.
+        delays, and there is none in the first step of a sample. A spike is 1.0: where the layer's own synapses take
+        payloads in units of ``2**exp``, give it the weight exponent ``-exp``.
     delay : array_like of int, shape (), (senders,) or (sums, senders)
         Steps that spikes take on the layer's own synapses beyond those of the sender's axon, as `Edge.delay`; what its
         oscillators send is not delayed.

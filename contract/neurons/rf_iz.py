@@ -49,7 +49,8 @@ class RFIZ(Resonator, netx="RESONATOR_IZHIKEVICH"):
     def bounded_step(self, state: Any, x: Interval, te: npt.ArrayLike | None = None) -> Bounded:
         """Advance intervals by one time step; see `spikeproof.contract.neurons.bases.neuron.Neuron.bounded_step`.
 
-        A neuron that fires is set to a state of smaller size, so the size needs no care.
+        A neuron that fires is set to a state of smaller size, so the size needs no care: unless its threshold is 0,
+        from which it is set to -1, which is within what the size allows for rounding.
         """
         threshold = self.v_th_mant << ACCUMULATOR_SHIFT
         turned = rotate_bounds(self, state, x)
@@ -60,4 +61,5 @@ class RFIZ(Resonator, netx="RESONATOR_IZHIKEVICH"):
             real=exactly(np.zeros_like(real.low)).where(fired.low == 1, real).hull(0).where(fired.high == 1, real),
             imag=kept_after_firing(imag, exactly(threshold - 1), fired, threshold - 1),
         )
-        return Bounded(sent, after, {"real": turned.real, "imag": turned.imag})
+        held = turned.imag if threshold else turned.imag.hull(-1).where(fired.high == 1, turned.imag)
+        return Bounded(sent, after, {"real": turned.real, "imag": held})

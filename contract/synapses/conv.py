@@ -6,7 +6,7 @@ flattening an image is nothing. With a padding p, a stride s and a dilation d a 
     sum[o, y, x] = sum_{c, i, j} weight[o, c, i, j] * image[c, y * s - p + i * d, x * s - p + j * d]
 
 where pixels outside the image are 0 and c runs over the input channels of o's group. It is a correlation, as torch's
-``conv2d`` is.
+``conv2d`` is. Its sums are not shifted: Lava's fixed-point convolution does not look at its weight exponent.
 """
 
 from __future__ import annotations
@@ -102,6 +102,11 @@ class Conv(Record):
     def num_neurons(self) -> int:
         """Number of neurons that are fed."""
         return math.prod(self.out_shape)
+
+    @property
+    def worth(self) -> IntArray:
+        """What each weight is worth in a sum, as int64."""
+        return np.asarray(self.weight, np.int64)
 
     def sums(self, x: npt.ArrayLike) -> IntArray:
         """Return the dendritic sums of what arrives.

@@ -24,6 +24,7 @@ from ...contract.neurons.rf_iz import RFIZ
 from ...contract.neurons.sigma_delta import SigmaDelta
 from ...contract.synapses.conv import Conv
 from ..netx.stock_forms import MAX_DELAY
+from ..netx.synapses import exponents
 from .finding import Found, Row, Rules
 
 RULES = Rules("record")
@@ -109,6 +110,14 @@ RULES.table(
             "delays of a recurrent layer, which stock NetX puts on the feedback too",
             lambda layer: "recurrent synapses and delays" * bool(layer.feedback and _delayed(layer)),
             "stock NetX delays the feedback too, and leaves the power of two of the weights out",
+            _OURS,
+        ),
+        Row(
+            "shifted-sums",
+            "info",
+            "a weight exponent, which stock NetX does not read",
+            lambda layer: "sums that a weight exponent shifts" * bool(exponents(layer)),
+            "stock NetX would add them up in the unit of the others",
             _OURS,
         ),
         Row(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,7 +107,7 @@ def _only(way: Incoming, here: npt.NDArray[np.bool_]) -> Incoming:
     synapse = way.synapse
     if not isinstance(synapse, Dense):
         return way
-    return way._replace(synapse=Dense(weight=np.where(here, synapse.weight, 0)))
+    return way._replace(synapse=replace(synapse, weight=np.where(here, synapse.weight, 0)))
 
 
 def relays(net: Net, limits: Limits) -> list[Relay]:

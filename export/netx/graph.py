@@ -55,7 +55,7 @@ def read_outputs(file: h5py.Group) -> tuple[str, ...]:
 
 
 def _edge(handle: h5py.Group) -> Edge:
-    fields = synapses.KINDS[synapses.kind(handle)].fields - {"weight_rec"}
+    fields = synapses.KINDS[synapses.kind(handle)].fields - synapses.RECURRENT
     refuse_unknown(handle, {"type", "source", "target", "delay"} | fields)
     synapse = synapses.read(handle, 1)
     reserve_neurons(math.prod(synapses.out_shape(synapse, 1)), "shape")

@@ -209,6 +209,7 @@ def _suffix(layer: Layer, has_edges: bool) -> str:
     unread = delayed and (isinstance(layer.synapse, Conv) or layer.feedback is not None)
     recurrent_conv = layer.feedback is not None and isinstance(layer.synapse, Conv)
     features = {"+CPG": layer.cpg is not None, "+DELAY": unread or bool(layer.delay.any()), "+FEEDBACK": recurrent_conv}
+    features |= {"+SHIFT": bool(synapses.exponents(layer))}
     features |= {"+EDGES": has_edges or layer.source is not None}
     features |= {_PIXELS: synapses.differs_within(layer.neuron, layer.shape)}
     return "".join(name for name, there in features.items() if there)

@@ -34,7 +34,7 @@ from ..members import numbers, refuse_unknown, text, write_text
 from ..quoted import quoted
 from .one_layer import HALVED_SHIFT, NEVER, OneLayer, one_layer
 from .synapses import bias as in_channels
-from .synapses import differs_within, per_channel, per_neuron
+from .synapses import differs_within, exponents, per_channel, per_neuron
 
 MARK = "record"
 """Dataset of a neuron's group that names the kind of the record; without it, a layer lies as the record has it."""
@@ -335,6 +335,7 @@ def _unfit_synapses(layer: Layer) -> str:
         "its neurons differ within a channel of their images, and stock NetX takes one value a channel": differs_within(
             layer.neuron, layer.shape
         ),
+        "its sums are shifted by a weight exponent, which stock NetX does not read": bool(exponents(layer)),
         "its convolution is recurrent or of complex neurons": isinstance(layer.synapse, Conv)
         and (layer.feedback is not None or layer.neuron.sums == 2),
         "its resonators are recurrent, which stock NetX leaves out": layer.feedback is not None

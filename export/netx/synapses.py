@@ -15,10 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import FileFormatError
+from ...contract.net import Layer
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
 from ..members import member, number, numbers, refuse_unknown, text, write_text
 from ..quoted import quoted
+
+_EXP, _EXP_REC = "weightExp", "weightRecExp"
+"""Weight exponents of a layer's synapses and of its feedback; a file holds those that are not 0."""
 
 _HALF = 2
 """What halved weights are divided by."""
@@ -50,6 +54,9 @@ def write(
     name = _TYPES[type(synapse)] + (_RECURRENT if feedback else "")
     write_text(handle, "type", name)
     handle["shape"] = np.array(out_shape(synapse, sums))
+    for each, place in ((synapse, _EXP), (feedback, _EXP_REC)):
+        if isinstance(each, Dense) and each.weight_exp:
+            handle[place] = each.weight_exp
     factor = _HALF if halved else 1
     if apart:
         handle["weight/real"], handle["weight/imag"] = np.split(synapse.weight // factor, 2)
@@ -96,7 +103,18 @@ def _apart(handle: h5py.Group) -> npt.NDArray[Any]:
 def read_feedback(handle: h5py.Group, halved: bool = False) -> Dense | None:
     """Read the recurrent synapses of a layer that has such."""
     factor = _HALF if halved else 1
-    return Dense(weight=numbers(handle, "weight_rec") * factor) if kind(handle).endswith(_RECURRENT) else None
+    if not kind(handle).endswith(_RECURRENT):
+        return None
+    return Dense(weight=numbers(handle, "weight_rec") * factor, weight_exp=_exponent(handle, _EXP_REC))
+
+
+def exponents(layer: Layer) -> list[int]:
+    """Return the weight exponents of a layer's own synapses and of its feedback that are not 0."""
+    return [each.weight_exp for each in (layer.synapse, layer.feedback) if isinstance(each, Dense) and each.weight_exp]
+
+
+def _exponent(handle: h5py.Group, place: str) -> int:
+    return number(handle, place) if place in handle.keys() else 0
 
 
 def kind(handle: h5py.Group) -> str:
@@ -146,7 +164,7 @@ def _write_dense(handle: h5py.Group, synapse: Dense) -> None:
 
 
 def _read_dense(handle: h5py.Group, weight: npt.NDArray[Any]) -> Dense:
-    synapse = Dense(weight=weight)
+    synapse = Dense(weight=weight, weight_exp=_exponent(handle, _EXP))
     stated = (number(handle, "outFeatures"), number(handle, "inFeatures"))
     if stated != synapse.weight.shape:
         raise FileFormatError(
@@ -183,15 +201,17 @@ def _read_conv(handle: h5py.Group, weight: npt.NDArray[Any]) -> Conv:
     return synapse
 
 
-_DENSE = frozenset({"shape", "weight", "inFeatures", "outFeatures"})
+_DENSE = frozenset({"shape", "weight", "inFeatures", "outFeatures", _EXP})
 _CONVOLUTION = frozenset({"shape", "weight", "inChannels", "outChannels", "kernelSize", *_CONV.values()})
 _RECURRENT = "_rec"
+RECURRENT = frozenset({"weight_rec", _EXP_REC})
+"""Datasets that a layer's synapses have and an edge's have not."""
 
 KINDS = {
     "dense": _Kind(Dense, _DENSE, _write_dense, _read_dense),
     "conv": _Kind(Conv, _CONVOLUTION, _write_conv, _read_conv),
-    "dense_rec": _Kind(Dense, _DENSE | {"weight_rec"}, _write_dense, _read_dense),
-    "conv_rec": _Kind(Conv, _CONVOLUTION | {"weight_rec"}, _write_conv, _read_conv),
+    "dense_rec": _Kind(Dense, _DENSE | RECURRENT, _write_dense, _read_dense),
+    "conv_rec": _Kind(Conv, _CONVOLUTION | RECURRENT, _write_conv, _read_conv),
 }
 """Type of a layer in a file -> the kind of its synapses. Stock NetX has no recurrent convolution."""
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -27,7 +28,6 @@ from ...contract.net import SCHEMA_VERSION, Layer, Net
 from ...contract.neurons.cuba import CUBA
 from ...contract.sources.driven import Driven
 from ...contract.synapses.conv import Conv
-from ...contract.synapses.dense import Dense
 from ..files import replacing
 from ..packing import KIND, pack
 from .foreign import DT
@@ -132,7 +132,7 @@ def _oscillators(nir: ModuleType, made: Nodes, net: Net, index: int, gain: float
     layer: Any = net.layers[index]
     name, shape = f"{layer.name}:cpg", (layer.cpg.num_neurons,)
     made.add(name, ours(nir, pack(layer.cpg), (0,), shape))
-    synapse = Dense(weight=layer.synapse.weight[:, layer.num_inputs :])
+    synapse = replace(layer.synapse, weight=layer.synapse.weight[:, layer.num_inputs :])
     way = Way(f"{name}_synapse", synapse, np.int64(0), name, shape, net.payload_exp(index))
     return add_way(nir, made, layer, way, None, gain)
 

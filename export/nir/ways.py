@@ -61,7 +61,7 @@ def carries_bias(layer: Layer, shape: tuple[int, ...], images: bool = True) -> b
     if isinstance(layer.synapse, Dense):
         return not _is_scattered(layer.delay)
     bias = np.asarray(getattr(layer.neuron, "bias_mant", 0))
-    rows = np.broadcast_to(bias, layer.num_neurons).reshape(len(layer.synapse.weight), -1)
+    rows = np.broadcast_to(bias, layer.num_neurons).reshape(layer.shape[0], -1)
     return images and layer.synapse.in_shape == shape and bool((rows == rows[:, :1]).all())
 
 
@@ -91,7 +91,7 @@ def add_way(nir: ModuleType, made: Nodes, layer: Layer, way: Way, bias: Any, gai
         steps = np.broadcast_to(way.delay, int(np.prod(shape))).reshape(shape)
         sender = made.add(f"{way.name}:delay", nir.Delay(delay=steps * DT), sender)
     if isinstance(way.synapse, Dense):
-        return [made.add(way.name, _linear(nir, way.synapse.weight * unit, bias), sender)]
+        return [made.add(way.name, _linear(nir, way.synapse.worth * unit, bias), sender)]
     found = made.add(way.name, _conv(nir, way.synapse, unit, bias), sender)
     if images:
         return [found]
@@ -104,7 +104,7 @@ def _parts(nir: ModuleType, made: Nodes, way: Way, sender: str, unit: float, bia
     assert isinstance(way.synapse, Dense)
     found: list[str] = []
     for d in np.unique(way.delay):
-        weight = np.where(way.delay == d, way.synapse.weight, 0)
+        weight = np.where(way.delay == d, way.synapse.worth, 0)
         after = sender
         if d:
             steps = np.full(way.synapse.num_inputs, d * DT)

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...contract.errors import UnsupportedError
+from ...contract.fixed import WEIGHT_EXP_MAX
 from ...contract.net import Edge, Input, Layer, Net, sent_exp
-from ...contract.synapses.dense import Synapse
+from ...contract.synapses.dense import Dense, Synapse
 from ..capture.edges import Edge as Map
 from ..capture.host import Host, listed
 from ..parts import protocol
@@ -180,13 +181,16 @@ class _Graph(NamedTuple):
             )
         for edge in others:
             other = self._exp(edge.source)
-            if other != exp:
+            synapse = self._folded(index, edge, with_oscillators=False)
+            if isinstance(synapse, Dense) and 0 < other - exp <= WEIGHT_EXP_MAX:
+                synapse = replace(synapse, weight_exp=other - exp)
+            elif other != exp:
                 raise UnsupportedError(
                     f"{_where(row)}: layer {layer.name!r} receives payloads in units of 2**{exp} from "
                     f"{self._name(row.edges[main].source)!r} and of 2**{other} from {self._name(edge.source)!r}. Let "
-                    "both send the same: unary spikes, or graded ones of one w_scale."
+                    "both send the same: unary spikes, or graded ones of one w_scale. All-to-all synapses can shift "
+                    f"what has the larger unit by up to {WEIGHT_EXP_MAX} bits, if it comes second."
                 )
-            synapse = self._folded(index, edge, with_oscillators=False)
             delay = edge.delay + layer.delay.astype(np.int64)
             yield Edge(source=self._name(edge.source), target=layer.name, synapse=synapse, delay=delay)
 

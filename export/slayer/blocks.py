@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ...contract.errors import RecordError, UnsupportedError
-from ...contract.fixed import DECAY_ONE, WEIGHT_STEP
+from ...contract.fixed import DECAY_ONE, WEIGHT_EXP_MAX, WEIGHT_STEP
 from ...contract.net import Input, Layer
 from ...contract.neurons.readout import Readout
 from ...contract.sources import Oscillators
@@ -178,7 +178,7 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int, looped: bool) -
         scale=block.neuron.w_scale,
         cpg=None if constant is None else constants.ALWAYS,
         axon=_axon(block, shape),
-        feedback=synapses.feedback(block),
+        feedback=synapses.feedback(block, exp),
     )
     return layer, shape
 
@@ -207,6 +207,11 @@ def _refuse_options(block: Any, family: str, kind: str, exp: int, looped: bool) 
                 recurrent and block.neuron.graded_spike,
                 "feedback is unary: graded spikes that are fed back have another unit than what arrives beside them. "
                 "Set it to False",
+            ),
+            "what arrives": (
+                recurrent and not 0 <= -exp <= WEIGHT_EXP_MAX,
+                f"graded spikes arrive in units of 2**{exp}, and what comes back can be shifted by up to "
+                f"{WEIGHT_EXP_MAX} bits. Put a block that sends unary spikes before it",
             ),
             "threshold": (
                 kind == "KWTA" and synapses.winners_bias(block) != 0,

@@ -43,7 +43,9 @@ def folded(layer: Layer, edge: Edge, shape: tuple[int, ...], *, with_oscillators
     if not edge.elements.size or (edge.is_identity and edge.elements.shape[1] == sources):
         if isinstance(synapse, Conv):
             return dense(layer) if len(shape) == 3 and shape != synapse.in_shape else synapse
-        return synapse if with_oscillators or layer.cpg is None else Dense(weight=synapse.weight[:, : layer.num_inputs])
+        if with_oscillators or layer.cpg is None:
+            return synapse
+        return dataclasses.replace(synapse, weight=synapse.weight[:, : layer.num_inputs])
     if isinstance(synapse, Conv):
         of_channels = _channels(synapse, edge, shape)
         if of_channels is not None:
@@ -112,7 +114,7 @@ def _folded(synapse: Dense, edge: Edge, sources: int, where: str, with_oscillato
             f"{WEIGHT_MIN}..{WEIGHT_MAX}. Use smaller weights, or add fewer spikes before the layer."
         )
     try:
-        return Dense(weight=weight)
+        return dataclasses.replace(synapse, weight=weight)
     except RecordError as error:
         raise UnsupportedError(f"what stands{where}: {error}") from None
 

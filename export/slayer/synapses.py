@@ -85,10 +85,13 @@ def recurrent(block: Any, shape: Shape | None) -> tuple[Synapse, Shape]:
     return Dense(weight=weight[..., 0, 0]), (len(weight),)
 
 
-def feedback(block: Any) -> Dense | None:
-    """Read the synapses of a block from its own spikes, or return None if it has none."""
+def feedback(block: Any, exp: int) -> Dense | None:
+    """Read the synapses of a block from its own spikes, or return None if it has none.
+
+    What arrives beside these spikes is in units of ``2**exp``.
+    """
     weight = feedback_weight(block)
-    return None if weight is None else Dense(weight=_whole(block, weight))
+    return None if weight is None else Dense(weight=_whole(block, weight), weight_exp=-exp)
 
 
 def feedback_weight(block: Any) -> torch.Tensor | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +100,9 @@ def _column(case: Case, way: Way, delay: IntArray) -> IntArray:
     changed = way.incoming._replace(delay=np.asarray(delay))
     if isinstance(changed.synapse, Dense):
         rows = delay[case.rows] if delay.ndim == 2 else delay
-        changed = changed._replace(synapse=Dense(weight=changed.synapse.weight[case.rows]), delay=rows)
+        changed = changed._replace(
+            synapse=replace(changed.synapse, weight=changed.synapse.weight[case.rows]), delay=rows
+        )
         return changed.delivered(sent)[:, 0].T
     return changed.delivered(sent)[:, 0, case.rows].T
 
@@ -136,11 +139,11 @@ def _candidates(
 ) -> tuple[IntArray, IntArray, npt.NDArray[np.int64]]:
     """Return senders and delays to try for them, and by how much they change the sums of rows in the sample."""
     sent = way.sent[way.incoming.source][case.where[0]].astype(np.int64)
-    weights = np.zeros((len(rows), len(sent)), np.int64)
+    weights, worth = np.zeros((len(rows), len(sent)), np.int64), way.incoming.synapse.worth
     for at, row in enumerate(rows):
         places, columns = way.entries(row)
         known = columns < len(sent)  # the others are oscillators
-        weights[at, columns[known]] = [way.weight[place] for place, kept in zip(places, known, strict=True) if kept]
+        weights[at, columns[known]] = [worth[place] for place, kept in zip(places, known, strict=True) if kept]
     arrived, usable = delayed(sent, recorded), weights.any(0)
     which, value, more, room = [], [], [], _CELLS // case.steps
     farthest = min(case.steps, max(_FARTHEST, int(recorded.max()) + 8), delays.MAX_DELAY)

@@ -81,11 +81,17 @@ class Way:
         return whole - self.axon
 
     def arriving(self, row: int) -> npt.NDArray[Any]:
-        """Return what arrives at the synapses of a sum, shape (samples, columns of the weights, steps)."""
+        """Return what arrives at the synapses of a sum, shape (samples, columns of the weights, steps).
+
+        In the units of the sum: times a weight, it is what that weight adds.
+        """
         delay, sent = self.incoming.delay, self.sent[self.incoming.source]
         if delay.ndim == 2:
-            return delayed(sent, delay[row])
-        return reference.arriving(self.net, self.index, sent) if self.is_own else delayed(sent, delay)
+            found = delayed(sent, delay[row])
+        else:
+            found = reference.arriving(self.net, self.index, sent) if self.is_own else delayed(sent, delay)
+        synapse = self.incoming.synapse
+        return fixed.shl(found, synapse.weight_exp) if isinstance(synapse, Dense) and synapse.weight_exp else found
 
     def entries(self, row: int) -> tuple[list[tuple[int, ...]], IntArray]:
         """Return where in the weights those of a sum stand, and which column of what arrives each of them takes.

@@ -105,5 +105,5 @@ def sums_of(synapse: Synapse, num_inputs: int, dtype: np.dtype[Any], event_drive
 
 
 def columns(synapse: Dense, dtype: np.dtype[Any]) -> Array:
-    """Return the weights by input, shape (inputs, n)."""
-    return np.ascontiguousarray(synapse.weight.T, dtype)
+    """Return what synapses are worth by input, shape (inputs, n); shifted weights cost no more than others."""
+    return np.ascontiguousarray(synapse.worth.T, dtype)

@@ -52,7 +52,7 @@ def spikes(neuron: CELIF, sums, te, feedback=None):
     te : ndarray of float64, shape (steps, neurons)
         Encoding, as a real number.
     feedback : ndarray of float64, shape (neurons, neurons), optional
-        Recurrent weights in the units of `sums`, one row for each neuron that receives.
+        What recurrent weights are worth in the units of `sums`, one row for each neuron that receives.
 
     Returns
     -------

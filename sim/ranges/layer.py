@@ -109,6 +109,6 @@ def _of_oscillators(net: Net, index: int) -> list[Interval] | None:
     if layer.cpg is None:
         return None
     spikes = raster(layer.cpg, net.steps).astype(np.int64) * net.cpg_payload(index)
-    weight = layer.synapse.weight[:, layer.num_inputs :].astype(np.float64)  # whole numbers, and BLAS
+    weight = layer.synapse.worth[:, layer.num_inputs :].astype(np.float64)  # whole numbers, and BLAS
     up, down = ((spikes @ part.T).astype(np.int64) for part in (np.maximum(weight, 0), np.minimum(weight, 0)))
     return [Interval(up + down, up + down), Interval(down, up)]

@@ -150,7 +150,7 @@ class _Signed:
     def __init__(self, synapse: Synapse, bound: int) -> None:
         self._up: Any
         self._down: Any
-        up, down = np.maximum(synapse.weight, 0), np.minimum(synapse.weight, 0)
+        up, down = np.maximum(synapse.worth, 0), np.minimum(synapse.worth, 0)
         if isinstance(synapse, Dense):
             exact = np.float32 if bound < _FLOAT32 else np.float64
             self._up, self._down = (_Matrix(part.T.astype(exact)) for part in (up, down))
@@ -168,7 +168,7 @@ class _Scattered:
 
     def __init__(self, synapse: Dense, delay: npt.NDArray[np.int64]) -> None:
         self._fed, self._sender = np.nonzero(synapse.weight)
-        self._weight = synapse.weight[self._fed, self._sender].astype(np.int64)
+        self._weight = synapse.worth[self._fed, self._sender]
         self._delay = delay[self._fed, self._sender]
         self._positive = (self._weight > 0).astype(np.int64)
         self._starts = np.searchsorted(self._fed, np.arange(synapse.num_neurons))
@@ -192,7 +192,7 @@ class _Few:
     """The largest shares of so many synapses, where no more senders than that are active."""
 
     def __init__(self, synapse: Synapse, most: int) -> None:
-        self._weight, self._most = synapse.weight.astype(np.int64), most
+        self._weight, self._most = synapse.worth, most
         self._repeated = synapse.num_neurons // len(synapse.weight)
         self._shared = isinstance(synapse, Conv)
 

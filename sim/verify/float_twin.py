@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import UnsupportedError
-from ...contract.fixed import ACCUMULATOR_SHIFT
 from ...contract.net import Net
 from ...contract.neurons import Neuron
 from ...contract.neurons.celif import CELIF
@@ -181,9 +180,9 @@ class FloatTwin:
         te, layer = self._encoding(block, sums.shape[1])[:, : sums.shape[2]], self._net.layers[index]
         neuron = layer.neuron
         assert isinstance(neuron, CELIF), "FloatTwin refuses other neurons that fire"
-        # A payload of 1 is one state unit times 2**a_shift at the layer's own synapses; a spike that comes back is 1.0.
-        unit = 2.0 ** (ACCUMULATOR_SHIFT - neuron.a_shift)
-        back = None if layer.feedback is None else _numbers(block.module.feedback.weight) * layer.scale * unit
+        back: Any = None
+        if layer.feedback is not None:
+            back = _numbers(block.module.feedback.weight) * (layer.scale << layer.feedback.weight_exp)
         found: npt.NDArray[np.float64] = unrounded.spikes(neuron, sums, te, back)
         return found
 

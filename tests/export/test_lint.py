@@ -79,6 +79,11 @@ RECORDS = {
         {"recurrent-delay", "no-reset"},
         "stock NetX delays the feedback",
     ),
+    "shifted-sums": (
+        net(synapse=Dense(weight=WEIGHT, weight_exp=2)),
+        {"shifted-sums"},
+        "sums that a weight exponent shifts",
+    ),
     "resonator-decay": (
         net(resonator(sin=1903)),
         {"resonator-decay", "no-reset"},

@@ -10,6 +10,7 @@ from graph_modules import GRAPHS, X, Y
 
 import spikeproof
 from spikeproof.contract.errors import InputError, UnsupportedError
+from spikeproof.contract.net import Input
 from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
@@ -128,3 +129,29 @@ def test_a_file_with_several_inputs_takes_them_apart_or_joined(tmp_path):
     apart = spikeproof.simulate(tmp_path / "net.net", x)
     joined = spikeproof.simulate(tmp_path / "net.net", np.concatenate(x, axis=1))
     assert np.array_equal(apart.output(net), joined.output(net))
+
+
+@pytest.mark.parametrize("exp", [-2, -6])
+def test_an_analog_input_and_spikes_add_up_in_the_units_of_the_input(exp):
+    """A skip of the input: the synapses for spikes get a weight exponent."""
+
+    def forward(self, x):
+        return self.b(x + self.a(x))
+
+    torch.manual_seed(0)
+    module = graphs.Net(forward, a=graphs.dense(6, 6), b=graphs.dense(6, 5))
+    x = (np.random.default_rng(0).integers(-40, 90, (3, 6, 20)) * 2.0**exp).astype(np.float32)
+    source = Input(num_channels=6, bits=8, exp=exp)
+    net = spikeproof.record(module, sample=x, input=source)
+    assert [edge.synapse.weight_exp for edge in net.edges] == [-exp]
+    assert spikeproof.verify(module, x, backends=("engine",), input=source).whole
+
+
+def test_spikes_in_units_that_no_exponent_reaches_are_refused():
+    def forward(self, x):
+        return self.b(x + self.a(x))
+
+    module = graphs.Net(forward, a=graphs.dense(6, 6), b=graphs.dense(6, 5))
+    x = np.zeros((2, 6, 20), np.float32)
+    with pytest.raises(UnsupportedError, match=r"units of 2\*\*-9 .* and of 2\*\*0 .* up to 7 bits"):
+        spikeproof.record(module, sample=x, input=Input(num_channels=6, bits=10, exp=-9))

@@ -9,6 +9,7 @@ from slayer_nets import block, busy, exact, lively, neuron, of_family, spikes
 
 import spikeproof
 from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.net import Input
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
 from spikeproof.sim import engine
@@ -166,3 +167,31 @@ def test_a_dictionary_that_a_recurrent_block_has_changed_is_named():
     blocks = torch.nn.Sequential(block.Recurrent(params, 3, 3), block.Dense(params, 3, 2))
     with pytest.raises(UnsupportedError, match="layer 'cuba2': persistent_state: .* give every block one of its own"):
         record(blocks, steps=5)
+
+
+def graded(seed, samples=3, channels=5):
+    """Values of an analog input that are multiples of 1/64."""
+    return np.random.default_rng(seed).integers(-90, 128, (samples, channels, STEPS)).astype(np.float32) / 64
+
+
+@pytest.mark.parametrize("family", ["cuba", "alif"])
+def test_analog_input_and_what_comes_back_add_up_in_the_units_of_the_input(family):
+    for seed in range(3):
+        torch.manual_seed(seed)
+        random = np.random.default_rng(seed)
+        blocks, params = of_family(random, family)
+        module = torch.nn.Sequential(
+            blocks.Recurrent(dict(params), 5, 6, weight_scale=4), blocks.Dense(params, 6, 4, weight_scale=4)
+        )
+        x, source = graded(seed), Input(num_channels=5, bits=8, exp=-6)
+        verdict = verify(lively(module), x, backends=("engine",), input=source)
+        assert busy(verdict), f"seed {seed}: {verdict}"
+        assert record(module, sample=x, input=source).layers[0].feedback.weight_exp == 6
+
+
+def test_units_that_no_exponent_brings_together_are_refused():
+    torch.manual_seed(0)
+    _, params = of_family(np.random.default_rng(0), "cuba")
+    module = torch.nn.Sequential(block.Recurrent(dict(params), 5, 6, weight_scale=4))
+    with pytest.raises(UnsupportedError, match=r"graded spikes arrive in units of 2\*\*-8, .* up to 7 bits"):
+        record(module, sample=graded(0) / 4, input=Input(num_channels=5, bits=9, exp=-8))

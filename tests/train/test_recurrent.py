@@ -1,6 +1,8 @@
 """Recurrent CE-LIF: the contract's integers forward, the paper's gradients backward, exact on every backend."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,38 +11,47 @@ from torch import nn
 
 import spikeproof
 from spikeproof import celif
-from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.export.slayer import record
+from spikeproof.export.slayer.blocks import Block
 from spikeproof.sim import reference
+from spikeproof.sim.verify.float_twin import FloatTwin
 from spikeproof.sim.verify.verify import verify
 from spikeproof.train.blocks import firing
 from spikeproof.train.kernels import select
 from spikeproof.train.kernels.api import CELIFConstants
 from spikeproof.train.provable import Keeper
+from spikeproof.train.runs.build import build
 from spikeproof.train.runs.models import Classifier
+from spikeproof.train.runs.recipe import find
+from spikeproof.train.tasks.objectives import CLASSIFY
+from spikeproof.train.tasks.task import Split, Task
 
 PARAMS = {"threshold": 0.3, "voltage_decay": 0.5, "threshold_decay": 0.02, "scale": 64}
 
 
-def network(seed=0, *, bias=True, delay=None, steps=30):
+def network(seed=0, *, bias=True, delay=None, steps=30, input_exp=None):
     """A recurrent layer behind a recurrent layer, spikes that depend on what comes back."""
     torch.manual_seed(seed)
     te = celif.TemporalEncoding(9, steps, te_exp=8, mean=0.0, std=0.1)
-    first = celif.Recurrent(PARAMS, 5, 9, temporal_encoding=te, bias=bias, weight_scale=2, delay=delay)
+    options = {"bias": bias, "weight_scale": 2, "delay": delay, "input_exp": input_exp}
+    first = celif.Recurrent(PARAMS, 5, 9, temporal_encoding=te, **options)
     second = celif.Recurrent(PARAMS, 9, 7, temporal_encoding=te, bias=bias, weight_scale=2)
     return nn.Sequential(first, second, spikeproof.Readout(7, 3, scale=64))
 
 
-def spikes(seed=1, samples=4, channels=5, steps=30):
-    return (torch.rand(samples, channels, steps, generator=torch.Generator().manual_seed(seed)) < 0.4).float()
+def spikes(seed=1, samples=4, channels=5, steps=30, input_exp=None):
+    """Spikes, or values between -1 and 1 that no grid of an analog input holds."""
+    x = torch.rand(samples, channels, steps, generator=torch.Generator().manual_seed(seed))
+    return (x < 0.4).float() if input_exp is None else 2 * x - 0.8
 
 
 @pytest.mark.parametrize("kind", select.KINDS)
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("seed", range(3))
-def test_spikes_and_registers_are_the_contracts(kind, bias, seed):
-    net, x = network(seed, bias=bias), spikes(seed)
+@pytest.mark.parametrize(("seed", "input_exp"), [(0, None), (1, None), (2, -6), (3, -6), (4, -3), (5, 0)])
+def test_spikes_and_registers_are_the_contracts(kind, bias, seed, input_exp):
+    net, x = network(seed, bias=bias, input_exp=input_exp), spikes(seed, input_exp=input_exp)
     found = record(net, sample=x[:2].numpy())
+    assert found.layers[0].feedback.weight_exp == -(input_exp or 0) and found.layers[1].feedback.weight_exp == 0
     assert all(layer.feedback is not None for layer in found.layers[:2])
     expected = reference.run(found, found.encode(x.numpy()))
 
@@ -55,7 +66,8 @@ def test_spikes_and_registers_are_the_contracts(kind, bias, seed):
             x = output
     first = found.layers[0]
     deaf = replace(found, layers=(replace(first, feedback=None), *found.layers[1:]))
-    alone = reference.run(deaf, found.encode(spikes(seed).numpy())).layers[first.name]["s"]
+    given = found.encode(spikes(seed, input_exp=input_exp).numpy())
+    alone = reference.run(deaf, given).layers[first.name]["s"]
     assert (alone != expected.layers[first.name]["s"]).any()  # what comes back matters
 
 
@@ -136,9 +148,11 @@ def test_a_bias_of_both_ways_is_rounded_once():
 
 
 @pytest.mark.lava
+@pytest.mark.parametrize("input_exp", [None, -6])
 @pytest.mark.parametrize("delay", [None, "axon", "synapse"])
-def test_it_is_exact_on_every_backend_and_has_a_float_twin(delay):
-    verdict = verify(network(2, delay=delay), spikes(2).numpy(), lava_samples=2)
+def test_it_is_exact_on_every_backend_and_has_a_float_twin(delay, input_exp):
+    net, x = network(2, delay=delay, input_exp=input_exp), spikes(2, input_exp=input_exp)
+    verdict = verify(net, x.numpy(), lava_samples=2)
     assert verdict.exact, str(verdict)
     assert "float to fixed" in str(verdict)
 
@@ -150,15 +164,99 @@ def test_the_papers_sizes():
         assert sum(each.numel() for each in net.parameters()) == parameters
 
 
-def test_analog_input_is_refused_with_the_fix():
-    te = celif.TemporalEncoding(4, 5)
-    with pytest.raises(UnsupportedError, match=r"takes spikes.*celif\.Dense layer with input_exp before"):
-        celif.Recurrent(PARAMS, 3, 4, temporal_encoding=te, input_exp=-6)
-    with pytest.raises(InputError, match="recurrent = true: the first layer hears analog input of digits"):
-        recipe = spikeproof.recipe.find("digits").replace(["recurrent=true"])
-        from spikeproof.train.runs.build import build
+def test_sums_beyond_the_bits_of_float32_end_where_the_register_does():
+    """Fine input beside much that comes back: both together need more bits than float32 has, and clip the membrane."""
+    torch.manual_seed(0)
+    te = celif.TemporalEncoding(1100, 4, te_exp=8)
+    params = PARAMS | {"threshold": 0.0}
+    block = celif.Recurrent(params, 1, 1100, temporal_encoding=te, input_exp=-6, bias_exp=0)
+    with torch.no_grad():
+        block.feedback.weight.copy_(torch.linspace(3.5, 3.97, 1100)[:, None].expand(1100, 1100))
+        block.synapse.weight.fill_(2 / 64)
+        block.synapse.bias.fill_(1 / 4096)
+    x = torch.full((1, 1, 4), 1 / 64)
+    net = nn.Sequential(block)
+    found = record(net, sample=x.numpy())
+    expected = reference.run(found, found.encode(x.numpy())).layers[found.layers[0].name]
+    assert found.sum_bounds()[0] > 2**24
+    for kind in select.KINDS:
+        with select.use(kind), torch.no_grad():
+            of = block.variables(x, block(x))
+            for name in ("s", "v", "h", "theta"):
+                assert np.array_equal(of[name], expected[name]), (kind, name)
 
-        build(recipe, recipe.load_task())
+
+def test_the_float_twin_is_the_network_without_rounding():
+    net, x = network(3, input_exp=-6), spikes(3, input_exp=-6)
+    found = record(net, sample=x[:2].numpy())
+    blocks = [Block(block) for block in net]
+    ours = FloatTwin(blocks, found).run(x.numpy())[0]
+    block = net[0]
+    with torch.no_grad():
+        own, back = block.synapse.weight.double(), block.feedback.weight.double()
+        bias, te = (block.synapse.bias + block.feedback.bias).double(), block.neuron.temporal_encoding.weight.double()
+        v = h = s = torch.zeros(len(x), 9, dtype=torch.float64)
+        for t in range(x.shape[-1]):
+            current = x[..., t].double() @ own.T + bias + s @ back.T
+            h = h * (1 - block.neuron.th_decay / 4096) + v * te[:, t]
+            v = v * (1 - s) * (1 - block.neuron.v_decay / 4096) + current
+            s = (v > block.neuron.threshold + h).double()
+            assert np.array_equal(ours[..., t], s.numpy()), t
+    assert 0.05 < ours.mean() < 0.95
+
+
+def test_a_recipe_for_analog_input_recurs():
+    recipe = spikeproof.recipe.find("digits").replace(["recurrent=true", "hidden=6,7,5"])
+    task = recipe.load_task()
+    torch.manual_seed(0)
+    net = build(recipe, task).eval()
+    found = record(net, sample=task.test.x[:2])
+    first, second, third = found.layers[:3]
+    assert (first.feedback.weight_exp, second.feedback.weight_exp, third.feedback) == (6, 0, None)
+    assert verify(net, task.test.x[:4], backends=("engine",)).exact
+
+
+@pytest.mark.parametrize("name", ["s-mnist", "ps-mnist"])
+@pytest.mark.parametrize(("hidden", "parameters"), [("", 158_386), ("hidden=64,152,152", 181_378)])
+def test_the_recipes_make_the_papers_networks(name, hidden, parameters):
+    recipe = find(f"{name}-recurrent").replace([hidden] if hidden else [])
+    plain = find(f"{name}-long").replace(["recurrent=true", hidden or "hidden=64,136,136"])
+    assert recipe == plain and recipe.recurrent
+    images = Split(np.zeros((1, 1, 784), np.float32), np.zeros(1, np.int64))
+    task = Task(name=name, train=images, validation=None, test=images, outputs=10, objective=CLASSIFY, unary=False)
+    net = build(recipe, task)
+    assert sum(each.numel() for each in net.parameters()) == parameters
+    assert [isinstance(block, celif.Recurrent) for block in net.blocks] == [True, True, False, False]
+
+
+def test_the_page_has_the_figures_of_the_lines():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "celif.md").read_text()
+    starts, trials = (
+        [json.loads(line) for line in (root / "bench" / "results" / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("starts", "trials")
+    )
+    norms = {line["trial"]: line["norms"] for line in starts if "recurrent" in line["trial"]}
+    for mean in ("0.006", "0.008", "0.009", "0.01"):
+        row = [norms[f"{task} recurrent {mean} {w}"] for task in ("s", "ps") for w in ("0.2", "0.4")]
+        assert f"| {mean} | {' | '.join(f'{_told(min(each))} to {_told(max(each))}' for each in row)} |" in page
+    for name, words in (("s", "S-MNIST, recurrent"), ("ps", "PS-MNIST, recurrent"), ("ps", "PS-MNIST, feed-forward")):
+        (line,) = [line for line in trials if line["trial"] == f"{name} {words.split()[1]} third"]
+        scores = [f"{100 * float(epoch['validation_score']):.2f} %" for epoch in line["log"]]
+        pairs = [f"{_told(float(e['gradient_norm']))}, {_told(float(e['gradient_largest']))}" for e in line["log"]]
+        assert f"| {words} | {' | '.join([*scores, *pairs])} |" in page
+
+
+def _told(norm):
+    return (
+        f"{norm:.2f}"
+        if norm < 1
+        else f"{norm:.1f}"
+        if norm < 10
+        else f"{norm:.0f}"
+        if norm < 100
+        else f"{norm:.0e}".replace("e+0", "e").replace("e+", "e")
+    )
 
 
 def test_a_keeper_cuts_what_comes_back_too():

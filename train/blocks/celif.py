@@ -280,8 +280,9 @@ class Recurrent(Dense):
     """A dense layer of CE-LIF neurons whose spikes come back to all of them a step later.
 
     The current of step t is ``W x[t] + b + R s[t-1] + c``, where s are the spikes of the layer, which no delay holds
-    up on this way. There is one register for a bias, so ``b + c`` is rounded, not each. Parameters and errors are those
-    of `Dense`, but analog input is refused; there are ``out_neurons * (out_neurons + 1)`` more numbers to learn.
+    up on this way. There is one register for a bias, so ``b + c`` is rounded, not each. Analog input is added up in
+    finer units than spikes: a weight exponent of ``-input_exp`` brings what comes back to them. Parameters and errors
+    are those of `Dense`; there are ``out_neurons * (out_neurons + 1)`` more numbers to learn.
 
     References
     ----------
@@ -292,11 +293,6 @@ class Recurrent(Dense):
 
     def __init__(self, neuron_params: dict[str, Any], in_neurons: int, out_neurons: int, **options: Any) -> None:
         super().__init__(neuron_params, in_neurons, out_neurons, **options)
-        if self.input is not None:
-            raise UnsupportedError(
-                "A recurrent CE-LIF layer takes spikes. Analog input has finer units than the spikes that come back, "
-                "and a sum has one. Leave input_exp out, and put a celif.Dense layer with input_exp before this one."
-            )
         own = self.synapse
         self.feedback = synapse.Dense(
             out_neurons,
@@ -321,6 +317,7 @@ class Recurrent(Dense):
         weight, _ = self.feedback.quantized()
         spikes = self.neuron.fire_again(z, weight.to(z.dtype))
         before = torch.nn.functional.pad(spikes, (1, 0))[..., :-1]
+        # Exact in float32 too: where a sum has more bits than that, the membrane is at its end.
         return z + torch.einsum("cj,njt->nct", weight.to(z.dtype), before)
 
     def registers(self, x: torch.Tensor) -> Registers:

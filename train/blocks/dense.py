@@ -205,7 +205,8 @@ class DenseBlock(nn.Module):
             ),
             scale=self.neuron.scale,
             axon=Axon(delay=of_axons) if np.any(of_axons) else None,
-            feedback=None if self.feedback is None else self.feedback.record(),
+            # The sums are in units of the payload, and a spike that comes back is 1.0.
+            feedback=None if self.feedback is None else self.feedback.record(weight_exp=-exp),
             delay=self.delays.record() if isinstance(self.delays, delays.SynapseDelays) else 0,
         )
 

@@ -140,9 +140,10 @@ class Dense(nn.Module):
         bias = self.bias if more is None else self.bias + more
         return weight, quantize(bias, *self._bias_levels, inward=self.inward).to(dtype)
 
-    def record(self) -> contract.Dense:
-        """Return the integer weights as a contract record."""
-        return contract.Dense(weight=levels(self.weight, *self._weight_levels).cpu().numpy() * WEIGHT_STEP)
+    def record(self, weight_exp: int = 0) -> contract.Dense:
+        """Return the integer weights, whose sums are shifted by `weight_exp`, as a contract record."""
+        weight = levels(self.weight, *self._weight_levels).cpu().numpy() * WEIGHT_STEP
+        return contract.Dense(weight=weight, weight_exp=weight_exp)
 
     def bias_mantissa(self, more: torch.Tensor | None = None) -> object:
         """Return the integer bias mantissas, int64 array of shape (O,), or 0 without a bias; `more` as in `forward`."""

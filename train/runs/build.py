@@ -43,11 +43,6 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
         oscillators = Encoding(recipe.cpg, W_MAX) if recipe.cpg else None
     else:
         oscillators = _oscillators(recipe, steps)
-    if isinstance(recipe, Stack) and recipe.recurrent and not task.unary:
-        raise InputError(
-            f"recurrent = true: the first layer hears analog input of {task.name} in finer units than spikes that come "
-            "back to it, and a record adds both in one. Set recurrent = false, or a task of unary input, n-mnist say."
-        )
     return Classifier(
         channels,
         recipe.widths,

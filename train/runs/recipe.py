@@ -136,7 +136,8 @@ class Stack(Delayed, Integer, Recipe):
         floating-point networks to compare with:
         "ce-lif-float", "lif", "plif", "alif", "glif", "ltmd" and "lstm", see `spikeproof.train.neurons`.
     recurrent : bool
-        Whether the first two hidden layers hear their own last spikes; with "ce-lif", for tasks of unary input.
+        Whether the first two hidden layers hear their own last spikes; for "ce-lif" and the
+        floating-point spiking neurons.
     embedding : str
         What "ce-lif-float" adds to its threshold, see `spikeproof.train.neurons.EMBEDDINGS`.
     cpg : int
