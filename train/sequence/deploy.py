@@ -117,7 +117,7 @@ def deploy(module: SequenceModel) -> Net:
     """
     if found := refusals(module):
         raise UnsupportedError(f"The model cannot be exported. {'; '.join(map(str, found))}. {FIX}.")
-    length, spikes = module.length, Input(num_channels=module.first.n_in * module.length, name="spikes")
+    spikes = Input(num_channels=module.first.n_in * module.length, name="spikes")
     made, groups = _body(module)
     layers_, edges = [*(one.layer for one in made), _readout(module, groups)], [one.edge for one in made if one.edge]
     if not edges:
