@@ -12,7 +12,6 @@ from ..contract.net import Layer, Net
 from ..contract.neurons.sigma_delta import SigmaDelta
 from ..contract.sources.driven import Driven
 from ..contract.synapses.conv import Conv
-from ..contract.synapses.dense import Dense
 
 _IN_UNITS = {"v_th_mant": "threshold", "v_th_step": "threshold_step"}
 
@@ -118,7 +117,7 @@ def ways(net: Net, index: int) -> list[dict[str, Any]]:
                 "synapse": type(each.synapse).__name__,
                 "shape": list(each.synapse.weight.shape),
                 "weights": each.synapse.weight.size,
-                "weight_exp": each.synapse.weight_exp if isinstance(each.synapse, Dense) else 0,
+                "weight_exp": each.synapse.weight_exp,
                 "delays": [each.shortest, each.longest],
                 "delays_are": ("one for all", "one a sender", "one a synapse")[each.delay.ndim],
             }

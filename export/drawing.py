@@ -66,6 +66,11 @@ def delays(way: Mapping[str, Any]) -> str:
     return f"delays {shortest} to {longest} steps, {way['delays_are']}"
 
 
+def shift(way: Mapping[str, Any]) -> str:
+    """Return by what the sums of a way are shifted, in words; empty if they are not."""
+    return f"sums shifted by {way['weight_exp']} bits" if way["weight_exp"] else ""
+
+
 def _layer(layer: Mapping[str, Any], indent: str, width: int) -> list[str]:
     size = f" as {shape(layer['shape'])}" if len(layer["shape"]) > 1 else ""
     words = [f"{layer['neuron']}, {_count(layer['neurons'], 'neuron')}{size}", f"latency {layer['latency']}"]
@@ -77,8 +82,7 @@ def _layer(layer: Mapping[str, Any], indent: str, width: int) -> list[str]:
     lines = _wrapped(f"{_name(layer['name'])}: {', '.join(words)}", indent, width)
     for way in layer["ways"]:
         kind = "" if way["kind"] == "own" else f" ({way['kind']})"
-        shifted = f"sums shifted by {way['weight_exp']} bits" if way["weight_exp"] else ""
-        told = [f"{way['synapse']} {shape(way['shape'])}", *filter(None, [shifted, delays(way)])]
+        told = [f"{way['synapse']} {shape(way['shape'])}", *filter(None, [shift(way), delays(way)])]
         lines += _wrapped(f"<- {_name(way['source'])}{kind}: {', '.join(told)}", indent + "  ", width)
     parameters = ", ".join(f"{key} {value}".replace(" ", _TIE) for key, value in layer["parameters"].items())
     return lines + _wrapped(parameters, indent + "  ", width)

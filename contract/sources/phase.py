@@ -79,10 +79,11 @@ class Phase(Record):
         initial = per_neuron("Phase initial", self.initial, n, 0, TURN - 1)
         if (increment > NYQUIST).any():
             i = int(np.argmax(increment > NYQUIST))
+            slow = slower(increment, start, length, initial)
             raise RecordError(
                 f"Phase increment[{i}] = {increment[i]} is more than half a turn (2**23) a step: in whole steps "
-                f"that is a slower oscillator run backwards. Give it increment {TURN - increment[i]}, initial "
-                f"{-initial[i] % TURN} and start {(1 - start[i] - length[i]) % TURN} for the same spikes."
+                f"that is a slower oscillator run backwards. Give it increment {slow.increment[i]}, initial "
+                f"{slow.initial[i]} and start {slow.start[i]} for the same spikes."
             )
         self._set(
             num_neurons=n,
@@ -143,6 +144,33 @@ class Phase(Record):
             length=np.full(n, 2 * end + 1),
             period=period,
         )
+
+
+class Slower(NamedTuple):
+    """Fields of `Phase`, int64 arrays."""
+
+    increment: IntArray
+    start: IntArray
+    initial: IntArray
+
+
+def slower(increment: npt.ArrayLike, start: npt.ArrayLike, length: npt.ArrayLike, initial: npt.ArrayLike) -> Slower:
+    """Return oscillators that advance by at most half a turn a step, and spike as those given do in every step.
+
+    One that advances by more is, in whole steps, a slower one run backwards: its phases and its window are mirrored.
+
+    Parameters
+    ----------
+    increment, start, length, initial : array_like of int, shape (n,)
+        As of `Phase`, but that increments go up to ``2**24 - 1``.
+    """
+    increment, start, length, initial = (np.asarray(one, np.int64) for one in (increment, start, length, initial))
+    backwards = increment > NYQUIST
+    return Slower(
+        increment=np.where(backwards, TURN - increment, increment),
+        start=np.where(backwards, 1 - start - length, start) % TURN,
+        initial=np.where(backwards, -initial, initial) % TURN,
+    )
 
 
 class PhaseState(NamedTuple):

@@ -50,6 +50,8 @@ class Conv(Record):
 
     port_bits: ClassVar[int] = 24
     """Width at which Lava's process wraps a sum."""
+    weight_exp: ClassVar[int] = 0
+    """No sum is shifted, as those of `Dense` may be."""
     weight: Any
     in_shape: tuple[int, int, int]
     stride: tuple[int, int] = (1, 1)

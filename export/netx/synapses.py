@@ -55,7 +55,7 @@ def write(
     write_text(handle, "type", name)
     handle["shape"] = np.array(out_shape(synapse, sums))
     for each, place in ((synapse, _EXP), (feedback, _EXP_REC)):
-        if isinstance(each, Dense) and each.weight_exp:
+        if each is not None and each.weight_exp:
             handle[place] = each.weight_exp
     factor = _HALF if halved else 1
     if apart:
@@ -110,7 +110,7 @@ def read_feedback(handle: h5py.Group, halved: bool = False) -> Dense | None:
 
 def exponents(layer: Layer) -> list[int]:
     """Return the weight exponents of a layer's own synapses and of its feedback that are not 0."""
-    return [each.weight_exp for each in (layer.synapse, layer.feedback) if isinstance(each, Dense) and each.weight_exp]
+    return [each.weight_exp for each in (layer.synapse, layer.feedback) if each is not None and each.weight_exp]
 
 
 def _exponent(handle: h5py.Group, place: str) -> int:

@@ -90,8 +90,8 @@ class Way:
             found = delayed(sent, delay[row])
         else:
             found = reference.arriving(self.net, self.index, sent) if self.is_own else delayed(sent, delay)
-        synapse = self.incoming.synapse
-        return fixed.shl(found, synapse.weight_exp) if isinstance(synapse, Dense) and synapse.weight_exp else found
+        shift = self.incoming.synapse.weight_exp
+        return fixed.shl(found, shift) if shift else found
 
     def entries(self, row: int) -> tuple[list[tuple[int, ...]], IntArray]:
         """Return where in the weights those of a sum stand, and which column of what arrives each of them takes.

@@ -150,8 +150,7 @@ def _way(way: dict[str, Any], *, to: bool = False) -> str:
     kind = {"own": "its own synapses", "feedback": "its feedback", "edge": "an edge"}[way["kind"]]
     ends = f"{way['source']} to {way['target']}" if to else f"from {way['source']}"
     told = f"{ends}: {kind}, {way['synapse']} {drawing.shape(way['shape'])}, {way['weights']:,} weights"
-    shift = f"sums shifted by {way['weight_exp']} bits" if way["weight_exp"] else ""
-    return ", ".join(filter(None, [told, shift, drawing.delays(way) or "no delay"]))
+    return ", ".join(filter(None, [told, drawing.shift(way), drawing.delays(way) or "no delay"]))
 
 
 def _label(way: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from ...contract.errors import InputError, UnsupportedError
 from ...contract.fixed import as_whole
-from ...contract.sources.phase import NYQUIST, TURN, Phase
+from ...contract.sources.phase import TURN, Phase, slower
 from .blocks import Encoding
 
 _REACH_MAX = TURN // 2 - 1
@@ -198,15 +198,9 @@ class Learned(Encoding):
         with torch.no_grad():
             whole = [one.cpu().numpy() for one in _rounded(*given, self.steps)]
         increment, initial, reach = whole
-        backwards = increment > NYQUIST
-        return Phase(
-            num_neurons=self.num_neurons,
-            increment=np.where(backwards, TURN - increment, increment),
-            start=-reach % TURN,
-            length=2 * reach + 1,
-            initial=np.where(backwards, -initial, initial) % TURN,
-            period=self.period,
-        )
+        length = 2 * reach + 1
+        slow = slower(increment, -reach, length, initial)
+        return Phase(num_neurons=self.num_neurons, length=length, period=self.period, **slow._asdict())
 
 
 def _rounded(turns: torch.Tensor, phase: torch.Tensor, window: torch.Tensor, steps: int) -> _Integers:

@@ -38,7 +38,7 @@ def gradient_of(grad: torch.Tensor) -> Array:
     return as_array(grad.transpose(1, 2), grad.dtype)
 
 
-def operands(dtype: type[Any], bias: torch.Tensor | None, constants: CELIFConstants) -> CELIFOperands:
+def _operands(dtype: type[Any], bias: torch.Tensor | None, constants: CELIFConstants) -> CELIFOperands:
     """Return what the compiled step reads of a layer: in the type of the currents, if it holds that exactly."""
     unit, keep_v, keep_h = constants.unit, *(as_array(x, torch.float64) for x in (constants.keep_v, constants.keep_h))
     bias_in = np.zeros(len(keep_v)) if bias is None else as_array(bias, torch.float64) / unit
@@ -51,7 +51,7 @@ def forward_operands(
     dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants
 ) -> tuple[CELIFOperands, Array, Any]:
     """Return what the forward loops read: the layer, its encoding (T, C), and the surrogate's half-width in units."""
-    te_in, layer = np.ascontiguousarray(te.detach().numpy().T, dtype), operands(dtype, bias, constants)
+    te_in, layer = np.ascontiguousarray(te.detach().numpy().T, dtype), _operands(dtype, bias, constants)
     # The reference compares in the dtype of z, which a half-width of 0.2, say, is rounded to.
     return layer, te_in, layer.keep_v.dtype.type(float(dtype(constants.half_width)) / constants.unit)
 

@@ -25,7 +25,7 @@ from ...contract.fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, DECAY_ONE, WEIGHT_MAX
 from ...contract.net import Edge, Input, Layer, Net
 from ...contract.neurons import readout
 from ...contract.neurons.cuba import CUBA
-from ...contract.sources.phase import NYQUIST, TURN, Phase
+from ...contract.sources.phase import TURN, Phase, slower
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense
 from . import layer as layers
@@ -122,12 +122,12 @@ def deploy(module: SequenceModel) -> Net:
     layers_, edges = [*(one.layer for one in made), _readout(module, groups)], [one.edge for one in made if one.edge]
     if not edges:
         return Net(inputs=(spikes,), layers=tuple(layers_), steps=module.spike_steps)
-    code, inputs_ = _code(module), [spikes]
+    inputs_ = [spikes]
     layers_[0] = dataclasses.replace(layers_[0], source=spikes.name)
-    if code is None:
+    if _is_outside(module):
         inputs_.append(Input(num_channels=edges[0].synapse.num_inputs, name=CODE))
     else:
-        layers_ = [code, *layers_]
+        layers_ = [_code(module), *layers_]
     return Net(inputs=tuple(inputs_), layers=tuple(layers_), edges=tuple(edges), steps=module.spike_steps)
 
 
@@ -157,13 +157,20 @@ def _body(module: SequenceModel) -> tuple[list[Made], int]:
     return made, groups
 
 
-def _code(module: SequenceModel) -> Layer | None:
-    """Return the layer whose neurons fire as the oscillators of their positions; None if it would be too large."""
+def _is_outside(module: SequenceModel) -> bool:
+    """Say whether a model has a code that is too large to be part of the network."""
+    if module.position is None:
+        return False
+    assert module.position.params is not None
+    n, heard = module.position.params.num_neurons * module.length, module.first.n_in * module.length
+    return n * (heard + n) > _MOST_WEIGHTS
+
+
+def _code(module: SequenceModel) -> Layer:
+    """Return the layer whose neurons fire as the oscillators of their positions."""
     assert module.position is not None and module.position.params is not None
     params, heard = _of_positions(module.position.params, module.length), module.first.n_in * module.length
     n = params.num_neurons
-    if n * (heard + n) > _MOST_WEIGHTS:
-        return None
     weight = np.concatenate([np.zeros((n, heard), np.int64), WEIGHT_STEP * np.eye(n, dtype=np.int64)], axis=1)
     neuron = CUBA(num_neurons=n, u_decay=DECAY_ONE, v_decay=DECAY_ONE, v_th_mant=1)
     return Layer(name=CODE, synapse=Dense(weight=weight), neuron=neuron, cpg=params)
@@ -174,14 +181,8 @@ def _of_positions(params: Phase, length: int) -> Phase:
     initial = params.initial[:, None] + params.increment[:, None].astype(np.int64) * np.arange(length)
     increment = np.repeat(params.increment.astype(np.int64) * length % TURN, length)
     start, window = (np.repeat(one.astype(np.int64), length) for one in (params.start, params.length))
-    backwards = increment > NYQUIST  # the same spikes as a slower one that runs the other way
-    return Phase(
-        num_neurons=initial.size,
-        increment=np.where(backwards, TURN - increment, increment),
-        start=np.where(backwards, 1 - start - window, start) % TURN,
-        length=window,
-        initial=np.where(backwards, -initial.ravel(), initial.ravel()) % TURN,
-    )
+    slow = slower(increment, start, window, initial.ravel())
+    return Phase(num_neurons=initial.size, length=window, **slow._asdict())
 
 
 def inputs(module: SequenceModel, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -191,7 +192,7 @@ def inputs(module: SequenceModel, x: npt.NDArray[np.float32]) -> npt.NDArray[np.
     """
     made = []
     module.eval()
-    outside = module.position is not None and _code(module) is None
+    outside = _is_outside(module)
     with torch.no_grad():
         for part in torch.as_tensor(np.ascontiguousarray(x)).split(_BATCH):
             spikes = module.encoder(part)

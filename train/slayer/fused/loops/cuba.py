@@ -13,11 +13,10 @@ from .....contract.compiled.registers import times
 from . import products, turning
 from .turning import LANES
 
-LIMIT = 2.0**24
+LIMIT = np.float32(2**24)
 """States below are exact in float32; the loops leave larger ones to stock."""
 ROOM = LANES
 """Entries beyond the last that a list of spikes needs."""
-_LIMIT = np.float32(LIMIT)
 _LOG2E = np.float32(1.4426950408889634)
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _E1, _E2, _E3 = np.float32(0.6931471805599453), np.float32(0.2402265069591007), np.float32(0.05550410866482158)
@@ -29,7 +28,7 @@ def advance(u, v, z, keep_u, keep_v, threshold):  # type: ignore[no-untyped-def]
     """Return a neuron's current, membrane and membrane after its reset, and whether both were exact: 1 or 0."""
     u = times(u, keep_u) + z
     level = times(v, keep_v) + u
-    exact = np.int32(abs(u) < _LIMIT) & np.int32(abs(level) < _LIMIT)  # nan is neither
+    exact = np.int32(abs(u) < LIMIT) & np.int32(abs(level) < LIMIT)  # nan is neither
     return u, level, _ZERO if level >= threshold else level, exact
 
 
