@@ -90,6 +90,14 @@ def test_bounds_are_reached_where_everything_is_followed():
     assert (found["v"].step, found["v"].neuron) == (6, 0)
 
 
+def test_a_resonator_with_a_threshold_of_0_is_set_below_what_it_fired_at():
+    neuron = KINDS["RFIZ"](num_neurons=1, sin_decay=0, cos_decay=0, v_th_mant=0)
+    net = one_layer(neuron, [[2], [2]], steps=2)
+    silent = np.zeros((1, 1, 2), np.int32)
+    assert (reference.run(net, silent).layers["a"]["imag"] == -1).all()
+    assert next(bound.low for bound in bounds(net).found if bound.register == "imag") == -1
+
+
 def test_what_random_samples_do_not_show_is_not_proven_and_an_input_shows_it():
     """Exact on every one of 10,000 random samples, and another network on one input that the bounds point to."""
     steps, n = 30, 40
