@@ -108,9 +108,10 @@ class SequenceModel(nn.Module):
             x = self.tokens(x[:, 0]).transpose(1, 2)
         spikes = self.encoder(x)
         spikes = self.first(spikes if real is None else spikes * real, self.position)
-        spikes = self.body(self.relative(spikes)).mean(0)
-        if real is None:
-            return self.readout(spikes.mean(1))
+        spikes = self.body(self.relative(spikes))
+        if real is None:  # the sum of spikes is exact, and one along the sequence first is the fastest
+            return self.readout(spikes.sum(2).sum(0) / (self.spike_steps * self.length))
+        spikes = spikes.mean(0)
         return self.readout((spikes * real).sum(1) / real.sum(1).clamp(min=1))
 
     def deployed(self) -> Net:
@@ -163,8 +164,7 @@ class _First(Layer):
     def forward(self, x: torch.Tensor, position: PositionTable | None) -> torch.Tensor:  # type: ignore[override]
         """Return spikes, shape (T_s, N, L, n)."""
         weight = self.synapse.weight
-        z = functional.linear(x, weight[:, : self.n_in], self.synapse.bias)
+        z = functional.linear(x, weight[:, : self.n_in])
         if position is not None:  # the same for all samples, so multiplied once
             z = z + functional.linear(position(), weight[:, self.n_in :])
-        spikes: torch.Tensor = self.neuron(self.norm(z))
-        return spikes
+        return self.fire(z)

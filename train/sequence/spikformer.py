@@ -35,7 +35,7 @@ class Attention(nn.Module):
         # Sums of products of spikes are whole numbers, so both orders are equal to the bit: the cheaper one.
         found = q @ (k.transpose(-1, -2) @ v) if length > width // self.heads else (q @ k.transpose(-1, -2)) @ v
         found = found.transpose(1, 2).reshape(x.shape)
-        spikes: torch.Tensor = self.out(self.attend(found * _SCALE))
+        spikes: torch.Tensor = self.out(self.attend.scaled(found, _SCALE))
         return spikes
 
 
