@@ -8,8 +8,8 @@ What was made smaller, so that a run takes minutes on one core of a CPU:
 
 - ETTh1 and ETTh2 keep every third window of the training and the validation part, exchange every second, of 24 hours or
   days; the test part is whole. Windows of Los are 12 steps long, as in the paper.
-- Text and images have two spike steps instead of four. Sentences are cut at 48 words, and words are learned from nothing.
-  CIFAR-10 is its first 6,000 images, of patches of 4 x 4.
+- Text and images have two spike steps instead of four. Sentences are cut at 48 words, and words are learned from
+  nothing. CIFAR-10 is its first 6,000 images, of patches of 4 x 4.
 - Spikformer has 2 blocks of 128 channels (the paper: 256 on time series, 768 and 12 blocks on text, 384 and 4 on
   images), Spike-TCN 3 levels of 64, Spike-RNN and Spike-GRU 2 layers of 128.
 - Batches are of 64 samples everywhere, and gradients are clipped to a norm of 1.

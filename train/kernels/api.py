@@ -108,7 +108,7 @@ class LIFKernels(NamedTuple):
 
 
 class Norming(NamedTuple):
-    """What a norm makes of a current z of a channel: ``weight * (z - mean) * inverse + bias``; tensors of shape (D,)."""
+    """What a norm makes of a channel's current z: ``weight * (z - mean) * inverse + bias``; tensors of shape (D,)."""
 
     weight: torch.Tensor
     bias: torch.Tensor

@@ -146,7 +146,7 @@ class Layer(nn.Module):
         return spikes
 
     def fire(self, z: torch.Tensor) -> torch.Tensor:
-        """Return the spikes for what the linear map gave without its bias, in one pass over memory where kernels can."""
+        """Return the spikes for what the linear map gave without its bias; with kernels, in one pass over memory."""
         kernels, norm, bias = select.kernels(z.device).normed_lif, self.norm, self.synapse.bias
         if kernels is None or not self._fuses(z):
             spikes: torch.Tensor = self.neuron(norm(z + bias))
