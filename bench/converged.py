@@ -15,7 +15,7 @@ What was made smaller, so that a run takes minutes on one core of a CPU:
 - Batches are of 64 samples everywhere, and gradients are clipped to a norm of 1.
 
 `blocks` has the order. A run takes about 1 (Spike-RNN), 2 (Spike-TCN), 3 (Spike-GRU) and 6 minutes (Spikformer) on
-ETTh1, a third of that on Los, and up to three times as much on text and images, where the machine does nothing else; the
+ETTh1, a third of that on Los, and up to three times as much on text and images, where the machine is idle; the
 whole plan is `python bench/grid.py plan converged`.
 """
 

@@ -72,7 +72,7 @@ EVERY_KEY = {
 """What every recipe was once stored with, whatever its model."""
 LATER = {"delay", "max_delay", "delay_rate", "voltage_decay", "weight_decay_on", "label_smoothing", "average"}
 LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
-LATER |= {"dropout_mask", "skip_steps"}
+LATER |= {"dropout_mask", "skip_steps", "attention"}
 """Keys that came when every recipe was stored with its own alone."""
 
 
@@ -111,7 +111,10 @@ def test_a_model_has_the_keys_that_mean_something_to_it():
                        "half_width", "half_width_start", "ends", "dropout", "dropout_mask"],
         "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
         "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "kernel"],
-        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "heads"],
+        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "heads", "attention"],
+        "Transformer": ["depth", "position", "position_channels", "position_w_max", "heads"],
+        "GRU": ["depth", "position", "position_channels", "position_w_max"],
+        "TCN": ["depth", "position", "position_channels", "position_w_max", "kernel"],
     }  # fmt: skip
     with pytest.raises(TypeError, match="abstract"):
         Recipe(task="digits", model="stack", neuron="lif", hidden=(3,))
@@ -120,7 +123,7 @@ def test_a_model_has_the_keys_that_mean_something_to_it():
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"heads": 8}, r"heads is for model = spikformer, and model is 'stack' of neuron 'ce-lif'\. Leave it out\. Known are task, model, neuron, hidden, scale, .*threads\.$"),
+        ({"heads": 8}, r"heads is for model = spikformer or transformer, and model is 'stack' of neuron 'ce-lif'\. Leave it out\. Known are task, model, neuron, hidden, scale, .*threads\.$"),
         ({"epoch": 3}, r"epoch is unknown\. Did you mean epochs\? Known are task, .*threads\.$"),
         ({"model": "spike-tcn", "kernels": 3}, r"kernels is unknown\. Did you mean kernel\? Known are task, .*kernel, "),
         ({"model": "spike-rnn", "scale": 256}, "scale is for model = stack or spike-rnn of neuron = ce-lif, and model is 'spike-rnn' of neuron 'lif'"),
@@ -146,7 +149,9 @@ def test_another_model_takes_the_place_of_a_recipes_own():
     )
     back = found.replace(["model=stack", "neuron=ce-lif", "hidden=64,88,88", "kernel=3"])
     assert back == find("digits-plain")
-    with pytest.raises(InputError, match=r"--set: kernel is for model = spike-tcn, and .* Set it to 3, its default"):
+    with pytest.raises(
+        InputError, match=r"--set: kernel is for model = spike-tcn or tcn, and .* Set it to 3, its default"
+    ):
         found.replace(["model=stack", "neuron=ce-lif", "hidden=64,88,88"])
 
 

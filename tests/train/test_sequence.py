@@ -209,7 +209,7 @@ RNN = ["model=spike-rnn", "neuron=lif", "hidden=8"]
         ([*RNN, "heads=4"], "heads is for model = spikformer"),
         ([*RNN, "kernel=4"], "kernel is for model = spike-tcn"),
         ([*RNN, "position_channels=4"], "position_channels is for a position of random, sinusoid"),
-        ([*RNN, "position=random", "position_w_max=9"], "position_w_max is for position = cpg or sinusoid, not 'random'"),
+        ([*RNN, "position=random", "position_w_max=9"], "position_w_max is for a position of cpg, sinusoid, not 'random'"),
         ([*RNN, "cpg=4"], "cpg is for model = stack, .*Set it to 0, its default.* Known are task, .*position"),
         ([*RNN, "scale=64"], "scale is for model = stack or spike-rnn of neuron = ce-lif"),
         ([*RNN, "neuron=ce-lif", "position=learned"], "'learned' cannot be exported, .* Use none, cpg, cpg-designed"),

@@ -59,7 +59,9 @@ def test_scaled_neurons_are_neurons_of_scaled_currents():
     torch.manual_seed(0)
     x, weight = torch.randint(0, 9, (STEPS, 30, 50)).float(), torch.randn(STEPS, 30, 50)
     leaves, found = [x.clone().requires_grad_() for _ in range(2)], []
-    for leaf, run in zip(leaves, (lambda x: Neurons(50).scaled(x, 0.125), lambda x: Neurons(50)(0.125 * x)), strict=True):
+    for leaf, run in zip(
+        leaves, (lambda x: Neurons(50).scaled(x, 0.125), lambda x: Neurons(50)(0.125 * x)), strict=True
+    ):
         found.append(run(leaf))
         (found[-1] * weight).sum().backward()
     assert torch.equal(*found) and torch.equal(leaves[0].grad, leaves[1].grad) and leaves[0].grad.any()

@@ -19,6 +19,7 @@ from .encoders import ENCODERS
 from .gru import spike_gru
 from .layer import Layer
 from .position import TABLES, PositionOptions, PositionTable, Relative
+from .relative import relative
 from .rnn import spike_rnn
 from .spikformer import spikformer
 from .tcn import spike_tcn
@@ -57,6 +58,8 @@ class SequenceModel(nn.Module):
         Taps of a convolution of "spike-tcn".
     heads : int
         Of "spikformer".
+    attention : str
+        Likewise: "product", or "xnor", to which a position of `relative.IN_ATTENTION` adds.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class SequenceModel(nn.Module):
         vocabulary: int = 0,
         kernel: int = 3,
         heads: int = 8,
+        attention: str = "product",
     ) -> None:
         super().__init__()
         self.length, self.spike_steps = length, spike_steps
@@ -91,7 +95,8 @@ class SequenceModel(nn.Module):
         elif body == "spike-tcn":
             self.body = spike_tcn(width, depth, kernel)
         else:
-            self.body = spikformer(width, depth, heads)
+            added = torch.from_numpy(relative(position.kind, length)) if attention == "xnor" else None
+            self.body = spikformer(width, depth, heads, added)
         self.readout = nn.Linear(width, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
