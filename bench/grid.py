@@ -9,6 +9,7 @@ killed goes on after its last whole epoch, so a grid can be started again as oft
     python bench/grid.py delays bench/results/delays.jsonl
     python bench/grid.py plan converged
     python bench/grid.py run converged bench/results/converged.jsonl
+    python bench/grid.py converged bench/results/converged.jsonl --into docs/results.md
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import converged
+import converged_tables
 import delays
 import positions
 from rich.console import Console
@@ -224,15 +226,21 @@ def main() -> None:
     commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
     commands.add_parser("compare", help="compare positional encodings").add_argument("lines", type=Path)
     commands.add_parser("delays", help="compare delays").add_argument("lines", type=Path)
+    of_converged = commands.add_parser("converged", help="tables of encodings in converged networks")
+    of_converged.add_argument("lines", type=Path)
+    of_converged.add_argument("--into", type=Path, help="page whose tables are replaced, docs/results.md")
     commands.add_parser("plan", help="print what a grid trains").add_argument("grid", choices=sorted(GROWING))
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes of a grid end with it
     if asked.command == "run":
         run(asked.grid, asked.lines, asked.folder, asked.jobs, asked.first)
+    elif asked.command == "converged" and asked.into:
+        converged_tables.write_into(asked.into, read(asked.lines))
     elif asked.command == "plan":
         print(converged.plan())
     else:
         tables = {"table": table, "compare": positions.tables, "delays": delays.table}
+        tables["converged"] = converged_tables.tables
         print(tables[asked.command](read(asked.lines)))
 
 

@@ -72,7 +72,7 @@ EVERY_KEY = {
 """What every recipe was once stored with, whatever its model."""
 LATER = {"delay", "max_delay", "delay_rate", "voltage_decay", "weight_decay_on", "label_smoothing", "average"}
 LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
-LATER |= {"dropout_mask", "skip_steps", "attention"}
+LATER |= {"dropout_mask", "skip_steps", "attention", "position_threshold"}
 """Keys that came when every recipe was stored with its own alone."""
 
 
@@ -105,13 +105,13 @@ def test_a_model_has_the_keys_that_mean_something_to_it():
         "Stack": ["scale", "voltage_decay", "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales", "half_width",
                   "half_width_start", "ends", "dropout", "dropout_mask", "delay",
                   "max_delay", "delay_rate", "recurrent", "embedding", "cpg"],
-        "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
+        "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "position_threshold"],
         "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "scale", "voltage_decay",
                        "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales",
                        "half_width", "half_width_start", "ends", "dropout", "dropout_mask"],
-        "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps"],
-        "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "kernel"],
-        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "heads", "attention"],
+        "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "position_threshold"],
+        "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "position_threshold", "kernel"],
+        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "encoder", "spike_steps", "position_threshold", "heads", "attention"],
         "Transformer": ["depth", "position", "position_channels", "position_w_max", "heads"],
         "GRU": ["depth", "position", "position_channels", "position_w_max"],
         "TCN": ["depth", "position", "position_channels", "position_w_max", "kernel"],

@@ -131,6 +131,10 @@ def _oscillators(recipe: IntegerRNN, steps: int) -> Encoding | None:
     return Encoding(recipe.position_channels, recipe.position_w_max)
 
 
+def _position(recipe: Sequence) -> PositionOptions:
+    return PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed)
+
+
 def _counterpart(recipe: Sequence, task: Task) -> nn.Module:
     _, channels, length = task.train.x.shape
     _refuse_other_reads(recipe, task)
@@ -142,7 +146,7 @@ def _counterpart(recipe: Sequence, task: Task) -> nn.Module:
         length,
         width=recipe.hidden[0],
         depth=recipe.depth,
-        position=PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed),
+        position=_position(recipe),
         vocabulary=task.vocabulary,
         **sizes,
     )
@@ -169,7 +173,7 @@ def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
         depth=recipe.depth,
         encoder=recipe.encoder,
         spike_steps=recipe.spike_steps,
-        position=PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed),
+        position=_position(recipe)._replace(threshold=recipe.position_threshold),
         vocabulary=task.vocabulary,
         **sizes,
     )

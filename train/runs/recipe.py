@@ -194,7 +194,7 @@ class Sequence(Recipe):
 
     @pydantic.model_validator(mode="after")
     def _fit_the_position(self) -> Sequence:
-        rules.fit_the_position(self, Sequence.model_fields)
+        rules.fit_the_position(self, type(self).model_fields)
         return self
 
 
@@ -207,11 +207,14 @@ class Floating(Sequence):
         How values become spikes, see `spikeproof.train.sequence.encoders`.
     spike_steps : int
         Spike steps T_s for every position of a sequence.
+    position_threshold : float
+        Threshold above which a wave of "cpg" sends spikes.
     """
 
     neuron: Literal["lif"] = "lif"
     encoder: Literal["repeat", "delta", "conv"] = "conv"
     spike_steps: Channels = 4
+    position_threshold: float = Field(0.8, gt=-1, lt=1)
 
     @property
     def floating(self) -> bool:
@@ -283,7 +286,7 @@ class Spikformer(Floating):
     """
 
     model: Literal["spikformer"] = "spikformer"
-    position: Literal[Position, "gray", "log"] = "none"
+    position: Literal[Position, "gray", "log"] = "none"  # type: ignore[assignment]  # frozen, so wider is safe
     heads: Channels = 8
     attention: Literal["product", "xnor"] = "product"
 

@@ -61,9 +61,9 @@ def fit_the_layers(scales: Sequence[int], widths: Sequence[int]) -> None:
 
 def fit_the_position(recipe: Any, defaults: Mapping[str, Any]) -> None:
     """Raise a ValueError if an encoding has a key that it has no use for, or layers have more than one width."""
-    uses = {"position_channels": TABLES, "position_w_max": ("cpg", "sinusoid")}
+    uses = {"position_channels": TABLES, "position_w_max": ("cpg", "sinusoid"), "position_threshold": ("cpg",)}
     for key, positions in uses.items():
-        if getattr(recipe, key) != defaults[key].default and recipe.position not in positions:
+        if key in defaults and getattr(recipe, key) != defaults[key].default and recipe.position not in positions:
             raise ValueError(f"{key} is for a position of {', '.join(positions)}, not {recipe.position!r}")
     if len(recipe.hidden) > 1:
         raise ValueError(

@@ -42,6 +42,8 @@ class PositionOptions(NamedTuple):
     """Longest wavelength of "sinusoid" and "cpg" over 2 pi."""
     seed: int = 0
     """Of the "random" table."""
+    threshold: float = 0.8
+    """Above which a wave of "cpg" sends spikes."""
 
 
 def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
@@ -59,7 +61,7 @@ def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
     ndarray, float32 of shape (T_s * L, N)
         Row ``p = t_s * L + l``, the index of the authors' code, is that of position l in spike step t_s.
 
-        - "cpg": spikes of the published oscillators, ``omega_i = w_max**(-2 i / N)``, threshold 0.8.
+        - "cpg": spikes of the published oscillators, ``omega_i = w_max**(-2 i / N)``, whose threshold is 0.8.
         - "sinusoid": their sine and cosine instead of spikes.
         - "cpg-designed": spikes of as many oscillators of which no two rows are equal, see `designed`.
         - "random": -1 or 1, drawn once.
@@ -77,7 +79,7 @@ def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
         angle = np.arange(rows)[:, None] * options.w_max ** (-2 * (i // 2) / options.channels)
         return np.where(i % 2, np.cos(angle), np.sin(angle)).astype(np.float32)
     if options.kind == "cpg":
-        params = Phase.from_paper(options.channels, options.w_max)
+        params = Phase.from_paper(options.channels, options.w_max, options.threshold)
     elif options.kind == "cpg-designed":
         params = designed(rows, options.channels)
     else:

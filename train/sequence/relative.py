@@ -46,9 +46,10 @@ def relative(kind: str, length: int) -> npt.NDArray[np.float32]:
     if kind == "gray":
         bits = max(1, (length - 1).bit_length())
         differ = gray(i)[:, None] ^ gray(i)
-        return (bits - sum((differ >> bit) & 1 for bit in range(bits))).astype(np.float32)
+        return (bits - np.sum([(differ >> bit) & 1 for bit in range(bits)], axis=0)).astype(np.float32)
     if kind == "log":
         # Exact: the least power of two that times the distance reaches L.
         apart = np.abs(i[:, None] - i) + 1
-        return sum((apart * 2**power < length).astype(np.float32) for power in range(length.bit_length()))
+        powers = [apart * 2**power < length for power in range(length.bit_length())]
+        return np.sum(powers, axis=0, dtype=np.float32)
     return np.zeros((length, length), np.float32)
