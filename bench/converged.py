@@ -14,9 +14,9 @@ What was made smaller, so that a run takes minutes on one core of a CPU:
   images), Spike-TCN 3 levels of 64, Spike-RNN and Spike-GRU 2 layers of 128.
 - Batches are of 64 samples everywhere, and gradients are clipped to a norm of 1.
 
-Spikformer is trained with its own attention and, for Gray-PE and Log-PE, with one that counts agreeing bits; networks of
-real numbers of the same size are torch's own parts. CPG-PE's sensitivity to N, w_max, its threshold and T_s is that of
-Spike-RNN.
+Spikformer is trained with its own attention and, for Gray-PE and Log-PE, with one that counts agreeing bits; networks
+of real numbers of the same size are torch's own parts. CPG-PE's sensitivity to N, w_max, its threshold and T_s is that
+of Spike-RNN.
 
 `blocks` has the order, and `python bench/grid.py plan converged` prints it: 2,331 runs. On one thread of a virtual Xeon
 core that two busy processes share, a run on ETTh1 took 1 to 2 minutes (Spike-RNN); a training step of Spike-TCN,
