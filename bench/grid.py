@@ -7,6 +7,9 @@ killed goes on after its last whole epoch, so a grid can be started again as oft
     python bench/grid.py table bench/results/ablation.jsonl
     python bench/grid.py compare bench/results/positions.jsonl
     python bench/grid.py delays bench/results/delays.jsonl
+    python bench/grid.py plan converged
+    python bench/grid.py run converged bench/results/converged.jsonl
+    python bench/grid.py converged bench/results/converged.jsonl --into docs/results.md
 """
 
 from __future__ import annotations
@@ -20,11 +23,13 @@ import multiprocessing
 import os
 import signal
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import converged
+import converged_tables
 import delays
 import positions
 from rich.console import Console
@@ -117,12 +122,27 @@ GRIDS: dict[str, list[Point]] = {
     "delays": delays.points(),
 }
 """Name -> points, in the order in which they are trained."""
+GROWING: dict[str, Callable[[Sequence[dict[str, Any]]], list[Point]]] = {"converged": converged.points}
+"""Name -> a function of the lines that there are, which returns the points to train next and none at the end."""
 
 
 def run(name: str, path: Path, folder: Path, jobs: int = 1, first: int | None = None) -> None:
     """Train every point of a grid, or of its first ones, that has no line yet."""
-    done = {(line["recipe"], tuple(line["settings"])) for line in read(path)}
-    todo = [point for point in GRIDS[name][:first] if point not in done]
+    while todo := _left(name, read(path), first):
+        _run_all(name, todo, path, folder, jobs)
+        if name in GRIDS or first is not None:
+            break
+
+
+def _left(name: str, lines: list[dict[str, Any]], first: int | None) -> list[Point]:
+    """Return the points to train next."""
+    if name in GROWING:
+        return GROWING[name](lines)[:first]
+    done = {(line["recipe"], tuple(line["settings"])) for line in lines}
+    return [point for point in GRIDS[name][:first] if point not in done]
+
+
+def _run_all(name: str, todo: Sequence[Point], path: Path, folder: Path, jobs: int) -> None:
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     with ProcessPoolExecutor(jobs, context, _keep_tasks) as pool:
         trained = [pool.submit(train, point, folder / name) for point in todo]
@@ -198,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="train what has no line yet")
-    runs.add_argument("grid", choices=sorted(GRIDS))
+    runs.add_argument("grid", choices=sorted([*GRIDS, *GROWING]))
     runs.add_argument("lines", type=Path, help="file of JSON lines; made if missing")
     runs.add_argument("--first", type=int, help="only so many points of the grid")
     runs.add_argument("--folder", type=Path, default=Path("runs/grid"), help="folder for the runs")
@@ -206,12 +226,21 @@ def main() -> None:
     commands.add_parser("table", help="print a table of lines").add_argument("lines", type=Path)
     commands.add_parser("compare", help="compare positional encodings").add_argument("lines", type=Path)
     commands.add_parser("delays", help="compare delays").add_argument("lines", type=Path)
+    of_converged = commands.add_parser("converged", help="tables of encodings in converged networks")
+    of_converged.add_argument("lines", type=Path)
+    of_converged.add_argument("--into", type=Path, help="page whose tables are replaced, docs/results.md")
+    commands.add_parser("plan", help="print what a grid trains").add_argument("grid", choices=sorted(GROWING))
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes of a grid end with it
     if asked.command == "run":
         run(asked.grid, asked.lines, asked.folder, asked.jobs, asked.first)
+    elif asked.command == "converged" and asked.into:
+        converged_tables.write_into(asked.into, read(asked.lines))
+    elif asked.command == "plan":
+        print(converged.plan())
     else:
         tables = {"table": table, "compare": positions.tables, "delays": delays.table}
+        tables["converged"] = converged_tables.tables
         print(tables[asked.command](read(asked.lines)))
 
 

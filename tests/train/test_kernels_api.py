@@ -11,11 +11,21 @@ from spikeproof.train.kernels import api, select
 
 FOLDER = Path(api.__file__).parent
 TRAIN = FOLDER.parent
-GROUPS = {"celif_dense": api.CELIFDense, "celif_recurrent": api.CELIFRecurrent, "lif": api.LIFKernels}
+GROUPS = {
+    "celif_dense": api.CELIFDense,
+    "celif_recurrent": api.CELIFRecurrent,
+    "lif": api.LIFKernels,
+    "normed_lif": api.NormedLIFKernels,
+    "gated": api.GatedKernels,
+}
 FUNCTIONS = {name: function for name, function in vars(api.Kernels).items() if inspect.isfunction(function)}
 FUNCTIONS = {name: function for name, function in FUNCTIONS.items() if not name.startswith("_")}
 SETS = ("reference", "cpu", "cuda")
-LACKS = {"reference": {"celif_dense", "lif"}, "cpu": set(), "cuda": {"celif_dense", "lif"}}
+LACKS = {
+    "reference": {"celif_dense", "lif", "normed_lif", "gated"},
+    "cpu": set(),
+    "cuda": {"celif_dense", "lif", "normed_lif", "gated"},
+}
 
 
 def faults(source, module):

@@ -82,7 +82,7 @@ LATER = {
     "average",
 }
 LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
-LATER |= {"dropout_mask", "skip_steps"}
+LATER |= {"dropout_mask", "skip_steps", "attention", "position_threshold"}
 """Keys that came when every recipe was stored with its own alone."""
 
 
@@ -115,13 +115,16 @@ def test_a_model_has_the_keys_that_mean_something_to_it():
         "Stack": ["scale", "voltage_decay", "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales", "half_width",
                   "half_width_start", "ends", "dropout", "dropout_mask", "delay",
                   "max_delay", "delay_rate", "recurrent", "embedding", "cpg"],
-        "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full"],
+        "SpikeRNN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "position_threshold"],
         "IntegerRNN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "scale", "voltage_decay",
                        "threshold_decay", "te_exp", "input_exp", "cpg_te", "keep_provable", "te_mean", "te_std", "scales",
                        "half_width", "half_width_start", "ends", "dropout", "dropout_mask"],
-        "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full"],
-        "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "kernel"],
-        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "heads"],
+        "SpikeGRU": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "position_threshold"],
+        "SpikeTCN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "position_threshold", "kernel"],
+        "Spikformer": ["depth", "position", "position_channels", "position_w_max", "position_rate", "encoder", "spike_steps", "position_full", "position_threshold", "heads", "attention"],
+        "Transformer": ["depth", "position", "position_channels", "position_w_max", "position_rate", "heads"],
+        "GRU": ["depth", "position", "position_channels", "position_w_max", "position_rate"],
+        "TCN": ["depth", "position", "position_channels", "position_w_max", "position_rate", "kernel"],
     }  # fmt: skip
     with pytest.raises(TypeError, match="abstract"):
         Recipe(task="digits", model="stack", neuron="lif", hidden=(3,))
@@ -130,7 +133,7 @@ def test_a_model_has_the_keys_that_mean_something_to_it():
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"heads": 8}, r"heads is for model = spikformer, and model is 'stack' of neuron 'ce-lif'\. Leave it out\. Known are task, model, neuron, hidden, scale, .*threads\.$"),
+        ({"heads": 8}, r"heads is for model = spikformer or transformer, and model is 'stack' of neuron 'ce-lif'\. Leave it out\. Known are task, model, neuron, hidden, scale, .*threads\.$"),
         ({"epoch": 3}, r"epoch is unknown\. Did you mean epochs\? Known are task, .*threads\.$"),
         ({"model": "spike-tcn", "kernels": 3}, r"kernels is unknown\. Did you mean kernel\? Known are task, .*kernel, "),
         ({"model": "spike-rnn", "scale": 256}, "scale is for model = stack or spike-rnn of neuron = ce-lif, and model is 'spike-rnn' of neuron 'lif'"),
@@ -156,7 +159,9 @@ def test_another_model_takes_the_place_of_a_recipes_own():
     )
     back = found.replace(["model=stack", "neuron=ce-lif", "hidden=64,88,88", "kernel=3"])
     assert back == find("digits-plain")
-    with pytest.raises(InputError, match=r"--set: kernel is for model = spike-tcn, and .* Set it to 3, its default"):
+    with pytest.raises(
+        InputError, match=r"--set: kernel is for model = spike-tcn or tcn, and .* Set it to 3, its default"
+    ):
         found.replace(["model=stack", "neuron=ce-lif", "hidden=64,88,88"])
 
 

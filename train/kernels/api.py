@@ -107,6 +107,57 @@ class LIFKernels(NamedTuple):
     """``backward(grad, u, constants)`` returns the gradient of the currents, given the membranes `u`."""
 
 
+class Norming(NamedTuple):
+    """What a norm makes of a channel's current z: ``weight * (z - mean) * inverse + bias``; tensors of shape (D,)."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    mean: torch.Tensor
+    """Float64."""
+    inverse: torch.Tensor
+    """Float64, 1 over the standard deviation."""
+    of_batch: bool
+    """Whether mean and deviation are those of the batch, so that gradients go through them."""
+
+    def line(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the norm as ``scale * z + shift``, float32."""
+        scale = self.weight.detach().double() * self.inverse
+        return scale.float(), (self.bias.detach().double() - self.mean * scale).float()
+
+
+class NormedLIFKernels(NamedTuple):
+    """Kernels of a norm and the LIF neurons behind it, on float32 of shape (T, ..., D), the channels last."""
+
+    moments: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    """``moments(z)`` returns the mean and the variance of each channel, float64; the variance divides by the number of
+    values.
+    """
+    forward: Callable[[torch.Tensor, Norming, LIFConstants], torch.Tensor]
+    """``forward(z, norming, constants)`` returns the spikes."""
+    backward: Callable[
+        [torch.Tensor, torch.Tensor, Norming, LIFConstants], tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    ]
+    """``backward(grad, z, norming, constants)`` returns the gradients of z, weight and bias."""
+
+
+class GatedKernels(NamedTuple):
+    """Kernels of a gated recurrent layer whose gates and state are spikes, see `sequence.gru`; float32.
+
+    Currents and gates are of shape (L, R, 3 D), R samples side by side, in the order r, z, n.
+    """
+
+    forward: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    """``forward(currents, weight, bias)`` returns the states before, between and after the steps, of shape
+    (L + 1, R, D), what the gates are compared with 0, and what was heard from the state.
+    """
+    backward: Callable[
+        [torch.Tensor, torch.Tensor, tuple[torch.Tensor, ...], float], tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    ]
+    """``backward(grad, weight, trace, half_width)`` returns the gradients of currents, weight and bias; `grad`, of
+    shape (L, R, D), is that of the states after each step, and `trace` what the forward pass returned.
+    """
+
+
 class Kernels(Protocol):
     """A set of kernels: the functions that every set has, and the groups of functions that it may declare to lack."""
 
@@ -121,6 +172,14 @@ class Kernels(Protocol):
     @property
     def lif(self) -> LIFKernels | None:
         """LIF neurons over all steps; None: `sequence.layer.Neurons` steps through time in eager PyTorch."""
+
+    @property
+    def normed_lif(self) -> NormedLIFKernels | None:
+        """A norm and LIF neurons in one; None: `sequence.layer.Layer` calls one after the other."""
+
+    @property
+    def gated(self) -> GatedKernels | None:
+        """Gated recurrent layers; None: `sequence.gru` steps along the sequence in eager PyTorch."""
 
     def celif_scan(self, z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Registers:
         """Return every register of CE-LIF neurons at every step, of the dtype of `z` and without gradient.

@@ -19,9 +19,21 @@ import torch
 
 from ...contract.fixed import STATE_MAX
 from . import cpu_loops
-from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, Integers, LIFKernels, Registers
+from .api import (
+    CELIFConstants,
+    CELIFDense,
+    CELIFRecurrent,
+    Fired,
+    GatedKernels,
+    Integers,
+    LIFKernels,
+    NormedLIFKernels,
+    Registers,
+)
 from .cpu_arrays import PARTS, Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
+from .cpu_gated import gated_backward, gated_forward
 from .cpu_lif import lif_backward, lif_forward
+from .cpu_normed import moments, normed_backward, normed_forward
 from .cpu_recurrent import recurrent_backward, recurrent_forward
 
 _BLOCK_BYTES = 2**21
@@ -145,6 +157,8 @@ def celif_dense_backward(
 celif_dense = CELIFDense(celif_dense_forward, celif_dense_backward)
 celif_recurrent = CELIFRecurrent(recurrent_forward, recurrent_backward)
 lif = LIFKernels(lif_forward, lif_backward)
+normed_lif = NormedLIFKernels(moments, normed_forward, normed_backward)
+gated = GatedKernels(gated_forward, gated_backward)
 
 
 def count(x: torch.Tensor) -> tuple[torch.Tensor, float]:

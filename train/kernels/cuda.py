@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from ...contract.fixed import STATE_MAX
-from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, LIFKernels
+from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, GatedKernels, LIFKernels, NormedLIFKernels
 from .reference import celif_integers as celif_integers
 from .reference import celif_scan as celif_scan
 from .reference import count as count
@@ -26,6 +26,10 @@ celif_dense: CELIFDense | None = None
 """A block multiplies, then calls `celif_forward`."""
 lif: LIFKernels | None = None
 """`sequence.layer.Neurons` steps through time in PyTorch."""
+normed_lif: NormedLIFKernels | None = None
+"""`sequence.layer.Layer` has a norm, then neurons."""
+gated: GatedKernels | None = None
+"""`sequence.gru.GRULayer` steps along the sequence."""
 
 _SAMPLES, _CHANNELS = 8, 32
 """A program's tile. Sums over the batch add within tiles first, in a fixed order."""

@@ -7,12 +7,26 @@ from collections.abc import Sequence
 import torch
 
 from ...contract.fixed import STATE_MAX
-from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, Integers, LIFKernels, Registers
+from .api import (
+    CELIFConstants,
+    CELIFDense,
+    CELIFRecurrent,
+    Fired,
+    GatedKernels,
+    Integers,
+    LIFKernels,
+    NormedLIFKernels,
+    Registers,
+)
 
 celif_dense: CELIFDense | None = None
 """A block multiplies, then calls `celif_forward`."""
 lif: LIFKernels | None = None
 """`sequence.layer.Neurons` steps through time, which is the oracle of the fused kernels too."""
+normed_lif: NormedLIFKernels | None = None
+"""`sequence.layer.Layer` has a norm, then neurons."""
+gated: GatedKernels | None = None
+"""`sequence.gru.GRULayer` steps along the sequence."""
 
 
 def celif_scan(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Registers:

@@ -13,11 +13,24 @@ from .. import tasks
 from ..blocks.dropout import Dropout
 from ..cpg import Encoding, Learned
 from ..sequence import SequenceModel
+from ..sequence.counterparts import Counterpart
 from ..sequence.position import TABLES, PositionOptions, designed
 from ..tasks import Task
 from .baselines import LSTM, Baseline
 from .models import W_MAX, Classifier
-from .recipe import Floating, IntegerRNN, Recipe, Sequence, SpikeGRU, SpikeTCN, Spikformer, Stack
+from .recipe import (
+    GRU,
+    TCN,
+    Floating,
+    IntegerRNN,
+    Recipe,
+    Sequence,
+    SpikeGRU,
+    SpikeTCN,
+    Spikformer,
+    Stack,
+    Transformer,
+)
 
 
 def build(recipe: Recipe, task: Task) -> nn.Module:
@@ -30,6 +43,8 @@ def build(recipe: Recipe, task: Task) -> nn.Module:
     """
     if isinstance(recipe, Floating):
         return _sequence_model(recipe, task)
+    if isinstance(recipe, Transformer | GRU | TCN):
+        return _counterpart(recipe, task)
     if task.vocabulary:
         raise InputError(
             f"{task.name}: inputs are words, and a network of neuron = {recipe.neuron!r} wants numbers. Set model = "
@@ -113,15 +128,39 @@ def _oscillators(recipe: IntegerRNN, steps: int) -> Encoding | None:
     return Encoding(recipe.position_channels, recipe.position_w_max)
 
 
-def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
+def _position(recipe: Sequence) -> PositionOptions:
+    return PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed)
+
+
+def _counterpart(recipe: Sequence, task: Task) -> nn.Module:
     _, channels, length = task.train.x.shape
+    _refuse_other_reads(recipe, task)
+    sizes = {key: getattr(recipe, key) for key in ("kernel", "heads") if key in type(recipe).model_fields}
+    return Counterpart(
+        recipe.model,
+        channels,
+        task.outputs,
+        length,
+        width=recipe.hidden[0],
+        depth=recipe.depth,
+        position=_position(recipe),
+        vocabulary=task.vocabulary,
+        **sizes,
+    )
+
+
+def _refuse_other_reads(recipe: Sequence, task: Task) -> None:
     if task.objective.read != "mean":
         raise InputError(
             f"task = {task.name} is not answered from the average over its steps, as model = {recipe.model} does. Set "
             "model = stack."
         )
-    sizes = {key: getattr(recipe, key) for key in ("kernel", "heads") if key in type(recipe).model_fields}
-    position = PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed)
+
+
+def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
+    _, channels, length = task.train.x.shape
+    _refuse_other_reads(recipe, task)
+    sizes = {key: getattr(recipe, key) for key in ("kernel", "heads", "attention") if key in type(recipe).model_fields}
     return SequenceModel(
         recipe.model,
         channels,
@@ -131,7 +170,7 @@ def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
         depth=recipe.depth,
         encoder=recipe.encoder,
         spike_steps=recipe.spike_steps,
-        position=position._replace(full=recipe.position_full),
+        position=_position(recipe)._replace(full=recipe.position_full, threshold=recipe.position_threshold),
         vocabulary=task.vocabulary,
         **sizes,
     )
@@ -192,6 +231,8 @@ def _beside(recipe: Recipe) -> int:
 
 def _maps(recipe: Recipe) -> int:
     """Return how many matrices there are between two layers of a body."""
-    if isinstance(recipe, SpikeTCN):
+    if isinstance(recipe, SpikeTCN | TCN):
         return 2 * recipe.kernel
-    return 6 if isinstance(recipe, SpikeGRU) else 4 if isinstance(recipe, Spikformer) else 1
+    if isinstance(recipe, Transformer):
+        return 12
+    return 6 if isinstance(recipe, SpikeGRU | GRU) else 4 if isinstance(recipe, Spikformer) else 1

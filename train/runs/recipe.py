@@ -21,7 +21,6 @@ from pydantic import Field
 from ...contract.errors import InputError
 from ...export.quoted import did_you_mean
 from .. import tasks
-from ..sequence.position import POSITIONS
 from ..tasks import Task
 from . import rules
 from .settings import Channels, Data, Delayed, Integer, Layers, Training, Widths
@@ -34,7 +33,7 @@ else:
 
 _FOLDER = resources.files(__package__) / "recipes"
 
-_ON_CHIP = ("none", "cpg", "cpg-designed", "cpg-learned")
+Position = Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned"]
 
 
 class Recipe(Training, Data):
@@ -71,8 +70,6 @@ class Recipe(Training, Data):
 
     @pydantic.model_validator(mode="after")
     def _keys_have_a_use(self) -> Recipe:
-        if self.patience and not (self.validation or self.task in tasks.DIVIDED):
-            raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
         rules.fit_together(self, type(self).model_fields)
         return self
 
@@ -189,9 +186,7 @@ class Sequence(Recipe):
 
     hidden: Widths = (64,)
     depth: Layers = 2
-    position: Literal["none", "random", "sinusoid", "relative", "learned", "cpg", "cpg-designed", "cpg-learned"] = (
-        "none"
-    )
+    position: Position = "none"
     position_channels: Channels = 40
     position_w_max: float = Field(10000.0, gt=1, le=1e12)
     position_rate: float = Field(1.0, ge=0, le=1000)
@@ -203,7 +198,7 @@ class Sequence(Recipe):
 
     @pydantic.model_validator(mode="after")
     def _fit_the_position(self) -> Sequence:
-        rules.fit_the_position(self, Sequence.model_fields)
+        rules.fit_the_position(self, type(self).model_fields)
         return self
 
 
@@ -217,14 +212,16 @@ class Floating(Sequence):
     spike_steps : int
         Spike steps T_s for every position of a sequence.
     position_full : bool
-        Whether the columns of the encoding stand beside what every layer hears, and not the first alone: in a
-        "spikformer", both layers of each block behind its attention.
+        Whether the encoding stands beside what every layer hears, behind attention in a "spikformer".
+    position_threshold : float
+        Threshold above which a wave of "cpg" sends spikes.
     """
 
     neuron: Literal["lif"] = "lif"
     encoder: Literal["repeat", "delta", "conv"] = "conv"
     spike_steps: Channels = 4
     position_full: bool = False
+    position_threshold: float = Field(0.8, gt=-1, lt=1)
 
     @property
     def floating(self) -> bool:
@@ -239,10 +236,7 @@ class SpikeRNN(Floating):
 
 
 class IntegerRNN(Integer, Sequence):
-    """Spike-RNN of integers, which is exported.
-
-    A position of the sequence is a time step, and oscillators beside the input are its positional encoding.
-    """
+    """Spike-RNN of integers, which is exported: a position is a time step, and oscillators are its encoding."""
 
     model: Literal["spike-rnn"] = "spike-rnn"
     neuron: Literal["ce-lif"] = "ce-lif"
@@ -250,11 +244,7 @@ class IntegerRNN(Integer, Sequence):
     @pydantic.field_validator("position", mode="before")
     @classmethod
     def _on_chip(cls, position: Any) -> Any:
-        if position in POSITIONS and position not in _ON_CHIP:
-            raise ValueError(
-                f"{position!r} cannot be exported, which neuron = 'ce-lif' is for: oscillators make it on a chip. Use "
-                f"{', '.join(_ON_CHIP)}, or neuron = 'lif'"
-            )
+        rules.fit_the_chip(position)
         return position
 
     @pydantic.model_validator(mode="after")
@@ -294,24 +284,60 @@ class Spikformer(Floating):
     ----------
     heads : int
         Attention heads.
+    attention : {"product", "xnor"}
+        What compares queries with keys: their product, or in how many bits they agree, to which a position of "gray"
+        or "log" adds.
     """
 
     model: Literal["spikformer"] = "spikformer"
+    position: Literal[Position, "gray", "log"] = "none"  # type: ignore[assignment]  # frozen, so wider is safe
     heads: Channels = 8
+    attention: Literal["product", "xnor"] = "product"
 
     @pydantic.model_validator(mode="after")
-    def _heads_divide_the_width(self) -> Spikformer:
-        if self.hidden[0] % self.heads:
-            raise ValueError(f"hidden = {self.hidden[0]} does not divide by heads = {self.heads}")
+    def _fit_the_attention(self) -> Spikformer:
+        rules.fit_the_attention(self)
         return self
 
 
-KINDS: tuple[type[Recipe], ...] = (Stack, SpikeRNN, IntegerRNN, SpikeGRU, SpikeTCN, Spikformer)
+class _Counterpart(Sequence):
+    """A network of real numbers to compare with, of torch's own parts, see `spikeproof.train.sequence.counterparts`."""
+
+    neuron: Literal["real"] = "real"
+
+    @pydantic.model_validator(mode="after")
+    def _fit_the_parts(self) -> _Counterpart:
+        rules.fit_the_attention(self)
+        return self
+
+
+class Transformer(_Counterpart):
+    """Torch's Transformer encoder; the keys are those of "spikformer"."""
+
+    model: Literal["transformer"] = "transformer"
+    heads: Channels = 8
+
+
+class GRU(_Counterpart):
+    """Torch's GRU."""
+
+    model: Literal["gru"] = "gru"
+
+
+class TCN(_Counterpart):
+    """Causal convolutions of torch; the keys are those of "spike-tcn"."""
+
+    model: Literal["tcn"] = "tcn"
+    kernel: int = Field(3, ge=2, le=4096)
+
+
+_SPIKING = (Stack, SpikeRNN, IntegerRNN, SpikeGRU, SpikeTCN, Spikformer)
+KINDS: tuple[type[Recipe], ...] = (*_SPIKING, Transformer, GRU, TCN)
 """All recipes; of those of one model, the first has the neuron that is taken if none is named."""
 
 _RNN = Annotated[SpikeRNN | IntegerRNN, Field(discriminator="neuron")]
 _ANY: pydantic.TypeAdapter[Recipe] = pydantic.TypeAdapter(
-    Annotated[Stack | _RNN | SpikeGRU | SpikeTCN | Spikformer, Field(discriminator="model")]
+    Annotated[Stack | _RNN | SpikeGRU | SpikeTCN | Spikformer | Transformer | GRU | TCN, Field(discriminator="model")]
 )
 
 
@@ -361,25 +387,12 @@ def _parse(text: str, where: str) -> Recipe:
 
 def _read(values: dict[str, Any], where: str, *, stored: bool = False) -> Recipe:
     """Return the recipe of some keys; `stored` ones may be of other models if they have their default."""
-    kind = _kind(values)
+    kind = rules.kind_of(values, KINDS)
     if stored:
-        values = {key: value for key, value in values.items() if not _of_another(key, value, kind)}
+        values = {key: value for key, value in values.items() if not rules.of_another(key, value, kind, KINDS)}
     values = {"model": kind.model_fields["model"].default, "neuron": kind.model_fields["neuron"].default, **values}
     try:
         return _ANY.validate_python(values)
     except pydantic.ValidationError as error:
         neuron = values["neuron"]
         raise InputError(f"{where}: {told(error.errors()[0], kind, neuron, KINDS, stored=stored)}") from None
-
-
-def _kind(values: dict[str, Any]) -> type[Recipe]:
-    """Return which recipe some keys are of, as far as they tell."""
-    of_model = [kind for kind in KINDS if kind.model_fields["model"].default == values.get("model", "stack")]
-    exact = [kind for kind in of_model if kind.model_fields["neuron"].default == values.get("neuron")]
-    return (exact or of_model or [Stack])[0]
-
-
-def _of_another(key: str, value: Any, kind: type[Recipe]) -> bool:
-    """Whether a key is of other models alone, and says nothing: once, all recipes were stored with all keys."""
-    others = [other.model_fields[key].default for other in KINDS if key in other.model_fields]
-    return key not in kind.model_fields and bool(others) and str(value) == str(others[0])

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..sequence.position import FULL, TABLES
+from ..sequence.position import FULL, POSITIONS, TABLES
+from ..sequence.relative import IN_ATTENTION
+from ..tasks import DIVIDED
 
 INTEGER = ("ce-lif", "cuba")
 """Neurons of the integer network, which is exported."""
+_ON_CHIP = ("none", "cpg", "cpg-designed", "cpg-learned")
 _OF_ENCODING = ("ce-lif", "ce-lif-float")
 _OF_SURROGATE = (*INTEGER, "ce-lif-float")
 _ONLY = {
@@ -53,9 +56,10 @@ def fit_the_position(recipe: Any, defaults: Mapping[str, Any]) -> None:
         "position_channels": TABLES,
         "position_w_max": ("cpg", "sinusoid", "cpg-learned"),
         "position_rate": ("cpg-learned",),
+        "position_threshold": ("cpg",),
     }
     for key, positions in uses.items():
-        if getattr(recipe, key) != defaults[key].default and recipe.position not in positions:
+        if key in defaults and getattr(recipe, key) != defaults[key].default and recipe.position not in positions:
             raise ValueError(f"{key} is for a position of {', '.join(positions)}, not {recipe.position!r}")
     if getattr(recipe, "position_full", False) and (recipe.model not in FULL or recipe.position not in TABLES):
         raise ValueError(
@@ -77,10 +81,32 @@ def fit_the_layers(scales: Sequence[int], widths: Sequence[int]) -> None:
         )
 
 
+def fit_the_chip(position: Any) -> None:
+    """Raise a ValueError if an encoding of the integer network is none that a chip makes."""
+    if position in POSITIONS and position not in _ON_CHIP:
+        raise ValueError(
+            f"{position!r} cannot be exported, which neuron = 'ce-lif' is for: oscillators make it on a chip. Use "
+            f"{', '.join(_ON_CHIP)}, or neuron = 'lif'"
+        )
+
+
+def fit_the_attention(recipe: Any) -> None:
+    """Raise a ValueError if attention heads do not divide the width, or an encoding needs parts that are not there."""
+    heads, attention = getattr(recipe, "heads", 1), getattr(recipe, "attention", "")
+    if recipe.hidden[0] % heads:
+        raise ValueError(f"hidden = {recipe.hidden[0]} does not divide by heads = {heads}")
+    if recipe.position in IN_ATTENTION and attention != "xnor":
+        raise ValueError(f"position = {recipe.position!r} adds to attention = xnor, not to {attention!r}")
+    if recipe.position == "relative" and recipe.neuron == "real":
+        raise ValueError(f"position = 'relative' is made of spikes, and model is {recipe.model!r}")
+
+
 def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
     """Raise a ValueError if a key of training or of dropout stands without what it is about."""
     if recipe.weight_decay_on != "all" and not recipe.weight_decay:
         raise ValueError("weight_decay_on is for a weight_decay: set one, 1e-2 say")
+    if recipe.patience and not (recipe.validation or recipe.task in DIVIDED):
+        raise ValueError("patience needs a validation part to look at: set validation, 0.1 say")
     if recipe.average and getattr(recipe, "keep_provable", 0):
         raise ValueError(
             "average would be kept in place of the parameters that keep_provable looks at: set one of them to 0"
@@ -88,3 +114,16 @@ def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
     mask = getattr(recipe, "dropout_mask", None)
     if mask is not None and mask != defaults["dropout_mask"].default and not recipe.dropout:
         raise ValueError("dropout_mask is for a dropout: set one, 0.1 say")
+
+
+def kind_of(values: Mapping[str, Any], kinds: Sequence[type[Any]]) -> type[Any]:
+    """Return which of the `kinds` of recipes some keys are of, as far as they tell; the first if they do not."""
+    of_model = [kind for kind in kinds if kind.model_fields["model"].default == values.get("model", "stack")]
+    exact = [kind for kind in of_model if kind.model_fields["neuron"].default == values.get("neuron")]
+    return (exact or of_model or kinds)[0]
+
+
+def of_another(key: str, value: Any, kind: type[Any], kinds: Sequence[type[Any]]) -> bool:
+    """Whether a key is of other kinds alone, and says nothing: once, all recipes were stored with all keys."""
+    others = [other.model_fields[key].default for other in kinds if key in other.model_fields]
+    return key not in kind.model_fields and bool(others) and str(value) == str(others[0])

@@ -25,11 +25,10 @@ class Coded(Layer):
     def forward(self, x: torch.Tensor, code: torch.Tensor | None) -> torch.Tensor:  # type: ignore[override]
         """Return spikes, shape (T_s, N, L, n), for `code` of shape (T_s, 1, L, columns)."""
         weight = self.synapse.weight
-        z = functional.linear(x, weight[:, : self.n_in], self.synapse.bias)
+        z = functional.linear(x, weight[:, : self.n_in])
         if code is not None:  # the same for all samples, so multiplied once
             z = z + functional.linear(code, weight[:, self.n_in :])
-        spikes: torch.Tensor = self.neuron(self.norm(z))
-        return spikes
+        return self.fire(z)
 
 
 def layer(n_in: int, n: int, columns: int) -> Layer:

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
-from ..neurons.fire import fire
+from ..kernels import select
+from ..kernels.api import GatedKernels
+from ..neurons.fire import HALF_WIDTH, fire
+
+
+class _Gated(torch.autograd.Function):
+    """All steps along the sequence by fused kernels; gradients as `fire` has them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, currents: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, kernels: GatedKernels
+    ) -> torch.Tensor:
+        ctx.kernels = kernels
+        trace = kernels.forward(currents, weight, bias)
+        ctx.save_for_backward(weight, *trace)
+        return trace[0][1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None]:
+        weight, *trace = ctx.saved_tensors
+        return *ctx.kernels.backward(grad.contiguous(), weight, tuple(trace), HALF_WIDTH), None
 
 
 class GRULayer(nn.Module):
@@ -34,7 +58,13 @@ class GRULayer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the state at every position, shape and range of `x`: (T_s, N, L, D), 0 or 1."""
-        steps, samples, _, width = x.shape
+        steps, samples, length, width = x.shape
+        kernels = select.kernels(x.device).gated
+        if x.dtype == torch.float32 and kernels is not None:
+            turned = self.synapse(x.flatten(0, 1).transpose(0, 1).contiguous())
+            after = _Gated.apply(turned, self.recurrent.weight, self.recurrent.bias, kernels)
+            found: torch.Tensor = after.transpose(0, 1).reshape(steps, samples, length, width)
+            return found
         currents = self.synapse(x).flatten(0, 1)
         h = x.new_zeros(steps * samples, width)
         states = []

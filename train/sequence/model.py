@@ -18,6 +18,7 @@ from .coded import Coded
 from .encoders import ENCODERS
 from .gru import spike_gru
 from .position import FULL, PositionOptions, Relative, columns
+from .relative import relative
 from .rnn import spike_rnn
 from .spikformer import spikformer
 from .tcn import spike_tcn
@@ -56,6 +57,8 @@ class SequenceModel(nn.Module):
         Taps of a convolution of "spike-tcn".
     heads : int
         Of "spikformer".
+    attention : str
+        Likewise: "product", or "xnor", to which a position of `relative.IN_ATTENTION` adds.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class SequenceModel(nn.Module):
         vocabulary: int = 0,
         kernel: int = 3,
         heads: int = 8,
+        attention: str = "product",
     ) -> None:
         super().__init__()
         self.length, self.spike_steps = length, spike_steps
@@ -97,7 +101,8 @@ class SequenceModel(nn.Module):
         elif body == "spike-tcn":
             self.body = spike_tcn(width, depth, kernel, in_body)
         else:
-            self.body = spikformer(width, depth, heads, in_body)
+            added = torch.from_numpy(relative(position.kind, length)) if attention == "xnor" else None
+            self.body = spikformer(width, depth, heads, in_body, added)
         self.readout = nn.Linear(width, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -114,9 +119,10 @@ class SequenceModel(nn.Module):
             x = self.tokens(x[:, 0]).transpose(1, 2)
         spikes, code = self.encoder(x), None if self.position is None else self.position()
         spikes = self.relative(self.first(spikes if real is None else spikes * real, code))
-        spikes = (self.body(spikes, code) if self.full else self.body(spikes)).mean(0)
-        if real is None:
-            return self.readout(spikes.mean(1))
+        spikes = self.body(spikes, code) if self.full else self.body(spikes)
+        if real is None:  # the sum of spikes is exact, and one along the sequence first is the fastest
+            return self.readout(spikes.sum(2).sum(0) / (self.spike_steps * self.length))
+        spikes = spikes.mean(0)
         return self.readout((spikes * real).sum(1) / real.sum(1).clamp(min=1))
 
     def deployed(self) -> Net:

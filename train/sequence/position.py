@@ -49,6 +49,8 @@ class PositionOptions(NamedTuple):
     full: bool = False
     """Whether the columns stand beside what every layer of the body hears too, and not beside the input alone: both
     layers of each Spikformer block behind its attention, which is how the authors' code names "full"."""
+    threshold: float = 0.8
+    """Above which a wave of "cpg" sends spikes."""
 
 
 def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
@@ -66,7 +68,7 @@ def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
     ndarray, float32 of shape (T_s * L, N)
         Row ``p = t_s * L + l``, the index of the authors' code, is that of position l in spike step t_s.
 
-        - "cpg": spikes of the published oscillators, ``omega_i = w_max**(-2 i / N)``, threshold 0.8.
+        - "cpg": spikes of the published oscillators, ``omega_i = w_max**(-2 i / N)``, whose threshold is 0.8.
         - "sinusoid": their sine and cosine instead of spikes.
         - "cpg-designed": spikes of as many oscillators of which no two rows are equal, see `designed`.
         - "random": -1 or 1, drawn once.
@@ -92,7 +94,7 @@ def table(options: PositionOptions, spike_steps: int, length: int) -> Table:
 def oscillators(options: PositionOptions, rows: int) -> Phase | None:
     """Return the oscillators that make a fixed table of so many rows, or None if none do."""
     if options.kind == "cpg":
-        return Phase.from_paper(options.channels, options.w_max)
+        return Phase.from_paper(options.channels, options.w_max, options.threshold)
     return designed(rows, options.channels) if options.kind == "cpg-designed" else None
 
 

@@ -163,7 +163,7 @@ class Trainee(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and what its rate does."""
         recipe, groups = self._recipe, self._groups()
-        optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+        optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=recipe.floating or None)
         steps = recipe.steps(self._task)
         schedule: Any
         if recipe.schedule == "one-cycle":
