@@ -87,6 +87,7 @@ SCHEDULES = {
     "one-cycle": BRIEF,
     "step": [*BRIEF, "schedule=step", "step_epochs=1", "gradient_clip=1"],
     "dropout and average": [*BRIEF, "dropout=0.2", "average=0.9", "half_width_start=0.1", "warmup=0.6", "ends=inward"],
+    "views of images": [*BRIEF, "augment_translate=1", "augment_rotate=10", "augment_scale=0.1"],
     "last epoch": ["hidden=6,5", "epochs=3", "stride=4", "weight_decay=0.1"],
 }
 

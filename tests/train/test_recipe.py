@@ -83,6 +83,7 @@ LATER = {
 }
 LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
 LATER |= {"dropout_mask", "skip_steps", "attention", "position_threshold"}
+LATER |= {"augment_translate", "augment_rotate", "augment_scale"}
 """Keys that came when every recipe was stored with its own alone."""
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...contract.synapses import axon
 from ...contract.synapses.delays import MAX_DELAY
 from ..blocks.dropout import Mask
-from ..tasks import DIVIDED, FORECASTS, TASKS, Normalise
+from ..tasks import DIVIDED, FORECASTS, PIXELWISE, TASKS, Normalise
 
 Count = Annotated[int, Field(gt=0, le=10**6)]
 Layers = Annotated[int, Field(gt=0, le=64)]
@@ -65,6 +65,10 @@ class Data(Settings):
     validation : float
         Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last. Tasks that
         come with a validation part have no use for it.
+    augment_translate, augment_rotate, augment_scale : float
+        Random views of training images that are read pixel by pixel, drawn anew in every epoch: most pixels that an
+        image moves along each axis, most degrees that it turns, largest part by which it grows or shrinks. Held-out and
+        test images stay as they are.
     """
 
     task: str
@@ -74,6 +78,14 @@ class Data(Settings):
     normalise: Normalise = "train"
     stride: Count = 1
     validation: float = Field(0.0, ge=0, lt=1)
+    augment_translate: float = Field(0.0, ge=0, le=100)
+    augment_rotate: float = Field(0.0, ge=0, le=180)
+    augment_scale: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training sees random views of its images."""
+        return bool(self.augment_translate or self.augment_rotate or self.augment_scale)
 
     @pydantic.field_validator("task")
     @classmethod
@@ -91,6 +103,9 @@ class Data(Settings):
         for key in ("window", "horizon", "normalise"):
             if self.task not in FORECASTS and getattr(self, key) != Data.model_fields[key].default:
                 raise ValueError(f"{key} is for forecasts of time series, and task is {self.task!r}")
+        if self.augmented and self.task not in PIXELWISE:
+            key = next(key for key in Data.model_fields if key.startswith("augment_") and getattr(self, key))
+            raise ValueError(f"{key} is for images read pixel by pixel, and task is {self.task!r}")
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .images import Images
 from .task import Options, Split, Task, hold_out
 
 
@@ -21,4 +22,5 @@ def load(options: Options) -> Task:
     x_train, x_test, y_train, y_test = train_test_split(
         x, data.target.astype(np.int64), test_size=0.25, stratify=data.target, random_state=0
     )
-    return Task(options.name, 10, *hold_out(Split(x_train, y_train), options.validation), Split(x_test, y_test))
+    train, test = Split(x_train, y_train), Split(x_test, y_test)
+    return Task(options.name, 10, *hold_out(train, options.validation), test, images=Images(8, 8, np.arange(64)))

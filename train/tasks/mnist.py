@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...contract.errors import InputError
 from .data import DataFile
+from .images import Images
 from .task import Options, Split, Task, hold_out
 
 _SOURCE = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # the mirror that PyTorch keeps
@@ -46,7 +47,8 @@ def load(options: Options) -> Task:
         for x, y in (images[:2], images[2:])
     )
     stored = {"permutation": order} if options.name == "ps-mnist" else {}
-    return Task(options.name, 10, *hold_out(train, options.validation), test, stored=stored)
+    images_of = Images(28, 28, order)
+    return Task(options.name, 10, *hold_out(train, options.validation), test, stored=stored, images=images_of)
 
 
 def _idx(path: Path, dimensions: int) -> npt.NDArray[Any]:

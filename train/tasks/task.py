@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError
+from .images import Images
 from .objectives import CLASSIFY, Objective
 
 Normalise = Literal["train", "leaking"]
@@ -67,6 +68,8 @@ class Task(NamedTuple):
     """Number of words, if inputs are their indices: 0 is padding, 1 an unknown word. 0 if inputs are numbers."""
     stored: dict[str, npt.NDArray[Any]] = {}  # noqa: RUF012  # never changed
     """What a run must keep so that it can be used later: a permutation, say."""
+    images: Images | None = None
+    """How its samples are images, if they are read pixel by pixel."""
 
 
 _HELD_OUT_SEED = 20240523

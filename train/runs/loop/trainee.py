@@ -72,8 +72,10 @@ class Trainee(lightning.LightningModule):
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
         """Return the loss of a batch."""
         x, y = batch
+        seed = ((self._recipe.seed << 8) + self.global_rank << 24) + self.global_step
         if getattr(self._recipe, "dropout", 0):  # so a resumed run draws what an undisturbed one does
-            torch.manual_seed(((self._recipe.seed << 8) + self.global_rank << 24) + self.global_step)
+            torch.manual_seed(seed)
+        x = self._augmented(x, seed)
         nothing = contextlib.nullcontext[list[torch.Tensor]]([])
         with watched(self.module) if self._recipe.rate_penalty else nothing as rates:
             found = self.module(x)
@@ -81,6 +83,18 @@ class Trainee(lightning.LightningModule):
         self._note("loss", loss.detach(), len(y))
         self._note("train_score", self._task.objective.score(found.detach(), y), len(y))
         return loss + self._recipe.rate_penalty * torch.stack(rates).mean() if rates else loss
+
+    def _augmented(self, x: torch.Tensor, seed: int) -> torch.Tensor:
+        recipe, images = self._recipe, self._task.images
+        if not recipe.augmented or images is None:
+            return x
+        return images.views(
+            x,
+            translate=recipe.augment_translate,
+            rotate=recipe.augment_rotate,
+            scale=recipe.augment_scale,
+            generator=torch.Generator().manual_seed(seed),
+        )
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Clip, and note the norm that there was; Lightning calls it before every step."""
