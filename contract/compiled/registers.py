@@ -91,7 +91,8 @@ def _fused(context: Any, x: Any, factor: Any, summand: Any) -> tuple[Any, Callab
     return x(x, factor, summand), lambda context, builder, signature, values: builder.fma(*values)
 
 
-_multiply_add: Any = intrinsic(_fused)
+multiply_add: Any = intrinsic(_fused)
+"""``multiply_add(x, factor, summand)`` in a compiled loop: ``x * factor + summand``, rounded once."""
 
 
 @overload(times, inline="always")
@@ -103,7 +104,7 @@ def _times(x: Any, factor: Any) -> Callable[..., Any]:
         # Where rounding took the product up to the next whole number, the rest has the other sign.
         product = x * factor
         whole = np.trunc(product)
-        rest = _multiply_add(x, factor, -whole)
+        rest = multiply_add(x, factor, -whole)
         too_far = rest * product < np.float32(0)
         return whole - np.copysign(np.float32(too_far), product)
 

@@ -66,7 +66,7 @@ MISTAKES = {
     "a misspelt key": ("train digits --set epoch=3", r"--set: epoch is unknown\. Did you mean epochs\? Known are task, model"),
     "a key without a value": ("train digits --set epochs", r"--set epochs: write key=value with a key of task"),
     "a value that is no number": ("train digits --set epochs=many", r"--set: epochs: Input should be a valid integer"),
-    "a key of another model": ("train digits --set heads=2", r"heads is for model = spikformer, and model is 'stack'"),
+    "a key of another model": ("train digits --set heads=2", r"heads is for model = spikformer or transformer, and .*'stack'"),
     "a misspelt key in a file": ("train {typo.toml}", r"typo\.toml: hiden is unknown\. Did you mean hidden\?"),
     "a recipe that is no TOML": ("train {broken.toml}", r"broken\.toml: not TOML \("),
     "a recipe that is not there": ("train {absent.toml}", r"absent\.toml: no such file\. Write one with: spikeproof new recipe"),

@@ -23,7 +23,7 @@ from ...export.quoted import did_you_mean
 from .. import tasks
 from ..tasks import Task
 from . import rules
-from .settings import Channels, Data, Delayed, Integer, Layers, Training, Widths
+from .settings import Attending, Channels, Convolving, Data, Delayed, Integer, Layers, Training, Widths
 from .wording import told
 
 if sys.version_info >= (3, 11):
@@ -264,26 +264,17 @@ class SpikeGRU(Floating):
     model: Literal["spike-gru"] = "spike-gru"
 
 
-class SpikeTCN(Floating):
-    """Spike-TCN.
-
-    Parameters
-    ----------
-    kernel : int
-        Taps of a convolution.
-    """
+class SpikeTCN(Convolving, Floating):
+    """Spike-TCN."""
 
     model: Literal["spike-tcn"] = "spike-tcn"
-    kernel: int = Field(3, ge=2, le=4096)
 
 
-class Spikformer(Floating):
+class Spikformer(Attending, Floating):
     """Spikformer.
 
     Parameters
     ----------
-    heads : int
-        Attention heads.
     attention : {"product", "xnor"}
         What compares queries with keys: their product, or in how many bits they agree, to which a position of "gray"
         or "log" adds.
@@ -291,7 +282,6 @@ class Spikformer(Floating):
 
     model: Literal["spikformer"] = "spikformer"
     position: Literal[Position, "gray", "log"] = "none"  # type: ignore[assignment]  # frozen, so wider is safe
-    heads: Channels = 8
     attention: Literal["product", "xnor"] = "product"
 
     @pydantic.model_validator(mode="after")
@@ -311,11 +301,10 @@ class _Counterpart(Sequence):
         return self
 
 
-class Transformer(_Counterpart):
-    """Torch's Transformer encoder; the keys are those of "spikformer"."""
+class Transformer(Attending, _Counterpart):
+    """Torch's Transformer encoder."""
 
     model: Literal["transformer"] = "transformer"
-    heads: Channels = 8
 
 
 class GRU(_Counterpart):
@@ -324,11 +313,10 @@ class GRU(_Counterpart):
     model: Literal["gru"] = "gru"
 
 
-class TCN(_Counterpart):
-    """Causal convolutions of torch; the keys are those of "spike-tcn"."""
+class TCN(Convolving, _Counterpart):
+    """Causal convolutions of torch."""
 
     model: Literal["tcn"] = "tcn"
-    kernel: int = Field(3, ge=2, le=4096)
 
 
 _SPIKING = (Stack, SpikeRNN, IntegerRNN, SpikeGRU, SpikeTCN, Spikformer)

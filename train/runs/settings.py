@@ -262,3 +262,27 @@ class Delayed(Settings):
         if self.delay == "axon" and self.max_delay > axon.MAX_DELAY:
             raise ValueError(f"max_delay = {self.max_delay} is beyond the {axon.MAX_DELAY} steps of an axon")
         return self
+
+
+class Attending(Settings):
+    """Settings of networks with attention.
+
+    Parameters
+    ----------
+    heads : int
+        Attention heads.
+    """
+
+    heads: Channels = 8
+
+
+class Convolving(Settings):
+    """Settings of networks that are convolutions over time.
+
+    Parameters
+    ----------
+    kernel : int
+        Taps of a convolution.
+    """
+
+    kernel: int = Field(3, ge=2, le=4096)

@@ -6,17 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from . import cuba, events, plain, products
+from . import cuba, events, order, plain, products
 from .arrays import Array, Kept, empty, is_float32, rows
 from .block import Forward, Stock, layer, stand_in
 from .loops import cuba as loops
-
-_FORWARD, _FORWARD_NARROW, _NARROW = 0.10, 0.05, 32
-"""Share of entries that are not zero, up to which adding events pays; fewer with few neurons, whose rows are short."""
-GRADIENT = 0.20
-"""The same for the gradient of the weights."""
 
 
 def forward(found: Forward, stock: Stock, synapse: Forward) -> Forward:
@@ -57,9 +51,11 @@ def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
 @torch.no_grad()
 def _product(weight: torch.Tensor, x: torch.Tensor, exact: bool) -> torch.Tensor:
     """Return torch's product, the one that stock uses unless every other gives the same."""
-    if exact:
-        return torch.matmul(weight.reshape(len(weight), -1), x.reshape(len(x), -1, x.shape[-1]))
-    return functional.conv3d(x.reshape(len(x), -1, 1, 1, x.shape[-1]), weight.reshape(len(weight), -1, 1, 1, 1))
+    if not exact:
+        return order.product(weight, x)
+    samples, count, steps = len(x), len(weight), x.shape[-1]
+    matrices = weight.reshape(count, -1).expand(samples, -1, -1)
+    return torch.bmm(matrices, x.reshape(samples, -1, steps), out=empty(samples, count, steps))
 
 
 class Arriving:
@@ -73,43 +69,56 @@ class Arriving:
         Units in 1.0, of weights and of states.
     """
 
+    in_order = True
+    """Whether sums over events may be such that only their order makes them torch's."""
+
     def __init__(self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int) -> None:
-        seen = events.find(x, GRADIENT)
-        self._x, self._events, self._scale = Kept(x) if seen is None else None, seen, np.float32(scale)
-        self._shape = x.shape
+        count, senders = len(weight), weight[0].numel()
+        of_sums, of_gradient = products.densest_sums(senders, count), products.densest_gradient(count)
+        seen = events.find(x, max(of_sums, of_gradient))
+        self._scale, self._shape = np.float32(scale), x.shape
         self._sums: Array | None = None
-        sums_pay = seen is not None and seen.density <= (_FORWARD if len(weight) >= _NARROW else _FORWARD_NARROW)
+        sums_pay = seen is not None and seen.density <= of_sums
         largest = events.largest(x) if seen is None else seen.largest if seen.is_whole else np.inf
-        if np.isfinite(largest):
-            self._packed = products.pack(weight, unit, scale, self.blocks(len(weight), x.shape[-1]))
+        if sums_pay or np.isfinite(largest):
+            self._packed = products.pack(weight, unit, scale, self.blocks(count, x.shape[-1]))
         exact = np.isfinite(largest) and self._packed.exact_with(largest)
-        if not (exact and sums_pay):
+        ordered = self.in_order and sums_pay and not exact
+        self._block = order.block(weight, x.shape, seen) if ordered and seen is not None else 0
+        if not (sums_pay and (exact or self._block)):
             self._sums = rows(_product(weight, x, exact))
+        gradient_pays = seen is not None and seen.density <= of_gradient
+        self._events = seen if gradient_pays or self._sums is None else None
+        self._x = None if gradient_pays else Kept(x)
 
     def blocks(self, neurons: int, steps: int) -> list[slice]:
         """See `cuba.Arriving`."""
         return products.blocks(neurons, steps)
 
     @property
-    def events(self) -> tuple[Array, Array, Array]:
-        """Starts, senders and values of the events that arrive."""
+    def events(self) -> events.Events:
+        """The events that arrive."""
         assert self._events is not None
-        return self._events[:3]
+        return self._events
 
     def scan(self, part: cuba.Part, z: Array, *neurons: Any) -> None:
         """See `cuba.Arriving`."""
         n, block = part
         if self._sums is not None:
             loops.scan_sums(self._sums[n], self._scale, z, *neurons)
+            return
+        starts, senders, values = self.events[:3]
+        arriving = starts[n], senders, values, self._packed.of(block)
+        if self._block:
+            loops.scan_in_order(*arriving, self._block, z, *neurons)
         else:
-            starts, senders, values = self.events
-            loops.scan_events(starts[n], senders, values, self._packed.of(block), z, *neurons)
+            loops.scan_events(*arriving, z, *neurons)
 
     def gradients(
         self, weight: torch.Tensor, grad: Array, needs_x: bool, needs_weight: bool
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """See `cuba.Arriving`."""
-        count, (samples, steps, width) = len(weight), grad.shape
+        count, (samples, steps, _) = len(weight), grad.shape
         matrix, senders = weight.reshape(count, -1), weight[0].numel()
         of_sums = torch.from_numpy(grad)
         of_x = of_weight = None
@@ -117,10 +126,21 @@ class Arriving:
             of_x = empty(samples, senders, steps)
             torch.matmul(matrix.T.expand(samples, senders, count), of_sums[..., :count].transpose(1, 2), out=of_x)
             of_x = of_x.view(self._shape)
-        if needs_weight and self._events is not None:
-            of_weight = products.gradient(self._events, grad, count, senders).reshape(weight.shape)
+        if needs_weight and self._x is None:
+            of_weight = products.gradient(self.events, grad, count, senders).reshape(weight.shape)
         elif needs_weight:
             assert self._x is not None
-            by_row = self._x.get().reshape(samples, senders, steps).transpose(1, 2).reshape(-1, senders)
-            of_weight = torch.mm(of_sums.view(-1, width)[:, :count].mT, by_row).reshape(weight.shape)
+            of_weight = _of_weight(self._x.get(), of_sums[..., :count]).reshape(weight.shape)
         return of_x, of_weight
+
+
+def _of_weight(x: torch.Tensor, of_sums: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of a weight matrix (neurons, senders), given that of the sums, (N, T, neurons).
+
+    A sample at a time: its input is used as it lies, where a product over all samples would need it turned.
+    """
+    entries = x.reshape(len(x), -1, x.shape[-1])
+    total = torch.zeros(entries.shape[1], of_sums.shape[-1])
+    for rows_of, grad in zip(entries, of_sums, strict=True):
+        total.addmm_(rows_of, grad)
+    return total.T.contiguous()

@@ -23,6 +23,10 @@ _LONGEST = 512
 """Events of a sender whose gradients are added up in one go, about."""
 WIDEST = 4096
 """Neurons of a block, whose states the first cache should hold."""
+_EVENT, _EVENT_NEURON, _STEP = 15.0, 0.1, 120.0
+_ENTRY, _ENTRY_NEURON = 0.25, 0.0125
+"""What products cost in ns, measured on one core with AVX-512: an event, and each of its neurons; a step, in which
+events are looked up; an entry of a matrix, and each of its neurons."""
 _EXACT = 2.0**24
 """Whole numbers below this are exact in float32."""
 
@@ -36,6 +40,17 @@ def blocks(neurons: int, steps: int) -> list[slice]:
     """Return the blocks of a number of neurons, which is filled up."""
     width, most = padded(neurons), max(min(ROOM // steps, WIDEST) // LANES * LANES, 8 * LANES)
     return [slice(start, min(start + most, width)) for start in range(0, width, most)]
+
+
+def densest_sums(senders: int, neurons: int) -> float:
+    """Return the share of entries that are not zero, up to which adding up events is faster than torch's product."""
+    event, entry = _EVENT + _EVENT_NEURON * padded(neurons), _ENTRY + _ENTRY_NEURON * neurons
+    return max(entry - _STEP / senders, 0.0) / event
+
+
+def densest_gradient(neurons: int) -> float:
+    """Return the same for the gradient of the weights, whose events have been looked up."""
+    return (_ENTRY + _ENTRY_NEURON * neurons) / (_EVENT + _EVENT_NEURON * padded(neurons))
 
 
 class Weights(NamedTuple):

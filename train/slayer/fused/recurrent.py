@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from . import cuba, plain, products
 from .arrays import Array, Lent, is_float32, rows, scratch
 from .block import Forward, Stock, delays, stand_in
-from .dense import GRADIENT, Arriving
+from .dense import Arriving
 from .loops import recurrent as loops
 
 
@@ -78,6 +78,8 @@ def _keep_states(block: Any, did: cuba.Fired, count: int) -> None:
 class _Returning(Arriving):
     """What arrives at recurrent neurons: sums over the input, and feedback."""
 
+    in_order = False  # its loops add up whole numbers
+
     def __init__(
         self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int, feedback: products.Weights
     ) -> None:
@@ -94,7 +96,7 @@ class _Returning(Arriving):
         if self._sums is not None:
             loops.scan_sums(self._sums[n], self._scale, self._feedback, z, *neurons)
         else:
-            starts, senders, values = self.events
+            starts, senders, values = self.events[:3]
             loops.scan_events(starts[n], senders, values, self._packed.of(block), self._feedback, z, *neurons)
 
 
@@ -150,7 +152,7 @@ def _of_matrix(held: cuba.Held, grad_z: Array) -> torch.Tensor:
     """Return the gradient of the feedback's weights."""
     neurons, did = held.neurons, held.did
     count, (samples, steps, width) = neurons.size, grad_z.shape
-    if sum(map(len, did.fired)) <= GRADIENT * samples * steps * count:
+    if sum(map(len, did.fired)) <= products.densest_gradient(count) * samples * steps * count:
         total = np.zeros((count, width), np.float32)
         for part, fired, ends in zip(did.parts, did.fired, did.ends, strict=True):
             loops.weight_gradient(fired, ends, count, grad_z[part.samples], total)

@@ -103,6 +103,24 @@ def scan_events(  # type: ignore[no-untyped-def]
 
 
 @compiled
+def scan_in_order(  # type: ignore[no-untyped-def]
+    starts, senders, values, weight, block, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends
+):
+    """Do as `scan_events`, with the rounding of `products.forward_in_order`."""
+    count, sums = 0, np.empty_like(z[0])
+    for n in range(len(starts)):
+        products.forward_in_order(starts[n], senders, values, weight, block, sums, z)
+        for t in range(len(z)):
+            turning.cut(z[t])
+        of = scan(z, u[n], v[n], keep_u, keep_v, threshold, first, neurons, levels[n], codes[count:])
+        count += of
+        ends[n] = count
+        if of < 0:
+            ends[-1] = -1
+            return
+
+
+@compiled
 def scan_sums(sums, scale, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends):  # type: ignore[no-untyped-def]
     """Do as `scan_events`, on sums of shape (N, rows, T)."""
     count, last = 0, min(first + z.shape[1], neurons)

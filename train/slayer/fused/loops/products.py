@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .....contract.compiled.compiling import compiled
+from .....contract.compiled.registers import multiply_add
 from .turning import LANES
 
 
@@ -82,6 +83,35 @@ def forward(starts, senders, values, weight, z):  # type: ignore[no-untyped-def]
         row[:] = 0
         of = slice(starts[t], starts[t + 1])
         add_rows(row, senders[of], values[of], weight)
+
+
+@compiled
+def _multiply_add(row, factor, other):  # type: ignore[no-untyped-def]
+    """Add ``factor * other`` to `row`, each rounded once."""
+    for k in range(len(row)):
+        row[k] = multiply_add(factor, other[k], row[k])
+
+
+@compiled
+def forward_in_order(starts, senders, values, weight, block, sums, z):  # type: ignore[no-untyped-def]
+    """Do as `forward`, with the rounding of a product that adds up `block` senders after each other, then the blocks.
+
+    `sums` is room for a row.
+    """
+    for t in range(len(z)):
+        row, e, last = z[t], starts[t], starts[t + 1]
+        row[:] = 0
+        end = block
+        while e < last and senders[e] < end:
+            _multiply_add(row, values[e], weight[senders[e]])
+            e += 1
+        while e < last:
+            end = (senders[e] // block + 1) * block
+            sums[:] = 0
+            while e < last and senders[e] < end:
+                _multiply_add(sums, values[e], weight[senders[e]])
+                e += 1
+            add(row, np.float32(1), sums)
 
 
 @compiled
