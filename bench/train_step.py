@@ -162,6 +162,73 @@ def sinabs(batch, steps):
     return Step(Layers([sinabs.layers.LIF(tau_mem=1.5) for _ in WIDTHS[1:-1]], reset, time_first=False))
 
 
+class Boxcar(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, above):
+        ctx.save_for_backward(above)
+        return (above >= 0).to(above.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (above,) = ctx.saved_tensors
+        return grad * (above.abs() < 0.2).to(grad.dtype)
+
+
+class Stepped(nn.Module):
+    """LIF neurons, each step of which is one compiled function; a loop over all steps takes hours to compile."""
+
+    def __init__(self):
+        super().__init__()
+        self.step = torch.compile(self._step)
+
+    @staticmethod
+    def _step(v, x):
+        v = 0.5 * v + x
+        spike = Boxcar.apply(v - 0.3)
+        return v * (1 - spike), spike
+
+    def forward(self, x):
+        v, spikes = torch.zeros_like(x[0]), []
+        for x_t in x:
+            v, spike = self.step(v, x_t)
+            spikes.append(spike)
+        return torch.stack(spikes)
+
+
+def torch_compiled(batch, steps):
+    return Step(Layers([Stepped() for _ in WIDTHS[1:-1]]))
+
+
+def spyx(batch, steps):
+    """LIF neurons of spyx under jax.jit, one scan a layer and each layer's product over all steps at once."""
+    import jax
+    import jax.numpy as jnp
+    import spyx.nn
+    from flax import nnx
+
+    rngs = nnx.Rngs(0)
+    linear = [nnx.Linear(i, o, rngs=rngs) for i, o in pairwise(WIDTHS)]
+    neurons = [spyx.nn.LIF((o,), beta=0.5, threshold=0.3, rngs=rngs) for o in WIDTHS[1:-1]]
+    graph, parameters = nnx.split((nnx.List(linear), nnx.List(neurons)))
+
+    def loss(parameters, x, y):
+        linear, neurons = nnx.merge(graph, parameters)
+        x = jnp.moveaxis(x, 2, 0)
+        for k, neuron in enumerate(neurons):
+            x, _ = spyx.nn.run(neuron, linear[k](x))
+        scores = jax.nn.log_softmax(linear[len(neurons)](x).mean(0))
+        return -scores[jnp.arange(len(y)), y].mean()
+
+    gradient = jax.jit(jax.value_and_grad(loss))
+
+    def step(x, y):
+        found = gradient(parameters, jnp.asarray(x.numpy()), jnp.asarray(y.numpy()))
+        jax.block_until_ready(found)
+        return float(found[0])
+
+    return step
+
+
 CONTENDERS = {
     "floor": Floor,
     "ours-fused": ours("fused"),
@@ -173,6 +240,8 @@ CONTENDERS = {
     "spikingjelly-lif": spikingjelly,
     "norse-lif": norse,
     "sinabs-lif": sinabs,
+    "torch-compile-lif": torch_compiled,
+    "spyx-lif": spyx,
 }
 
 

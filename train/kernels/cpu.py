@@ -30,7 +30,7 @@ from .api import (
     NormedLIFKernels,
     Registers,
 )
-from .cpu_arrays import PARTS, Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
+from .cpu_arrays import PARTS, Array, as_array, as_nct, deal, empty, forward_operands, gradient_of, partial_sums
 from .cpu_gated import gated_backward, gated_forward
 from .cpu_lif import lif_backward, lif_forward
 from .cpu_normed import moments, normed_backward, normed_forward
@@ -59,10 +59,15 @@ def celif_states(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants, *
     """Run the neurons forward; currents must be finite."""
     z_in = as_array(z.transpose(1, 2), z.dtype)
     h = np.empty(z_in.shape if with_h else (len(z_in), 0, 0))
-    states = CELIFStates(np.empty_like(z_in), np.empty(z_in.shape, np.int32), h)
+    states = _states(z_in.shape, z_in.dtype, h)
     run = _forward_runner(z_in.dtype.type, None, te, constants)
     deal(len(z_in), lambda part, n: run(z_in[n], states.of(n)))
     return states
+
+
+def _states(shape: tuple[int, ...], dtype: Any, h: Array) -> CELIFStates:
+    """Return room for the states of neurons (N, T, C)."""
+    return CELIFStates(empty(*shape, dtype=dtype).numpy(), empty(*shape, dtype=np.int32).numpy(), h)
 
 
 def celif_scan(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Registers:
@@ -94,7 +99,7 @@ def celif_backward(
     """Do as `reference.celif_backward`; sums over the batch add in another order, the same on any machine."""
     packed = trace[0].numpy()
     grad_in = gradient_of(grad)
-    grad_z = np.empty(packed.shape, grad_in.dtype)
+    grad_z = empty(*packed.shape, dtype=grad_in.dtype).numpy()
     run, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, constants)
     deal(len(packed), lambda part, n: run(part, grad_in[n], packed[n], grad_z[n]))
     return as_nct(grad_z), sums()[0]
@@ -110,8 +115,7 @@ def celif_dense_forward(
     """
     x_tm, weight_t = x.detach().transpose(1, 2).contiguous(), weight.detach().T
     samples, steps, inputs = x_tm.shape
-    shape = (samples, steps, len(weight))
-    states = CELIFStates(np.empty(shape, x_tm.numpy().dtype), np.empty(shape, np.int32), np.empty((samples, 0, 0)))
+    states = _states((samples, steps, len(weight)), x_tm.numpy().dtype, np.empty((samples, 0, 0)))
     neurons = _forward_runner(states.spikes.dtype.type, bias, te, constants)
 
     def run(part: int, n: slice) -> None:
@@ -136,7 +140,7 @@ def celif_dense_backward(
     x_tm, packed = trace[0], trace[1].numpy()
     weight, grad_in = weight.detach(), gradient_of(grad)
     inputs, channels = x_tm.shape[-1], packed.shape[-1]
-    grad_x = torch.empty_like(x_tm) if needs_x else None
+    grad_x = empty(*x_tm.shape, dtype=x_tm.numpy().dtype) if needs_x else None
     partial_weight = torch.zeros((min(PARTS, len(packed)), *weight.shape), dtype=weight.dtype)
     neurons, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, constants)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -70,53 +68,3 @@ class Kept:
                 "input of a SLAYER block, between its forward and its backward pass"
             )
         return self._x
-
-
-class _Pool:
-    """Large float32 arrays that nobody uses any more: a new one costs its pages each time."""
-
-    most = 2**28
-    """Bytes that are kept."""
-
-    def __init__(self) -> None:
-        self._free: dict[int, list[Array]] = {}
-        self._bytes = 0
-
-    def take(self, size: int) -> Array:
-        """Return an array of any values."""
-        try:
-            found = self._free[size].pop()
-        except (KeyError, IndexError):
-            return np.empty(size, np.float32)
-        self._bytes -= found.nbytes
-        return found
-
-    def give(self, array: Array) -> None:
-        """Keep an array for another time."""
-        if self._bytes + array.nbytes <= self.most:
-            self._bytes += array.nbytes
-            self._free.setdefault(len(array), []).append(array)
-
-
-_pool = _Pool()
-
-
-class Lent:
-    """A large array that is used again when this object is gone."""
-
-    def __init__(self, *shape: int) -> None:
-        self._flat = _pool.take(math.prod(shape))
-        self.array: Array = self._flat.reshape(shape)
-        """Of any values; not to be used when this object is gone."""
-
-    def __del__(self) -> None:
-        _pool.give(self._flat)
-
-
-def empty(*shape: int) -> torch.Tensor:
-    """Return a float32 tensor whose memory is used again when neither it nor a view of it is left."""
-    flat = _pool.take(math.prod(shape))
-    view = flat.reshape(shape)
-    # The tensor's storage holds this view, and nothing else does.
-    weakref.finalize(view, _pool.give, flat).atexit = False
-    return torch.from_numpy(view)

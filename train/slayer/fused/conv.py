@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ...kernels.cpu_arrays import empty
 from ...kernels.threads import share
 from . import cuba, events, plain, products
-from .arrays import Array, Kept, empty, is_float32, rows
+from .arrays import Array, Kept, is_float32, rows
 from .block import Forward, Stock, layer, stand_in
 from .loops import conv as loops
 from .loops import cuba as cuba_loops

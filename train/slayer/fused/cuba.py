@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from ...kernels.cpu_arrays import Lent, empty
 from ...kernels.threads import share
-from .arrays import Array, Lent, empty, rows, scratch
+from .arrays import Array, rows, scratch
 from .loops import cuba as loops
 from .products import padded
 

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from ...kernels.cpu_arrays import Lent
 from . import cuba, plain, products
-from .arrays import Array, Lent, is_float32, rows, scratch
+from .arrays import Array, is_float32, rows, scratch
 from .block import Forward, Stock, delays, stand_in
 from .dense import Arriving
 from .loops import recurrent as loops
