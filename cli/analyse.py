@@ -18,9 +18,17 @@ def analyse(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
     samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Test samples to look at.")] = 64,
     landscape: Annotated[bool, typer.Option("--landscape", help="Also the loss around the network: 225 runs.")] = False,
+    sample: Annotated[int, typer.Option(min=0, help="Test sample of the picture of a neuron.")] = 0,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Another run, whose learning is drawn beside this one's. More than once.")
+    ] = None,
 ) -> None:
-    """Draw how a run learned, what its encoding repeats and where its gradients reach; writes RUN/analysis/."""
+    """Draw how a run learned, what its encoding repeats and where its gradients reach; writes RUN/analysis/.
+
+    Of a CE-LIF network also what a neuron does while it reads a sample.
+    """
     from ..train.analysis import analyses, figures
+    from ..train.runs.run import Run
 
     if run.is_file():
         raise InputError(
@@ -29,12 +37,23 @@ def analyse(
         )
     opened, module, task = inputs.open_run(run, to_export=False)
     some = task.test.take(np.arange(min(samples, len(task.test.y))))
+    if sample >= len(task.test.y):
+        raise InputError(f"--sample {sample}: the test part has samples 0 to {len(task.test.y) - 1}.")
     steps, result = some.x.shape[-1], opened.result()
     with console.progress() as show:
-        drawn = {"learning": figures.learning_curve(analyses.learning_curve(opened), result["metric"])}
+        curve = analyses.learning_curve(opened)
+        drawn = {"learning": figures.learning_curve(curve, result["metric"])}
+        if beside:
+            others = {str(path): analyses.learning_curve(Run.open(path)) for path in beside}
+            drawn["beside"] = figures.learning_curves({str(run): curve} | others, result["metric"])
         encoding = _encoding(opened, module, steps)
         if encoding is not None:
-            drawn["encoding"] = figures.encoding_similarity(analyses.encoding_similarity(encoding))
+            start = analyses.initial_encoding(opened.recipe(), task)
+            before = None if start is None else analyses.encoding_similarity(start)
+            drawn["encoding"] = figures.encoding_similarity(before, analyses.encoding_similarity(encoding))
+        read = _reading(opened, task, sample)
+        if read is not None:
+            drawn["neuron"] = read
         drawn["gradients"] = figures.gradients_over_time(analyses.gradients_over_time(module, some, task.objective))
         if landscape:
             found = analyses.loss_landscape(module, some, task.objective, progress=partial(show, "loss landscape"))
@@ -54,6 +73,23 @@ def _encoding(run: Any, module: Any, steps: int) -> Any:
         return run.net().encoding(steps)
     encoding = getattr(module, "encoding", None)
     return None if encoding is None else encoding.detach().numpy().T
+
+
+def _reading(run: Any, task: Any, sample: int) -> Any:
+    """Return the picture of a neuron that reads a test sample; None of a network that has none to show."""
+    from ..train.analysis import figures, neurons
+
+    if not run.recipe().deployable:
+        return None
+    from ..sim.simulate import simulate
+
+    net, x = run.net(), task.test.x[sample : sample + 1]
+    found = neurons.reading(net, simulate(net, x, backend="engine").layers, x[0])
+    if found is None:
+        return None
+    label = task.test.y[sample]
+    image = None if task.images is None else task.images.of(x[0, 0])
+    return figures.reading(found, image, int(label) if np.ndim(label) == 0 and label.dtype.kind == "i" else None)
 
 
 def _saturated(run: Any) -> list[str]:

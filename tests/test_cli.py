@@ -304,12 +304,19 @@ def test_analyse_draws_a_run(run, copy):
     code, out, err = run("analyse", copy, "--samples", 4)
     assert code == 0, err
     *names, ends, energy, source = [Path(line).name for line in out.splitlines()]
-    assert names == ["learning.png", "encoding.png", "gradients.png"]
+    assert names == ["learning.png", "encoding.png", "neuron.png", "gradients.png"]
     assert re.match(r"at an end of their register: [\d.]+% of weights of celif1, .*, [\d.]+% of encoding$", ends)
     for name in names:
         assert (copy / "analysis" / name).read_bytes().startswith(b"\x89PNG")
     assert re.match(r"energy: [\d.]+ nJ a step \(\d+ MAC, \d+ AC\), [\d.]+ uJ an inference of 64 steps", energy)
     assert source.startswith("arithmetic alone")
+
+    code, out, err = run("analyse", copy, "--samples", 2, "--sample", 7, "--beside", copy, "--beside", copy)
+    assert code == 0 and "beside.png" in out and (copy / "analysis" / "beside.png").is_file()
+    code, _, err = run("analyse", copy, "--sample", 450)
+    assert code == 2 and "--sample 450: the test part has samples 0 to 449." in err
+    code, _, err = run("analyse", copy, "--beside", copy / "absent")
+    assert code == 2 and "no finished training run here" in err
 
 
 def test_analyse_draws_a_run_of_another_network(run, tmp_path):

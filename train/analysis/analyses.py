@@ -19,9 +19,11 @@ from ...contract.fixed import BIAS_MANT_MAX, BIAS_MANT_MIN, TE_MAX, TE_MIN, WEIG
 from ...contract.net import Net
 from ...contract.sources.driven import Driven
 from ...export.arithmetic import LSTM, Arithmetic, spiking
+from ..blocks.temporal_encoding import TemporalEncoding
 from ..runs.baselines import Layer
+from ..runs.build import build
 from ..runs.models import RECURRENT_LAYERS
-from ..runs.recipe import Stack
+from ..runs.recipe import Recipe, Stack
 from ..runs.run import Run
 from ..tasks import Split, Task
 from ..tasks.objectives import Objective
@@ -43,6 +45,22 @@ def learning_curve(run: Run) -> dict[str, Array]:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     except (OSError, IndexError, KeyError, TypeError, ValueError) as error:
         raise FileFormatError(f"{run.log_path}: cannot be read as a log ({error}).") from None
+
+
+def initial_encoding(recipe: Recipe, task: Task) -> Array | None:
+    """Return the temporal encoding before a recipe's first step, shape (steps, neurons).
+
+    None if the network has none, or oscillators make it.
+    """
+    state = torch.random.get_rng_state()
+    try:
+        torch.manual_seed(recipe.seed)  # as a run begins
+        module = build(recipe, task)
+    finally:
+        torch.random.set_rng_state(state)
+    encoding = getattr(module, "encoding", None)
+    values = encoding.weight if isinstance(encoding, TemporalEncoding) else encoding
+    return values.detach().double().numpy().T if isinstance(values, torch.Tensor) else None
 
 
 def encoding_similarity(encoding: npt.ArrayLike) -> Array:

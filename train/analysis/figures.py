@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .neurons import Reading
+
 Array = npt.NDArray[np.float64]
 
 
@@ -39,15 +41,69 @@ def learning_curve(curve: Mapping[str, Array], metric: str) -> Figure:
     return figure
 
 
-def encoding_similarity(similarity: Array) -> Figure:
-    """Draw the similarity of every two steps, and its mean by their distance."""
+def learning_curves(curves: Mapping[str, Mapping[str, Array]], metric: str) -> Figure:
+    """Draw how several runs, by their names, came nearer to their best: loss and score of training by epoch."""
     figure, (left, right) = _axes(2)
-    image = left.imshow(similarity, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
-    left.set(xlabel="step", ylabel="step", title="cosine similarity of TE")
-    figure.colorbar(image, ax=left, shrink=0.8)
-    distances = np.arange(1, min(len(similarity), 1 + max(64, len(similarity) // 6)))
-    right.plot(distances, [similarity.diagonal(d).mean() for d in distances])
-    right.set(xlabel="distance (steps)", ylabel="mean similarity")
+    for name, curve in curves.items():
+        left.plot(curve["epoch"], curve["loss"], label=name)
+        held_out = not np.isnan(curve["validation_score"]).all()
+        right.plot(curve["epoch"], curve["validation_score" if held_out else "train_score"], label=name)
+    left.set(xlabel="epoch", ylabel="loss", yscale="log")
+    right.set(xlabel="epoch", ylabel=metric)
+    right.set_title("on the held-out part, where there is one", fontsize="small")
+    left.legend(frameon=False)
+    return figure
+
+
+def encoding_similarity(before: Array | None, after: Array) -> Figure:
+    """Draw the similarity of every two steps before training, if it is known, and after, and its mean by distance."""
+    known = {"cosine similarity of TE": after}
+    if before is not None:
+        known = {"TE before training": before, "TE after training": after}
+    figure, axes = _axes(len(known) + 1)
+    distances = np.arange(1, min(len(after), 1 + max(64, len(after) // 6)))
+    for axis, (title, similarity) in zip(axes, known.items(), strict=False):
+        image = axis.imshow(similarity, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
+        axis.set(xlabel="step", ylabel="step", title=title)
+        axes[-1].plot(distances, [similarity.diagonal(d).mean() for d in distances], label=title)
+    figure.colorbar(image, ax=axes[len(known) - 1], shrink=0.8)
+    axes[-1].set(xlabel="distance (steps)", ylabel="mean cosine similarity")
+    if before is not None:
+        axes[-1].legend(frameon=False)
+    return figure
+
+
+def reading(found: Reading, image: npt.ArrayLike | None, label: int | None) -> Figure:
+    """Draw what a neuron does while the network reads a sample: its image, if it is one, beside five rows of steps."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 8.5), layout="constrained")
+    grid = figure.add_gridspec(5, 2 if image is not None else 1, width_ratios=[1, 5] if image is not None else None)
+    if image is not None:
+        shown = figure.add_subplot(grid[:2, 0])
+        shown.imshow(np.asarray(image), cmap="gray_r")
+        shown.set(xticks=[], yticks=[], title="" if label is None else f"class {label}")
+    rows = [figure.add_subplot(grid[k, -1]) for k in range(5)]
+    steps, spikes = np.arange(len(found.values)), found.spikes[found.neuron]
+    rows[0].fill_between(steps, found.values, step="mid", color="0.5")
+    rows[0].set_ylabel("input")
+    rows[1].plot(steps, found.membrane, linewidth=0.8, label="membrane")
+    rows[1].plot(steps, found.threshold, linewidth=0.8, label="threshold")
+    rows[1].plot(steps[spikes], np.full(spikes.sum(), rows[1].get_ylim()[1]), "|", color="k", label="spike")
+    rows[1].legend(frameon=False, loc="lower right", ncols=3, fontsize="small")
+    rows[1].set_ylabel(f"neuron {found.neuron} of\n{found.layer}")
+    rows[2].plot(steps, found.encoding, linewidth=0.8)
+    rows[2].axhline(0, color="0.6", linewidth=0.6)
+    rows[2].set_ylabel("its encoding TE")
+    rows[3].imshow(found.spikes, aspect="auto", cmap="gray_r", interpolation="nearest")
+    rows[3].set_ylabel(f"spikes of\n{found.layer}")
+    for k, scores in enumerate(found.scores):
+        bold = k == (label if label is not None else int(found.scores[:, -1].argmax()))
+        rows[4].plot(steps, scores, color="C3" if bold else "0.75", zorder=2 + bold, label=f"class {k}" if bold else "")
+    rows[4].legend(frameon=False, loc="upper left", fontsize="small")
+    rows[4].set(xlabel="step", ylabel="read-out,\nmean so far")
+    for row in rows:
+        row.set_xlim(0, len(steps) - 1)
     return figure
 
 
@@ -68,12 +124,17 @@ def gradient_lines(axis: Axes, norms: Mapping[str, Array]) -> None:
 
 
 def loss_landscape(places: Array, loss: Array) -> Figure:
-    """Draw the loss around the network as contours."""
-    figure, (axis,) = _axes(1)
+    """Draw the loss around the network as contours and as a surface."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axis, surface = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
     filled = axis.contourf(places, places, loss.T, levels=20, cmap="viridis")
     axis.plot(0, 0, "w+")
     axis.set(xlabel="along the first direction", ylabel="along the second", title="loss", aspect="equal")
     figure.colorbar(filled, ax=axis, shrink=0.8)
+    surface.plot_surface(*np.meshgrid(places, places), loss.T, cmap="viridis")  # type: ignore[attr-defined]  # 3-D
+    surface.set(xlabel="first", ylabel="second", zlabel="loss")
     return figure
 
 

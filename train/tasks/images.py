@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,13 @@ class Images(NamedTuple):
     width: int
     order: npt.NDArray[np.int64]
     """The pixel that each step shows, counted row by row, shape (height * width,)."""
+
+    def of(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return the image that a sample of shape (steps,) shows, (height, width)."""
+        values = np.asarray(x)
+        image = np.empty_like(values)
+        image[self.order] = values
+        return image.reshape(self.height, self.width)
 
     def views(
         self, x: torch.Tensor, *, translate: float, rotate: float, scale: float, generator: torch.Generator
