@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ...contract.compiled import memory
 from ...contract.errors import InputError
 from ...contract.net import Net
 from ..trace import SPIKES, VARIABLES, IntArray, Trace
@@ -230,7 +231,7 @@ class Session:
         steps = payload.shape[2]
         sizes = {layer.name: layer.num_neurons for layer in self._layers}
         traced = {
-            layer: {name: np.empty((self._streams, steps, sizes[layer]), np.int32) for name in names}
+            layer: {name: memory.empty((self._streams, steps, sizes[layer]), np.int32) for name in names}
             for layer, names in self._wanted.items()
         }
         parts = -(-self._streams // self._group)

@@ -3,12 +3,10 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 
 from spikeproof.train.blocks import celif
-from spikeproof.train.kernels import cpu_arrays
 
 STEPS = """
 import resource, sys
@@ -34,36 +32,14 @@ def test_steps_do_not_ask_for_memory_again():
     assert kept * 50 < given_back
 
 
-def test_an_array_is_used_again_when_nobody_has_it_any_more():
-    first = cpu_arrays.empty(3, 5000)
-    place, array = first.data_ptr(), first.numpy()[1:]
-    del first
-    assert cpu_arrays.empty(3, 5000).data_ptr() != place  # an array of the tensor is left
-    view = torch.from_numpy(array)
-    del array
-    assert cpu_arrays.empty(3, 5000).data_ptr() != place
-    del view
-    assert cpu_arrays.empty(15000, dtype=np.int32).data_ptr() == place
-
-
-def test_what_waits_longest_goes_first(monkeypatch):
-    pool = cpu_arrays._Pool()
-    monkeypatch.setattr(pool, "most", 100)
-    arrays = [np.empty(size, np.uint8) for size in (30, 40, 50, 101)]
-    for array in arrays:
-        pool.give(array)
-    assert pool.take(40) is arrays[1] and pool.take(50) is arrays[2]
-    assert all(pool.take(len(array)) is not array for array in arrays)
-
-
 def test_spikes_of_kernels_stay_what_they_are():
     """Every tensor that a block returned or keeps for its way back is its own, whatever runs in the meantime."""
     blocks = [
-        kind({"threshold": 0.1}, 9, 40, temporal_encoding=celif.TemporalEncoding(40, 30))
+        kind({"threshold": 0.1}, 9, 40, temporal_encoding=celif.TemporalEncoding(40, 900))
         for kind in (celif.Dense, celif.Recurrent)
     ]
     for block in blocks:
-        x = (torch.rand(4, 9, 30) < 0.5).float().requires_grad_()
+        x = (torch.rand(4, 9, 900) < 0.5).float().requires_grad_()
         kept = block(x)
         copy = kept.detach().clone()
         block(torch.rand_like(x).round()).sum().backward()

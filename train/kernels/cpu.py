@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ...contract.compiled import memory
 from ...contract.fixed import STATE_MAX
 from . import cpu_loops
 from .api import (
@@ -58,7 +59,7 @@ class CELIFStates(NamedTuple):
 def celif_states(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants, *, with_h: bool = False) -> CELIFStates:
     """Run the neurons forward; currents must be finite."""
     z_in = as_array(z.transpose(1, 2), z.dtype)
-    h = np.empty(z_in.shape if with_h else (len(z_in), 0, 0))
+    h = memory.empty(z_in.shape if with_h else (len(z_in), 0, 0), np.float64)
     states = _states(z_in.shape, z_in.dtype, h)
     run = _forward_runner(z_in.dtype.type, None, te, constants)
     deal(len(z_in), lambda part, n: run(z_in[n], states.of(n)))
@@ -67,7 +68,7 @@ def celif_states(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants, *
 
 def _states(shape: tuple[int, ...], dtype: Any, h: Array) -> CELIFStates:
     """Return room for the states of neurons (N, T, C)."""
-    return CELIFStates(empty(*shape, dtype=dtype).numpy(), empty(*shape, dtype=np.int32).numpy(), h)
+    return CELIFStates(memory.empty(shape, dtype), memory.empty(shape, np.int32), h)
 
 
 def celif_scan(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Registers:
@@ -81,7 +82,7 @@ def celif_scan(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> 
 def celif_integers(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> Integers:
     """Do as `reference.celif_integers`; every register is written once, where it stays."""
     z_in = as_array(z.transpose(1, 2), z.dtype)
-    found = [np.empty(z_in.shape, np.int32) for _ in Integers._fields]
+    found = [memory.empty(z_in.shape, np.int32) for _ in Integers._fields]
     layer, te_in, _ = forward_operands(z_in.dtype.type, None, te, constants)
     deal(len(z_in), lambda part, n: cpu_loops.celif_integers(z_in[n], te_in, layer, *(x[n] for x in found)))
     return Integers(*map(as_nct, found))
@@ -99,7 +100,7 @@ def celif_backward(
     """Do as `reference.celif_backward`; sums over the batch add in another order, the same on any machine."""
     packed = trace[0].numpy()
     grad_in = gradient_of(grad)
-    grad_z = empty(*packed.shape, dtype=grad_in.dtype).numpy()
+    grad_z = memory.empty(packed.shape, grad_in.dtype)
     run, sums = _backward_runner(grad_in.dtype.type, packed.shape, te, constants)
     deal(len(packed), lambda part, n: run(part, grad_in[n], packed[n], grad_z[n]))
     return as_nct(grad_z), sums()[0]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import threading
-import weakref
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -13,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ...contract.compiled import memory
 from ...contract.compiled.celif import CELIFOperands
 from . import cpu_loops
 from .api import CELIFConstants
@@ -78,58 +76,6 @@ def deal(samples: int, run: Callable[[int, slice], None]) -> None:
         share(lambda part: run(part, slices[part]), parts)
 
 
-class _Pool:
-    """Large arrays that nobody uses any more: the operating system clears each page of a new one."""
-
-    most = 2**30
-    """Bytes that are kept; where there would be more, those that wait longest go."""
-
-    def __init__(self) -> None:
-        self._free: list[Array] = []
-        self._lock = threading.RLock()  # an array may be given back in the middle of either function
-
-    def take(self, size: int) -> Array:
-        """Return an array of some bytes, of any values."""
-        with self._lock:
-            fitting = [array for array in self._free if len(array) == size]
-            if not fitting:
-                return np.empty(size, np.uint8)
-            self._free = [array for array in self._free if array is not fitting[-1]]
-            return fitting[-1]
-
-    def give(self, array: Array) -> None:
-        """Keep an array for another time."""
-        if len(array) > self.most:
-            return
-        with self._lock:
-            kept, total = [], 0
-            for one in (array, *reversed(self._free)):
-                total += len(one)
-                if total > self.most:
-                    break
-                kept.append(one)
-            self._free = kept[::-1]
-
-
-_pool = _Pool()
-
-
-class Lent:
-    """A large float32 array that is used again when this object is gone."""
-
-    def __init__(self, *shape: int) -> None:
-        self._flat = _pool.take(4 * math.prod(shape))
-        self.array: Array = self._flat.view(np.float32).reshape(shape)
-        """Of any values; not to be used when this object is gone."""
-
-    def __del__(self) -> None:
-        _pool.give(self._flat)
-
-
 def empty(*shape: int, dtype: Any = np.float32) -> torch.Tensor:
-    """Return a tensor whose memory is used again when neither it, nor a view of it, nor its array is left."""
-    flat = _pool.take(math.prod(shape) * np.dtype(dtype).itemsize)
-    view = flat.view(dtype).reshape(shape)
-    # The tensor's storage holds this view, and nothing else does: arrays of the tensor hold the tensor.
-    weakref.finalize(view, _pool.give, flat).atexit = False
-    return torch.from_numpy(view)
+    """Return a tensor of any values in memory that is used again, see `contract.compiled.memory`."""
+    return torch.from_numpy(memory.empty(shape, dtype))

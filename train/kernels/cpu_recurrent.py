@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...contract.compiled import events
+from ...contract.compiled import events, memory
 from ...contract.compiled.celif import step
 from ...contract.compiled.compiling import compiled
 from .api import CELIFConstants, Fired
-from .cpu_arrays import Array, as_array, as_nct, deal, empty, forward_operands, gradient_of, partial_sums
+from .cpu_arrays import Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
 
 
 @compiled
@@ -85,7 +85,7 @@ def _backward(grad, te, layer, weight, packed, grad_z, grad_te):  # type: ignore
 def recurrent_forward(z: torch.Tensor, te: torch.Tensor, weight: torch.Tensor, constants: CELIFConstants) -> Fired:
     """Do as `reference.recurrent_forward`, bit for bit."""
     z_in = as_array(z.transpose(1, 2), z.dtype)
-    spikes, packed = (empty(*z_in.shape, dtype=dtype).numpy() for dtype in (z_in.dtype, np.int32))
+    spikes, packed = (memory.empty(z_in.shape, dtype) for dtype in (z_in.dtype, np.int32))
     layer, te_in, near = forward_operands(z_in.dtype.type, None, te, constants)
     weight_t = np.ascontiguousarray(np.rint(as_array(weight, torch.float64) / constants.unit).T)
     deal(len(z_in), lambda part, n: _forward(z_in[n], te_in, layer, weight_t, near, spikes[n], packed[n]))
@@ -101,7 +101,7 @@ def recurrent_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Do as `reference.recurrent_backward`; sums add in another order, the same on any machine."""
     packed, grad_in = trace[0].numpy(), gradient_of(grad)
-    grad_z = empty(*packed.shape, dtype=grad_in.dtype).numpy()
+    grad_z = memory.empty(packed.shape, grad_in.dtype)
     layer, te_in, partial_te = partial_sums(grad_in.dtype.type, packed.shape, te, constants)
     weight_in: Array = as_array(weight, grad.dtype)
 

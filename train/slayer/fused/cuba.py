@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from ...kernels.cpu_arrays import Lent, empty
+from ....contract.compiled import memory
+from ...kernels.cpu_arrays import empty
 from ...kernels.threads import share
 from .arrays import Array, rows, scratch
 from .loops import cuba as loops
@@ -68,7 +69,7 @@ class Arriving(Protocol):
 class Fired(NamedTuple):
     """What the neurons of N samples did."""
 
-    membranes: Lent
+    membranes: Array
     """Before their reset, in state units, (N, T, padded count)."""
     parts: list[Part]
     fired: list[Array]
@@ -111,7 +112,7 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
     if max(np.abs(state).max(initial=0) for state in (state_u, state_v)) >= loops.LIMIT:
         return None
     threshold = np.float32(np.ceil(neurons.threshold))  # the same for whole numbers
-    membranes = Lent(len(u), steps, padded(neurons.size))
+    membranes = memory.empty((len(u), steps, padded(neurons.size)), np.float32)
     parts = _parts(len(u), arriving.blocks(neurons.size, steps))
     did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
     did.fired.extend(did.ends)
@@ -123,7 +124,7 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
         fired = scratch("fired", np.int32, len(ends) * z.size + loops.ROOM)
         states = np.ascontiguousarray(state_u[n, block]), np.ascontiguousarray(state_v[n, block])
         constants = neurons.keep_u[block], neurons.keep_v[block], threshold, block.start, neurons.size
-        arriving.scan(parts[i], z, *states, *constants, membranes.array[n], fired, ends)
+        arriving.scan(parts[i], z, *states, *constants, membranes[n], fired, ends)
         did.ends[i], did.fired[i] = ends, fired[: max(ends[-1], 0)].copy()
         state_u[n, block], state_v[n, block] = states
 
@@ -188,19 +189,19 @@ class Layer(torch.autograd.Function):
         held, (weight, *decays) = ctx.held, ctx.saved_tensors
         needs, given = ctx.needs_input_grad, rows(grad)
         grad_z, u_decay, v_decay = _through_neurons(held, given, decays, any(needs[2:4]))
-        x, w = held.arriving.gradients(weight, grad_z.array, needs[0], needs[1])
+        x, w = held.arriving.gradients(weight, grad_z, needs[0], needs[1])
         delay = of_delays(held, given) if needs[4] else None
         return x, w, u_decay if needs[2] else None, v_decay if needs[3] else None, delay, None, None
 
 
 def _through_neurons(
     held: Held, grad: Array, decays: list[torch.Tensor], needs_decays: bool
-) -> tuple[Lent, torch.Tensor, torch.Tensor]:
+) -> tuple[Array, torch.Tensor, torch.Tensor]:
     """Return the gradient of what arrives, (N, T, padded count), and those of the decays."""
     neurons, did, (delay, gain) = held.neurons, held.did, held.sending
-    membranes = did.membranes.array
+    membranes = did.membranes
     steps, width = membranes.shape[1:]
-    grad_z = Lent(*membranes.shape)
+    grad_z = memory.empty(membranes.shape, np.float32)
     surrogate = [np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height)]
     totals = np.zeros((2, len(did.parts), width if needs_decays else 0))
 
@@ -211,7 +212,7 @@ def _through_neurons(
         constants = (neurons.keep_u[block], neurons.keep_v[block], *surrogate)
         before = np.ascontiguousarray(did.v[n, block])
         sums = np.zeros((2, k if needs_decays else 0))
-        place, out = neurons.place[did.parts[i].real(neurons)], grad_z.array[n]
+        place, out = neurons.place[did.parts[i].real(neurons)], grad_z[n]
         loops.back(grad[n], place, delay, gain[n], g, block.start, membranes[n], constants, before, out, sums)
         if needs_decays:
             totals[:, i, block] = sums

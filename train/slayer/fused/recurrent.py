@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from ...kernels.cpu_arrays import Lent
+from ....contract.compiled import memory
 from . import cuba, plain, products
 from .arrays import Array, is_float32, rows, scratch
 from .block import Forward, Stock, delays, stand_in
@@ -116,36 +116,36 @@ class _Layer(torch.autograd.Function):
         held, (weight, matrix, *decays), needs = ctx.held, ctx.saved_tensors, ctx.needs_input_grad
         given = rows(grad)
         grad_z = _through_steps(held, given, matrix)
-        x, w = held.arriving.gradients(weight, grad_z.array, needs[0], needs[1])
-        of_matrix = _of_matrix(held, grad_z.array) if needs[2] else None
+        x, w = held.arriving.gradients(weight, grad_z, needs[0], needs[1])
+        of_matrix = _of_matrix(held, grad_z) if needs[2] else None
         # No state is carried with a gradient, so stock's decays get one of 0.
         of_decays = (torch.zeros_like(decay) for decay in decays)
         return x, w, of_matrix, *of_decays, cuba.of_delays(held, given) if needs[5] else None, None, None
 
 
 class _Room(NamedTuple):
-    spikes: Lent
-    surrogates: Lent
-    arriving: Lent
+    spikes: Array
+    surrogates: Array
+    arriving: Array
 
 
-def _through_steps(held: cuba.Held, grad: Array, matrix: torch.Tensor) -> Lent:
+def _through_steps(held: cuba.Held, grad: Array, matrix: torch.Tensor) -> Array:
     """Return the gradient of what arrives, (N, T, padded count), of which each step's passes through the next's."""
-    neurons, membranes, (delay, gain) = held.neurons, held.did.membranes.array, held.sending
+    neurons, membranes, (delay, gain) = held.neurons, held.did.membranes, held.sending
     samples, steps, width = membranes.shape
-    of_spikes, surrogate, of_sums = room = _Room(*(Lent(steps, samples, width) for _ in range(3)))
+    of_spikes, surrogate, of_sums = room = _Room(*(memory.empty((steps, samples, width), np.float32) for _ in range(3)))
     g = scratch("z", np.float32, steps * width).reshape(steps, width)
-    loops.gradients(grad, neurons.place, delay, gain, g, of_spikes.array)
+    loops.gradients(grad, neurons.place, delay, gain, g, of_spikes)
     constants = (np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height))
-    loops.surrogates(membranes, *constants, surrogate.array)
+    loops.surrogates(membranes, *constants, surrogate)
     back = torch.zeros(width, width)
     back[: neurons.size, : neurons.size] = matrix.detach()
-    spikes, slopes, sums = (torch.from_numpy(each.array) for each in room)
+    spikes, slopes, sums = (torch.from_numpy(each) for each in room)
     torch.mul(spikes[-1], slopes[-1], out=sums[-1])
     for t in range(steps - 2, -1, -1):
         torch.addmm(spikes[t], sums[t + 1], back, out=sums[t]).mul_(slopes[t])
-    turned = Lent(samples, steps, width)
-    np.copyto(turned.array, of_sums.array.swapaxes(0, 1))
+    turned = memory.empty((samples, steps, width), np.float32)
+    np.copyto(turned, of_sums.swapaxes(0, 1))
     return turned
 
 
@@ -158,6 +158,6 @@ def _of_matrix(held: cuba.Held, grad_z: Array) -> torch.Tensor:
         for part, fired, ends in zip(did.parts, did.fired, did.ends, strict=True):
             loops.weight_gradient(fired, ends, count, grad_z[part.samples], total)
         return torch.from_numpy(total[:, :count].T.copy())
-    spikes = torch.from_numpy(did.membranes.array)[:, :-1] >= neurons.threshold
+    spikes = torch.from_numpy(did.membranes)[:, :-1] >= neurons.threshold
     later = torch.from_numpy(grad_z)[:, 1:].reshape(-1, width)
     return torch.mm(later.T, spikes.float().view(-1, width))[:count, :count].contiguous()

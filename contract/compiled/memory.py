@@ -1,0 +1,86 @@
+"""Large arrays that are used again.
+
+The operating system clears each page of a new one, which can take longer than to fill it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_SMALLEST = 2**18
+"""Bytes; what is smaller costs little."""
+
+
+class _Pool:
+    """Arrays that nobody uses any more."""
+
+    most = 2**30
+    """Bytes that are kept; where there would be more, those that wait longest go."""
+
+    def __init__(self) -> None:
+        self._free: list[Array] = []
+        self._lock = threading.RLock()  # an array may be given back in the middle of either function
+
+    def take(self, size: int) -> Array:
+        """Return an array of some bytes, of any values."""
+        with self._lock:
+            fitting = [array for array in self._free if len(array) == size]
+            if not fitting:
+                return np.empty(size, np.uint8)
+            self._free = [array for array in self._free if array is not fitting[-1]]
+            return fitting[-1]
+
+    def give(self, array: Array) -> None:
+        """Keep an array for another time."""
+        if len(array) > self.most:
+            return
+        with self._lock:
+            kept, total = [], 0
+            for one in (array, *reversed(self._free)):
+                total += len(one)
+                if total > self.most:
+                    break
+                kept.append(one)
+            self._free = kept[::-1]
+
+
+_pool = _Pool()
+
+
+class _Owner:
+    """What an array and all of its views hold."""
+
+    def __init__(self, flat: Array, shape: tuple[int, ...], dtype: Any) -> None:
+        self.__array_interface__ = flat.view(dtype).reshape(shape).__array_interface__
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return an array of any values, whose memory is used again when neither it nor a view of it is left.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    dtype : dtype-like
+        Its type, of a fixed size.
+
+    Returns
+    -------
+    ndarray
+        Contiguous; it does not own its memory.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < _SMALLEST:
+        return np.empty(shape, dtype)
+    flat = _pool.take(size)
+    owner = _Owner(flat, shape, dtype)
+    weakref.finalize(owner, _pool.give, flat).atexit = False
+    return np.asarray(owner)
