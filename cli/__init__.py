@@ -12,12 +12,12 @@ import os
 import signal
 import sys
 import threading
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from .. import __version__
-from ..contract.errors import SpikeproofError
+from ..contract.errors import InterruptedRunError, SpikeproofError
 from .analyse import analyse
 from .compare import compare
 from .demo import demo
@@ -56,7 +56,9 @@ for each in VERBS:
 app.add_typer(new, name="new")
 
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+_received: list[signal.Signals] = []
+"""Signals that ended the command."""
 _FAULT = 70
 """Exit code of a fault of ours, as sysexits.h calls it."""
 _ISSUES = "the project's issue tracker"
@@ -80,10 +82,14 @@ def main() -> None:
     sys.argv = [sys.argv[0], *(part for part in sys.argv[1:] if part != "--traceback")]
     with contextlib.suppress(ValueError):  # where this is no main thread, nothing ends it by a signal
         signal.signal(signal.SIGTERM, _terminated)
+        signal.signal(signal.SIGINT, _interrupted)
+    _received.clear()
     hook, sys.unraisablehook = sys.unraisablehook, _once_more
     try:
         app()
     except SpikeproofError as error:
+        if _received and not isinstance(error, InterruptedRunError):
+            _end_by_signal()
         ERR.print(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
@@ -97,6 +103,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
+        if _received:
+            _end_by_signal()
         if wanted:
             raise
         ERR.print(_told(error))
@@ -144,4 +152,19 @@ def _let_signals_end_it() -> None:
 
 def _terminated(*_: object) -> None:
     """End at SIGTERM as at the end of the program, so that temporary folders and child processes are cleared away."""
-    sys.exit(143)
+    _received.append(signal.SIGTERM)
+    sys.exit(_TERMINATED)
+
+
+def _interrupted(number: int, frame: Any) -> None:
+    """Do at Ctrl-C what Python does, and note it."""
+    _received.append(signal.SIGINT)
+    signal.default_int_handler(number, frame)
+
+
+def _end_by_signal() -> NoReturn:
+    """End as at the signal that came: a library, HDF5's say, may turn what it raised into an error of its own."""
+    if _received[-1] == signal.SIGINT:
+        ERR.print("interrupted")
+        sys.exit(_INTERRUPTED)
+    sys.exit(_TERMINATED)

@@ -282,6 +282,25 @@ def test_a_signal_that_a_destructor_swallows_still_ends_the_command(number, code
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("error", ["TypeError('Operation not defined')", "FileFormatError('a.net: damaged')"])
+def test_a_signal_that_a_library_turns_into_an_error_ends_the_command(number, code, error):
+    script = (
+        "import os, sys, time\n"
+        "from spikeproof import cli\n"
+        "from spikeproof.contract.errors import FileFormatError\n"
+        "def app():\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {int(number)}); time.sleep(30)\n"
+        "    except BaseException:\n"
+        f"        raise {error} from None\n"
+        "cli.app = app\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code and "error" not in done.stderr, done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.lava
 def test_ctrl_c_ends_a_sweep_without_the_workers_words(trained, tmp_path):  # noqa: F811

@@ -25,8 +25,8 @@ WIDEST = 4096
 """Neurons of a block, whose states the first cache should hold."""
 _EVENT, _EVENT_NEURON, _STEP = 15.0, 0.1, 120.0
 _ENTRY, _ENTRY_NEURON = 0.25, 0.0125
-"""What products cost in ns, measured on one core with AVX-512: an event, and each of its neurons; a step, in which
-events are looked up; an entry of a matrix, and each of its neurons."""
+"""What products cost in ns, by bench/products.py on one core with AVX-512: an event, and each of its neurons; a step,
+in which events are looked up; an entry of a matrix, and each of its neurons."""
 _EXACT = 2.0**24
 """Whole numbers below this are exact in float32."""
 
