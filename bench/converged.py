@@ -18,11 +18,10 @@ Spikformer is trained with its own attention and, for Gray-PE and Log-PE, with o
 of real numbers of the same size are torch's own parts. CPG-PE's sensitivity to N, w_max, its threshold and T_s is that
 of Spike-RNN.
 
-`blocks` has the order, and `python bench/grid.py plan converged` prints it: 2,331 runs. On one thread of a virtual Xeon
-core that two busy processes share, a run on ETTh1 took 1 to 2 minutes (Spike-RNN); a training step of Spike-TCN,
-Spike-GRU and Spikformer takes 2.4, 3.8 and 8.5 times as long as that of Spike-RNN, so expect 3 to 5, 5 to 8 and 10 to
-20 minutes. Los is a third of that, text and images are up to three times as much. So the blocks on ETTh1 and Los at
-horizon 24 are about a day, those on Subj one more, and the whole plan is some weeks of one such core.
+`blocks` has the order, and `python bench/grid.py plan converged` prints it: 2,396 runs. On one thread of a virtual Xeon
+core, a run on ETTh1 takes half a minute (Spike-RNN), a minute (Spike-TCN), 2 to 4 minutes (Spike-GRU) and 5 to 10
+(Spikformer). Los is a third of that, text and images are up to three times as much. So the blocks on ETTh1 and Los at
+horizon 24 are half a day, those on Subj as much, and the whole plan is weeks of one such core.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ DATASETS = {
 RECIPES = {"etth2": ("etth1", "task=etth2"), "exchange": ("etth1", "task=exchange")}
 """Dataset -> the recipe that it changes, and how; others have a recipe of their name."""
 TRAINING = ("batch_size=64", "gradient_clip=1.0", "schedule=constant", "patience=10", "epochs=100")
-RATES = ("1e-3", "3e-3", "1e-2")
+RATES = ("1e-3", "3e-3", "1e-2", "3e-2")
 RATE_SEED, RATE_HORIZON = 9, 24
 SEEDS = (0, 1, 2)
 HORIZONS = (6, 24, 48, 96)

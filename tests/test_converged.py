@@ -40,7 +40,7 @@ def finished(point, value=0.5, *, loss=0.5, forecast=True):
     return {"recipe": point[0], "settings": list(point[1]), "result": result}
 
 
-def rated(converged, values=(0.3, 0.1, 0.2)):
+def rated(converged, values=(0.3, 0.1, 0.2, 0.4)):
     """The lines of all runs that choose a learning rate."""
     each = {(block.dataset, network) for block in converged.blocks() for network in block.networks}
     return [
@@ -67,13 +67,14 @@ def test_a_rate_is_chosen_by_validation_before_it_is_used(bench):
     converged = bench("converged")
     first = converged.points([])
     assert first == converged.candidates("etth1", "spike-rnn") and all("seed=9" in point[1] for point in first)
-    lines = [finished(point, score) for point, score in zip(first, (0.3, 0.1, 0.2), strict=True)]
-    assert converged.points(lines[:2]) == first[2:]
+    lines = [finished(point, score) for point, score in zip(first, (0.3, 0.1, 0.2, 0.4), strict=True)]
+    assert converged.points(lines[:2]) == first[2:] and len(first) == 4
     found = converged.points(lines)
     assert {settings[-2] for _, settings in found} == {"learning_rate=3e-3"} and len(found) == 9
     assert converged.points([*lines, finished(found[0])]) == found[1:]
     of_text = [
-        finished(p, score) for p, score in zip(converged.candidates("subj", "spike-rnn"), (0.7, 0.8, 0.9), strict=True)
+        finished(p, score)
+        for p, score in zip(converged.candidates("subj", "spike-rnn"), (0.7, 0.8, 0.9, 0.6), strict=True)
     ]
     assert converged.chosen("subj", "spike-rnn", of_text) == "1e-2"  # the most accurate, not the least
 
