@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from train_step import machine
 
-from spikeproof.train.kernels.cpu_arrays import empty
 from spikeproof.train.slayer.fused import dense, events, products
 from spikeproof.train.slayer.fused.loops import cuba
 
@@ -58,9 +57,7 @@ class Layer:
         self.sums = self.product().numpy()
 
     def product(self):
-        samples, _, steps = self.x.shape
-        matrices = self.weight.expand(samples, -1, -1)
-        return torch.bmm(matrices, self.x, out=empty(samples, len(self.weight), steps))
+        return dense._product(self.weight, self.x, True)
 
     def scan(self, *, of_events):
         """Run the neurons on sums over events, or on those of torch's product."""

@@ -52,12 +52,9 @@ def initial_encoding(recipe: Recipe, task: Task) -> Array | None:
 
     None if the network has none, or oscillators make it.
     """
-    state = torch.random.get_rng_state()
-    try:
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # as a run begins
         module = build(recipe, task)
-    finally:
-        torch.random.set_rng_state(state)
     encoding = getattr(module, "encoding", None)
     values = encoding.weight if isinstance(encoding, TemporalEncoding) else encoding
     return values.detach().double().numpy().T if isinstance(values, torch.Tensor) else None

@@ -132,21 +132,18 @@ def _position(recipe: Sequence) -> PositionOptions:
     return PositionOptions(recipe.position, recipe.position_channels, recipe.position_w_max, recipe.seed)
 
 
-def _counterpart(recipe: Sequence, task: Task) -> nn.Module:
-    _, channels, length = task.train.x.shape
+def _sizes(recipe: Sequence, task: Task) -> dict[str, Any]:
+    """Return what a sequence model of either kind is made with, but for its position."""
     _refuse_other_reads(recipe, task)
-    sizes = {key: getattr(recipe, key) for key in ("kernel", "heads") if key in type(recipe).model_fields}
-    return Counterpart(
-        recipe.model,
-        channels,
-        task.outputs,
-        length,
-        width=recipe.hidden[0],
-        depth=recipe.depth,
-        position=_position(recipe),
-        vocabulary=task.vocabulary,
-        **sizes,
-    )
+    _, channels, length = task.train.x.shape
+    known = type(recipe).model_fields
+    own: dict[str, Any] = {key: getattr(recipe, key) for key in ("kernel", "heads", "attention") if key in known}
+    found = {"body": recipe.model, "channels": channels, "outputs": task.outputs, "length": length}
+    return {**found, "width": recipe.hidden[0], "depth": recipe.depth, "vocabulary": task.vocabulary, **own}
+
+
+def _counterpart(recipe: Sequence, task: Task) -> nn.Module:
+    return Counterpart(**_sizes(recipe, task), position=_position(recipe))
 
 
 def _refuse_other_reads(recipe: Sequence, task: Task) -> None:
@@ -158,21 +155,9 @@ def _refuse_other_reads(recipe: Sequence, task: Task) -> None:
 
 
 def _sequence_model(recipe: Floating, task: Task) -> SequenceModel:
-    _, channels, length = task.train.x.shape
-    _refuse_other_reads(recipe, task)
-    sizes = {key: getattr(recipe, key) for key in ("kernel", "heads", "attention") if key in type(recipe).model_fields}
+    position = _position(recipe)._replace(full=recipe.position_full, threshold=recipe.position_threshold)
     return SequenceModel(
-        recipe.model,
-        channels,
-        task.outputs,
-        length,
-        width=recipe.hidden[0],
-        depth=recipe.depth,
-        encoder=recipe.encoder,
-        spike_steps=recipe.spike_steps,
-        position=_position(recipe)._replace(full=recipe.position_full, threshold=recipe.position_threshold),
-        vocabulary=task.vocabulary,
-        **sizes,
+        **_sizes(recipe, task), encoder=recipe.encoder, spike_steps=recipe.spike_steps, position=position
     )
 
 
