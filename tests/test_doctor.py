@@ -26,7 +26,7 @@ def read_only(tmp_path_factory):
     for name in ("__init__.py", "__main__.py"):
         shutil.copy(ROOT / name, place / "spikeproof")
     # A file in its place keeps even root from making the folder.
-    for folder in ("contract/compiled", "sim/engine", "sim/engine/loops", "train/kernels"):
+    for folder in ("contract/compiled", "sim/engine", "sim/engine/loops", "train/kernels/cpu"):
         (place / "spikeproof" / folder / "__pycache__").touch()
     kept = {key: value for key, value in os.environ.items() if key not in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
     return {**kept, "HOME": "/dev/null", "MPLCONFIGDIR": str(place), "PYTHONPATH": str(place)}
@@ -42,15 +42,16 @@ def test_every_kernel_works_where_nothing_may_be_written(read_only, tmp_path):
     code = (
         "import numpy as np, torch\n"
         "from spikeproof.sim.engine import conv, kernels as engine\n"
-        "from spikeproof.train.kernels import api, cpu_leaky, cpu_lif, cpu_loops\n"
+        "from spikeproof.train.kernels import api\n"
+        "from spikeproof.train.kernels.cpu import float_lif, leaky, loops\n"
         f"assert engine.__file__.startswith({read_only['PYTHONPATH']!r}), engine.__file__\n"
-        "for kernel in (engine.events, cpu_leaky._forward_loop, cpu_lif._forward_loop, cpu_loops.celif_forward):\n"
+        "for kernel in (engine.events, leaky._forward_loop, float_lif._forward_loop, loops.celif_forward):\n"
         "    assert kernel.stats.cache_path is None\n"
         "z = np.zeros((2, 3))\n"
         "engine.events(np.eye(2), np.arange(6.0).reshape(2, 3), np.ones((1, 3)), z)\n"
         "assert z.tolist() == [[1, 2, 3], [4, 5, 6]]\n"
         "constants = api.LIFConstants(decay=0.5, threshold=1.0, half_width=0.2)\n"
-        "print(cpu_lif.lif_forward(torch.full((2, 1), 0.5), constants)[1].ravel().tolist())\n"
+        "print(float_lif.lif_forward(torch.full((2, 1), 0.5), constants)[1].ravel().tolist())\n"
     )
     found = python(read_only, "-c", code)
     assert (found.returncode, found.stdout) == (0, "[0.5, 0.75]\n"), found.stderr

@@ -55,6 +55,9 @@ class _Pool:
 _pool = _Pool()
 
 
+_mine = threading.local()
+
+
 class _Owner:
     """What an array and all of its views hold."""
 
@@ -84,3 +87,31 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     owner = _Owner(flat, shape, dtype)
     weakref.finalize(owner, _pool.give, flat).atexit = False
     return np.asarray(owner)
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return an array of any values that is this thread's until it asks for the next of the same name.
+
+    It costs less than `empty`, for arrays of a block of samples that do not leave a function.
+
+    Parameters
+    ----------
+    name : str
+        What is in it; arrays that are needed at the same time have different names.
+    shape : tuple of int
+        Its shape.
+    dtype : dtype-like
+        Its type, of a fixed size.
+
+    Returns
+    -------
+    ndarray
+        Contiguous; the memory is kept as long as the thread lives.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    held: Array | None = getattr(_mine, name, None)
+    if held is None or len(held) < size:
+        held = np.empty(size, np.uint8)
+        setattr(_mine, name, held)
+    found: Array = held[:size].view(dtype).reshape(shape)
+    return found

@@ -16,8 +16,10 @@ from spikeproof.contract.fixed import DECAY_ONE, STATE_MAX
 from spikeproof.contract.neurons import celif as celif_contract
 from spikeproof.train.blocks import celif, cuba, firing, synapse
 from spikeproof.train.blocks.readout import Readout
-from spikeproof.train.kernels import cpu, reference, select, threads
+from spikeproof.train.kernels import cpu, reference, select
 from spikeproof.train.kernels.api import CELIFConstants
+from spikeproof.train.kernels.cpu import celif as cpu_celif
+from spikeproof.train.kernels.cpu import threads
 from spikeproof.train.runs.models import Classifier
 
 SHAPES = [(1, 1, 1), (3, 7, 2), (1, 88, 784), (3, 513, 40), (1, 513, 2), (3, 1, 784), (17, 7, 12)]
@@ -67,7 +69,7 @@ def test_celif_forward_is_the_contract_bit_for_bit(shape, kind, dtype):
     keeps = (torch.as_tensor(1 - decay / 4096) for decay in (params.v_decay, params.th_decay))
     constants = CELIFConstants(*keeps, params.v_th_mant * 64 * unit, unit, half_width=0.2, height=1.0)
     z, encoding = torch.as_tensor(sums * unit, dtype=dtype), torch.as_tensor(te.T * 2.0**-params.te_exp, dtype=dtype)
-    spikes, packed, h = cpu.celif_states(z, encoding, constants, with_h=True)
+    spikes, packed, h = cpu_celif.celif_states(z, encoding, constants, with_h=True)
 
     state, ties = params.reset((batch,)), 0
     for t in range(steps):
@@ -99,7 +101,7 @@ def test_biases_of_any_size_are_added_exactly(dtype):
     keeps = [torch.full((n,), 0.5, dtype=torch.float64), torch.full((n,), 0.75, dtype=torch.float64)]
     constants = CELIFConstants(*keeps, 0.25, unit, half_width=0.2, height=1.0)
     x, te = torch.randint(0, 2, (2, 3, 20)).float(), torch.randint(-128, 128, (n, 20)) / 512
-    fired, (_, packed) = cpu.celif_dense_forward(x, weight, bias, te, constants)
+    fired, (_, packed) = cpu.celif_dense.forward(x, weight, bias, te, constants)
 
     z = torch.einsum("oi,nit->not", weight.double(), x.double()) + bias.double()[:, None]
     wanted = reference.celif_scan(z, te.double(), constants)

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from spikeproof.train.kernels import cpu_normed, select
+from spikeproof.train.kernels import select
 from spikeproof.train.kernels.api import LIFConstants, Norming
+from spikeproof.train.kernels.cpu import normed
 from spikeproof.train.sequence.gru import GRULayer
 from spikeproof.train.sequence.layer import Layer, Neurons, taps
 
@@ -70,7 +71,7 @@ def test_scaled_neurons_are_neurons_of_scaled_currents():
 def test_moments_are_exact_far_from_zero():
     torch.manual_seed(0)
     z = torch.randn(STEPS, 100, 37) * 0.01 + 300
-    mean, variance = cpu_normed.moments(z)
+    mean, variance = normed.moments(z)
     torch.testing.assert_close(mean, z.double().mean((0, 1)), rtol=1e-12, atol=0)
     torch.testing.assert_close(variance, z.double().var((0, 1), correction=0), rtol=1e-5, atol=0)
 
@@ -80,7 +81,7 @@ def test_membranes_on_the_threshold_do_not_fire():
     z = (torch.randint(-1, 4, (STEPS, 40, 16), generator=torch.Generator().manual_seed(0)) * 0.15).requires_grad_()
     one, none = torch.ones(16), torch.zeros(16)
     constants = LIFConstants(0.5, 0.3, 0.2)
-    found = cpu_normed.normed_forward(z.detach(), Norming(one, none, none.double(), one.double(), False), constants)
+    found = normed.normed_forward(z.detach(), Norming(one, none, none.double(), one.double(), False), constants)
     with select.use("reference"):
         assert torch.equal(found, Neurons(16)(z))
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...kernels.threads import share
+from ...kernels.cpu.threads import share
 
 Array = npt.NDArray[Any]
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ...kernels.cpu_arrays import empty
-from ...kernels.threads import share
+from ...kernels.cpu.arrays import empty
+from ...kernels.cpu.threads import share
 from . import cuba, events, plain, products
 from .arrays import Array, Kept, is_float32, rows
 from .block import Forward, Stock, layer, stand_in

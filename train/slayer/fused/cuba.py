@@ -13,8 +13,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ....contract.compiled import memory
-from ...kernels.cpu_arrays import empty
-from ...kernels.threads import share
+from ...kernels.cpu.arrays import empty
+from ...kernels.cpu.threads import share
 from .arrays import Array, rows, scratch
 from .loops import cuba as loops
 from .products import padded

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...kernels.cpu_arrays import empty
+from ...kernels.cpu.arrays import empty
 from . import cuba, events, order, plain, products
 from .arrays import Array, Kept, is_float32, rows
 from .block import Forward, Stock, layer, stand_in

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from ...kernels import cpu_leaky
+from ...kernels.cpu import leaky
 
 
 def dynamics(module: ModuleType) -> type[torch.autograd.Function]:
@@ -29,7 +29,7 @@ def dynamics(module: ModuleType) -> type[torch.autograd.Function]:
                 and x.numel() > 0
                 and x.shape[:-1] == state.shape
             )
-            y = cpu_leaky.forward(x, decay, state, threshold, scale) if fits else None
+            y = leaky.forward(x, decay, state, threshold, scale) if fits else None
             ctx.fused = y is not None
             if y is None:
                 y = module._li_dynamics_fwd(x, decay, state, threshold, scale, dtype=torch.int64)
@@ -43,7 +43,7 @@ def dynamics(module: ModuleType) -> type[torch.autograd.Function]:
             decay, *kept = ctx.saved_tensors
             if not ctx.fused:
                 return *module._li_dynamics_bwd(grad, *kept, decay), None, None, None
-            grad_x = cpu_leaky.backward(grad, decay)
+            grad_x = leaky.backward(grad, decay)
             grad_decay = None
             if kept:
                 # As lava-dl sums it: over everything, or all but the first dimension after the batch.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ...kernels.threads import share
+from ...kernels.cpu.threads import share
 from .arrays import Array
 from .events import Events
 from .loops import products as loops

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...contract.compiled import memory
-from ...contract.compiled.celif import CELIFOperands
-from . import cpu_loops
-from .api import CELIFConstants
+from ....contract.compiled import memory
+from ....contract.compiled.celif import CELIFOperands
+from ..api import CELIFConstants
+from . import loops
 from .threads import share
 
 Array = npt.NDArray[Any]
@@ -59,12 +59,12 @@ def forward_operands(
 
 def partial_sums(
     dtype: type[Any], shape: tuple[int, ...], te: torch.Tensor, constants: CELIFConstants
-) -> tuple[cpu_loops.GradientOperands, Array, Array]:
+) -> tuple[loops.GradientOperands, Array, Array]:
     """Return what the backward loops read, and where each part adds up the encoding's gradient, (parts, T, C)."""
     te_in, keep_v, keep_h = (
         np.ascontiguousarray(x.detach().numpy().T, dtype) for x in (te, constants.keep_v, constants.keep_h)
     )
-    layer = cpu_loops.GradientOperands(keep_v, keep_h, dtype(constants.unit), dtype(constants.height))
+    layer = loops.GradientOperands(keep_v, keep_h, dtype(constants.unit), dtype(constants.height))
     return layer, te_in, np.zeros((min(PARTS, shape[0]), *shape[1:]), dtype)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...contract.compiled.compiling import compiled
-from .api import LIFConstants, Norming
+from ....contract.compiled.compiling import compiled
+from ..api import LIFConstants, Norming
 
 _CHUNK = 512
 """Neurons in a chunk, about."""

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...contract.compiled.celif import step
-from ...contract.compiled.compiling import compiled, wide
-from ...contract.compiled.registers import write
+from ....contract.compiled.celif import step
+from ....contract.compiled.compiling import compiled, wide
+from ....contract.compiled.registers import write
 
 
 class GradientOperands(NamedTuple):
@@ -32,8 +32,9 @@ class GradientOperands(NamedTuple):
 def celif_forward(z, te, layer, half_width, spikes, packed, adaptation):  # type: ignore[no-untyped-def]
     """Run `contract.compiled.celif.step`.
 
-    `z` and `te` are in SLAYER's units, `layer` is a `CELIFOperands` and `half_width` in state units, both of the type
-    that holds the registers. Writes `spikes`, `packed` and, unless it is empty, `adaptation`.
+    `z` is in units of which ``layer.per_current`` makes state units, floats or integers, and `te` in SLAYER's; `layer`
+    is a `CELIFOperands` and `half_width` in state units, both of the type that holds the registers. Writes `spikes`,
+    `packed` and, unless it is empty, `adaptation`.
     """
     wide()
     samples, steps, channels = z.shape
@@ -125,15 +126,28 @@ def celif_backward(grad, te, layer, packed, grad_z, grad_te, grad_bias):  # type
 
 @compiled
 def count(x, total):  # type: ignore[no-untyped-def]
-    """Add `x` (N, T, C) up over its steps into `total` (N, C) and return its smallest value."""
+    """Add `x` (N, T, C) up over its steps into `total` (N, C) and return its smallest value.
+
+    Several steps lie side by side, so that a few channels fill a vector too.
+    """
     samples, steps, channels = x.shape
-    low = np.full(channels, x.dtype.type(np.inf))
+    together = max(1, 64 // channels)
+    width, whole = together * channels, steps - steps % together
+    sums, low = np.zeros(width), np.full(width, x.dtype.type(np.inf))
     for n in range(samples):
+        sums[:] = 0
+        flat = x[n].reshape(steps * channels)
+        for start in range(0, whole * channels, width):
+            row = flat[start : start + width]
+            for i in range(width):
+                sums[i] += np.float64(row[i])
+                low[i] = row[i] if row[i] < low[i] else low[i]
+        for i in range(whole * channels, steps * channels):
+            c = i - whole * channels
+            sums[c] += np.float64(flat[i])
+            low[c] = min(low[c], flat[i])
         total_n = total[n]
         total_n[:] = 0
-        for t in range(steps):
-            x_t = x[n, t]
-            for c in range(channels):
-                total_n[c] += np.float64(x_t[c])
-                low[c] = x_t[c] if x_t[c] < low[c] else low[c]
+        for i in range(width):
+            total_n[i % channels] += sums[i]
     return low.min()

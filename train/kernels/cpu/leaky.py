@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...contract.compiled.compiling import compiled
+from ....contract.compiled.compiling import compiled
 from .threads import share
 
 _ROWS, _STEPS = 32, 64

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...contract.compiled.compiling import compiled
-from .api import LIFConstants
+from ....contract.compiled.compiling import compiled
+from ..api import LIFConstants
 
 
 @compiled

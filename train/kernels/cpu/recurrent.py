@@ -1,4 +1,4 @@
-"""The CPU kernels of recurrent CE-LIF layers: the loops of `cpu_loops`, and what comes back from the step before.
+"""The CPU kernels of recurrent CE-LIF layers: the loops of `loops`, and what comes back from the step before.
 
 A step needs the spikes of the one before, so all of it is one loop over the time of a sample; samples are shared out
 among threads. Forward, the weights of the neurons that fired are added up; backward, all take part.
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...contract.compiled import events, memory
-from ...contract.compiled.celif import step
-from ...contract.compiled.compiling import compiled
-from .api import CELIFConstants, Fired
-from .cpu_arrays import Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
+from ....contract.compiled import events, memory
+from ....contract.compiled.celif import step
+from ....contract.compiled.compiling import compiled
+from ..api import CELIFConstants, Fired
+from .arrays import Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
 
 
 @compiled
 def _forward(z, te, layer, weight_t, half_width, spikes, packed):  # type: ignore[no-untyped-def]
-    """Do as `cpu_loops.celif_forward`; `weight_t` (C, C) is in state units, one row for each neuron that fires."""
+    """Do as `loops.celif_forward`; `weight_t` (C, C) is in state units, one row for each neuron that fires."""
     samples, steps, channels = z.shape
     keep_v, keep_h, resting = layer.keep_v, layer.keep_h, layer.resting
     v, h, kept, back = np.empty((4, channels))
@@ -49,7 +49,7 @@ def _forward(z, te, layer, weight_t, half_width, spikes, packed):  # type: ignor
 
 @compiled
 def _backward(grad, te, layer, weight, packed, grad_z, grad_te):  # type: ignore[no-untyped-def]
-    """Do as `cpu_loops.celif_backward`; `weight` (C, C) is in SLAYER's units, one row for each neuron that receives."""
+    """Do as `loops.celif_backward`; `weight` (C, C) is in SLAYER's units, one row for each neuron that receives."""
     samples, steps, channels = packed.shape
     keep_v, keep_h, unit, height = layer.keep_v, layer.keep_h, layer.unit, layer.height
     zero, two = grad.dtype.type(0), np.int32(2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...contract.compiled.compiling import compiled
+from ....contract.compiled.compiling import compiled
 
 
 @compiled

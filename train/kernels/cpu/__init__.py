@@ -1,0 +1,35 @@
+"""The kernels for CPUs: numba, SIMD over neurons, threads over samples.
+
+Inside, tensors are (N, T, C): batch, time, channel. Neurons lie side by side there, so a step is one vector loop,
+and that is the layout in which a matrix product over all steps and samples writes its result. The functions take
+and return NCT tensors that are views of it, as ``channels_last`` images are; other layouts are copied.
+"""
+
+from __future__ import annotations
+
+from ..api import CELIFDense, CELIFRecurrent, GatedKernels, LIFKernels, NormedLIFKernels
+from .celif import celif_backward, celif_forward, celif_integers, celif_scan, count
+from .dense import dense_backward, dense_forward
+from .float_lif import lif_backward, lif_forward
+from .gates import gated_backward, gated_forward
+from .normed import moments, normed_backward, normed_forward
+from .recurrent import recurrent_backward, recurrent_forward
+
+celif_dense = CELIFDense(dense_forward, dense_backward)
+celif_recurrent = CELIFRecurrent(recurrent_forward, recurrent_backward)
+lif = LIFKernels(lif_forward, lif_backward)
+normed_lif = NormedLIFKernels(moments, normed_forward, normed_backward)
+gated = GatedKernels(gated_forward, gated_backward)
+
+__all__ = [
+    "celif_backward",
+    "celif_dense",
+    "celif_forward",
+    "celif_integers",
+    "celif_recurrent",
+    "celif_scan",
+    "count",
+    "gated",
+    "lif",
+    "normed_lif",
+]
