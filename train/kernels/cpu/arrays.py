@@ -18,8 +18,9 @@ from .threads import share
 
 Array = npt.NDArray[Any]
 
-PARTS = 16
-"""Samples are dealt out in this many parts at most: a fixed number, so that sums over them add in a fixed order."""
+_PARTS, _FEW_PARTS = 16, 8
+_FEW_SAMPLES = 128
+"""Below so many samples a part costs more than what it has to do: then they are dealt out in fewer."""
 
 
 def as_array(x: torch.Tensor, dtype: torch.dtype) -> Array:
@@ -65,12 +66,19 @@ def partial_sums(
         np.ascontiguousarray(x.detach().numpy().T, dtype) for x in (te, constants.keep_v, constants.keep_h)
     )
     layer = loops.GradientOperands(keep_v, keep_h, dtype(constants.unit), dtype(constants.height))
-    return layer, te_in, np.zeros((min(PARTS, shape[0]), *shape[1:]), dtype)
+    partial_te = memory.empty((parts_of(shape[0]), *shape[1:]), dtype)
+    partial_te[:] = 0
+    return layer, te_in, partial_te
+
+
+def parts_of(samples: int) -> int:
+    """Return in how many parts samples are dealt out: by their number alone, so that sums over parts add in one order."""
+    return min(samples, _FEW_PARTS if samples < _FEW_SAMPLES else _PARTS)
 
 
 def deal(samples: int, run: Callable[[int, slice], None]) -> None:
     """Call ``run(part, slice of samples)`` for every part, on several threads."""
-    parts = min(samples, PARTS)
+    parts = parts_of(samples)
     if parts:
         slices = [slice(*edges) for edges in pairwise(samples * i // parts for i in range(parts + 1))]
         share(lambda part: run(part, slices[part]), parts)

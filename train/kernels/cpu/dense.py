@@ -12,11 +12,11 @@ import torch
 
 from ....contract.compiled import memory
 from ..api import CELIFConstants, Fired
-from .arrays import PARTS, Array, as_nct, deal, empty, gradient_of
+from .arrays import Array, as_nct, deal, empty, gradient_of, parts_of
 from .bytes import as_bytes
 from .celif import CELIFStates, backward_runner, forward_runner
 
-_BLOCK_BYTES = 2**21
+_BLOCK_BYTES = 2**22
 """Currents of a block of samples, between a matrix product and the neurons: small enough for a core's cache."""
 
 
@@ -63,7 +63,7 @@ def dense_backward(
     weight, grad_in = weight.detach(), gradient_of(grad)
     inputs, channels = x_tm.shape[-1], packed.shape[-1]
     grad_x = empty(*x_tm.shape, dtype=x_tm.numpy().dtype) if needs_x else None
-    partial_weight = torch.zeros((min(PARTS, len(packed)), *weight.shape), dtype=weight.dtype)
+    partial_weight = torch.zeros((parts_of(len(packed)), *weight.shape), dtype=weight.dtype)
     neurons, sums = backward_runner(grad_in.dtype.type, packed.shape, te, constants)
 
     def run(part: int, n: slice) -> None:
