@@ -158,7 +158,7 @@ def run_lava(folder: Path, steps: int) -> None:
     from lava.utils.weightutils import SignMode
 
     from spikeproof.lava_procs.by_rule.process import PROCESSES
-    from spikeproof.lava_procs.recorder.process import Recorder
+    from spikeproof.lava_procs.recording import record
 
     def synapses(weights: np.ndarray) -> Dense:
         return Dense(weights=weights, num_weight_bits=8, sign_mode=SignMode.MIXED)
@@ -177,12 +177,7 @@ def run_lava(folder: Path, steps: int) -> None:
     source.s_out.connect(kick.s_in)
     kick.a_out.connect(neurons.a_in)  # a port adds up what arrives
 
-    Recorder(
-        folder=folder,
-        steps=steps,
-        spikes=neurons.s_out,
-        registers={name: getattr(neurons, name) for name in REGISTERS},
-    )
+    record(neurons, folder, steps, REGISTERS)
     # Without the tag Lava takes the first model that it finds, which may be a floating-point one.
     neurons.run(condition=RunSteps(num_steps=steps), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
     neurons.stop()

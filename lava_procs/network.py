@@ -18,7 +18,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg  # noqa: E402
 from lava.proc.io.source import RingBuffer  # noqa: E402
 
 from ..contract.net import Net  # noqa: E402
-from .recorder.process import Recorder  # noqa: E402
+from .recording import record  # noqa: E402
 from .wiring import LayerProcesses, connect  # noqa: E402
 
 
@@ -74,13 +74,7 @@ def build(
         for layer, made in zip(net.layers, layers, strict=True):
             folder = Path(record_to) / layer.name
             folder.mkdir()
-            Recorder(
-                folder=folder,
-                steps=total,
-                spikes=made.neuron.s_out if layer.neuron.fires else None,
-                registers={name: getattr(made.neuron, name) for name in layer.neuron.registers},
-                name=f"{layer.name}_recorder",
-            )
+            record(made.neuron, folder, total, layer.neuron.registers)
     return Network(tuple(layers[i].neuron for i in _firsts(net)), layers)
 
 

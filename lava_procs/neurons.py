@@ -17,8 +17,6 @@ from . import compat
 
 compat.apply()  # before the first Lava import
 
-from lava.proc.lif.process import LIFReset  # noqa: E402
-
 from ..contract.fixed import ACCUMULATOR_SHIFT  # noqa: E402
 from ..contract.net import Layer  # noqa: E402
 from ..contract.neurons.cuba import CUBA  # noqa: E402
@@ -26,6 +24,7 @@ from ..contract.neurons.rf import RF  # noqa: E402
 from ..contract.neurons.rf_iz import RFIZ  # noqa: E402
 from ..contract.neurons.sigma_delta import SigmaDelta  # noqa: E402
 from .by_rule.process import PROCESSES  # noqa: E402
+from .lif.process import LIFReset  # noqa: E402
 from .resonators import process as resonators  # noqa: E402
 from .sigma_delta.process import SigmaDelta as SigmaDeltaProcess  # noqa: E402
 

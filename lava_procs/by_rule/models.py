@@ -18,6 +18,7 @@ from spikeproof.contract.neurons import Neuron
 from spikeproof.contract.sources.driven import received
 from spikeproof.lava_procs.by_rule.process import PROCESSES, ByRule, names
 from spikeproof.lava_procs.local_time import local_step
+from spikeproof.lava_procs.recording import Recording
 
 
 class _ByRuleModel(PyLoihiProcessModel):
@@ -72,7 +73,7 @@ def _model(kind: type[Neuron], process: type[ByRule], rules: ModuleType) -> Any:
         members["te_in"] = LavaPyType(PyInPort.VEC_DENSE, number)
     if kind.fires:
         members["s_out"] = LavaPyType(PyOutPort.VEC_DENSE, number)
-    model = type(f"Py{kind.__name__}Model{which}", (_ByRuleModel,), members)
+    model = type(f"Py{kind.__name__}Model{which}", (Recording, _ByRuleModel), members)
     tagged = tag(*(("fixed_pt", "bit_accurate_loihi") if rules is fixed else ("floating_pt",)))(model)
     return implements(proc=process, protocol=LoihiProtocol)(requires(CPU)(tagged))
 

@@ -14,6 +14,7 @@ from lava.proc.rf.models import PyRFModelFixed
 from lava.proc.rf_iz.models import PyRF_IZModelFixed
 
 from spikeproof.lava_procs.local_time import local_step
+from spikeproof.lava_procs.recording import Recording
 from spikeproof.lava_procs.resonators.process import RF, RFIZ
 
 
@@ -55,12 +56,12 @@ class _Reset:
 @implements(proc=RF, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyRFModel(_Reset, PyRFModelFixed):
+class PyRFModel(Recording, _Reset, PyRFModelFixed):
     """Resonate and fire."""
 
 
 @implements(proc=RFIZ, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyRFIZModel(_Reset, PyRF_IZModelFixed):
+class PyRFIZModel(Recording, _Reset, PyRF_IZModelFixed):
     """Resonate and fire, with Izhikevich's reset."""

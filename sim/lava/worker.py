@@ -29,6 +29,8 @@ import numpy as np
 from ...export import netx
 
 _WATCH_SECONDS = 0.2
+_LAST_WORDS_SECONDS = 5.0
+"""How long a process that raised may take to say so after it made the others end."""
 
 
 def main(folder: Path, te_source: str) -> None:
@@ -85,7 +87,14 @@ def _fault(running: list[Any]) -> dict[str, Any] | None:
     """Return the report of a process of Lava's that has failed or died, if there is one."""
     running = running[:]  # the main thread empties it at the end
     dead = next(_dead(running), None)  # looked for first: a process that raises says why, and ends, which is no death
-    return _lava_error(running) or dead
+    error = _lava_error(running)
+    if dead and not dead["code"]:
+        # It was told to end, because another has raised, which may not have said so yet.
+        end = time.monotonic() + _LAST_WORDS_SECONDS
+        while not error and time.monotonic() < end:
+            time.sleep(_WATCH_SECONDS / 10)
+            error = _lava_error(running)
+    return error or dead
 
 
 def _part(running: list[Any], *names: str) -> Any:

@@ -15,6 +15,7 @@ from spikeproof.contract.net import Input, Layer, Net
 from spikeproof.contract.neurons.celif import CELIF
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim.lava import backend as lava_backend
+from spikeproof.sim.lava import worker
 
 pytestmark = pytest.mark.lava
 
@@ -104,6 +105,22 @@ def test_a_faulty_process_model_ends_at_once_or_by_the_deadline(monkeypatch, tmp
     assert time.monotonic() - started < min(deadline, 50) + 10
     wait_until(lambda: not left_behind(tmp_path), 5)
     wait_until(lambda: not orphaned_memory() - orphans, 10)
+
+
+@pytest.mark.parametrize(("code", "says"), [(0, {"error": "why"}), (9, {"died": "a", "code": 9})])
+def test_a_process_that_was_told_to_end_waits_for_the_one_that_raised(monkeypatch, code, says):
+    """Lava ends the others as soon as one has raised, and hears what it raised a moment later."""
+    calls = iter([None, None, {"error": "why"}])
+    monkeypatch.setattr(worker, "_dead", lambda running: iter([{"died": "a", "code": code}]))
+    monkeypatch.setattr(worker, "_lava_error", lambda running: next(calls))
+    assert worker._fault([]) == says
+
+
+def test_a_process_that_ends_for_no_reason_is_reported(monkeypatch):
+    monkeypatch.setattr(worker, "_LAST_WORDS_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "_dead", lambda running: iter([{"died": "a", "code": 0}]))
+    monkeypatch.setattr(worker, "_lava_error", lambda running: None)
+    assert worker._fault([]) == {"died": "a", "code": 0}
 
 
 def test_a_process_model_that_fails_before_the_first_step_is_reported(monkeypatch, tmp_path):

@@ -72,7 +72,7 @@ def partial_sums(
 
 
 def parts_of(samples: int) -> int:
-    """Return in how many parts samples are dealt out: by their number alone, so that sums over parts add in one order."""
+    """Return in how many parts samples are dealt out: by their number alone, so that sums over parts have one order."""
     return min(samples, _FEW_PARTS if samples < _FEW_SAMPLES else _PARTS)
 
 

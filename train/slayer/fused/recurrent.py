@@ -140,7 +140,7 @@ def _through_steps(held: cuba.Held, grad: Array, matrix: torch.Tensor) -> Array:
     loops.surrogates(membranes, *constants, surrogate)
     back = torch.zeros(width, width)
     back[: neurons.size, : neurons.size] = matrix.detach()
-    spikes, slopes, sums = (torch.from_numpy(each) for each in room)
+    spikes, slopes, sums = (torch.from_numpy(each).unbind() for each in room)
     torch.mul(spikes[-1], slopes[-1], out=sums[-1])
     for t in range(steps - 2, -1, -1):
         torch.addmm(spikes[t], sums[t + 1], back, out=sums[t]).mul_(slopes[t])

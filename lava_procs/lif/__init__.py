@@ -1,4 +1,4 @@
-"""A Lava process that streams spikes and state registers into NumPy files."""
+"""Lava's LIF neurons with a reset, which can write down what they do."""
 
 from ..compat import apply
 

@@ -1,0 +1,22 @@
+"""Process model of LIF neurons with a reset: Lava's own."""
+
+from __future__ import annotations
+
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.lif.models import PyLifResetModelBitAcc
+
+from spikeproof.lava_procs.lif.process import LIFReset
+from spikeproof.lava_procs.recording import Recording
+
+
+class _Stock(PyLifResetModelBitAcc):
+    implements_process = None  # Lava lets no other process inherit a model; this one is for another process
+
+
+@implements(proc=LIFReset, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt", "bit_accurate_loihi")
+class PyLIFResetModel(Recording, _Stock):
+    """Leaves all arithmetic to Lava."""
