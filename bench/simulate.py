@@ -5,7 +5,7 @@ are (uniform, by fan-in) and an input in which a fifth of the pixels is not 0, a
 so that a busy machine is busy for all of them. One JSON line a contender and batch goes to stdout; the last line holds
 the verdict. All traces are compared, and a difference ends the run with exit code 1.
 
-Lava runs one stream of samples. What it needs for a sample does not depend on how many follow, but it starts eleven
+Lava runs one stream of samples. What it needs for a sample does not depend on how many follow, but it starts nine
 processes first; so its figure at batch 1 is a run of one sample, start included, and its figure at larger batches is
 the time that each further sample of a stream adds.
 
