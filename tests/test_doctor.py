@@ -43,15 +43,15 @@ def test_every_kernel_works_where_nothing_may_be_written(read_only, tmp_path):
         "import numpy as np, torch\n"
         "from spikeproof.sim.engine import conv, kernels as engine\n"
         "from spikeproof.train.kernels import api\n"
-        "from spikeproof.train.kernels.cpu import float_lif, leaky, loops\n"
+        "from spikeproof.train.kernels.cpu import lif_float, leaky, loops\n"
         f"assert engine.__file__.startswith({read_only['PYTHONPATH']!r}), engine.__file__\n"
-        "for kernel in (engine.events, leaky._forward_loop, float_lif._forward_loop, loops.celif_forward):\n"
+        "for kernel in (engine.events, leaky._forward_loop, lif_float._forward_loop, loops.celif_forward):\n"
         "    assert kernel.stats.cache_path is None\n"
         "z = np.zeros((2, 3))\n"
         "engine.events(np.eye(2), np.arange(6.0).reshape(2, 3), np.ones((1, 3)), z)\n"
         "assert z.tolist() == [[1, 2, 3], [4, 5, 6]]\n"
         "constants = api.LIFConstants(decay=0.5, threshold=1.0, half_width=0.2)\n"
-        "print(float_lif.lif_forward(torch.full((2, 1), 0.5), constants)[1].ravel().tolist())\n"
+        "print(lif_float.lif_forward(torch.full((2, 1), 0.5), constants)[1].ravel().tolist())\n"
     )
     found = python(read_only, "-c", code)
     assert (found.returncode, found.stdout) == (0, "[0.5, 0.75]\n"), found.stderr

@@ -6,6 +6,7 @@ import torch
 
 from spikeproof.contract.errors import InputError
 from spikeproof.train.blocks import celif
+from spikeproof.train.kernels import select
 from spikeproof.train.neurons import EMBEDDINGS, NEURONS, FloatCELIF
 from spikeproof.train.neurons.fire import fire
 from spikeproof.train.runs.baselines import LSTM, Baseline
@@ -164,3 +165,47 @@ def test_a_baseline_trains_resumes_and_is_not_exported(tmp_path):
 def test_settings_that_do_not_go_together_are_refused(settings, words):
     with pytest.raises(InputError, match=words):
         find("digits-plain").replace(settings)
+
+
+@pytest.mark.parametrize(
+    ("samples", "steps", "columns"), [(1, 1, 1), (3, 50, 50), (17, 40, 64), (2, 90, 40), (0, 9, 9)]
+)
+@pytest.mark.parametrize("every", [True, False], ids=["each step", "the mean"])
+def test_float_celif_kernels_are_the_steps(samples, steps, columns, every):
+    """Spikes bit for bit; gradients, whose sums over samples have another order, nearly."""
+    g = torch.Generator().manual_seed(7)
+    n = 37
+    encoding = torch.nn.Parameter(0.2 * torch.randn(n + 3, columns, generator=g))
+    neuron = FloatCELIF(n, encoding, half_width=0.25)
+    x = torch.randn(samples, steps, n, generator=g)
+    found = {}
+    for kind in ("fused", "reference"):
+        currents = x.clone().requires_grad_()
+        with select.use(kind):
+            spikes = neuron.over_time(currents)
+        assert (spikes is None) == (kind == "reference")
+        if spikes is None:
+            spikes = by_steps(neuron, currents)
+        weight = torch.randn(spikes.shape, generator=torch.Generator().manual_seed(8))
+        loss = (spikes * weight).sum() if every else (spikes.mean(1) * weight[:, 0]).sum()
+        found[kind] = spikes.detach(), *torch.autograd.grad(loss, (currents, encoding))
+    (ours, *gradients), (theirs, *wanted) = found.values()
+    assert torch.equal(ours, theirs)
+    assert steps < 40 or not samples or (ours.any() and not ours.all())
+    for a, b in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+def by_steps(neuron, x):
+    state, spikes = neuron.initial(x[:, 0]), []
+    for t, current in enumerate(x.unbind(1)):
+        s, state = neuron(current, state, t)
+        spikes.append(s)
+    return torch.stack(spikes, 1)
+
+
+@pytest.mark.parametrize("embedding", sorted(EMBEDDINGS.keys() - {"u*te"}))
+def test_other_embeddings_and_types_have_no_kernel(embedding):
+    encoding = torch.nn.Parameter(torch.zeros(4, 9))
+    assert FloatCELIF(4, encoding, embedding=embedding).over_time(torch.zeros(2, 9, 4)) is None
+    assert FloatCELIF(4, encoding).over_time(torch.zeros(2, 9, 4, dtype=torch.float64)) is None

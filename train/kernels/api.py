@@ -43,6 +43,19 @@ class LIFConstants(NamedTuple):
     """Half-width of the boxcar surrogate, whose height is 1."""
 
 
+class FloatCELIFConstants(NamedTuple):
+    """What a layer of floating-point CE-LIF neurons is, apart from its encoding."""
+
+    decay: float
+    """Fraction of the membrane that a step keeps."""
+    keep: float
+    """Fraction of the threshold adaptation that a step keeps."""
+    threshold: float
+    """Resting threshold."""
+    half_width: float
+    """Half-width of the boxcar surrogate, whose height is 1."""
+
+
 class Registers(NamedTuple):
     """What the neurons held at the end of every step, tensors of shape (N, C, T) in SLAYER's units."""
 
@@ -105,6 +118,17 @@ class LIFKernels(NamedTuple):
     """``forward(x, constants)`` returns spikes, and membranes before their reset."""
     backward: Callable[[torch.Tensor, torch.Tensor, LIFConstants], torch.Tensor]
     """``backward(grad, u, constants)`` returns the gradient of the currents, given the membranes `u`."""
+
+
+class FloatCELIFKernels(NamedTuple):
+    """Kernels of floating-point CE-LIF neurons with the embedding ``u*te``, on float32 of shape (N, T, C)."""
+
+    forward: Callable[[torch.Tensor, torch.Tensor, FloatCELIFConstants], Fired]
+    """``forward(x, te, constants)`` returns spikes for currents `x` and an encoding `te` of shape (C, T)."""
+    backward: Callable[
+        [torch.Tensor, torch.Tensor, FloatCELIFConstants, Sequence[torch.Tensor]], tuple[torch.Tensor, torch.Tensor]
+    ]
+    """``backward(grad, te, constants, trace)`` returns the gradients of x and te."""
 
 
 class Norming(NamedTuple):
@@ -172,6 +196,10 @@ class Kernels(Protocol):
     @property
     def lif(self) -> LIFKernels | None:
         """LIF neurons over all steps; None: `sequence.layer.Neurons` steps through time in eager PyTorch."""
+
+    @property
+    def float_celif(self) -> FloatCELIFKernels | None:
+        """Floating-point CE-LIF neurons; None: `neurons.FloatCELIF` steps through time in eager PyTorch."""
 
     @property
     def normed_lif(self) -> NormedLIFKernels | None:

@@ -15,7 +15,16 @@ import triton
 import triton.language as tl
 
 from ...contract.fixed import STATE_MAX
-from .api import CELIFConstants, CELIFDense, CELIFRecurrent, Fired, GatedKernels, LIFKernels, NormedLIFKernels
+from .api import (
+    CELIFConstants,
+    CELIFDense,
+    CELIFRecurrent,
+    Fired,
+    FloatCELIFKernels,
+    GatedKernels,
+    LIFKernels,
+    NormedLIFKernels,
+)
 from .reference import celif_integers as celif_integers
 from .reference import celif_scan as celif_scan
 from .reference import count as count
@@ -26,6 +35,7 @@ celif_dense: CELIFDense | None = None
 """A block multiplies, then calls `celif_forward`."""
 lif: LIFKernels | None = None
 """`sequence.layer.Neurons` steps through time in PyTorch."""
+float_celif: FloatCELIFKernels | None = None
 normed_lif: NormedLIFKernels | None = None
 """`sequence.layer.Layer` has a norm, then neurons."""
 gated: GatedKernels | None = None

@@ -12,6 +12,7 @@ from .api import (
     CELIFDense,
     CELIFRecurrent,
     Fired,
+    FloatCELIFKernels,
     GatedKernels,
     Integers,
     LIFKernels,
@@ -23,6 +24,7 @@ celif_dense: CELIFDense | None = None
 """A block multiplies, then calls `celif_forward`."""
 lif: LIFKernels | None = None
 """`sequence.layer.Neurons` steps through time, which is the oracle of the fused kernels too."""
+float_celif: FloatCELIFKernels | None = None
 normed_lif: NormedLIFKernels | None = None
 """`sequence.layer.Layer` has a norm, then neurons."""
 gated: GatedKernels | None = None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
+from ..kernels import select
+from ..kernels.api import FloatCELIFConstants, FloatCELIFKernels
 from .fire import HALF_WIDTH, fire
 
 EMBEDDINGS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -29,6 +32,26 @@ class FloatCELIFState(NamedTuple):
     u: torch.Tensor
     h: torch.Tensor
     s: torch.Tensor
+
+
+class _Fire(torch.autograd.Function):
+    """The spikes of all steps by fused kernels."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, te: torch.Tensor, kernels: FloatCELIFKernels, constants: FloatCELIFConstants
+    ) -> torch.Tensor:
+        ctx.kernels, ctx.constants = kernels, constants
+        spikes, trace = kernels.forward(x, te, constants)
+        ctx.save_for_backward(te, *trace)
+        return spikes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
+        te, *trace = ctx.saved_tensors
+        grad_x, grad_te = ctx.kernels.backward(grad, te, ctx.constants, trace)
+        return grad_x, grad_te, None, None
 
 
 class FloatCELIF(nn.Module):
@@ -67,7 +90,7 @@ class FloatCELIF(nn.Module):
     ) -> None:
         super().__init__()
         self.half_width = half_width
-        self._n, self._embed = num_neurons, EMBEDDINGS[embedding]
+        self._n, self._embed, self._is_product = num_neurons, EMBEDDINGS[embedding], embedding == "u*te"
         self.decay, self.keep_threshold, self.threshold = decay, 1 - threshold_decay, threshold
         self.encoding = encoding
 
@@ -82,3 +105,18 @@ class FloatCELIF(nn.Module):
         u = self.decay * state.u * (1 - state.s) + x
         s = fire(u - self.threshold - h, self.half_width)
         return s, FloatCELIFState(u, h, s)
+
+    def over_time(self, x: torch.Tensor) -> torch.Tensor | None:
+        """Return the spikes of all steps for currents of shape (N, T, C), or None where no kernel computes them.
+
+        They are those of `forward` step by step, bit for bit.
+        """
+        kernels = select.kernels(x.device).float_celif
+        if kernels is None or not self._is_product or x.dtype != torch.float32 or not x.shape[1]:
+            return None
+        columns = self.encoding.shape[1]
+        te = self.encoding[: self._n]
+        te = te[:, : x.shape[1]] if x.shape[1] <= columns else te[:, torch.arange(x.shape[1]) % columns]
+        constants = FloatCELIFConstants(self.decay, self.keep_threshold, self.threshold, self.half_width)
+        spikes: torch.Tensor = _Fire.apply(x, te, kernels, constants)
+        return spikes

@@ -117,7 +117,12 @@ class Layer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run a sequence."""
-        currents = self.synapse(x).unbind(1)
+        z = self.synapse(x)
+        if self.recurrent is None and isinstance(self.neuron, FloatCELIF):
+            found = self.neuron.over_time(z)
+            if found is not None:
+                return found
+        currents = z.unbind(1)
         state = self.neuron.initial(currents[0])  # type: ignore[operator]
         s = torch.zeros_like(currents[0])
         spikes = []

@@ -7,16 +7,18 @@ and return NCT tensors that are views of it, as ``channels_last`` images are; ot
 
 from __future__ import annotations
 
-from ..api import CELIFDense, CELIFRecurrent, GatedKernels, LIFKernels, NormedLIFKernels
+from ..api import CELIFDense, CELIFRecurrent, FloatCELIFKernels, GatedKernels, LIFKernels, NormedLIFKernels
 from .celif import celif_backward, celif_forward, celif_integers, celif_scan, count
+from .celif_float import float_celif_backward, float_celif_forward
 from .dense import dense_backward, dense_forward
-from .float_lif import lif_backward, lif_forward
 from .gates import gated_backward, gated_forward
+from .lif_float import lif_backward, lif_forward
 from .normed import moments, normed_backward, normed_forward
 from .recurrent import recurrent_backward, recurrent_forward
 
 celif_dense = CELIFDense(dense_forward, dense_backward)
 celif_recurrent = CELIFRecurrent(recurrent_forward, recurrent_backward)
+float_celif = FloatCELIFKernels(float_celif_forward, float_celif_backward)
 lif = LIFKernels(lif_forward, lif_backward)
 normed_lif = NormedLIFKernels(moments, normed_forward, normed_backward)
 gated = GatedKernels(gated_forward, gated_backward)
@@ -29,6 +31,7 @@ __all__ = [
     "celif_recurrent",
     "celif_scan",
     "count",
+    "float_celif",
     "gated",
     "lif",
     "normed_lif",
