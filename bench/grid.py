@@ -48,6 +48,10 @@ _SMALL_LSTM = "hidden=48,32"  # 20,618 parameters beside CE-LIF's 20,202
 _PEER_LSTM = "hidden=56,56"  # 39,033 parameters beside CE-LIF's 37,953 at 100 steps
 
 
+_MANY = 10
+"""Seeds of what takes less than a minute; with three, differences below a point are chance."""
+
+
 def _seeds(points: Sequence[Point], count: int = 3) -> list[Point]:
     """Return the points with every seed, a whole round of points a seed."""
     return [(recipe, (*settings, f"seed={seed}")) for seed in range(count) for recipe, settings in points]
@@ -93,7 +97,7 @@ def _neurons() -> list[Point]:
     points: list[Point] = [("digits-plain", (*kind, "epochs=30", *rate)) for rate in ((), slow) for kind in kinds]
     slowest = (("neuron=glif",), ("neuron=lstm", _SMALL_LSTM))
     longer: list[Point] = [("digits-plain", (*kind, "epochs=150", *slow)) for kind in slowest]
-    return [*_seeds(points), *_seeds(longer, 1)]
+    return [*_seeds(points, _MANY), *_seeds(longer, 1)]
 
 
 def _order() -> list[Point]:
@@ -110,13 +114,13 @@ def _order() -> list[Point]:
 
 GRIDS: dict[str, list[Point]] = {
     "ablation": _seeds(
-        [("digits-plain", ("neuron=ce-lif-float", f"embedding={name}", "epochs=30")) for name in EMBEDDINGS]
+        [("digits-plain", ("neuron=ce-lif-float", f"embedding={name}", "epochs=30")) for name in EMBEDDINGS], _MANY
     ),
     "neurons": _neurons(),
-    "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)]),
-    "driven": _seeds([("digits", ()), ("digits-driven", ())]),
+    "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)], _MANY),
+    "driven": _seeds([("digits", ()), ("digits-driven", ())], _MANY),
     "memory": _memory(),
-    "order": _seeds(_order()),
+    "order": _seeds(_order(), _MANY),
     "positions": _seeds(positions.points()),
     "delay-rates": delays.rate_points(),
     "delays": delays.points(),
