@@ -91,3 +91,16 @@ def test_one_block_of_graded_inputs_does_not_decide_for_the_others(weights, monk
 )
 def test_weights_that_are_no_bytes_stay_floats(weights, spoil):
     assert small.as_bytes(spoil(weights["ends"].float())) is None
+
+
+@needs_bytes
+@pytest.mark.parametrize("largest", [0, 1, 3, 64, 100, 127, -1, -128])
+def test_a_product_says_how_large_its_inputs_are(weights, largest):
+    found = small.as_bytes(weights["even"].float())
+    raster = torch.zeros(40, 33)
+    raster[39, 32] = largest
+    sums = torch.empty(24, 33, dtype=torch.int32)
+    assert abs(largest) <= found.product_with(raster, sums) <= max(2 * abs(largest) - 1, 0)
+    assert torch.equal(found.quantum * sums.double(), weights["even"].double() @ raster.double())
+    raster[0, 0] = 0.5
+    assert found.product_with(raster, sums) == -1

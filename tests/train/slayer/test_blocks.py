@@ -162,6 +162,22 @@ def test_dense_blocks_of_any_values(values, density):
     check(dense(), raster((4, 40, 20), density, 1, values), quiet=True, fused=True if max(values) < 2**20 else None)
 
 
+def test_sums_that_float32_rounds_on_the_way_are_stocks():
+    """Bytes whose sums are small in the end, and beyond 24 bits in the middle, where stock's product rounds."""
+    half = 2100
+
+    def build():
+        net = torch.nn.Sequential(block.Dense({**PARAMS, "threshold": 8.0}, 2 * half, 9, pre_hook_fx=None))
+        level = torch.randint(100, 128, (9, half), generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            net[0].synapse.weight.copy_(torch.cat([level, -level], 1).reshape(net[0].synapse.weight.shape) / 64)
+        return net
+
+    x = torch.randint(90, 128, (3, half, 12), generator=torch.Generator().manual_seed(2)).float()
+    more = (torch.rand((3, half, 12), generator=torch.Generator().manual_seed(3)) < 0.001).float()
+    check(build, torch.cat([x, x - more], 1))
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     samples=st.sampled_from([1, 2, 9]),

@@ -24,34 +24,51 @@ _MOST_INPUTS = 2**16
 
 @compiled
 def _convert(x, out):  # type: ignore[no-untyped-def]
-    """Write the numbers of `x` into bytes and return whether all of them fit."""
+    """Write the numbers of `x` into bytes and return a bound of their sizes, less than twice the largest.
+
+    It is -1 if a number does not fit.
+    """
     wide()
-    misfits = np.int32(0)
+    misfits = sizes = np.int32(0)
     for i in range(len(x)):
-        out[i] = np.int8(np.int32(x[i]))
+        number = np.int32(x[i])
+        out[i] = np.int8(number)
+        sizes = np.int32(sizes | abs(number))
         misfits = np.int32(misfits | np.int32(x.dtype.type(out[i]) != x[i]))
-    return misfits == 0
+    return -1 if misfits else sizes
 
 
 class Bytes(NamedTuple):
     """Weights as bytes."""
 
-    weight_t: torch.Tensor
-    """Int8, shape (I, C)."""
+    weight: torch.Tensor
+    """Int8, shape (C, I)."""
     quantum: float
     """What one stands for, a power of two."""
 
     def product(self, x: torch.Tensor) -> npt.NDArray[np.int32] | None:
-        """Return ``x @ weight`` in quanta, or None where a number of `x`, of shape (R, I), is not a byte.
+        """Return ``x @ weight.T`` in quanta, or None where a number of `x`, of shape (R, I), is not a byte.
 
         The sums are this thread's, until its next product.
         """
         x_in = memory.scratch("bytes", tuple(x.shape), np.int8)
-        if not _convert(x.numpy().reshape(-1), x_in.reshape(-1)):
+        if _convert(x.numpy().reshape(-1), x_in.reshape(-1)) < 0:
             return None
-        out = memory.scratch("sums", (len(x), self.weight_t.shape[1]), np.int32)
-        torch._int_mm(torch.from_numpy(x_in), self.weight_t, out=torch.from_numpy(out))
+        out = memory.scratch("sums", (len(x), len(self.weight)), np.int32)
+        torch._int_mm(torch.from_numpy(x_in), self.weight.T, out=torch.from_numpy(out))
         return out
+
+    def product_with(self, raster: torch.Tensor, out: torch.Tensor) -> int:
+        """Write ``weight @ raster`` in quanta to `out`, int32.
+
+        Returns a bound of the sizes in `raster`, of shape (I, T), less than twice the largest; or -1, with nothing
+        written, where a number is not a byte.
+        """
+        x_in = memory.scratch("bytes", tuple(raster.shape), np.int8)
+        bound = int(_convert(raster.numpy().reshape(-1), x_in.reshape(-1)))
+        if bound >= 0:
+            torch._int_mm(self.weight, torch.from_numpy(x_in), out=out)
+        return bound
 
 
 def as_bytes(weight: torch.Tensor) -> Bytes | None:
@@ -66,7 +83,7 @@ def as_bytes(weight: torch.Tensor) -> Bytes | None:
     for quantum in (2.0 ** (exponent - 8), 2.0 ** (exponent - 7)):  # the former where the largest is -128
         whole = numbers / quantum
         if whole.min() >= -128 and whole.max() <= 127 and np.array_equal(whole, np.rint(whole)):
-            return Bytes(torch.from_numpy(whole.T.astype(np.int8)), quantum)
+            return Bytes(torch.from_numpy(whole.astype(np.int8)), quantum)
     return None
 
 

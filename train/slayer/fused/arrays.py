@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -34,18 +32,6 @@ def is_float32(*tensors: torch.Tensor) -> bool:
     """Say whether all tensors are plain float32 tensors of a CPU, with values to read."""
     kinds = (torch.Tensor, torch.nn.Parameter)
     return all(type(x) in kinds and x.dtype == torch.float32 and x.device.type == "cpu" for x in tensors)
-
-
-_local = threading.local()
-
-
-def scratch(name: str, dtype: Any, size: int) -> Array:
-    """Return room that a thread uses again and again, for the time of one call; what it holds is left from before."""
-    rooms = _local.__dict__.setdefault("rooms", {})
-    if name not in rooms or len(rooms[name]) < size:
-        rooms[name] = np.empty(size, dtype)
-    found: Array = rooms[name][:size]
-    return found
 
 
 class Kept:

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from ....contract.compiled import memory
 from ...kernels.cpu.arrays import empty
 from ...kernels.cpu.threads import share
-from .arrays import Array, rows, scratch
+from .arrays import Array, rows
 from .loops import cuba as loops
 from .products import padded
 
@@ -120,8 +120,8 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
     def one(i: int) -> None:
         n, block = parts[i]
         width, ends = block.stop - block.start, np.empty(n.stop - n.start, np.int64)
-        z = scratch("z", np.float32, steps * width).reshape(steps, width)
-        fired = scratch("fired", np.int32, len(ends) * z.size + loops.ROOM)
+        z = memory.scratch("z", (steps, width), np.float32)
+        fired = memory.scratch("fired", (len(ends) * z.size + loops.ROOM,), np.int32)
         states = np.ascontiguousarray(state_u[n, block]), np.ascontiguousarray(state_v[n, block])
         constants = neurons.keep_u[block], neurons.keep_v[block], threshold, block.start, neurons.size
         arriving.scan(parts[i], z, *states, *constants, membranes[n], fired, ends)
@@ -208,7 +208,7 @@ def _through_neurons(
     def one(i: int) -> None:
         n, block = did.parts[i]
         k = block.stop - block.start
-        g = scratch("z", np.float32, steps * k).reshape(steps, k)
+        g = memory.scratch("z", (steps, k), np.float32)
         constants = (neurons.keep_u[block], neurons.keep_v[block], *surrogate)
         before = np.ascontiguousarray(did.v[n, block])
         sums = np.zeros((2, k if needs_decays else 0))

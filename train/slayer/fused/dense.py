@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ...kernels.cpu.arrays import empty
+from ...kernels.cpu.bytes import as_bytes
 from . import cuba, events, order, plain, products
-from .arrays import Array, Kept, is_float32, rows
+from .arrays import Array, Kept, is_float32, over_samples, rows
 from .block import Forward, Stock, layer, stand_in
 from .loops import cuba as loops
 
@@ -49,14 +50,41 @@ def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
     return layer(block, stock, x, weight, shape, np.arange(count), arriving)
 
 
+class _Sums(NamedTuple):
+    """What arrives, computed with integers."""
+
+    sums: Array
+    """Int32, (N, neurons, T)."""
+    quantum: float
+    """What one stands for in the weights' and inputs' own units."""
+    largest: float
+    """Bound of the input's sizes."""
+
+
+def _of_bytes(weight: torch.Tensor, x: torch.Tensor) -> _Sums | None:
+    """Return the product of weights and input, or None where they are not bytes."""
+    entries, small = x.detach().reshape(len(x), -1, x.shape[-1]), as_bytes(weight.detach().reshape(len(weight), -1))
+    if small is None:
+        return None
+    sums, bounds = empty(len(x), len(weight), x.shape[-1], dtype=np.int32), np.zeros(len(x), np.int64)
+
+    def run(some: slice) -> None:
+        for n in range(some.start, some.stop):
+            if bounds.min() >= 0:
+                bounds[n] = small.product_with(entries[n], sums[n])
+
+    over_samples(len(x), run)
+    return _Sums(sums.numpy(), small.quantum, float(bounds.max())) if bounds.min(initial=0) >= 0 else None
+
+
 @torch.no_grad()
-def _product(weight: torch.Tensor, x: torch.Tensor, exact: bool) -> torch.Tensor:
+def _product(weight: torch.Tensor, x: torch.Tensor, exact: bool) -> Array:
     """Return torch's product, the one that stock uses unless every other gives the same."""
     if not exact:
-        return order.product(weight, x)
+        return rows(order.product(weight, x))
     samples, count, steps = len(x), len(weight), x.shape[-1]
     matrices = weight.reshape(count, -1).expand(samples, -1, -1)
-    return torch.bmm(matrices, x.reshape(samples, -1, steps), out=empty(samples, count, steps))
+    return torch.bmm(matrices, x.reshape(samples, -1, steps), out=empty(samples, count, steps)).numpy()
 
 
 class Arriving:
@@ -80,14 +108,19 @@ class Arriving:
         self._scale, self._shape = np.float32(scale), x.shape
         self._sums: Array | None = None
         sums_pay = seen is not None and seen.density <= of_sums
-        largest = events.largest(x) if seen is None else seen.largest if seen.is_whole else np.inf
+        whole = _of_bytes(weight, x) if seen is None or (not sums_pay and seen.is_whole) else None
+        if seen is None:
+            largest = whole.largest if whole else events.largest(x)
+        else:
+            largest = seen.largest if seen.is_whole else np.inf
         if sums_pay or np.isfinite(largest):
             self._packed = products.pack(weight, unit, scale, self.blocks(count, x.shape[-1]))
         exact = np.isfinite(largest) and self._packed.exact_with(largest)
         ordered = self.in_order and sums_pay and not exact
         self._block = order.block(weight, x.shape, seen) if ordered and seen is not None else 0
         if not (sums_pay and (exact or self._block)):
-            self._sums = rows(_product(weight, x, exact))
+            self._sums = whole.sums if exact and whole else _product(weight, x, exact)
+            self._scale *= np.float32(whole.quantum if exact and whole else 1)
         gradient_pays = seen is not None and seen.density <= of_gradient
         self._events = seen if gradient_pays or self._sums is None else None
         self._x = None if gradient_pays else Kept(x)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .arrays import Array, over_samples, rows, scratch
+from ....contract.compiled import memory
+from .arrays import Array, over_samples, rows
 from .loops import events as loops
 
 
@@ -40,7 +41,7 @@ def find(x: torch.Tensor, limit: float) -> Events | None:
     room, full = int(2 * limit * size) + 2 * loops.CHUNK, []
 
     def look(part: slice) -> None:
-        found = scratch("places", np.uint32, room)
+        found = memory.scratch("places", (room,), np.uint32)
         for n in range(part.start, part.stop):
             even = flat[n, : size // 2 * 2]
             count = loops.find(flat[n].view(np.int32), even.view(np.int64), found)

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from ....contract.compiled import memory
 from . import cuba, plain, products
-from .arrays import Array, is_float32, rows, scratch
+from .arrays import Array, is_float32, rows
 from .block import Forward, Stock, delays, stand_in
 from .dense import Arriving
 from .loops import recurrent as loops
@@ -134,7 +134,7 @@ def _through_steps(held: cuba.Held, grad: Array, matrix: torch.Tensor) -> Array:
     neurons, membranes, (delay, gain) = held.neurons, held.did.membranes, held.sending
     samples, steps, width = membranes.shape
     of_spikes, surrogate, of_sums = room = _Room(*(memory.empty((steps, samples, width), np.float32) for _ in range(3)))
-    g = scratch("z", np.float32, steps * width).reshape(steps, width)
+    g = memory.scratch("z", (steps, width), np.float32)
     loops.gradients(grad, neurons.place, delay, gain, g, of_spikes)
     constants = (np.float32(x) for x in (neurons.threshold, neurons.per_width, neurons.height))
     loops.surrogates(membranes, *constants, surrogate)

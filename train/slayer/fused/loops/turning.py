@@ -19,16 +19,16 @@ def cut(z):  # type: ignore[no-untyped-def]
 
 @compiled
 def scaled(rows, scale, z):  # type: ignore[no-untyped-def]
-    """Write currents of shape (neurons, T), `scale` times, as (T, neurons)."""
+    """Write currents of shape (neurons, T), `scale` times, as (T, neurons); whole ones are exact in float32."""
     steps, neurons = len(z), len(rows)
     whole = neurons // LANES * LANES
     for first in range(0, whole, LANES):
         for t in range(steps):
             for k in range(LANES):
-                z[t, first + k] = scale * rows[first + k, t]
+                z[t, first + k] = scale * np.float32(rows[first + k, t])
     for t in range(steps):
         for k in range(whole, neurons):
-            z[t, k] = scale * rows[k, t]
+            z[t, k] = scale * np.float32(rows[k, t])
         z[t, neurons:] = 0
 
 
