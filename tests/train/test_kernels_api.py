@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ TRAIN = FOLDER.parent
 GROUPS = {
     "celif_dense": api.CELIFDense,
     "celif_recurrent": api.CELIFRecurrent,
+    "float_celif": api.FloatCELIFKernels,
     "lif": api.LIFKernels,
     "normed_lif": api.NormedLIFKernels,
     "gated": api.GatedKernels,
@@ -22,10 +24,19 @@ FUNCTIONS = {name: function for name, function in vars(api.Kernels).items() if i
 FUNCTIONS = {name: function for name, function in FUNCTIONS.items() if not name.startswith("_")}
 SETS = ("reference", "cpu", "cuda")
 LACKS = {
-    "reference": {"celif_dense", "lif", "normed_lif", "gated"},
+    "reference": {"celif_dense", "float_celif", "lif", "normed_lif", "gated"},
     "cpu": set(),
-    "cuda": {"celif_dense", "lif", "normed_lif", "gated"},
+    "cuda": {"celif_dense", "float_celif", "lif", "normed_lif", "gated"},
 }
+
+
+def source_of(module):
+    """The text of a module; that of a package begins with the modules of its own that it imports from."""
+    if not (FOLDER / module).is_dir():
+        return (FOLDER / f"{module}.py").read_text()
+    own = (FOLDER / module / "__init__.py").read_text()
+    parts = re.findall(r"^from \.(\w+) import", own, re.MULTILINE)
+    return "\n".join([*((FOLDER / module / f"{part}.py").read_text() for part in parts), own])
 
 
 def faults(source, module):
@@ -60,14 +71,14 @@ def faults(source, module):
 
 @pytest.mark.parametrize("module", SETS)
 def test_a_set_of_kernels_is_whole(module):
-    assert faults((FOLDER / f"{module}.py").read_text(), module) == []
+    assert faults(source_of(module), module) == []
 
 
 @pytest.mark.parametrize("module", SETS)
 @pytest.mark.parametrize("name", [*FUNCTIONS, *GROUPS])
 def test_a_misspelt_or_missing_function_is_found(module, name):
     """Each name in turn, misspelt wherever it stands as a whole word at the head of a line or of an import."""
-    source = (FOLDER / f"{module}.py").read_text()
+    source = source_of(module)
     for before, after in (
         (f"def {name}(", f"def {name}s("),
         (f"import {name} as {name}", f"import {name} as {name}s"),
@@ -101,7 +112,7 @@ def test_the_protocol_names_every_group():
 
 def test_nothing_probes_kernels_for_a_name():
     """`hasattr(kernels, "celif_dense_forwrad")` would be slow without a word."""
-    for path in (*TRAIN.glob("blocks/*.py"), *TRAIN.glob("sequence/*.py"), *FOLDER.glob("*.py")):
+    for path in (*TRAIN.glob("blocks/*.py"), *TRAIN.glob("sequence/*.py"), *FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("hasattr", "getattr"):
                 assert "kernels" not in ast.unparse(node.args[0]), f"{path.name}: {ast.unparse(node)}"

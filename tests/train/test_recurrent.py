@@ -17,8 +17,10 @@ from spikeproof.sim import reference
 from spikeproof.sim.verify.float_twin import FloatTwin
 from spikeproof.sim.verify.verify import verify
 from spikeproof.train.blocks import firing
+from spikeproof.train.kernels import reference as loops
 from spikeproof.train.kernels import select
 from spikeproof.train.kernels.api import CELIFConstants
+from spikeproof.train.kernels.cpu.recurrent import recurrent_forward
 from spikeproof.train.provable import Keeper
 from spikeproof.train.runs.build import build
 from spikeproof.train.runs.models import Classifier
@@ -136,6 +138,23 @@ def test_the_fused_kernels_do_as_the_reference_in_float32():
     assert torch.equal(ours, theirs)
     for a, b in zip(ours_grads, theirs_grads, strict=True):
         assert torch.allclose(a, b, rtol=0, atol=2e-6 * max(1.0, b.abs().max().item()))
+
+
+@pytest.mark.parametrize("largest", [2**7, 2**18, 2**21])
+def test_what_comes_back_is_added_up_exactly(largest):
+    """Sums that end small may pass 24 bits on the way, where float32 would round them."""
+    unit, n, steps = 2.0**-12, 64, 40
+    g = torch.Generator().manual_seed(6)
+    weight = torch.randint(largest // 2, largest, (n, n), generator=g) | 1
+    weight[:, n // 2 :] *= -1
+    keeps = [torch.full((n,), keep, dtype=torch.float64) for keep in (0.5, 0.75)]
+    constants = CELIFConstants(*keeps, 0.25, unit, half_width=0.2, height=1.0)
+    z = torch.randint(-2000, 4000, (3, n, steps), generator=g) * unit
+    te = torch.randint(-128, 128, (n, steps), generator=g) / 512
+    fired, trace = recurrent_forward(z, te, weight * unit, constants)
+    wanted, (_, v, _) = loops.recurrent_forward(z.double(), te.double(), weight.double() * unit, constants)
+    assert torch.equal(fired.double(), wanted) and 0.1 < fired.mean() < 0.9
+    assert torch.equal((trace[0] >> 2).transpose(1, 2) * unit, v)
 
 
 def test_a_bias_of_both_ways_is_rounded_once():

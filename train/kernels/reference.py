@@ -25,6 +25,7 @@ celif_dense: CELIFDense | None = None
 lif: LIFKernels | None = None
 """`sequence.layer.Neurons` steps through time, which is the oracle of the fused kernels too."""
 float_celif: FloatCELIFKernels | None = None
+"""`neurons.FloatCELIF` steps through time in PyTorch."""
 normed_lif: NormedLIFKernels | None = None
 """`sequence.layer.Layer` has a norm, then neurons."""
 gated: GatedKernels | None = None

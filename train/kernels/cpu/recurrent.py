@@ -14,17 +14,26 @@ import torch
 
 from ....contract.compiled import events, memory
 from ....contract.compiled.celif import step
-from ....contract.compiled.compiling import compiled
+from ....contract.compiled.compiling import compiled, wide
 from ..api import CELIFConstants, Fired
 from .arrays import Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
+
+_EXACT = 2**24
+"""Whole numbers below this, in state units, are exact in float32."""
 
 
 @compiled
 def _forward(z, te, layer, weight_t, half_width, spikes, packed):  # type: ignore[no-untyped-def]
-    """Do as `loops.celif_forward`; `weight_t` (C, C) is in state units, one row for each neuron that fires."""
+    """Do as `loops.celif_forward`; `weight_t` (C, C) is in state units, one row for each neuron that fires.
+
+    Registers are of its type.
+    """
+    wide()
     samples, steps, channels = z.shape
-    keep_v, keep_h, resting = layer.keep_v, layer.keep_h, layer.resting
-    v, h, kept, back = np.empty((4, channels))
+    number = weight_t.dtype.type
+    keep_v, keep_h, resting = layer.keep_v, layer.keep_h, number(layer.resting)
+    none, near, two = np.int32(0), np.int32(2), np.int32(2)
+    v, h, kept, back = np.empty((4, channels), weight_t.dtype)
     found, silent = np.empty(channels + 1, np.int64), np.zeros(channels, spikes.dtype)
     for n in range(samples):
         v[:] = 0
@@ -36,14 +45,14 @@ def _forward(z, te, layer, weight_t, half_width, spikes, packed):  # type: ignor
             back[:] = 0
             events.add(before, weight_t, found, back)
             for c in range(channels):
-                a = np.rint(np.float64(z_t[c]) * layer.per_current) + back[c]
+                a = np.rint(number(z_t[c]) * number(layer.per_current)) + back[c]
                 y, h[c], kept[c], theta, s = step(
-                    v[c], h[c], kept[c], a, np.float64(te_t[c]), keep_v[c], keep_h[c], resting
+                    v[c], h[c], kept[c], a, number(te_t[c]), number(keep_v[c]), number(keep_h[c]), resting
                 )
-                near = 2.0 if abs(y - theta) < half_width else 0.0
                 v[c] = y
                 spikes_t[c] = s
-                packed_t[c] = np.int32(4.0 * y + (near + s))
+                bits = near if abs(y - theta) < half_width else none
+                packed_t[c] = (np.int32(y) << two) + bits + np.int32(s)
             before = spikes_t
 
 
@@ -88,6 +97,8 @@ def recurrent_forward(z: torch.Tensor, te: torch.Tensor, weight: torch.Tensor, c
     spikes, packed = (memory.empty(z_in.shape, dtype) for dtype in (z_in.dtype, np.int32))
     layer, te_in, near = forward_operands(z_in.dtype.type, None, te, constants)
     weight_t = np.ascontiguousarray(np.rint(as_array(weight, torch.float64) / constants.unit).T)
+    if np.abs(weight_t).sum(0).max(initial=0) < _EXACT:
+        weight_t = weight_t.astype(layer.keep_v.dtype)
     deal(len(z_in), lambda part, n: _forward(z_in[n], te_in, layer, weight_t, near, spikes[n], packed[n]))
     return as_nct(spikes), (torch.from_numpy(packed),)
 
