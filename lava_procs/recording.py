@@ -56,6 +56,8 @@ class _Heard:
 class Recording:
     """The part of a process model that does what `record` asked for; it stands before the neuron's own model."""
 
+    implements_process = None  # Lava lets no other process inherit a model, and one of its own comes behind this class
+
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)  # type: ignore[call-arg]  # a model of Lava comes behind this class
         # Opened here, in the model's own process, so the mapping is not shared through a fork.

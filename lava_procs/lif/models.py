@@ -11,12 +11,8 @@ from spikeproof.lava_procs.lif.process import LIFReset
 from spikeproof.lava_procs.recording import Recording
 
 
-class _Stock(PyLifResetModelBitAcc):
-    implements_process = None  # Lava lets no other process inherit a model; this one is for another process
-
-
 @implements(proc=LIFReset, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt", "bit_accurate_loihi")
-class PyLIFResetModel(Recording, _Stock):
+class PyLIFResetModel(Recording, PyLifResetModelBitAcc):
     """Leaves all arithmetic to Lava."""

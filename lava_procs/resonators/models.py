@@ -30,7 +30,6 @@ class _Received(NamedTuple):
 class _Reset:
     """Hands the halves of `a_in` to Lava's model, and clears its state before a sample's first step."""
 
-    implements_process = None  # Lava lets no other process inherit a model; this one is for another process
     a_real_in = a_imag_in = None  # not ports of this process
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)

@@ -66,14 +66,19 @@ def partial_sums(
         np.ascontiguousarray(x.detach().numpy().T, dtype) for x in (te, constants.keep_v, constants.keep_h)
     )
     layer = loops.GradientOperands(keep_v, keep_h, dtype(constants.unit), dtype(constants.height))
-    partial_te = memory.empty((parts_of(shape[0]), *shape[1:]), dtype)
-    partial_te[:] = 0
-    return layer, te_in, partial_te
+    return layer, te_in, zeros_of_parts(dtype, shape)
 
 
 def parts_of(samples: int) -> int:
     """Return in how many parts samples are dealt out: by their number alone, so that sums over parts have one order."""
     return min(samples, _FEW_PARTS if samples < _FEW_SAMPLES else _PARTS)
+
+
+def zeros_of_parts(dtype: type[Any], shape: tuple[int, ...]) -> Array:
+    """Return zeros to which each part of an array (N, ...) adds its own sum over samples, (parts, ...)."""
+    found = memory.empty((parts_of(shape[0]), *shape[1:]), dtype)
+    found[:] = 0
+    return found
 
 
 def deal(samples: int, run: Callable[[int, slice], None]) -> None:

@@ -38,6 +38,13 @@ def _convert(x, out):  # type: ignore[no-untyped-def]
     return -1 if misfits else sizes
 
 
+def _converted(x: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Return numbers as bytes, this thread's until the next call, and what `_convert` says of them."""
+    out = memory.scratch("bytes", tuple(x.shape), np.int8)
+    bound = _convert(x.numpy().reshape(-1), out.reshape(-1))
+    return torch.from_numpy(out), int(bound)
+
+
 class Bytes(NamedTuple):
     """Weights as bytes."""
 
@@ -51,11 +58,11 @@ class Bytes(NamedTuple):
 
         The sums are this thread's, until its next product.
         """
-        x_in = memory.scratch("bytes", tuple(x.shape), np.int8)
-        if _convert(x.numpy().reshape(-1), x_in.reshape(-1)) < 0:
+        x_in, bound = _converted(x)
+        if bound < 0:
             return None
         out = memory.scratch("sums", (len(x), len(self.weight)), np.int32)
-        torch._int_mm(torch.from_numpy(x_in), self.weight.T, out=torch.from_numpy(out))
+        torch._int_mm(x_in, self.weight.T, out=torch.from_numpy(out))
         return out
 
     def product_with(self, raster: torch.Tensor, out: torch.Tensor) -> int:
@@ -64,10 +71,9 @@ class Bytes(NamedTuple):
         Returns a bound of the sizes in `raster`, of shape (I, T), less than twice the largest; or -1, with nothing
         written, where a number is not a byte.
         """
-        x_in = memory.scratch("bytes", tuple(raster.shape), np.int8)
-        bound = int(_convert(raster.numpy().reshape(-1), x_in.reshape(-1)))
+        x_in, bound = _converted(raster)
         if bound >= 0:
-            torch._int_mm(self.weight, torch.from_numpy(x_in), out=out)
+            torch._int_mm(self.weight, x_in, out=out)
         return bound
 
 

@@ -46,7 +46,7 @@ def celif_states(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants, *
     z_in = as_array(z.transpose(1, 2), z.dtype)
     states = CELIFStates.room(z_in.shape, z_in.dtype, with_h=with_h)
     run = forward_runner(z_in.dtype.type, None, te, constants)
-    deal(len(z_in), lambda part, n: run(z_in[n], states.of(n)))
+    deal(len(z_in), lambda part, n: run(z_in[n], 1, states.of(n)))
     return states
 
 
@@ -96,24 +96,17 @@ def count(x: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 
 def forward_runner(
-    dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants, quantum: float = 1
-) -> Callable[[Array, CELIFStates], None]:
-    """Bind a layer's parameters to the forward loop: a function of currents and of what it writes.
+    dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants
+) -> Callable[[Array, float, CELIFStates], None]:
+    """Bind a layer's parameters to the forward loop.
 
-    Parameters
-    ----------
-    dtype : type
-        Of the spikes, and of the registers where it holds them exactly.
-    bias, te, constants
-        The layer.
-    quantum : float
-        What a current of 1 stands for in SLAYER's units, a power of two.
+    Returns a function of currents, of what 1 stands for there in SLAYER's units, a power of two, and of what it writes.
     """
     layer, te_in, near = forward_operands(dtype, bias, te, constants)
-    layer = layer._replace(per_current=type(layer.per_current)(layer.per_current * quantum))
 
-    def run(z: Array, states: CELIFStates) -> None:
-        loops.celif_forward(z, te_in, layer, near, *states)
+    def run(z: Array, quantum: float, states: CELIFStates) -> None:
+        per_current = type(layer.per_current)(layer.per_current * quantum)
+        loops.celif_forward(z, te_in, layer._replace(per_current=per_current), near, *states)
 
     return run
 

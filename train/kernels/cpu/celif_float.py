@@ -15,7 +15,7 @@ import torch
 from ....contract.compiled import memory
 from ....contract.compiled.compiling import compiled, wide
 from ..api import FloatCELIFConstants
-from .arrays import Array, as_array, deal, parts_of
+from .arrays import Array, as_array, deal, gradient_of, zeros_of_parts
 
 _FIRED, _NEAR = np.uint8(1), np.uint8(2)
 
@@ -84,10 +84,9 @@ def float_celif_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Do as `api.FloatCELIFKernels.backward`."""
     u, bits = (each.numpy() for each in trace)
-    grad_in = as_array(grad[:, :1] if grad.stride(1) == 0 else grad, torch.float32)
+    grad_in = gradient_of(grad.transpose(1, 2))
     grad_x, te_in = memory.empty(u.shape, np.float32), _turned(te)
-    grad_te = memory.empty((parts_of(len(u)), *u.shape[1:]), np.float32)
-    grad_te[:] = 0
+    grad_te = zeros_of_parts(np.float32, u.shape)
     decay, keep = np.float32(constants.decay), np.float32(constants.keep)
 
     def run(part: int, n: slice) -> Any:

@@ -31,19 +31,15 @@ def dense_forward(
     dtype = states.spikes.dtype.type
     neurons = forward_runner(dtype, bias, te, constants)
     small = as_bytes(weight.detach())
-    neurons_of_whole = forward_runner(dtype, bias, te, constants, small.quantum) if small else None
 
     def run(part: int, n: slice) -> None:
         for b in _blocks(n, states.spikes):
-            shape = (-1, steps, len(weight))
             flat = x_tm[b].view(-1, inputs)
-            whole = small.product(flat) if small else None
-            if whole is not None and neurons_of_whole:
-                neurons_of_whole(whole.reshape(shape), states.of(b))
-                continue
-            z = memory.scratch("currents", (len(flat), len(weight)), dtype)
-            torch.mm(flat, weight_t, out=torch.from_numpy(z))
-            neurons(z.reshape(shape), states.of(b))
+            z, quantum = (small.product(flat), small.quantum) if small else (None, 1.0)
+            if z is None:
+                z, quantum = memory.scratch("currents", (len(flat), len(weight)), dtype), 1.0
+                torch.mm(flat, weight_t, out=torch.from_numpy(z))
+            neurons(z.reshape(-1, steps, len(weight)), quantum, states.of(b))
 
     deal(samples, run)
     return as_nct(states.spikes), (x_tm, torch.from_numpy(states.packed))
