@@ -226,6 +226,8 @@ def main():
     parser.add_argument("--memory", action="store_true", help="only the long streams")
     parser.add_argument("--long", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.lava_samples < 2:
+        parser.error("--lava-samples must be 2 or more: the time of a further sample is what remains after the first")
     if options.long:
         return stream_long(options.long)
     print(json.dumps({**machine(), "load": [round(x, 1) for x in os.getloadavg()]}), flush=True)
