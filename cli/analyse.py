@@ -63,7 +63,7 @@ def analyse(
         path = run / "analysis" / f"{name}.png"
         figures.save(figure, path)
         console.OUT.print(str(path), markup=False)
-    for line in [*_saturated(opened), *_energy(opened, task, some.x)]:
+    for line in [*_saturated(opened), *_energy(opened, module, task, some.x)]:
         console.OUT.print(line, markup=False)
 
 
@@ -102,13 +102,25 @@ def _saturated(run: Any) -> list[str]:
     return ["at an end of their register: " + ", ".join(f"{share:.1%} of {name}" for name, share in shares.items())]
 
 
-def _energy(run: Any, task: Any, x: Any) -> list[str]:
+def _of_sequence(module: Any, x: Any) -> str:
+    """Return what an answer of a sequence model costs, in words, with the share of its positional code."""
+    from ..train.analysis import operations
+
+    parts = operations.count(module, x)
+    mac, ac, joules = (sum(getattr(one, of) for one in parts.values()) for of in ("mac", "ac", "joules"))
+    code = f", {parts[operations.CODE].joules * 1e6:.3g} uJ of it the code" if operations.CODE in parts else ""
+    return (
+        f"energy: {joules * 1e6:.3g} uJ an answer ({mac:,.0f} MAC, {ac:,.0f} AC{code}); counted over {len(x)} samples"
+    )
+
+
+def _energy(run: Any, module: Any, task: Any, x: Any) -> list[str]:
     """Return what the network costs by papers' counting, in words."""
     from ..export.arithmetic import SOURCE
     from ..train.analysis import analyses
 
     if run.recipe().floating:
-        return [f"energy: not counted for model = {run.recipe().model}; papers' counting here is for stacks of layers"]
+        return [_of_sequence(module, x), SOURCE]
     if run.recipe().deployable:
         from ..export.loihi2.mapping import place
         from ..sim.cost import energy, operations

@@ -328,6 +328,16 @@ def test_analyse_draws_a_run_of_another_network(run, tmp_path):
     assert "(255 MAC, 0 AC)" in energy
 
 
+def test_analyse_counts_an_answer_of_a_sequence_model(run, tmp_path):
+    settings = ["model=spike-rnn", "neuron=lif", "hidden=8", "depth=1", "encoder=repeat", "spike_steps=1"]
+    fit(find("digits-plain").replace([*settings, "position=cpg", "position_channels=8", "epochs=1"]), tmp_path)
+    code, out, err = run("analyse", tmp_path, "--samples", 4)
+    assert code == 0, err
+    *_, energy, source = out.splitlines()
+    pattern = r"energy: [\d.]+ uJ an answer \([\d,]+ MAC, [\d,]+ AC, [\d.]+ uJ of it the code\); counted over 4 samples"
+    assert re.fullmatch(pattern, energy) and source.startswith("arithmetic alone")
+
+
 def test_damaged_runs_are_refused(run, copy):
     (copy / "model.safetensors").write_bytes(b"broken")
     code, _, err = run("verify", copy)

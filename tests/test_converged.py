@@ -15,7 +15,7 @@ from spikeproof.train.sequence.position import PositionOptions
 from spikeproof.train.tasks import Split, Task
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("grid", "converged", "converged_tables", "positions", "delays", "naive", "probe")
+NAMES = ("grid", "converged", "converged_tables", "positions", "delays", "naive", "inside")
 
 
 @pytest.fixture
@@ -142,6 +142,20 @@ def test_the_docs_have_the_tables_of_the_lines(bench):
     assert docs.split(tables.BEGIN)[1].split(tables.END)[0].strip() == tables.tables(lines)
 
 
+def test_the_docs_have_the_tables_of_what_is_inside(bench):
+    """Every network that was looked into is of a run that is reported, and every table is what the lines give."""
+    inside, grid, tables = bench("inside"), bench("grid"), bench("converged_tables")
+    lines = grid.read(ROOT / "bench" / "results" / "inside.jsonl")
+    trained = grid.read(ROOT / "bench" / "results" / "converged.jsonl")
+    reported = {(*one[:4], one.seed) for one in tables.reported(trained)}
+    keys = ("dataset", "horizon", "model", "position", "seed")
+    found = {tuple(line[key] for key in keys) for line in lines}
+    assert found <= reported and len(found) == len(lines)
+    docs = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    expected = f"{inside.energy(lines)}\n\n{inside.told(lines)}"
+    assert docs.split(inside.BEGIN)[1].split(inside.END)[0].strip() == expected
+
+
 def series(rows, window=6, horizon=5, period=3):
     """A task of a series that repeats itself, in the two ways in which parts overlap."""
     views = np.lib.stride_tricks.sliding_window_view
@@ -173,7 +187,7 @@ def test_a_part_that_does_not_follow_is_refused(bench):
 
 
 def test_a_probe_reads_positions_that_are_there_and_no_others(bench):
-    probe = bench("probe").probe
+    probe = bench("inside").probe
     x = torch.randn(64, 3, 12, generator=torch.Generator().manual_seed(0))
     found = {}
     for kind in ("none", "cpg-designed"):
