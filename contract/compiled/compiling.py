@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import MissingDependencyError
 
 try:
@@ -53,6 +55,18 @@ def compiled(function: Callable[..., Any]) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """Return a function that numba writes out wherever it is called, so that the loop around it still becomes SIMD."""
     return njit(inline="always")(function)
+
+
+@inlined
+def aligned(like: Any, count: int) -> Any:
+    """Return a row of any values inside a loop, of the type of `like`, 4 or 8 bytes.
+
+    It begins with a line of the cache, in whose middle numba's own arrays begin; `spikeproof.contract.compiled.memory`
+    says what that is good for.
+    """
+    flat = np.empty(count + 16, like.dtype)
+    first = (-flat.ctypes.data // flat.itemsize) % (64 // flat.itemsize)
+    return flat[first : first + count]
 
 
 def _wide(context: Any) -> tuple[Any, Callable[..., Any]]:

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from numba import njit
 
 from spikeproof.contract.compiled import memory
+from spikeproof.contract.compiled.compiling import aligned
 
 SHAPE = (3, 100_000)
 
@@ -43,10 +45,26 @@ def test_torch_holds_what_it_was_made_of():
     assert place(memory.empty(SHAPE, np.float32)) == where
 
 
-def test_small_and_empty_arrays_are_numpys_own():
-    for shape in ((0, 5), (), (10,), (3, 0, 10**9)):
-        array = memory.empty(shape, np.int16)
-        assert array.shape == shape and array.dtype == np.int16 and array.base is None
+def test_every_array_begins_with_a_line_of_the_cache():
+    for shape in ((0, 5), (), (10,), (3, 0, 10**9), (7, 11), SHAPE):
+        for name, array in (
+            ("empty", memory.empty(shape, np.int16)),
+            ("scratch", memory.scratch("x", shape, np.int16)),
+        ):
+            assert array.shape == shape and array.dtype == np.int16 and array.flags.c_contiguous, name
+            assert not array.size or array.ctypes.data % 64 == 0, name
+
+
+def test_rows_inside_loops_begin_with_one_too():
+    @njit
+    def rows(like):
+        found = aligned(like, 37)
+        found[:] = 3
+        return found, found.ctypes.data
+
+    for dtype in (np.float32, np.float64):
+        row, where = rows(np.zeros(1, dtype))
+        assert where % 64 == 0 and row.dtype == dtype and row.shape == (37,) and (row == 3).all()
 
 
 def test_what_waits_longest_goes_first(monkeypatch):

@@ -19,7 +19,7 @@ def constants(channels):
 
 def run(x, weight, bias):
     te = torch.linspace(-0.1, 0.1, len(weight) * x.shape[-1]).reshape(len(weight), -1)
-    spikes, (_, packed) = cpu.celif_dense.forward(x, weight, bias, te, constants(len(weight)))
+    spikes, (_, packed) = cpu.celif_dense.forward(x, weight, bias, None, te, constants(len(weight)))
     return spikes, packed
 
 

@@ -101,7 +101,7 @@ def test_biases_of_any_size_are_added_exactly(dtype):
     keeps = [torch.full((n,), 0.5, dtype=torch.float64), torch.full((n,), 0.75, dtype=torch.float64)]
     constants = CELIFConstants(*keeps, 0.25, unit, half_width=0.2, height=1.0)
     x, te = torch.randint(0, 2, (2, 3, 20)).float(), torch.randint(-128, 128, (n, 20)) / 512
-    fired, (_, packed) = cpu.celif_dense.forward(x, weight, bias, te, constants)
+    fired, (_, packed) = cpu.celif_dense.forward(x, weight, bias, None, te, constants)
 
     z = torch.einsum("oi,nit->not", weight.double(), x.double()) + bias.double()[:, None]
     wanted = reference.celif_scan(z, te.double(), constants)

@@ -13,13 +13,14 @@ import spikeproof
 from spikeproof import celif
 from spikeproof.export.slayer import record
 from spikeproof.export.slayer.blocks import Block
-from spikeproof.sim import reference
+from spikeproof.sim import engine, reference
 from spikeproof.sim.verify.float_twin import FloatTwin
 from spikeproof.sim.verify.verify import verify
 from spikeproof.train.blocks import firing
 from spikeproof.train.kernels import reference as loops
 from spikeproof.train.kernels import select
 from spikeproof.train.kernels.api import CELIFConstants
+from spikeproof.train.kernels.cpu.dense import dense_forward
 from spikeproof.train.kernels.cpu.recurrent import recurrent_forward
 from spikeproof.train.provable import Keeper
 from spikeproof.train.runs.build import build
@@ -140,6 +141,29 @@ def test_the_fused_kernels_do_as_the_reference_in_float32():
         assert torch.allclose(a, b, rtol=0, atol=2e-6 * max(1.0, b.abs().max().item()))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("samples", "bias", "last"), [(3, True, False), (70, True, True), (70, False, False)])
+def test_a_layer_in_one_call_does_as_the_reference(samples, bias, last, dtype):
+    """Gradients to everything, in one part of samples and in several, for gradients of each step and of none but one."""
+    x = spikes(4, samples=samples).to(dtype)
+    weights = torch.randn(samples, 9, 30, generator=torch.Generator().manual_seed(3)).to(dtype)
+    weights = weights[..., -1:].expand(-1, -1, 30) if last else weights
+    found = {}
+    for kind in select.KINDS:
+        block = network(4, bias=bias)[0].to(dtype)
+        given = x.clone().requires_grad_()
+        with select.use(kind):
+            s = block(given)
+            (s * weights).sum().backward()
+        found[kind] = s.detach(), [given.grad, *(part.grad for part in block.parameters())]
+    (ours, ours_grads), (theirs, theirs_grads) = found.values()
+    assert torch.equal(ours, theirs) and 0.05 < ours.mean() < 0.95
+    assert len(ours_grads) == (6 if bias else 4)
+    for a, b in zip(ours_grads, theirs_grads, strict=True):
+        assert b.abs().max() > 0.1
+        assert torch.allclose(a, b, rtol=0, atol=(5e-6 if dtype == torch.float32 else 1e-11) * b.abs().max().item())
+
+
 @pytest.mark.parametrize("largest", [2**7, 2**18, 2**21])
 def test_what_comes_back_is_added_up_exactly(largest):
     """Sums that end small may pass 24 bits on the way, where float32 would round them."""
@@ -155,6 +179,18 @@ def test_what_comes_back_is_added_up_exactly(largest):
     wanted, (_, v, _) = loops.recurrent_forward(z.double(), te.double(), weight.double() * unit, constants)
     assert torch.equal(fired.double(), wanted) and 0.1 < fired.mean() < 0.9
     assert torch.equal((trace[0] >> 2).transpose(1, 2) * unit, v)
+
+
+def test_a_layer_in_one_call_adds_up_exactly():
+    """A sum of inputs and a bias of one unit, beyond the bits of float32, less what comes back."""
+    unit, inputs, n = 2.0**-12, 1109, 1100
+    weight, back = torch.full((n, inputs), 254 / 64), torch.full((n, n), -4.0)
+    constants = CELIFConstants(*(torch.full((n,), keep, dtype=torch.float64) for keep in (0.0, 0.5)), 0.0, unit, 0.2, 1)
+    x = torch.zeros(1, inputs, 3)
+    x[..., 1:] = 1
+    bias = torch.full((n,), unit)
+    fired, (_, packed) = dense_forward(x, weight, bias, back, torch.zeros(n, 3), constants)
+    assert fired[..., 0].all() and (packed[:, 1] >> 2 == 1109 * 254 * 64 + 1 - 1100 * 256 * 64).all()
 
 
 def test_a_bias_of_both_ways_is_rounded_once():
@@ -198,6 +234,36 @@ def test_sums_beyond_the_bits_of_float32_end_where_the_register_does():
     found = record(net, sample=x.numpy())
     expected = reference.run(found, found.encode(x.numpy())).layers[found.layers[0].name]
     assert found.sum_bounds()[0] > 2**24
+    for kind in select.KINDS:
+        with select.use(kind), torch.no_grad():
+            of = block.variables(x, block(x))
+            for name in ("s", "v", "h", "theta"):
+                assert np.array_equal(of[name], expected[name]), (kind, name)
+
+
+@pytest.mark.parametrize("delay", [None, "synapse"])
+def test_sums_that_end_small_may_pass_the_bits_of_float32_on_the_way(delay):
+    """A large current and a bias of one unit, which float32 has no bit for beside it, less what comes back."""
+    torch.manual_seed(0)
+    inputs, neurons = 1200, 1100
+    te = celif.TemporalEncoding(neurons, 4, te_exp=8)
+    params = PARAMS | {"threshold": 0.0, "voltage_decay": 1.0}
+    block = celif.Recurrent(params, inputs, neurons, temporal_encoding=te, bias_exp=0, delay=delay)
+    with torch.no_grad():
+        block.synapse.weight.fill_(254 / 64)
+        block.synapse.bias.fill_(1 / 4096)
+        block.feedback.bias.zero_()
+        block.feedback.weight.fill_(-4)
+        if delay:
+            block.delays.delay.zero_()
+    x = torch.zeros(1, inputs, 4)
+    x[:, :, 1:] = 1  # neurons fire at step 0 by their bias, and then hear each other
+    x[:, 1109:, 1:] = 0
+    found = record(nn.Sequential(block), sample=x.numpy())
+    expected = reference.run(found, found.encode(x.numpy())).layers[found.layers[0].name]
+    assert expected["v"][0, 0, 1] == 1109 * 254 * 64 + 1 - 1100 * 256 * 64
+    by_engine = engine.run(found, found.encode(x.numpy()), record="all").layers[found.layers[0].name]
+    assert all(np.array_equal(by_engine[name], expected[name]) for name in ("s", "v", "h", "theta"))
     for kind in select.KINDS:
         with select.use(kind), torch.no_grad():
             of = block.variables(x, block(x))

@@ -163,7 +163,12 @@ class Neuron(nn.Module):
             return select.kernels(z.device).celif_integers(z, te, constants)
 
     def fire(
-        self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernels: CELIFDense
+        self,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        kernels: CELIFDense,
+        feedback: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the spikes for currents of ``weight @ x + bias`` by kernels that do both in one call.
 
@@ -177,6 +182,8 @@ class Neuron(nn.Module):
             Biases in SLAYER's units.
         kernels : CELIFDense
             The kernels, for the device of `x`.
+        feedback : Tensor, shape (C, C), optional
+            As the weight of `fire_again`.
 
         Returns
         -------
@@ -184,7 +191,7 @@ class Neuron(nn.Module):
             0 or 1.
         """
         te, constants = self._encoding(len(weight), x.shape[-1]), self._constants(len(weight), x.device)
-        return DenseFire.apply(x, weight, bias, te, kernels, constants)
+        return DenseFire.apply(x, weight, bias, feedback, te, kernels, constants)
 
     def record(self, num_neurons: int, *, a_shift: int, bias_mant: Any = 0, bias_exp: int = 0) -> contract.CELIF:
         """Return the integer parameters of a layer of `num_neurons` neurons."""
@@ -262,12 +269,16 @@ class Dense(DenseBlock):
     def fired(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
         kernels = select.kernels(x.device).celif_dense
-        plain = is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron)
-        if kernels is not None and plain and not isinstance(self.delays, SynapseDelays):
+        if kernels is not None and self._is_plain():
             x, max_payload = self._payload(x)
             weight, bias = self.synapse.quantized(max_payload)
             return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels)
         return super().fired(x)
+
+    def _is_plain(self) -> bool:
+        """Say whether kernels may do the work of the synapses and the neurons together."""
+        plain = is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron)
+        return plain and not isinstance(self.delays, SynapseDelays)
 
     def integers(self, x: torch.Tensor) -> Mapping[str, npt.NDArray[np.int32]]:
         """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
@@ -306,10 +317,15 @@ class Recurrent(Dense):
 
     def fired(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
+        kernels = select.kernels(x.device).celif_dense
+        back, _ = self.feedback.quantized()
+        if kernels is not None and self._is_plain():
+            x, max_payload = self._payload(x)
+            weight, bias = self.synapse.quantized(max_payload, self._more_bias)
+            return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels, back.to(weight.dtype))
         z = self.current(x)
-        weight, _ = self.feedback.quantized()
         with torch.autocast(z.device.type, enabled=False):
-            return self.neuron.fire_again(z, weight.to(z.dtype))
+            return self.neuron.fire_again(z, back.to(z.dtype))
 
     def _with_feedback(self, x: torch.Tensor) -> torch.Tensor:
         """Return the whole current of each step, what came back among it."""
@@ -317,7 +333,6 @@ class Recurrent(Dense):
         weight, _ = self.feedback.quantized()
         spikes = self.neuron.fire_again(z, weight.to(z.dtype))
         before = torch.nn.functional.pad(spikes, (1, 0))[..., :-1]
-        # Exact in float32 too: where a sum has more bits than that, the membrane is at its end.
         return z + torch.einsum("cj,njt->nct", weight.to(z.dtype), before)
 
     def registers(self, x: torch.Tensor) -> Registers:

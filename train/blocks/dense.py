@@ -144,15 +144,30 @@ class DenseBlock(nn.Module):
     def current(self, x: torch.Tensor) -> torch.Tensor:
         """Return the neurons' input current, shape (N, C, T), for an input of shape (N, I, T)."""
         x, max_payload = self._payload(x)
+        sums = max_payload, self._more_bias, self._cancels(max_payload)
         if isinstance(self.delays, delays.SynapseDelays):
-            found: torch.Tensor = self.delays(x, *self.synapse.quantized(max_payload, self._more_bias))
+            found: torch.Tensor = self.delays(x, *self.synapse.quantized(*sums))
             return found
-        return self.synapse(x, max_payload, self._more_bias)
+        return self.synapse(x, *sums)
 
     @property
     def _more_bias(self) -> torch.Tensor | None:
         """The biases of the feedback, which are rounded together with the synapses' own."""
         return None if self.feedback is None else self.feedback.bias
+
+    def _cancels(self, max_payload: int) -> bool:
+        """Say whether what comes back may make a current small that has more bits than float32.
+
+        Without feedback it cannot: a current beyond those bits takes the membrane to its end, rounded or not.
+        """
+        if self.feedback is None:
+            return False
+        with torch.no_grad():
+            weight, bias = self.synapse.quantized(max_payload, self._more_bias, double=True)
+            back, _ = self.feedback.quantized(double=True)
+            largest = weight.abs().sum(1) * (max_payload * 2.0 ** (0 if self.input is None else self.input.exp))
+            largest += back.abs().sum(1) + (0 if bias is None else bias.abs())
+            return bool(largest.max() >= synapse.FLOAT32_EXACT * self.neuron.unit)
 
     def fired(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""

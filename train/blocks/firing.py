@@ -52,25 +52,25 @@ def fired(z: torch.Tensor, te: torch.Tensor, constants: CELIFConstants) -> torch
 
 
 class DenseFire(torch.autograd.Function):
-    """Spikes of a dense layer in one call."""
+    """Spikes of a dense layer in one call, which may come back to it a step later."""
 
     @staticmethod
-    def forward(ctx: Any, x, weight, bias, te, kernels: CELIFDense, constants: CELIFConstants):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, x, weight, bias, feedback, te, kernels: CELIFDense, constants: CELIFConstants):  # type: ignore[no-untyped-def]
         """Run the kernels, and keep what the backward pass needs."""
         ctx.kernels, ctx.constants = kernels, constants
-        spikes, trace = kernels.forward(x, weight, bias, te, constants)
-        ctx.save_for_backward(weight, te, *trace)
+        spikes, trace = kernels.forward(x, weight, bias, feedback, te, constants)
+        ctx.save_for_backward(weight, feedback, te, *trace, *(() if feedback is None else (spikes,)))
         return spikes
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad):  # type: ignore[no-untyped-def]
         """Go back in time."""
-        weight, te, *trace = ctx.saved_tensors
-        grad_x, grad_weight, grad_bias, grad_te = ctx.kernels.backward(
-            grad, weight, te, ctx.constants, trace, ctx.needs_input_grad[0]
+        weight, feedback, te, *trace = ctx.saved_tensors
+        grad_x, grad_weight, grad_bias, grad_feedback, grad_te = ctx.kernels.backward(
+            grad, weight, feedback, te, ctx.constants, trace, ctx.needs_input_grad[0]
         )
-        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, grad_te, None, None
+        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, grad_feedback, grad_te, None, None
 
 
 class RecurrentFire(torch.autograd.Function):

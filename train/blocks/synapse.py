@@ -92,7 +92,9 @@ class Dense(nn.Module):
     def _bias_levels(self) -> tuple[float, int, int]:
         return 2.0 ** (self.bias_exp - self.state_shift) / self.scale, BIAS_MANT_MIN, BIAS_MANT_MAX
 
-    def forward(self, x: torch.Tensor, max_payload: int = 1, more: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, max_payload: int = 1, more: torch.Tensor | None = None, double: bool = False
+    ) -> torch.Tensor:
         """Return the input current of every step.
 
         Parameters
@@ -103,6 +105,8 @@ class Dense(nn.Module):
             Largest magnitude of an input in units of that power of two.
         more : Tensor of shape (O,), optional
             What is added to the biases before they are rounded.
+        double : bool
+            Whether to add up in float64, because what the currents are added to needs more bits than float32 has.
 
         Returns
         -------
@@ -111,19 +115,19 @@ class Dense(nn.Module):
         """
         # In half precision the product would round: the contract does not.
         with torch.autocast(x.device.type, enabled=False):
-            weight, bias = self.quantized(max_payload, more)
+            weight, bias = self.quantized(max_payload, more, double)
             # One product over all samples and steps, from and to (N, T, C) in memory: the layout of the kernels.
             z = functional.linear(x.to(weight.dtype).transpose(1, 2), weight)
             return (z if bias is None else z + bias).transpose(1, 2)
 
     def quantized(
-        self, max_payload: int = 1, more: torch.Tensor | None = None
+        self, max_payload: int = 1, more: torch.Tensor | None = None, double: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return weight and bias as the forward pass uses them, in a dtype in which the product is exact.
 
         Parameters
         ----------
-        max_payload, more
+        max_payload, more, double
             As in `forward`.
 
         Returns
@@ -133,7 +137,7 @@ class Dense(nn.Module):
         bias : Tensor, shape (O,), or None
         """
         exact = self.in_neurons * max_payload * -WEIGHT_MIN < FLOAT32_EXACT
-        dtype = self.weight.dtype if exact else torch.float64
+        dtype = self.weight.dtype if exact and not double else torch.float64
         weight = quantize(self.weight, *self._weight_levels, inward=self.inward).to(dtype)
         if self.bias is None:
             return weight, None

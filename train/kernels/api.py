@@ -79,21 +79,35 @@ class Integers(NamedTuple):
 
 
 class CELIFDense(NamedTuple):
-    """Kernels that do a dense layer and its CE-LIF neurons in one call."""
+    """Kernels that do a dense layer and its CE-LIF neurons in one call, recurrent or not."""
 
-    forward: Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor, CELIFConstants], Fired]
-    """``forward(x, weight, bias, te, constants)`` returns what `Kernels.celif_forward` does of ``weight @ x + bias``.
+    forward: Callable[
+        [torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor, CELIFConstants], Fired
+    ]
+    """``forward(x, weight, bias, feedback, te, constants)`` returns what `Kernels.celif_forward` does of
+    ``weight @ x + bias``, or with a `feedback` what `CELIFRecurrent.forward` does of it.
 
-    `x` has the shape (N, I, T) and a dtype in which the sums are exact; `weight`, of that dtype, (C, I); `bias` is
-    multiples of the unit, of shape (C,), or None.
+    `x` has the shape (N, I, T) and a dtype in which the sums over it are exact; `weight`, of that dtype, (C, I); `bias`
+    is multiples of the unit, of shape (C,), or None; `feedback` is None or whole numbers of units, (C, C), one row a
+    receiver.
     """
     backward: Callable[
-        [torch.Tensor, torch.Tensor, torch.Tensor, CELIFConstants, Sequence[torch.Tensor], bool],
-        tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, torch.Tensor],
+        [
+            torch.Tensor,
+            torch.Tensor,
+            torch.Tensor | None,
+            torch.Tensor,
+            CELIFConstants,
+            Sequence[torch.Tensor],
+            bool,
+        ],
+        tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor],
     ]
-    """``backward(grad, weight, te, constants, trace, needs_x)`` returns the gradients of x, weight, bias and te.
+    """``backward(grad, weight, feedback, te, constants, trace, needs_x)`` returns the gradients of x, weight, bias,
+    feedback and te.
 
-    That of `x` is None unless `needs_x`.
+    That of `x` is None unless `needs_x`, and that of `feedback` if there is none. With a feedback, the trace ends with
+    the spikes.
     """
 
 

@@ -81,9 +81,9 @@ def zeros_of_parts(dtype: type[Any], shape: tuple[int, ...]) -> Array:
     return found
 
 
-def deal(samples: int, run: Callable[[int, slice], None]) -> None:
-    """Call ``run(part, slice of samples)`` for every part, on several threads."""
-    parts = parts_of(samples)
+def deal(samples: int, run: Callable[[int, slice], None], parts: int | None = None) -> None:
+    """Call ``run(part, slice of samples)`` for every part, on several threads; `parts` are at most `parts_of`."""
+    parts = parts_of(samples) if parts is None else parts
     if parts:
         slices = [slice(*edges) for edges in pairwise(samples * i // parts for i in range(parts + 1))]
         share(lambda part: run(part, slices[part]), parts)

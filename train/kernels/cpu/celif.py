@@ -19,6 +19,14 @@ from ..api import CELIFConstants, Fired, Integers, Registers
 from . import loops
 from .arrays import Array, as_array, as_nct, deal, forward_operands, gradient_of, partial_sums
 
+ForwardRunner = Callable[[Array, float, "CELIFStates"], None]
+"""A function of currents, of what 1 stands for there in SLAYER's units, a power of two, and of what it writes."""
+
+BackwardRunner = tuple[Callable[[int, Array, Array, Array], None], Callable[[], tuple[torch.Tensor, torch.Tensor]]]
+"""A function of a part, of the gradient to spikes, of the trace and of the gradient to currents, which it writes; and
+one that sums up what the parts have gathered, the gradients of encoding and bias.
+"""
+
 
 class CELIFStates(NamedTuple):
     """What the forward kernel writes: arrays of shape (N, T, C)."""
@@ -97,11 +105,8 @@ def count(x: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 def forward_runner(
     dtype: type[Any], bias: torch.Tensor | None, te: torch.Tensor, constants: CELIFConstants
-) -> Callable[[Array, float, CELIFStates], None]:
-    """Bind a layer's parameters to the forward loop.
-
-    Returns a function of currents, of what 1 stands for there in SLAYER's units, a power of two, and of what it writes.
-    """
+) -> ForwardRunner:
+    """Bind a layer's parameters to the forward loop."""
     layer, te_in, near = forward_operands(dtype, bias, te, constants)
 
     def run(z: Array, quantum: float, states: CELIFStates) -> None:
@@ -112,14 +117,18 @@ def forward_runner(
 
 
 def backward_runner(
-    dtype: type[Any], shape: tuple[int, ...], te: torch.Tensor, constants: CELIFConstants
-) -> tuple[Callable[[int, Array, Array, Array], None], Callable[[], tuple[torch.Tensor, torch.Tensor]]]:
-    """Bind a layer's parameters to the backward loop, and return how to sum up what its parts have gathered."""
+    dtype: type[Any],
+    shape: tuple[int, ...],
+    te: torch.Tensor,
+    constants: CELIFConstants,
+    loop: Callable[..., None] = loops.celif_backward,
+) -> BackwardRunner:
+    """Bind a layer's parameters to the backward loop, or to another one that takes and writes what it does."""
     layer, te_in, partial_te = partial_sums(dtype, shape, te, constants)
     partial_bias = np.zeros((len(partial_te), shape[2]))
 
     def run(part: int, grad: Array, packed: Array, grad_z: Array) -> None:
-        loops.celif_backward(grad, te_in, layer, packed, grad_z, partial_te[part], partial_bias[part])
+        loop(grad, te_in, layer, packed, grad_z, partial_te[part], partial_bias[part])
 
     def sums() -> tuple[torch.Tensor, torch.Tensor]:
         with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is no number is told of by who trains

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ....contract.compiled import memory
 from ...kernels.cpu.threads import share
 from .arrays import Array
 from .events import Events
@@ -79,7 +80,7 @@ def pack(weight: torch.Tensor, unit: int, scale: int, parts: list[slice]) -> Wei
     """
     matrix = weight.detach().reshape(len(weight), -1).contiguous().numpy()
     neurons, senders = matrix.shape
-    found = Weights(np.empty(senders * padded(neurons), np.float32), senders, 0.0)
+    found = Weights(memory.empty((senders * padded(neurons),), np.float32), senders, 0.0)
     largest = [0.0] * len(parts)
 
     def run(i: int) -> None:
@@ -88,6 +89,12 @@ def pack(weight: torch.Tensor, unit: int, scale: int, parts: list[slice]) -> Wei
 
     share(run, len(parts))
     return found._replace(largest=max(largest))
+
+
+def _zeros(name: str, shape: tuple[int, ...]) -> Array:
+    found = memory.scratch(name, shape, np.float32)
+    found[:] = 0
+    return found
 
 
 def gradient(events: Events, grad: Array, neurons: int, senders: int) -> torch.Tensor:
@@ -101,9 +108,9 @@ def gradient(events: Events, grad: Array, neurons: int, senders: int) -> torch.T
 
     def run(i: int) -> None:
         part = parts[i]
-        total = np.zeros((senders, part.stop - part.start), np.float32)
+        total = _zeros("total", (senders, part.stop - part.start))
         for n in cuts:
-            some = np.zeros_like(total) if shares > 1 else total
+            some = _zeros("some", total.shape) if shares > 1 else total
             loops.gradient(events.starts[n], events.senders, events.values, grad[n], part.start, some)
             if shares > 1:
                 total += some

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .....contract.compiled.compiling import compiled, inlined, wide
+from .....contract.compiled.compiling import aligned, compiled, inlined, wide
 from .....contract.compiled.registers import times
 from . import products, turning
 from .turning import LANES
@@ -107,7 +107,7 @@ def scan_in_order(  # type: ignore[no-untyped-def]
     starts, senders, values, weight, block, z, u, v, keep_u, keep_v, threshold, first, neurons, levels, codes, ends
 ):
     """Do as `scan_events`, with the rounding of `products.forward_in_order`."""
-    count, sums = 0, np.empty_like(z[0])
+    count, sums = 0, aligned(z, z.shape[1])
     for n in range(len(starts)):
         products.forward_in_order(starts[n], senders, values, weight, block, sums, z)
         for t in range(len(z)):

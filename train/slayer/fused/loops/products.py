@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .....contract.compiled.compiling import compiled
+from .....contract.compiled.compiling import compiled, wide
 from .....contract.compiled.registers import multiply_add
 from .turning import LANES
 
@@ -43,12 +43,14 @@ def _whole(row, unit):  # type: ignore[no-untyped-def]
 @compiled
 def add(row, factor, other):  # type: ignore[no-untyped-def]
     """Add ``factor * other`` to `row`."""
+    wide()
     for k in range(len(row)):
         row[k] += factor * other[k]
 
 
 @compiled
 def _add_four(row, a, first, b, second, c, third, d, fourth):  # type: ignore[no-untyped-def]
+    wide()
     for k in range(len(row)):
         row[k] += a * first[k] + b * second[k] + (c * third[k] + d * fourth[k])
 

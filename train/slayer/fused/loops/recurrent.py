@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .....contract.compiled.compiling import compiled, wide
+from .....contract.compiled.compiling import aligned, compiled, wide
 from . import cuba, products, turning
 
 
@@ -18,7 +18,7 @@ def _arrive(z, feedback):  # type: ignore[no-untyped-def]
 def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired):  # type: ignore[no-untyped-def]
     """Do as the scan of `cuba`, for all neurons, with the feedback `weight`, (senders, K), in state units."""
     wide()
-    exact, feedback, begin, count = np.ones(len(u), np.int32), np.empty_like(z[0]), 0, 0
+    exact, feedback, begin, count = np.ones(len(u), np.int32), aligned(z, z.shape[1]), 0, 0
     senders, ones = np.empty(neurons, np.int64), np.ones(neurons, np.float32)
     for t in range(len(z)):
         if count > begin:
