@@ -100,6 +100,17 @@ def _neurons() -> list[Point]:
     return [*_seeds(points, _MANY), *_seeds(longer, 1)]
 
 
+def _embeddings() -> list[Point]:
+    """Return the paper's ablation at 14x14 pixels, 196 steps, with every third image and the paper's larger network."""
+    network = ("neuron=ce-lif-float", "hidden=64,152,152", "scales=", "ends=stop", "te_exp=9")
+    budget = ("shrink=2", "stride=3", "epochs=30")
+    return [
+        (f"{task}-long", (*network, *budget, f"embedding={name}"))
+        for name in EMBEDDINGS
+        for task in ("s-mnist", "ps-mnist")
+    ]
+
+
 def _order() -> list[Point]:
     """Return digits without a recurrence or an encoder that knows their order: nothing but the code tells it."""
     model = ("model=spike-rnn", "neuron=lif", "hidden=64", "depth=1", "encoder=repeat", "spike_steps=2")
@@ -116,6 +127,7 @@ GRIDS: dict[str, list[Point]] = {
     "ablation": _seeds(
         [("digits-plain", ("neuron=ce-lif-float", f"embedding={name}", "epochs=30")) for name in EMBEDDINGS], _MANY
     ),
+    "embeddings": _seeds(_embeddings()),
     "neurons": _neurons(),
     "rates": _seeds([("digits", (f"rate_penalty={penalty}",)) for penalty in (0.0, 0.003, 0.01, 0.03, 0.1)], _MANY),
     "driven": _seeds([("digits", ()), ("digits-driven", ())], _MANY),

@@ -37,6 +37,8 @@ LAYERS = ",".join(["4"] * 65)
         ("los", "position_channels=1000000", "position_channels: .* less than or equal to 4096"),
         ("los", "position_w_max=1e300", "position_w_max: .* less than or equal to"),
         ("digits", "stride=100000000000000000000000", "stride: .* less than or equal to 1000000"),
+        ("digits", "shrink=2", "recipe: shrink = 2 is for s-mnist and ps-mnist"),
+        ("s-mnist", "shrink=3", "recipe: shrink = 3 is for s-mnist and ps-mnist, whose images are 28 pixels wide"),
         ("digits", "epochs=10000000000", "epochs: .* less than or equal to 1000000"),
         ("digits", "batch_size=10000000000", "batch_size: .* less than or equal to 1000000"),
         ("digits", "learning_rate=1e300", "learning_rate: .* less than or equal to 10000"),
@@ -83,7 +85,7 @@ LATER = {
 }
 LATER |= {"te_mean", "te_std", "scales", "half_width", "half_width_start", "ends", "dropout"}
 LATER |= {"dropout_mask", "skip_steps", "attention", "position_threshold"}
-LATER |= {"augment_translate", "augment_rotate", "augment_scale"}
+LATER |= {"shrink", "augment_translate", "augment_rotate", "augment_scale"}
 """Keys that came when every recipe was stored with its own alone."""
 
 

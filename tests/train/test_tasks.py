@@ -15,9 +15,9 @@ from spikeproof.train.tasks.data import DataFile
 from spikeproof.train.tasks.objectives import LABEL, REGRESS, REPEAT, UNLABELLED
 
 
-def load(name, validation=0.0, seed=0, length=100):
+def load(name, validation=0.0, seed=0, length=100, shrink=1):
     try:
-        return tasks.load(Options(name, validation, seed, length))
+        return tasks.load(Options(name, validation, seed, length, shrink=shrink))
     except InputError as error:
         if "not found" in str(error):
             pytest.skip(str(error))
@@ -40,6 +40,19 @@ def test_mnist_is_read_pixel_by_pixel():
     order = permuted.stored["permutation"]
     assert sorted(order) == list(range(784)) and order.tolist() != list(range(784))
     assert np.array_equal(permuted.test.x, plain.test.x[..., order])
+
+
+@pytest.mark.parametrize("by", [2, 7])
+def test_shrunk_mnist_is_averages_of_squares(by):
+    plain, small, permuted = load("s-mnist"), load("s-mnist", shrink=by), load("ps-mnist", shrink=by)
+    side = 28 // by
+    image, found = plain.test.x[5, 0].reshape(28, 28), small.test.x[5, 0]
+    for row, column in ((0, 0), (side // 2, side // 2), (side - 1, 1)):
+        square = image[row * by : (row + 1) * by, column * by : (column + 1) * by]
+        assert found[row * side + column] == pytest.approx(square.mean(), abs=1e-6)
+    assert small.train.x.shape == (60_000, 1, side**2) and small.train.x.dtype == np.float32
+    assert found.max() > 0 and small.images.of(found).shape == (side, side)
+    assert np.array_equal(permuted.test.x, small.test.x[..., permuted.stored["permutation"]])
 
 
 def test_adding_asks_for_the_sum_of_two_marked_numbers():

@@ -43,6 +43,25 @@ class LIFConstants(NamedTuple):
     """Half-width of the boxcar surrogate, whose height is 1."""
 
 
+class Embedding(NamedTuple):
+    """What is added to a threshold: which of these terms, of spikes and membrane before and the encoding now."""
+
+    s: bool = False
+    u: bool = False
+    te: bool = False
+    s_te: bool = False
+    """Spikes times encoding."""
+    u_te: bool = False
+    """Membrane times encoding, which is CE-LIF."""
+
+    def __call__(self, s: torch.Tensor, u: torch.Tensor, te: torch.Tensor) -> torch.Tensor:
+        """Return the sum of the terms."""
+        terms = ((self.s, lambda: s), (self.u, lambda: u), (self.te, lambda: te))
+        products = ((self.s_te, lambda: s * te), (self.u_te, lambda: u * te))
+        first, *others = [term() for is_there, term in (*terms, *products) if is_there]
+        return sum(others, first)
+
+
 class FloatCELIFConstants(NamedTuple):
     """What a layer of floating-point CE-LIF neurons is, apart from its encoding."""
 
@@ -54,6 +73,8 @@ class FloatCELIFConstants(NamedTuple):
     """Resting threshold."""
     half_width: float
     """Half-width of the boxcar surrogate, whose height is 1."""
+    embedding: Embedding
+    """What is added to the threshold."""
 
 
 class Registers(NamedTuple):
@@ -135,7 +156,7 @@ class LIFKernels(NamedTuple):
 
 
 class FloatCELIFKernels(NamedTuple):
-    """Kernels of floating-point CE-LIF neurons with the embedding ``u*te``, on float32 of shape (N, T, C)."""
+    """Kernels of floating-point CE-LIF neurons, on float32 of shape (N, T, C)."""
 
     forward: Callable[[torch.Tensor, torch.Tensor, FloatCELIFConstants], Fired]
     """``forward(x, te, constants)`` returns spikes for currents `x` and an encoding `te` of shape (C, T)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -10,17 +9,17 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from ..kernels import select
-from ..kernels.api import FloatCELIFConstants, FloatCELIFKernels
+from ..kernels.api import Embedding, FloatCELIFConstants, FloatCELIFKernels
 from .fire import HALF_WIDTH, fire
 
-EMBEDDINGS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "s": lambda s, u, te: s,
-    "u": lambda s, u, te: u,
-    "te": lambda s, u, te: te.expand_as(u),
-    "s+te": lambda s, u, te: s + te,
-    "u+te": lambda s, u, te: u + te,
-    "s*te": lambda s, u, te: s * te,
-    "u*te": lambda s, u, te: u * te,
+EMBEDDINGS = {
+    "s": Embedding(s=True),
+    "u": Embedding(u=True),
+    "te": Embedding(te=True),
+    "s+te": Embedding(s=True, te=True),
+    "u+te": Embedding(u=True, te=True),
+    "s*te": Embedding(s_te=True),
+    "u*te": Embedding(u_te=True),
 }
 """Name -> what is added to the threshold, of the spikes and the membrane before and the encoding now. ``u*te`` is
 CE-LIF; the others are the candidates for the rows of the paper's ablation, whose formulas are lost."""
@@ -90,7 +89,7 @@ class FloatCELIF(nn.Module):
     ) -> None:
         super().__init__()
         self.half_width = half_width
-        self._n, self._embed, self._is_product = num_neurons, EMBEDDINGS[embedding], embedding == "u*te"
+        self._n, self._embed = num_neurons, EMBEDDINGS[embedding]
         self.decay, self.keep_threshold, self.threshold = decay, 1 - threshold_decay, threshold
         self.encoding = encoding
 
@@ -112,11 +111,11 @@ class FloatCELIF(nn.Module):
         They are those of `forward` step by step, bit for bit.
         """
         kernels = select.kernels(x.device).float_celif
-        if kernels is None or not self._is_product or x.dtype != torch.float32 or not x.shape[1]:
+        if kernels is None or x.dtype != torch.float32 or not x.shape[1]:
             return None
         columns = self.encoding.shape[1]
         te = self.encoding[: self._n]
         te = te[:, : x.shape[1]] if x.shape[1] <= columns else te[:, torch.arange(x.shape[1]) % columns]
-        constants = FloatCELIFConstants(self.decay, self.keep_threshold, self.threshold, self.half_width)
+        constants = FloatCELIFConstants(self.decay, self.keep_threshold, self.threshold, self.half_width, self._embed)
         spikes: torch.Tensor = _Fire.apply(x, te, kernels, constants)
         return spikes

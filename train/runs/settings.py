@@ -62,6 +62,9 @@ class Data(Settings):
     stride : int
         Every how many-th sample of the training and the validation part is kept, for small budgets; the test part is
         whole.
+    shrink : int
+        Side of the squares of pixels of an MNIST image, each of which becomes one pixel, their average, for small
+        budgets: 2 makes 196 steps of 784. It divides 28.
     validation : float
         Share of the training part that is held out to choose the epoch that is kept; 0 keeps the last. Tasks that
         come with a validation part have no use for it.
@@ -77,6 +80,7 @@ class Data(Settings):
     horizon: Count = 6
     normalise: Normalise = "train"
     stride: Count = 1
+    shrink: Count = 1
     validation: float = Field(0.0, ge=0, lt=1)
     augment_translate: float = Field(0.0, ge=0, le=100)
     augment_rotate: float = Field(0.0, ge=0, le=180)
@@ -103,6 +107,11 @@ class Data(Settings):
         for key in ("window", "horizon", "normalise"):
             if self.task not in FORECASTS and getattr(self, key) != Data.model_fields[key].default:
                 raise ValueError(f"{key} is for forecasts of time series, and task is {self.task!r}")
+        if self.shrink != 1 and (TASKS[self.task] != "mnist" or 28 % self.shrink):
+            raise ValueError(
+                f"shrink = {self.shrink} is for s-mnist and ps-mnist, whose images are 28 pixels wide, and divides "
+                f"that; task is {self.task!r}"
+            )
         if self.augmented and self.task not in PIXELWISE:
             key = next(key for key in Data.model_fields if key.startswith("augment_") and getattr(self, key))
             raise ValueError(f"{key} is for images read pixel by pixel, and task is {self.task!r}")

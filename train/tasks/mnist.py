@@ -21,6 +21,8 @@ _FILES = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
+_SIDE = 28
+"""Pixels along a side of an image."""
 _MAGIC = {1: 2049, 3: 2051}
 """Number of dimensions -> what an IDX file of bytes starts with."""
 
@@ -29,7 +31,7 @@ def load(options: Options) -> Task:
     """Return S-MNIST or PS-MNIST: 60,000 and 10,000 sequences of 784 analog values in 0..1.
 
     Values are scaled to 0..1 and not normalised. PS-MNIST has its steps in an order drawn with the recipe's seed, the
-    same for all samples.
+    same for all samples. `shrink` averages pixels: 2 makes images of 14 x 14, 196 steps.
 
     References
     ----------
@@ -39,16 +41,24 @@ def load(options: Options) -> Task:
         _idx(DataFile(f"mnist/{name}", sha256, _SOURCE + name).find(), 3 if "images" in name else 1)
         for name, sha256 in _FILES.items()
     ]
-    order = np.arange(784)
+    side = _SIDE // options.shrink
+    order = np.arange(side**2)
     if options.name == "ps-mnist":
-        order = np.random.default_rng(options.seed).permutation(784)
+        order = np.random.default_rng(options.seed).permutation(side**2)
     train, test = (
-        Split((x.reshape(len(x), 1, -1)[..., order] / np.float32(255)).astype(np.float32), y.astype(np.int64))
+        Split((_shrunk(x, options.shrink)[..., order] / np.float32(255)).astype(np.float32), y.astype(np.int64))
         for x, y in (images[:2], images[2:])
     )
     stored = {"permutation": order} if options.name == "ps-mnist" else {}
-    images_of = Images(28, 28, order)
+    images_of = Images(side, side, order)
     return Task(options.name, 10, *hold_out(train, options.validation), test, stored=stored, images=images_of)
+
+
+def _shrunk(images: npt.NDArray[Any], by: int) -> npt.NDArray[Any]:
+    """Return images as samples of one channel, (N, 1, pixels), of averages over squares of `by` x `by` pixels."""
+    side = _SIDE // by
+    squares = images.reshape(len(images), side, by, side, by)
+    return (squares if by == 1 else squares.mean((2, 4), dtype=np.float32)).reshape(len(images), 1, -1)
 
 
 def _idx(path: Path, dimensions: int) -> npt.NDArray[Any]:

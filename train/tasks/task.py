@@ -33,6 +33,8 @@ class Options(NamedTuple):
     """Which rows of a time series its normalisation looks at."""
     stride: int = 1
     """Every how many-th sample of the training and of the validation part is kept, for small budgets."""
+    shrink: int = 1
+    """Side of the squares of pixels of an image, each of which becomes one pixel, their average."""
 
 
 class Split(NamedTuple):
