@@ -354,7 +354,15 @@ def test_analog_input_and_values_past_the_register_are_no_obstacle():
 
 
 PLANTED_ON_LAVA = {
-    "wrong run tag": "network.Loihi2SimCfg = lambda select_tag, **more: original.Loihi2SimCfg(**more)",
+    # Our neurons have a fixed-point model alone, so one that could be chosen by mistake is made for them.
+    "wrong run tag": "from lava.magma.core import decorator, resources\n"
+    "    from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol\n"
+    "    from lava.proc.lif.models import PyLifResetModelFloat\n"
+    "    from spikeproof.lava_procs.lif import models, process\n"
+    "    model = type('Float', (models.Recording, PyLifResetModelFloat), {'__module__': process.__name__})\n"
+    "    model = decorator.implements(proc=models.LIFReset, protocol=LoihiProtocol)(model)\n"
+    "    process.Float = decorator.tag('floating_pt')(decorator.requires(resources.CPU)(model))\n"
+    "    network.Loihi2SimCfg = lambda select_tag, **more: original.Loihi2SimCfg(**more)",
     "te shifted": "neurons.PROCESSES = {kind: lambda te=None, made=made, **more: made("
     "te=None if te is None else np.roll(te, -1, 0), **more) for kind, made in original.PROCESSES.items()}",
     "reset offset": "neurons.LIFReset = lambda reset_offset, **more: original.LIFReset(reset_offset=reset_offset + 1, **more)",

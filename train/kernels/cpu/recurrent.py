@@ -1,7 +1,8 @@
 """The CPU kernels of recurrent CE-LIF layers: the loops of `loops`, and what comes back from the step before.
 
-A step needs the spikes of the one before, so all of it is one loop over the time of a sample; samples are shared out
-among threads. Forward, the weights of the neurons that fired are added up; backward, all take part.
+A step needs the spikes of the one before. Forward, each sample is one loop over time, in which the weights of the
+neurons that fired are added up. Backward, all weights take part, so many samples go back together, a matrix product a
+step. Threads share out the samples.
 """
 
 from __future__ import annotations
