@@ -7,7 +7,7 @@ import torch
 from spikeproof.contract.errors import InputError
 from spikeproof.train.blocks import celif
 from spikeproof.train.kernels import select
-from spikeproof.train.neurons import EMBEDDINGS, NEURONS, FloatCELIF
+from spikeproof.train.neurons import EMBEDDINGS, LIF, NEURONS, FloatCELIF
 from spikeproof.train.neurons.fire import fire
 from spikeproof.train.runs.baselines import LSTM, Baseline
 from spikeproof.train.runs.build import build
@@ -171,13 +171,13 @@ def test_settings_that_do_not_go_together_are_refused(settings, words):
     ("samples", "steps", "columns"), [(1, 1, 1), (3, 50, 50), (17, 40, 64), (2, 90, 40), (0, 9, 9)]
 )
 @pytest.mark.parametrize("every", [True, False], ids=["each step", "the mean"])
-@pytest.mark.parametrize("embedding", EMBEDDINGS)
+@pytest.mark.parametrize("embedding", [*EMBEDDINGS, None], ids=str)
 def test_float_celif_kernels_are_the_steps(samples, steps, columns, every, embedding):
     """Spikes bit for bit; gradients, whose sums over samples have another order, nearly."""
     g = torch.Generator().manual_seed(7)
     n = 37
     encoding = torch.nn.Parameter(0.2 * torch.randn(n + 3, columns, generator=g))
-    neuron = FloatCELIF(n, encoding, half_width=0.25, embedding=embedding)
+    neuron = LIF(n) if embedding is None else FloatCELIF(n, encoding, half_width=0.25, embedding=embedding)
     x = torch.randn(samples, steps, n, generator=g)
     found = {}
     for kind in ("fused", "reference"):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
-from ..kernels import select
-from ..kernels.api import Embedding, FloatCELIFConstants, FloatCELIFKernels
+from ..kernels.api import Embedding, FloatCELIFConstants
 from .fire import HALF_WIDTH, fire
+from .over_time import over_time
 
 EMBEDDINGS = {
     "s": Embedding(s=True),
@@ -31,26 +30,6 @@ class FloatCELIFState(NamedTuple):
     u: torch.Tensor
     h: torch.Tensor
     s: torch.Tensor
-
-
-class _Fire(torch.autograd.Function):
-    """The spikes of all steps by fused kernels."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, te: torch.Tensor, kernels: FloatCELIFKernels, constants: FloatCELIFConstants
-    ) -> torch.Tensor:
-        ctx.kernels, ctx.constants = kernels, constants
-        spikes, trace = kernels.forward(x, te, constants)
-        ctx.save_for_backward(te, *trace)
-        return spikes
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
-        te, *trace = ctx.saved_tensors
-        grad_x, grad_te = ctx.kernels.backward(grad, te, ctx.constants, trace)
-        return grad_x, grad_te, None, None
 
 
 class FloatCELIF(nn.Module):
@@ -110,12 +89,5 @@ class FloatCELIF(nn.Module):
 
         They are those of `forward` step by step, bit for bit.
         """
-        kernels = select.kernels(x.device).float_celif
-        if kernels is None or x.dtype != torch.float32 or not x.shape[1]:
-            return None
-        columns = self.encoding.shape[1]
-        te = self.encoding[: self._n]
-        te = te[:, : x.shape[1]] if x.shape[1] <= columns else te[:, torch.arange(x.shape[1]) % columns]
         constants = FloatCELIFConstants(self.decay, self.keep_threshold, self.threshold, self.half_width, self._embed)
-        spikes: torch.Tensor = _Fire.apply(x, te, kernels, constants)
-        return spikes
+        return over_time(x, self.encoding[: self._n], constants)

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from .fire import fire
+from ..kernels.api import Embedding, FloatCELIFConstants
+from .fire import HALF_WIDTH, fire
+from .over_time import over_time
 
 
 class LIFState(NamedTuple):
@@ -43,3 +45,10 @@ class LIF(nn.Module):
         u = self.decay * state.u * (1 - state.s) + x
         s = fire(u - self.threshold)
         return s, LIFState(u, s)
+
+    def over_time(self, x: torch.Tensor) -> torch.Tensor | None:
+        """Return the spikes of all steps for currents of shape (N, T, C), or None where no kernel computes them.
+
+        The kernels are CE-LIF's: LIF neurons are those that add nothing to their threshold.
+        """
+        return over_time(x, None, FloatCELIFConstants(self.decay, 0.0, self.threshold, HALF_WIDTH, Embedding()))
