@@ -7,7 +7,7 @@ import torch
 from spikeproof.contract.errors import InputError
 from spikeproof.train.blocks import celif
 from spikeproof.train.kernels import select
-from spikeproof.train.neurons import EMBEDDINGS, LIF, NEURONS, FloatCELIF
+from spikeproof.train.neurons import ALIF, EMBEDDINGS, LIF, NEURONS, FloatCELIF
 from spikeproof.train.neurons.fire import fire
 from spikeproof.train.runs.baselines import LSTM, Baseline
 from spikeproof.train.runs.build import build
@@ -196,6 +196,33 @@ def test_float_celif_kernels_are_the_steps(samples, steps, columns, every, embed
     assert steps < 40 or not samples or (ours.any() and not ours.all())
     for a, b in zip(gradients, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(1, 1), (3, 50), (17, 90)])
+@pytest.mark.parametrize("every", [True, False], ids=["each step", "the mean"])
+def test_alif_kernels_are_the_steps(samples, steps, every):
+    """With time constants so short that the adaptation matters within the sample."""
+    torch.manual_seed(7)
+    neuron = ALIF(37)
+    with torch.no_grad():
+        neuron.tau_adaptation.uniform_(2, 30)
+        neuron.tau_membrane[:3] = 0.01  # below the least, which gets no gradient
+    x = torch.randn(samples, steps, 37)
+    weight, found = torch.randn(x.shape), {}
+    for kind in ("fused", "reference"):
+        currents = x.clone().requires_grad_()
+        with select.use(kind):
+            spikes = neuron.over_time(currents)
+        assert (spikes is None) == (kind == "reference")
+        spikes = by_steps(neuron, currents) if spikes is None else spikes
+        loss = (spikes * weight).sum() if every else (spikes.mean(1) * weight[:, 0]).sum()
+        found[kind] = spikes.detach(), *torch.autograd.grad(loss, (currents, *neuron.parameters()))
+    (ours, *gradients), (theirs, *wanted) = found.values()
+    assert torch.equal(ours, theirs)
+    assert steps < 40 or 0.05 < ours.mean() < 0.95
+    for a, b in zip(gradients, wanted, strict=True):
+        assert steps == 1 or b.abs().max() > 1e-4
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * max(1.0, b.abs().max().item()))
 
 
 def by_steps(neuron, x):

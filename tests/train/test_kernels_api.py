@@ -16,6 +16,7 @@ GROUPS = {
     "celif_dense": api.CELIFDense,
     "celif_recurrent": api.CELIFRecurrent,
     "float_celif": api.FloatCELIFKernels,
+    "alif": api.ALIFKernels,
     "lif": api.LIFKernels,
     "normed_lif": api.NormedLIFKernels,
     "gated": api.GatedKernels,
@@ -24,9 +25,9 @@ FUNCTIONS = {name: function for name, function in vars(api.Kernels).items() if i
 FUNCTIONS = {name: function for name, function in FUNCTIONS.items() if not name.startswith("_")}
 SETS = ("reference", "cpu", "cuda")
 LACKS = {
-    "reference": {"celif_dense", "float_celif", "lif", "normed_lif", "gated"},
+    "reference": {"celif_dense", "float_celif", "alif", "lif", "normed_lif", "gated"},
     "cpu": set(),
-    "cuda": {"celif_dense", "float_celif", "lif", "normed_lif", "gated"},
+    "cuda": {"celif_dense", "float_celif", "alif", "lif", "normed_lif", "gated"},
 }
 
 

@@ -77,6 +77,17 @@ class FloatCELIFConstants(NamedTuple):
     """What is added to the threshold."""
 
 
+class ALIFConstants(NamedTuple):
+    """What a layer of floating-point ALIF neurons is, apart from its decays, which learn."""
+
+    threshold: float
+    """Resting threshold."""
+    gain: float
+    """How much of the adaptation is added to it."""
+    half_width: float
+    """Half-width of the boxcar surrogate, whose height is 1."""
+
+
 class Registers(NamedTuple):
     """What the neurons held at the end of every step, tensors of shape (N, C, T) in SLAYER's units."""
 
@@ -166,6 +177,20 @@ class FloatCELIFKernels(NamedTuple):
     """``backward(grad, te, constants, trace)`` returns the gradients of x and te."""
 
 
+class ALIFKernels(NamedTuple):
+    """Kernels of floating-point ALIF neurons, on float32 of shape (N, T, C); decays a step are of shape (C,)."""
+
+    forward: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, ALIFConstants], Fired]
+    """``forward(x, alpha, rho, constants)`` returns spikes for currents `x`; membranes keep `alpha` of themselves in a
+    step, and adaptations `rho`.
+    """
+    backward: Callable[
+        [torch.Tensor, torch.Tensor, torch.Tensor, ALIFConstants, Sequence[torch.Tensor]],
+        tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    ]
+    """``backward(grad, alpha, rho, constants, trace)`` returns the gradients of x, alpha and rho."""
+
+
 class Norming(NamedTuple):
     """What a norm makes of a channel's current z: ``weight * (z - mean) * inverse + bias``; tensors of shape (D,)."""
 
@@ -235,6 +260,10 @@ class Kernels(Protocol):
     @property
     def float_celif(self) -> FloatCELIFKernels | None:
         """Floating-point CE-LIF neurons; None: `neurons.FloatCELIF` steps through time in eager PyTorch."""
+
+    @property
+    def alif(self) -> ALIFKernels | None:
+        """Floating-point ALIF neurons; None: `neurons.ALIF` steps through time in eager PyTorch."""
 
     @property
     def normed_lif(self) -> NormedLIFKernels | None:

@@ -16,6 +16,7 @@ import triton.language as tl
 
 from ...contract.fixed import STATE_MAX
 from .api import (
+    ALIFKernels,
     CELIFConstants,
     CELIFDense,
     CELIFRecurrent,
@@ -37,6 +38,8 @@ lif: LIFKernels | None = None
 """`sequence.layer.Neurons` steps through time in PyTorch."""
 float_celif: FloatCELIFKernels | None = None
 """`neurons.FloatCELIF` steps through time in PyTorch."""
+alif: ALIFKernels | None = None
+"""`neurons.ALIF` steps through time in PyTorch."""
 normed_lif: NormedLIFKernels | None = None
 """`sequence.layer.Layer` has a norm, then neurons."""
 gated: GatedKernels | None = None

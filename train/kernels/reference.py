@@ -8,6 +8,7 @@ import torch
 
 from ...contract.fixed import STATE_MAX
 from .api import (
+    ALIFKernels,
     CELIFConstants,
     CELIFDense,
     CELIFRecurrent,
@@ -26,6 +27,8 @@ lif: LIFKernels | None = None
 """`sequence.layer.Neurons` steps through time, which is the oracle of the fused kernels too."""
 float_celif: FloatCELIFKernels | None = None
 """`neurons.FloatCELIF` steps through time in PyTorch."""
+alif: ALIFKernels | None = None
+"""`neurons.ALIF` steps through time in PyTorch."""
 normed_lif: NormedLIFKernels | None = None
 """`sequence.layer.Layer` has a norm, then neurons."""
 gated: GatedKernels | None = None

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..blocks.dropout import Dropout
 from ..blocks.readout import Read
-from ..neurons import LIF, NEURONS, FloatCELIF
+from ..neurons import ALIF, LIF, NEURONS, FloatCELIF
 from ..neurons.fire import HALF_WIDTH
 from .models import RECURRENT_LAYERS
 
@@ -118,7 +118,7 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run a sequence."""
         z = self.synapse(x)
-        if self.recurrent is None and isinstance(self.neuron, FloatCELIF | LIF):
+        if self.recurrent is None and isinstance(self.neuron, FloatCELIF | LIF | ALIF):
             found = self.neuron.over_time(z)
             if found is not None:
                 return found

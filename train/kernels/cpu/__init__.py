@@ -7,7 +7,8 @@ and return NCT tensors that are views of it, as ``channels_last`` images are; ot
 
 from __future__ import annotations
 
-from ..api import CELIFDense, CELIFRecurrent, FloatCELIFKernels, GatedKernels, LIFKernels, NormedLIFKernels
+from ..api import ALIFKernels, CELIFDense, CELIFRecurrent, FloatCELIFKernels, GatedKernels, LIFKernels, NormedLIFKernels
+from .alif import alif_backward, alif_forward
 from .celif import celif_backward, celif_forward, celif_integers, celif_scan, count
 from .celif_float import float_celif_backward, float_celif_forward
 from .dense import dense_backward, dense_forward
@@ -19,11 +20,13 @@ from .recurrent import recurrent_backward, recurrent_forward
 celif_dense = CELIFDense(dense_forward, dense_backward)
 celif_recurrent = CELIFRecurrent(recurrent_forward, recurrent_backward)
 float_celif = FloatCELIFKernels(float_celif_forward, float_celif_backward)
+alif = ALIFKernels(alif_forward, alif_backward)
 lif = LIFKernels(lif_forward, lif_backward)
 normed_lif = NormedLIFKernels(moments, normed_forward, normed_backward)
 gated = GatedKernels(gated_forward, gated_backward)
 
 __all__ = [
+    "alif",
     "celif_backward",
     "celif_dense",
     "celif_forward",
