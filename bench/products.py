@@ -50,7 +50,7 @@ class Layer:
         self.weight = torch.randint(-127, 128, (neurons, senders)) / 64.0
         self.seen = events.find(self.x, 1.0)
         self.blocks = products.blocks(neurons, steps)
-        self.packed = products.pack(self.weight, 64, 64, self.blocks)
+        self.packed = products.pack(self.weight, 64, 64, self.blocks, as_bytes=True)
         self.grad = torch.randn(samples, steps, products.padded(neurons))
         self.levels = np.empty(self.grad.shape, np.float32)
         self.fired = np.empty(self.levels.size + cuba.ROOM, np.int32)
@@ -69,7 +69,7 @@ class Layer:
             keep = np.full((2, width), 0.75, np.float32)
             neurons = *states, *keep, np.float32(80), block.start, len(self.weight), self.levels, self.fired, ends
             if of_events:
-                cuba.scan_events(*self.seen[:3], self.packed.of(block), z, *neurons)
+                cuba.scan_events(*self.seen[:3], self.packed.scaled(block), z, *neurons)
             else:
                 cuba.scan_sums(self.sums, np.float32(64), z, *neurons)
 

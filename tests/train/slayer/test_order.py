@@ -32,7 +32,7 @@ def added_up(x, weight, length):
     rows, found = np.ascontiguousarray(weight.numpy().T), []
     for starts in seen.starts:
         z = np.empty((x.shape[-1], len(weight)), np.float32)
-        loops.forward_in_order(starts, seen.senders, seen.values, rows, length, np.empty_like(z[0]), z)
+        loops.forward_in_order(starts, seen.senders, seen.values, (rows, np.float32(1)), length, np.empty_like(z[0]), z)
         found.append(z.T)
     return np.stack(found)
 

@@ -114,7 +114,7 @@ class Arriving:
         else:
             largest = seen.largest if seen.is_whole else np.inf
         if sums_pay or np.isfinite(largest):
-            self._packed = products.pack(weight, unit, scale, self.blocks(count, x.shape[-1]))
+            self._packed = products.pack(weight, unit, scale, self.blocks(count, x.shape[-1]), as_bytes=True)
         exact = np.isfinite(largest) and self._packed.exact_with(largest)
         ordered = self.in_order and sums_pay and not exact
         self._block = order.block(weight, x.shape, seen) if ordered and seen is not None else 0
@@ -142,7 +142,7 @@ class Arriving:
             loops.scan_sums(self._sums[n], self._scale, z, *neurons)
             return
         starts, senders, values = self.events[:3]
-        arriving = starts[n], senders, values, self._packed.of(block)
+        arriving = starts[n], senders, values, self._packed.scaled(block)
         if self._block:
             loops.scan_in_order(*arriving, self._block, z, *neurons)
         else:

@@ -75,7 +75,7 @@ def _adds_up(rows: Array, x: Array, sums: Array, length: int) -> bool:
         count = len(values) // senders
         starts, each = np.arange(count + 1) * senders, np.tile(np.arange(senders, dtype=np.int32), count)
         z = np.empty((count, rows.shape[1]), np.float32)
-        loops.forward_in_order(starts, each, values, rows, length, np.empty_like(z[0]), z)
+        loops.forward_in_order(starts, each, values, (rows, np.float32(1)), length, np.empty_like(z[0]), z)
         if not np.array_equal(z, sums[:, few].T):
             return False
     return True

@@ -58,7 +58,9 @@ class Weights(NamedTuple):
     """Weights as the loops read them."""
 
     packed: Array
-    """Block after block, in each a row of the block's neurons for each sender; flat float32."""
+    """Block after block, in each a row of the block's neurons for each sender; flat, float32 or int8."""
+    one: np.float32
+    """What one stands for there, a power of two."""
     senders: int
     largest: float
     """Largest size in units of 1/unit; infinite unless all are whole there."""
@@ -68,27 +70,35 @@ class Weights(NamedTuple):
         part = self.packed[self.senders * block.start : self.senders * block.stop]
         return part.reshape(self.senders, block.stop - block.start)
 
+    def scaled(self, block: slice) -> tuple[Array, np.float32]:
+        """Return a block's weights as loops take them: rows, and what one stands for."""
+        return self.of(block), self.one
+
     def exact_with(self, largest: float) -> bool:
         """Say whether every sum of these weights times whole numbers of up to a size is exact in float32."""
         return self.largest * largest * self.senders < _EXACT
 
 
-def pack(weight: torch.Tensor, unit: int, scale: int, parts: list[slice]) -> Weights:
+def pack(weight: torch.Tensor, unit: int, scale: int, parts: list[slice], *, as_bytes: bool = False) -> Weights:
     """Return weights of shape (neurons, ...) times `scale`, for loops over blocks; `unit` is a power of two.
 
-    They count as whole if they are multiples of ``1 / unit``.
+    They count as whole if they are multiples of ``1 / unit``. Whole ones may become bytes, if they fit into them.
     """
     matrix = weight.detach().reshape(len(weight), -1).contiguous().numpy()
     neurons, senders = matrix.shape
-    found = Weights(memory.empty((senders * padded(neurons),), np.float32), senders, 0.0)
-    largest = [0.0] * len(parts)
+    low, high, bits, misfits = loops.survey(matrix, np.float32(unit))
+    step = int(bits) & -int(bits)  # the largest power of two that all are multiples of
+    small = as_bytes and step > 0 and not misfits and -128 * step <= low and high <= 127 * step
+    largest = np.inf if misfits else float(max(-int(low), int(high)))
+    room = memory.empty((senders * padded(neurons),), np.int8 if small else np.float32)
+    found = Weights(room, np.float32(scale * step / unit if small else 1), senders, largest)
+    factor = np.float32(unit / step if small else scale)
 
     def run(i: int) -> None:
-        rows = matrix[parts[i].start : parts[i].stop]
-        largest[i] = loops.pack(rows, np.float32(unit), np.float32(scale), found.of(parts[i]))
+        loops.pack(matrix[parts[i].start : parts[i].stop], factor, found.of(parts[i]))
 
     share(run, len(parts))
-    return found._replace(largest=max(largest))
+    return found
 
 
 def _zeros(name: str, shape: tuple[int, ...]) -> Array:

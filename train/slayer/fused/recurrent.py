@@ -49,7 +49,8 @@ def _sent(block: Any, x: torch.Tensor, stock: Stock) -> torch.Tensor | None:
     weight = plain.weight(block.input_synapse, x)
     matrix = back.weight.reshape(back.weight.shape[:2])
     matrix = matrix if back.pre_hook_fx is None else back.pre_hook_fx(matrix)
-    feedback = products.pack(matrix, neuron.w_scale, neuron.s_scale, [slice(0, products.padded(count))])
+    everyone = [slice(0, products.padded(count))]
+    feedback = products.pack(matrix, neuron.w_scale, neuron.s_scale, everyone, as_bytes=True)
     if not is_float32(weight, matrix) or not feedback.exact_with(1):
         return None
     arriving = _Returning(x, weight, neuron.w_scale, neuron.s_scale, feedback)
@@ -85,7 +86,7 @@ class _Returning(Arriving):
         self, x: torch.Tensor, weight: torch.Tensor, unit: int, scale: int, feedback: products.Weights
     ) -> None:
         super().__init__(x, weight, unit, scale)
-        self._feedback = feedback.of(slice(0, products.padded(len(weight))))
+        self._feedback = feedback.scaled(slice(0, products.padded(len(weight))))
 
     def blocks(self, neurons: int, steps: int) -> list[slice]:
         """See `cuba.Arriving`: neurons that hear each other are one block."""
@@ -98,7 +99,7 @@ class _Returning(Arriving):
             loops.scan_sums(self._sums[n], self._scale, self._feedback, z, *neurons)
         else:
             starts, senders, values = self.events[:3]
-            loops.scan_events(starts[n], senders, values, self._packed.of(block), self._feedback, z, *neurons)
+            loops.scan_events(starts[n], senders, values, self._packed.scaled(block), self._feedback, z, *neurons)
 
 
 class _Layer(torch.autograd.Function):

@@ -9,15 +9,17 @@ from . import cuba, products, turning
 
 
 @compiled
-def _arrive(z, feedback):  # type: ignore[no-untyped-def]
+def _arrive(z, feedback, one):  # type: ignore[no-untyped-def]
+    wide()
     for k in range(len(z)):
-        z[k] = np.trunc(z[k] + feedback[k])
+        z[k] = np.trunc(z[k] + feedback[k] * one)
 
 
 @compiled
-def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired):  # type: ignore[no-untyped-def]
-    """Do as the scan of `cuba`, for all neurons, with the feedback `weight`, (senders, K), in state units."""
+def _scan(z, weights, u, v, keep_u, keep_v, threshold, neurons, membranes, fired):  # type: ignore[no-untyped-def]
+    """Do as the scan of `cuba`, for all neurons, with the feedback's weights, see `products`."""
     wide()
+    weight, one = weights
     exact, feedback, begin, count = np.ones(len(u), np.int32), aligned(z, z.shape[1]), 0, 0
     senders, ones = np.empty(neurons, np.int64), np.ones(neurons, np.float32)
     for t in range(len(z)):
@@ -26,7 +28,7 @@ def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired)
             for k in range(count - begin):
                 senders[k] = fired[begin + k] - (t - 1) * neurons
             products.add_rows(feedback, senders[: count - begin], ones, weight)
-            _arrive(z[t], feedback)
+            _arrive(z[t], feedback, one)
         else:
             turning.cut(z[t])
         begin = count
@@ -42,7 +44,7 @@ def _scan(z, weight, u, v, keep_u, keep_v, threshold, neurons, membranes, fired)
 def scan_events(  # type: ignore[no-untyped-def]
     starts, senders, values, ways, weight, z, u, v, keep_u, keep_v, threshold, first, neurons, membranes, fired, ends
 ):
-    """Do as `cuba.scan_events`, with the feedback `weight`."""
+    """Do as `cuba.scan_events`, with the feedback's weights behind those of the input."""
     count = 0
     for n in range(len(starts)):
         products.forward(starts[n], senders, values, ways, z)
