@@ -20,8 +20,9 @@ of Spike-RNN.
 
 `blocks` has the order, and `python bench/grid.py plan converged` prints it: 2,396 runs. On one thread of a virtual Xeon
 core, a run on ETTh1 takes half a minute (Spike-RNN), a minute (Spike-TCN), 2 to 4 minutes (Spike-GRU) and 5 to 10
-(Spikformer). Los is a third of that, text and images are up to three times as much. So the blocks on ETTh1 and Los at
-horizon 24 are half a day, those on Subj as much, and the whole plan is weeks of one such core.
+(Spikformer). Los is a third of that, text and images are up to three times as much. So the first eight blocks, the
+quick networks and those of real numbers on ETTh1 and Los with what varies CPG-PE, are about two hours, the costly
+networks there three more, and the whole plan is weeks of one such core.
 """
 
 from __future__ import annotations
