@@ -269,16 +269,17 @@ class Dense(DenseBlock):
     def fired(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
         kernels = select.kernels(x.device).celif_dense
-        if kernels is not None and self._is_plain():
-            x, max_payload = self._payload(x)
-            weight, bias = self.synapse.quantized(max_payload)
-            return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels)
-        return super().fired(x)
-
-    def _is_plain(self) -> bool:
-        """Say whether kernels may do the work of the synapses and the neurons together."""
         plain = is_plain(self.synapse, synapse.Dense) and is_plain(self.neuron, Neuron)
-        return plain and not isinstance(self.delays, SynapseDelays)
+        if kernels is None or not plain or isinstance(self.delays, SynapseDelays):
+            return self._fired_by_currents(x)
+        x, max_payload = self._payload(x)
+        weight, bias = self.synapse.quantized(max_payload, self._more_bias)
+        back = None if self.feedback is None else self.feedback.quantized()[0].to(weight.dtype)
+        return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels, back)
+
+    def _fired_by_currents(self, x: torch.Tensor) -> torch.Tensor:
+        """Do as `fired`, where synapses and neurons work one after the other."""
+        return super().fired(x)
 
     def integers(self, x: torch.Tensor) -> Mapping[str, npt.NDArray[np.int32]]:
         """Return every spike and register at every step as integers for an input of shape (N, I, T)."""
@@ -315,15 +316,9 @@ class Recurrent(Dense):
             weight_scale=options.get("weight_scale", 1.0),
         )
 
-    def fired(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""
-        kernels = select.kernels(x.device).celif_dense
-        back, _ = self.feedback.quantized()
-        if kernels is not None and self._is_plain():
-            x, max_payload = self._payload(x)
-            weight, bias = self.synapse.quantized(max_payload, self._more_bias)
-            return self.neuron.fire(x.to(weight.dtype), weight, bias, kernels, back.to(weight.dtype))
-        z = self.current(x)
+    def _fired_by_currents(self, x: torch.Tensor) -> torch.Tensor:
+        """Do as `fired`, where synapses and neurons work one after the other."""
+        z, (back, _) = self.current(x), self.feedback.quantized()
         with torch.autocast(z.device.type, enabled=False):
             return self.neuron.fire_again(z, back.to(z.dtype))
 

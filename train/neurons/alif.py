@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from ..kernels import select
-from ..kernels.api import ALIFConstants, ALIFKernels
+from ..kernels.api import ALIFConstants
 from .fire import HALF_WIDTH, fire
+from .over_time import over_time
 
 
 class ALIFState(NamedTuple):
@@ -19,30 +19,6 @@ class ALIFState(NamedTuple):
     u: torch.Tensor
     adaptation: torch.Tensor
     s: torch.Tensor
-
-
-class _Fire(torch.autograd.Function):
-    """The spikes of all steps by fused kernels."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: torch.Tensor,
-        alpha: torch.Tensor,
-        rho: torch.Tensor,
-        kernels: ALIFKernels,
-        constants: ALIFConstants,
-    ) -> torch.Tensor:
-        ctx.kernels, ctx.constants = kernels, constants
-        spikes, trace = kernels.forward(x, alpha, rho, constants)
-        ctx.save_for_backward(alpha, rho, *trace)
-        return spikes
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        alpha, rho, *trace = ctx.saved_tensors
-        return *ctx.kernels.backward(grad, alpha, rho, ctx.constants, trace), None, None
 
 
 class ALIF(nn.Module):
@@ -85,12 +61,8 @@ class ALIF(nn.Module):
 
         They are those of `forward` step by step, bit for bit.
         """
-        kernels = select.kernels(x.device).alif
-        if kernels is None or x.dtype != torch.float32 or not x.shape[1]:
-            return None
         constants = ALIFConstants(self.threshold, self.gain, HALF_WIDTH)
-        spikes: torch.Tensor = _Fire.apply(x, *self._decays(), kernels, constants)
-        return spikes
+        return over_time(x, select.kernels(x.device).alif, constants, *self._decays())
 
     def _decays(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what membrane and adaptation keep of themselves in a step."""

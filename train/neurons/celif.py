@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from ..kernels import select
 from ..kernels.api import Embedding, FloatCELIFConstants
 from .fire import HALF_WIDTH, fire
 from .over_time import over_time
@@ -90,4 +91,6 @@ class FloatCELIF(nn.Module):
         They are those of `forward` step by step, bit for bit.
         """
         constants = FloatCELIFConstants(self.decay, self.keep_threshold, self.threshold, self.half_width, self._embed)
-        return over_time(x, self.encoding[: self._n], constants)
+        steps, columns, te = x.shape[1], self.encoding.shape[1], self.encoding[: self._n]
+        te = te[:, :steps] if steps <= columns else te[:, torch.arange(steps) % columns]
+        return over_time(x, select.kernels(x.device).float_celif, constants, te)

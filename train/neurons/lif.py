@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from ..kernels import select
 from ..kernels.api import Embedding, FloatCELIFConstants
 from .fire import HALF_WIDTH, fire
 from .over_time import over_time
@@ -51,4 +52,5 @@ class LIF(nn.Module):
 
         The kernels are CE-LIF's: LIF neurons are those that add nothing to their threshold.
         """
-        return over_time(x, None, FloatCELIFConstants(self.decay, 0.0, self.threshold, HALF_WIDTH, Embedding()))
+        constants = FloatCELIFConstants(self.decay, 0.0, self.threshold, HALF_WIDTH, Embedding())
+        return over_time(x, select.kernels(x.device).float_celif, constants, x.new_zeros(x.shape[2], x.shape[1]))

@@ -7,29 +7,32 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from ..kernels import select
-from ..kernels.api import FloatCELIFConstants, FloatCELIFKernels
+from ..kernels.api import ALIFConstants, ALIFKernels, FloatCELIFConstants, FloatCELIFKernels
+
+Kernels = FloatCELIFKernels | ALIFKernels
+Constants = FloatCELIFConstants | ALIFConstants
 
 
 class _Fire(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, te: torch.Tensor, kernels: FloatCELIFKernels, constants: FloatCELIFConstants
-    ) -> torch.Tensor:
-        ctx.kernels, ctx.constants = kernels, constants
-        spikes, trace = kernels.forward(x, te, constants)
-        ctx.save_for_backward(te, *trace)
+    def forward(ctx: Any, x: torch.Tensor, kernels: Any, constants: Constants, *learned: torch.Tensor) -> torch.Tensor:
+        ctx.kernels, ctx.constants, ctx.count = kernels, constants, len(learned)
+        spikes: torch.Tensor
+        spikes, trace = kernels.forward(x, *learned, constants)
+        ctx.save_for_backward(*learned, *trace)
         return spikes
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
-        te, *trace = ctx.saved_tensors
-        grad_x, grad_te = ctx.kernels.backward(grad, te, ctx.constants, trace)
-        return grad_x, grad_te, None, None
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        learned, trace = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        of_x, *of_learned = ctx.kernels.backward(grad, *learned, ctx.constants, trace)
+        return of_x, None, None, *of_learned
 
 
-def over_time(x: torch.Tensor, te: torch.Tensor | None, constants: FloatCELIFConstants) -> torch.Tensor | None:
+def over_time(
+    x: torch.Tensor, kernels: Kernels | None, constants: Constants, *learned: torch.Tensor
+) -> torch.Tensor | None:
     """Return the spikes of all steps, or None where no kernel computes them.
 
     They are those that the neurons send step by step, bit for bit.
@@ -38,17 +41,14 @@ def over_time(x: torch.Tensor, te: torch.Tensor | None, constants: FloatCELIFCon
     ----------
     x : Tensor, shape (N, T, C)
         Currents.
-    te : Tensor, shape (C, columns), optional
-        Encoding of the neurons; past the last column it begins again. None has no effect.
-    constants : FloatCELIFConstants
+    kernels : FloatCELIFKernels, ALIFKernels or None
+        Those of the neurons on the device of `x`.
+    constants : FloatCELIFConstants or ALIFConstants
         What the neurons are.
+    *learned : Tensor
+        What learns beside the currents, in the order in which the kernels take it.
     """
-    kernels, steps = select.kernels(x.device).float_celif, x.shape[1]
-    if kernels is None or x.dtype != torch.float32 or not steps:
+    if kernels is None or x.dtype != torch.float32 or not x.shape[1]:
         return None
-    if te is None:
-        te = x.new_zeros(x.shape[2], steps)
-    columns = te.shape[1]
-    te = te[:, :steps] if steps <= columns else te[:, torch.arange(steps) % columns]
-    spikes: torch.Tensor = _Fire.apply(x, te, kernels, constants)
+    spikes: torch.Tensor = _Fire.apply(x, kernels, constants, *learned)
     return spikes

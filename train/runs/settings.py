@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...contract.synapses import axon
 from ...contract.synapses.delays import MAX_DELAY
 from ..blocks.dropout import Mask
-from ..tasks import DIVIDED, FORECASTS, PIXELWISE, TASKS, Normalise
+from ..tasks import DIVIDED, FORECASTS, MNIST_SIDE, PIXELWISE, TASKS, Normalise
 
 Count = Annotated[int, Field(gt=0, le=10**6)]
 Layers = Annotated[int, Field(gt=0, le=64)]
@@ -107,10 +107,10 @@ class Data(Settings):
         for key in ("window", "horizon", "normalise"):
             if self.task not in FORECASTS and getattr(self, key) != Data.model_fields[key].default:
                 raise ValueError(f"{key} is for forecasts of time series, and task is {self.task!r}")
-        if self.shrink != 1 and (TASKS[self.task] != "mnist" or 28 % self.shrink):
+        if self.shrink != 1 and (TASKS[self.task] != "mnist" or MNIST_SIDE % self.shrink):
             raise ValueError(
-                f"shrink = {self.shrink} is for s-mnist and ps-mnist, whose images are 28 pixels wide, and divides "
-                f"that; task is {self.task!r}"
+                f"shrink = {self.shrink} is for s-mnist and ps-mnist, whose images are {MNIST_SIDE} pixels wide, and "
+                f"divides that; task is {self.task!r}"
             )
         if self.augmented and self.task not in PIXELWISE:
             key = next(key for key in Data.model_fields if key.startswith("augment_") and getattr(self, key))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import importlib
 
-from .images import PIXELWISE
+from .images import MNIST_SIDE, PIXELWISE
 from .task import Normalise, Options, Split, Task
 
-__all__ = ["DIVIDED", "FORECASTS", "PIXELWISE", "TASKS", "Normalise", "Options", "Split", "Task", "load"]
+__all__ = ["DIVIDED", "FORECASTS", "MNIST_SIDE", "PIXELWISE", "TASKS", "Normalise", "Options", "Split", "Task", "load"]
 
 TASKS = {
     "digits": "digits",

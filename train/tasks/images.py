@@ -12,6 +12,10 @@ PIXELWISE = frozenset({"digits", "s-mnist", "ps-mnist"})
 """Tasks whose samples are images in one channel, a pixel a step."""
 
 
+MNIST_SIDE = 28
+"""Pixels along a side of an image of S-MNIST or PS-MNIST."""
+
+
 class Images(NamedTuple):
     """How the steps of a sample lie in an image."""
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ...contract.errors import InputError
 from .data import DataFile
-from .images import Images
+from .images import MNIST_SIDE, Images
 from .task import Options, Split, Task, hold_out
 
 _SOURCE = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # the mirror that PyTorch keeps
@@ -21,8 +21,6 @@ _FILES = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-_SIDE = 28
-"""Pixels along a side of an image."""
 _MAGIC = {1: 2049, 3: 2051}
 """Number of dimensions -> what an IDX file of bytes starts with."""
 
@@ -41,7 +39,7 @@ def load(options: Options) -> Task:
         _idx(DataFile(f"mnist/{name}", sha256, _SOURCE + name).find(), 3 if "images" in name else 1)
         for name, sha256 in _FILES.items()
     ]
-    side = _SIDE // options.shrink
+    side = MNIST_SIDE // options.shrink
     order = np.arange(side**2)
     if options.name == "ps-mnist":
         order = np.random.default_rng(options.seed).permutation(side**2)
@@ -56,7 +54,7 @@ def load(options: Options) -> Task:
 
 def _shrunk(images: npt.NDArray[Any], by: int) -> npt.NDArray[Any]:
     """Return images as samples of one channel, (N, 1, pixels), of averages over squares of `by` x `by` pixels."""
-    side = _SIDE // by
+    side = MNIST_SIDE // by
     squares = images.reshape(len(images), side, by, side, by)
     return (squares if by == 1 else squares.mean((2, 4), dtype=np.float32)).reshape(len(images), 1, -1)
 

@@ -16,8 +16,7 @@ from ....contract.compiled import memory
 from ....contract.compiled.compiling import compiled, wide
 from ..api import ALIFConstants, Fired
 from .arrays import as_array, deal, gradient_of, parts_of
-
-_FIRED, _NEAR = np.uint8(1), np.uint8(2)
+from .celif_float import FIRED, NEAR
 
 
 @compiled
@@ -40,7 +39,7 @@ def _forward_loop(x, alpha, rho, threshold, gain, half_width, spikes, u_out, b_o
                 distance = u[c] - theta
                 s[c] = one if distance > zero else zero
                 spikes_t[c], u_t[c], b_t[c] = s[c], u[c], b[c]
-                bits_t[c] = (_FIRED if distance > zero else none) | (_NEAR if abs(distance) < half_width else none)
+                bits_t[c] = (FIRED if distance > zero else none) | (NEAR if abs(distance) < half_width else none)
 
 
 @compiled
@@ -60,12 +59,12 @@ def _backward_loop(grad, alpha, rho, threshold, gain, u, b, bits, grad_x, of_alp
             first = t == 0
             for c in range(channels):
                 # of_u and of_b are those of the step after; in the last step both are 0.
-                s = one if bits_t[c] & _FIRED else zero
+                s = one if bits_t[c] & FIRED else zero
                 of_alpha[c] += of_u[c] * u_t[c]
                 of_rho[c] += of_b[c] * (b_t[c] - s)
                 of_s = grad_t[c] + (one - rho[c]) * of_b[c] - (threshold + gain * b_next[c]) * of_u[c]
-                by_spike = of_s if bits_t[c] & _NEAR else zero
-                before = zero if first else (one if bits_before[c] & _FIRED else zero)
+                by_spike = of_s if bits_t[c] & NEAR else zero
+                before = zero if first else (one if bits_before[c] & FIRED else zero)
                 of_u[c] = alpha[c] * of_u[c] + by_spike
                 of_b[c] = rho[c] * of_b[c] - gain * (by_spike + before * of_u[c])
                 grad_x_t[c] = of_u[c]

@@ -17,7 +17,8 @@ from ....contract.compiled.compiling import compiled, wide
 from ..api import Embedding, FloatCELIFConstants
 from .arrays import Array, as_array, deal, gradient_of, zeros_of_parts
 
-_FIRED, _NEAR = np.uint8(1), np.uint8(2)
+FIRED, NEAR = np.uint8(1), np.uint8(2)
+"""What the bits of a trace say: who fired, and who was near its threshold."""
 
 
 @compiled
@@ -44,7 +45,7 @@ def _forward_loop(x, te, decay, keep, threshold, half_width, terms, spikes, u_ou
                 distance = u[c] - threshold - h[c]
                 s[c] = one if distance > zero else zero
                 spikes_t[c], u_t[c] = s[c], u[c]
-                bits_t[c] = (_FIRED if distance > zero else none) | (_NEAR if abs(distance) < half_width else none)
+                bits_t[c] = (FIRED if distance > zero else none) | (NEAR if abs(distance) < half_width else none)
 
 
 @compiled
@@ -64,11 +65,11 @@ def _backward_loop(grad, te, decay, keep, terms, u, bits, grad_x, grad_te):  # t
             after = min(t + 1, steps - 1)  # without effect in the last step, where lam is 0
             te_next, grad_te_next = te[after], grad_te[after]
             for c in range(channels):
-                carried, s = decay * d[c], one if bits_t[c] & _FIRED else zero
+                carried, s = decay * d[c], one if bits_t[c] & FIRED else zero
                 grad_te_next[c] += lam[c] * (of_u_te * u_t[c] + of_s_te * s + of_te)
                 of_spike = grad_t[c] - carried * u_t[c] + (of_s + of_s_te * te_next[c]) * lam[c]
-                by_spike = of_spike if bits_t[c] & _NEAR else zero
-                kept = zero if bits_t[c] & _FIRED else carried
+                by_spike = of_spike if bits_t[c] & NEAR else zero
+                kept = zero if bits_t[c] & FIRED else carried
                 d[c] = by_spike + kept + (of_u + of_u_te * te_next[c]) * lam[c]
                 lam[c] = keep * lam[c] - by_spike
                 grad_x_t[c] = d[c]
