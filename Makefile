@@ -13,6 +13,7 @@
 #   make test-docs      run every tutorial as a notebook
 #   make check          formatting, lint and types
 #   make cli-page       write docs/cli.md from the commands
+#   make tables         write the tables of docs/ from bench/results
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -24,7 +25,7 @@ SUITABLE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON   ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.10,\
               $(shell $(python) -c '$(SUITABLE)' 2>/dev/null && echo $(python))))
 
-.PHONY: demo test test-all test-fuzz test-kills cov mutants test-gpu test-browser test-pythons test-docs docs matrix check cli-page format clean
+.PHONY: demo test test-all test-fuzz test-kills cov mutants test-gpu test-browser test-pythons test-docs docs matrix check cli-page tables format clean
 
 demo: $(READY)
 	$(BIN)/spikeproof demo
@@ -82,6 +83,9 @@ check: $(READY)
 
 cli-page: $(READY)
 	$(BIN)/python .ci/cli_page.py
+
+tables: $(READY)
+	$(BIN)/python bench/docs.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

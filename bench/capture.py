@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
-import sys
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +22,7 @@ from torch import nn
 from spikeproof.export.capture import guard
 from spikeproof.export.capture.capture import capture
 from spikeproof.lava_procs import compat
+from spikeproof.sim.report.machine import cpu
 from spikeproof.train.runs.models import Classifier
 
 FREE = 0.050
@@ -119,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=9)
     repeats = parser.parse_args().repeats
-    print(f"{_cpu()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, torch {torch.__version__}")
+    print(f"{cpu()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, torch {torch.__version__}")
     print(
         "| module | forward pass, ms | capture, ms | replay, ms | forward passes beyond 50 ms |\n|---|---|---|---|---|"
     )
@@ -128,11 +127,6 @@ def main() -> None:
         told = [f"{1e3 * statistics.median(t):.1f} ({1e3 * min(t):.1f} to {1e3 * max(t):.1f})" for t in times]
         forward, *rest = (statistics.median(t) for t in times)
         print(f"| {name} | {' | '.join(told)} | {max(0.0, sum(rest) - FREE) / forward:.1f} |", flush=True)
-
-
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -6,28 +6,23 @@ A probe is a linear map: the spikes of a layer at a position, averaged over the 
 ridge regression to the position as one of L classes is fitted on half of the samples and judged on the other half.
 Guessing gets 1 / L.
 
-    python bench/inside.py measure bench/results/inside.jsonl runs/grid/converged/*
-    python bench/inside.py tables bench/results/inside.jsonl --into docs/results.md
+    python bench/inside.py bench/results/inside.jsonl runs/grid/converged/*
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import converged
-import converged_tables
 import grid
 import torch
+from grids import converged
 from rich.console import Console
 from rich.progress import track
 from torch import nn
 
-from spikeproof.export.arithmetic import Arithmetic
 from spikeproof.train.analysis import operations
 from spikeproof.train.runs.run import Run
 
@@ -120,87 +115,13 @@ def _is_reported(folder: Path) -> bool:
     )
 
 
-def _place(line: Line) -> tuple[Any, ...]:
-    listed = (*converged.FIRST, *converged.REST)
-    datasets, models = [*converged.DATASETS], [*converged.MODELS]
-    dataset, model = datasets.index(line["dataset"]), models.index(line["model"])
-    return dataset, line["horizon"], model, listed.index(line["position"]), line["seed"]
-
-
-def _groups(lines: Iterable[Line]) -> Iterable[tuple[list[str], list[Line]]]:
-    """Return the first cells of a row, and the lines of all its seeds."""
-    ordered = sorted(lines, key=_place)
-    for _, group in itertools.groupby(ordered, lambda line: _place(line)[:-1]):
-        same = list(group)
-        first = same[0]
-        dataset = f"{first['dataset']}, {first['horizon']}" if first["horizon"] else first["dataset"]
-        yield [dataset, first["model"], first["position"], str(len(same))], same
-
-
-def energy(lines: Iterable[Line]) -> str:
-    """Return the table of what an answer costs."""
-    rows = [
-        "| dataset, horizon | model | position | seeds | MAC | AC | µJ an answer | µJ of the code |",
-        "|---" * 8 + "|",
-    ]
-    for cells, same in _groups(lines):
-        whole = [_sum(line["parts"].values()) for line in same]
-        code = [_sum([line["parts"].get(operations.CODE, (0, 0))]) for line in same]
-        mac, ac = (statistics.fmean(getattr(one, of) for one in whole) for of in ("mac", "ac"))
-        spent = converged_tables.spread([one.joules * 1e6 for one in whole], 2)
-        of_code = statistics.fmean(one.joules for one in code) * 1e6
-        cells += [f"{mac:,.0f}", f"{ac:,.0f}", spent, f"{of_code:.2f}" if of_code else ""]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-def _sum(parts: Iterable[Sequence[float]]) -> Arithmetic:
-    mac, ac = (sum(of) for of in zip(*parts, strict=True))
-    return Arithmetic(mac=mac, ac=ac)
-
-
-def told(lines: Iterable[Line]) -> str:
-    """Return the table of how often the spikes of the encoder, the first and the last layer name a position, in %."""
-    head = "| dataset, horizon | model | position | seeds | by chance | encoder | first layer | last layer |"
-    rows = [head, "|---" * 8 + "|"]
-    for cells, same in _groups(line for line in lines if line["probes"]):
-        columns = zip(*([exact for _, exact, _ in line["probes"]] for line in same), strict=True)
-        shares = [converged_tables.spread([100 * share for share in column]) for column in columns]
-        names = [name for name, *_ in same[0]["probes"]]
-        chance = f"{100 / same[0]['positions']:.1f}"
-        cells += [chance, shares[names.index("encoder")], shares[names.index("first")], shares[-1]]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-BEGIN, END = "<!-- tables of inside.jsonl -->", "<!-- end of the tables of inside.jsonl -->"
-
-
-def write_into(path: Path, lines: Sequence[Line]) -> None:
-    """Put the tables between the two marks of a page."""
-    text = path.read_text(encoding="utf-8")
-    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    path.write_text(f"{before}{BEGIN}\n\n{energy(lines)}\n\n{told(lines)}\n\n{after}", encoding="utf-8")
-
-
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    measured = commands.add_parser("measure", help="add a line for each run that has none")
-    measured.add_argument("lines", type=Path)
-    measured.add_argument("runs", type=Path, nargs="+", help="folders of runs of the grid `converged`")
-    written = commands.add_parser("tables", help="print the tables")
-    written.add_argument("lines", type=Path)
-    written.add_argument("--into", type=Path, help="page whose tables are replaced, docs/results.md")
+    parser.add_argument("lines", type=Path, help="file that gets a line for each run that has none")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs of the grid `converged`")
     asked = parser.parse_args()
-    if asked.command == "measure":
-        measure_all(asked.lines, asked.runs)
-    elif asked.into:
-        write_into(asked.into, grid.read(asked.lines))
-    else:
-        lines = grid.read(asked.lines)
-        print(f"{energy(lines)}\n\n{told(lines)}")
+    measure_all(asked.lines, asked.runs)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-import converged
 import numpy as np
 import numpy.typing as npt
 import torch
+from grids import converged
 
 from spikeproof.train.runs.recipe import find
 from spikeproof.train.tasks import Task

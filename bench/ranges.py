@@ -2,12 +2,11 @@
 
     python bench/ranges.py measure bench/results/ranges.jsonl --run digits=runs/demo
     python bench/ranges.py times bench/results/ranges_times.jsonl
-    python bench/ranges.py table bench/results/ranges.jsonl
     python bench/ranges.py keep bench/results/keep_provable.jsonl
 
 `measure` takes the networks of examples/pretrained whose data are there, and the run folders that are named. `times`
-measures seconds and memory of the bounds alone, of those networks and of one of 100,000 neurons. `table` prints rows
-for docs/proof.md. `keep` trains a recipe, default `digits`, with several `keep_provable`, five seeds each.
+measures seconds and memory of the bounds alone, of those networks and of one of 100,000 neurons. `keep` trains a
+recipe, default `digits`, with several `keep_provable`, five seeds each.
 """
 
 from __future__ import annotations
@@ -114,17 +113,6 @@ def timed(name: str) -> dict[str, Any]:
     }
 
 
-def table(lines: list[dict[str, Any]]) -> str:
-    """Return rows of Markdown, shares of the range in percent."""
-    rows = ["| network | register | measured | found by search | bound | proven |", "|---|---|---|---|---|---|"]
-    for line in lines:
-        shares = (f"{line[key] / line['limit']:.1%}" for key in ("measured", "found", "bound"))
-        name = f"`{line['network']}`"
-        proven = "yes" if line["proven"] else "no"
-        rows.append(f"| {name} | {line['layer']} `{line['register']}` | {' | '.join(shares)} | {proven} |")
-    return "\n".join(rows)
-
-
 def keep(recipe: str, part: float, seed: int, epochs: int | None) -> dict[str, Any]:
     """Return what training a recipe with `keep_provable` gives."""
     from spikeproof.train.runs.fit import fit
@@ -156,7 +144,7 @@ def _append(path: Path, lines: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["measure", "times", "time", "table", "keep"])
+    parser.add_argument("what", choices=["measure", "times", "time", "keep"])
     parser.add_argument("lines", help="JSON lines; of `time`, the network")
     parser.add_argument("--run", action="append", default=[], help="NAME=FOLDER of a run beside the pretrained ones")
     parser.add_argument("--only", action="append", default=[], help="networks to measure; default all")
@@ -180,12 +168,10 @@ def main() -> None:
         for name in [*names, LARGE]:
             out = subprocess.check_output([sys.executable, __file__, "time", name], text=True)
             _append(Path(asked.lines), [json.loads(out)])
-    elif asked.what == "keep":
+    else:
         for seed in range(asked.seeds):
             for part in asked.part or (0, 1, 0.02, 0.01):
                 _append(Path(asked.lines), [keep(asked.recipe, part, seed, asked.epochs)])
-    else:
-        print(table([json.loads(line) for line in Path(asked.lines).read_text().splitlines()]))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.sim import engine, reference
 from spikeproof.sim.lava import backend as lava_backend
+from spikeproof.sim.report.machine import cpu as cpu_name
 from spikeproof.sim.simulate import simulate
 
 WIDTHS, STEPS = (1, 64, 88, 88, 10), 784
@@ -201,11 +202,8 @@ def stream_long(steps, chunk=20_000):
 
 
 def machine():
-    cpu = platform.processor()
-    if os.path.exists("/proc/cpuinfo"):
-        cpu = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), cpu)
     versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "lava-nc")}
-    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+    return {"cpu": cpu_name(), "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
 def targets(name, batch):

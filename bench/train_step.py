@@ -28,6 +28,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from spikeproof.sim.report.machine import cpu as cpu_name
+
 WIDTHS = (1, 64, 88, 88, 10)
 STEPS = 784
 
@@ -291,20 +293,12 @@ def machine():
     here = Path(__file__).resolve().parent
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
     return {
-        "device": _cpu(),
+        "device": cpu_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "commit": commit.stdout.strip() or None,
     }
-
-
-def _cpu():
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
-        for line in lines:
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.processor()
 
 
 def compare(names, batch, steps, repeats, budget):

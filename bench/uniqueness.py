@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any, NamedTuple
 
 import grid
 import numpy as np
+from pages import markdown
+from pages.markdown import Line
 
 from spikeproof.train.analysis import figures as analysis_figures
 from spikeproof.train.runs.recipe import Recipe, find
@@ -45,7 +46,7 @@ class Pairs(NamedTuple):
         return [designed - published for published, designed in zip(*self.scores, strict=True)]
 
 
-def pairs(lines: Sequence[dict[str, Any]]) -> list[Pairs]:
+def pairs(lines: Sequence[Line]) -> list[Pairs]:
     """Return the pairs in grids' lines, sorted by what they are called."""
     scores: dict[tuple[str, tuple[str, ...]], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for line in lines:
@@ -82,19 +83,21 @@ def _distinct(code: str, recipe: Recipe, length: int) -> int:
     return distinct(table(options, recipe.spike_steps, length))
 
 
-def markdown(found: Sequence[Pairs]) -> str:
-    """Return the pairs as a table."""
+def order(lines: Sequence[Line]) -> str:
+    """Return the pairs of lines as a table."""
     rows = [
-        "| | positions | different codes, published | designed | seeds | published | designed | designed - published |",
-        "|---" * 8 + "|",
-    ]
-    for one in found:
-        means = " | ".join(_spread(scores) for scores in one.scores)
-        rows.append(
-            f"| {one.label} | {one.positions} | {one.distinct[0]} | {one.distinct[1]} | {len(one.gains)} | {means} | "
-            f"{_spread(one.gains, sign='+')} |"
+        (
+            one.label,
+            one.positions,
+            *one.distinct,
+            len(one.gains),
+            *map(markdown.spread, one.scores),
+            markdown.spread(one.gains, sign="+"),
         )
-    return "\n".join(rows)
+        for one in pairs(lines)
+    ]
+    head = ("", "positions", "different codes, published", "designed", "seeds", "published", "designed")
+    return markdown.table((*head, "designed - published"), rows)
 
 
 def shares(sizes: Sequence[int] = SIZES) -> dict[str, np.ndarray]:
@@ -108,21 +111,16 @@ def shares(sizes: Sequence[int] = SIZES) -> dict[str, np.ndarray]:
     }
 
 
-def _spread(values: Sequence[float], sign: str = "") -> str:
-    mean = f"{statistics.mean(values):{sign}.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
-
-
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lines", type=Path, nargs="+", help="files of JSON lines that grid.py wrote")
     parser.add_argument("--figure", type=Path, help="where to draw; the suffix says in which format")
     asked = parser.parse_args()
-    found = pairs([line for path in asked.lines for line in grid.read(path)])
-    print(markdown(found))
+    lines = [line for path in asked.lines for line in grid.read(path)]
+    print(order(lines))
     if asked.figure:
-        figure = analysis_figures.code_uniqueness(SIZES, shares(), {one.label: one.gains for one in found})
+        figure = analysis_figures.code_uniqueness(SIZES, shares(), {one.label: one.gains for one in pairs(lines)})
         analysis_figures.save(figure, asked.figure)
 
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from spikeproof.sim.report.machine import cpu as cpu_name
 
 CONTENDERS = {"spikes": False, "registers": True}
 TARGET = 2.0
@@ -53,12 +54,6 @@ def measure(folder, samples, registers):
 def peak():
     """Return the largest resident size of this process so far, in MB; getrusage would tell the parent's."""
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) // 1024
-
-
-def cpu_name():
-    if os.path.exists("/proc/cpuinfo"):
-        return next(x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name"))
-    return platform.processor()
 
 
 def main():

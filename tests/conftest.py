@@ -1,6 +1,8 @@
 """Settings that all tests share."""
 
+import importlib
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -8,6 +10,17 @@ from hypothesis import settings
 # The same examples in every run: a failure on one machine is a failure on all.
 settings.register_profile("spikeproof", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("spikeproof")
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Import modules of ``bench`` by their names, as its scripts do."""
+    folder = str(Path(__file__).resolve().parents[1] / "bench")
+    monkeypatch.syspath_prepend(folder)
+    yield importlib.import_module
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
 
 
 @pytest.fixture

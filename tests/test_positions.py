@@ -1,21 +1,8 @@
 """The grid of positional encodings and its tables, without training anything."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
-
-BENCH = Path(__file__).resolve().parents[1] / "bench"
-
-
-@pytest.fixture
-def grid(monkeypatch):
-    monkeypatch.syspath_prepend(BENCH)
-    yield importlib.import_module("grid")
-    for name in ("grid", "positions"):
-        sys.modules.pop(name, None)
 
 
 def line(dataset, model, position, seed, value, parameters=10):
@@ -29,7 +16,8 @@ def line(dataset, model, position, seed, value, parameters=10):
     return {"recipe": dataset, "settings": [f"model={model}", f"position={position}", f"seed={seed}"], "result": result}
 
 
-def test_every_point_of_the_grid_is_a_recipe(grid):
+def test_every_point_of_the_grid_is_a_recipe(bench):
+    grid = bench("grid")
     points = grid.GRIDS["positions"]
     assert len(set(points)) == 4 * 3 * 7 * 3
     for recipe, settings in points:
@@ -39,8 +27,8 @@ def test_every_point_of_the_grid_is_a_recipe(grid):
     assert [settings[-1] for _, settings in points] == sorted(settings[-1] for _, settings in points)
 
 
-def test_pairs_have_the_same_model_and_seed(grid):
-    positions = grid.positions
+def test_pairs_have_the_same_model_and_seed(bench):
+    positions = bench("pages.positions")
     runs = [
         positions.run(line(*one))
         for one in (
@@ -51,14 +39,16 @@ def test_pairs_have_the_same_model_and_seed(grid):
     assert positions.pairs(runs, "none") == [25, -25, 0] and positions.pairs(runs, "random") == []
 
 
-def test_an_interval_by_hand(grid):
+def test_an_interval_by_hand(bench):
+    compare = bench("pages.pairs").compare
     # Mean 2, standard deviation 1, t(0.975, 2) = 4.3027.
-    found = grid.positions.compare([1, 2, 3])
+    found = compare([1, 2, 3])
     assert found == (2, pytest.approx(4.3027 / 3**0.5, rel=1e-4), 3, 0, 3)
-    assert str(grid.positions.compare([0, -1, 1, 1])) == "+0.2 ± 1.5, 2 : 1"
+    assert str(compare([0, -1, 1, 1])) == "+0.2 ± 1.5, 2 : 1"
 
 
-def test_tables_say_what_was_measured(grid, tmp_path, capsys, monkeypatch):
+def test_tables_say_what_was_measured(bench, tmp_path):
+    grid, positions = bench("grid"), bench("pages.positions")
     path = tmp_path / "lines.jsonl"
     for seed, bonus in ((0, 0.0), (1, 0.02)):
         for position, value in (("none", 0.5), ("cpg", 0.6 + bonus), ("learned", 0.7)):
@@ -66,9 +56,8 @@ def test_tables_say_what_was_measured(grid, tmp_path, capsys, monkeypatch):
             grid.append(path, line("subj", "spikformer", position, seed, value))
     with open(path, "a") as file:
         file.write('{"recipe": "etth1", "sett')  # killed while it wrote
-    monkeypatch.setattr(sys, "argv", ["grid.py", "compare", str(path)])
-    grid.main()
-    said = capsys.readouterr().out
+    lines = grid.read(path)
+    said = "\n".join(make(lines) for make in (positions.scores, positions.paired, positions.sizes))
     assert "| etth1, R² | spike-rnn | 50.0 ± 0.0 | **70.0** ± 0.0 | 61.0 ± 1.4 |" in said
     assert "| subj, accuracy | spikformer | 50.0 ± 0.0 | **70.0** ± 0.0 | 61.0 ± 1.4 |" in said
     assert "| etth1 | 2 | +11.0 ± 12.7, 2 : 0 | -9.0 ± 12.7, 0 : 2 |" in said

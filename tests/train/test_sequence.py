@@ -1,7 +1,6 @@
 """Sequence models: shapes, gradients, what each positional encoding is, and what recipes and exports refuse."""
 
 import copy
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -292,9 +291,8 @@ def test_a_run_that_was_ended_reaches_the_same_weights_and_norms(tmp_path):
     assert not runs[0].net_path.exists()
 
 
-def test_uniqueness_is_told_from_pairs_of_runs(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "bench"))
-    uniqueness = pytest.importorskip("uniqueness")
+def test_uniqueness_is_told_from_pairs_of_runs(bench, tmp_path, monkeypatch):
+    uniqueness = bench("uniqueness")
     settings = ["model=spike-rnn", "neuron=lif", "hidden=8", "position_channels=10", "spike_steps=2"]
 
     def line(code, seed, score):
@@ -311,7 +309,7 @@ def test_uniqueness_is_told_from_pairs_of_runs(tmp_path, monkeypatch):
     assert one.positions == 128 and one.distinct[1] == 128
     assert one.distinct[0] == distinct(table(PositionOptions("cpg", 10), 1, 128)) < 100
     assert one.gains == pytest.approx([10])  # seed 0 has no partner
-    assert "| 128 | " in uniqueness.markdown([one])
+    assert "| 128 | " in uniqueness.order(lines)
     shares = uniqueness.shares((24, 48))
     assert all((0 < share).all() and (share <= 1).all() for share in shares.values())
     figure = analysis_figures.code_uniqueness((24, 48), shares, {one.label: one.gains})

@@ -29,10 +29,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-Point = tuple[str, tuple[str, ...]]
-Line = dict[str, Any]
+from .point import Line, Point
 
 FORECASTS = ("etth1", "los", "etth2", "exchange")
 MODELS = {

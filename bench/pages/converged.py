@@ -1,4 +1,4 @@
-"""Tables of the lines of `converged.py`, Markdown: what each network is worth, and what pairs differ by.
+"""Tables of encodings in networks that were trained to the end: what each is worth, and what pairs differ by.
 
 A forecast is worth R², an answer the accuracy, both times 100. R² and RSE are given by both conventions, see
 `spikeproof.train.tasks.objectives.relative_errors`. Of the encodings of a network the best mean is bold, and of equal
@@ -8,22 +8,19 @@ means the one of the smaller test loss. Runs that chose a learning rate are left
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import converged
-import positions
+from grids import converged
 
-NAIVE = Path(__file__).parent / "results" / "naive.jsonl"
+from .markdown import Line, named, spread, table
+from .pairs import compare
+
 OURS = "cpg"
 _MEASURES = ("r2_code", "rse_code", "r2_mean", "rse_mean")
 OTHERS = tuple(name for name in (*converged.FIRST, *converged.REST, *converged.IN_ATTENTION) if name != OURS)
-
-Line = dict[str, Any]
 
 
 class Run(NamedTuple):
@@ -52,7 +49,7 @@ class Run(NamedTuple):
 
 def run(line: Line) -> Run:
     """Return what counts of a line."""
-    result, settings = line["result"], dict(one.split("=", 1) for one in line["settings"])
+    result, settings = line["result"], named(line)
     measures = result["measures"]
     value = measures.get("r2_code", result["test_score"])
     dataset = settings.get("task", line["recipe"])
@@ -86,45 +83,40 @@ def _order(one: Run) -> tuple[Any, ...]:
     )
 
 
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Return mean and standard deviation."""
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
-
-
 def worth(lines: Sequence[Line], naive: Sequence[Line]) -> str:
-    """Return the table of what each network is worth; naive forecasts stand behind those of their dataset."""
-    head = (
-        "| dataset, horizon | model | position | seeds | R² or accuracy, % | RSE, % | R² a variable | RSE a variable |"
-    )
-    head += " kept epoch | rate | parameters |"
-    rows, runs = [head, "|---" * 11 + "|"], reported(lines)
+    """Return what each network is worth; naive forecasts stand behind those of their dataset."""
+    rows, runs = [], reported(lines)
     for (dataset, horizon), of_task in itertools.groupby(runs, lambda one: one.network[:2]):
-        title = f"{dataset}, {horizon}" if horizon else dataset
+        title = _title(dataset, horizon)
         for _, of_network in itertools.groupby(of_task, lambda one: one.network):
             groups = [list(same) for _, same in itertools.groupby(of_network, lambda one: one.position)]
             best = max(groups, key=lambda same: (_mean(same, "value"), -_mean(same, "loss")))
             rows += [_row(title, same, same is best and len(groups) > 1) for same in groups]
         rows += [
-            "| " + " | ".join((title, one["name"], "", "", *_percents(one["measures"], *_MEASURES), "", "", "")) + " |"
+            (title, one["name"], "", "", *_percents(one["measures"], *_MEASURES), "", "", "")
             for one in naive
             if (one["dataset"], one["horizon"]) == (dataset, horizon)
         ]
-    return "\n".join(rows)
+    head = ("dataset, horizon", "model", "position", "seeds", "R² or accuracy, %", "RSE, %", "R² a variable")
+    return table((*head, "RSE a variable", "kept epoch", "rate", "parameters"), rows)
+
+
+def _title(dataset: str, horizon: int) -> str:
+    return f"{dataset}, {horizon}" if horizon else dataset
 
 
 def _mean(runs: Sequence[Run], of: str) -> float:
     return statistics.fmean(getattr(one, of) for one in runs)
 
 
-def _row(title: str, same: Sequence[Run], best: bool) -> str:
+def _row(title: str, same: Sequence[Run], best: bool) -> tuple[str, ...]:
     first = same[0]
     value = spread([one.value for one in same])
     value = f"**{value}**" if best else value
     measures = {name: statistics.fmean(one.measures[name] for one in same) for name in _MEASURES if first.measures}
     rate = "" if math.isnan(first.rate) else f"{_mean(same, 'rate'):.2f}"
     cells = (title, first.model, first.position, str(len(same)), value, *_percents(measures, *_MEASURES[1:]))
-    return "| " + " | ".join((*cells, f"{_mean(same, 'epoch'):.0f}", rate, f"{first.parameters:,}")) + " |"
+    return (*cells, f"{_mean(same, 'epoch'):.0f}", rate, f"{first.parameters:,}")
 
 
 def _percents(measures: dict[str, float], *names: str) -> list[str]:
@@ -142,70 +134,85 @@ def differences(runs: Iterable[Run], other: str) -> list[float]:
 
 
 def paired(lines: Sequence[Line]) -> str:
-    """Return the table of paired differences, and how many intervals it has."""
+    """Return paired differences, and how many intervals there are."""
     runs = reported(lines)
     others = [other for other in OTHERS if differences(runs, other)]
-    rows = ["| dataset, horizon | model | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
-    intervals = 0
+    rows, intervals = [], 0
     for (dataset, horizon, model), same in itertools.groupby(runs, lambda one: one.network):
         of_network = list(same)
-        cells = []
-        for other in others:
-            found = differences(of_network, other)
-            cells.append(f"{positions.compare(found)}" if len(found) > 1 else "")
-            intervals += len(found) > 1
+        compared = [differences(of_network, other) for other in others]
+        cells = [str(compare(found)) if len(found) > 1 else "" for found in compared]
+        intervals += sum(len(found) > 1 for found in compared)
         if any(cells):
-            title = f"{dataset}, {horizon}" if horizon else dataset
-            rows.append(f"| {title} | {model} | " + " | ".join(cells) + " |")
+            rows.append((_title(dataset, horizon), model, *cells))
     beside = f"{intervals} intervals of 95 %: by chance alone, about {intervals / 20:.1f} of them would leave out 0."
-    return "\n".join([*rows, "", beside])
+    return f"{table(('dataset, horizon', 'model', *others), rows)}\n\n{beside}"
+
+
+def sensitivity(lines: Sequence[Line]) -> str:
+    """Return what CPG-PE is worth with another size, wavelength, threshold or number of spike steps.
+
+    Behind it, for the same seeds: how much more than as published, and how much more than without a code. Spike steps
+    are changed for both; the rest is CPG-PE's alone.
+    """
+    varied = reported(lines, further=True)
+    if not varied:
+        return ""
+    networks = {one.network for one in varied}
+    runs = [*(one for one in reported(lines) if one.network in networks and one.position in ("none", OURS)), *varied]
+    value = {(one.network, one.further, one.position, one.seed): one.value for one in runs}
+
+    def gain(same: Sequence[Run], further: str, position: str) -> str:
+        """Return the differences to runs with other settings and the same seed."""
+        found = [one.value - value[key] for one in same if (key := (one.network, further, position, one.seed)) in value]
+        return (
+            str(compare(found)) if len(found) > 1 and (further, position) != (same[0].further, same[0].position) else ""
+        )
+
+    rows = []
+    for _, group in itertools.groupby(
+        sorted(runs, key=_by_further), lambda one: (*one.network, one.further, one.position)
+    ):
+        same = list(group)
+        first = same[0]
+        without = first.further if first.further in _STEPS else ""
+        gains = gain(same, "", first.position), gain(same, without, "none") if first.position == OURS else ""
+        cells = (
+            _title(first.dataset, first.horizon),
+            first.model,
+            first.position,
+            first.further or "as above",
+            len(same),
+        )
+        rows.append((*cells, spread([one.value for one in same]), *gains, f"{_mean(same, 'rate'):.2f}"))
+    head = ("dataset, horizon", "model", "position", "", "seeds", "R² or accuracy, %", "- as above", "- none", "rate")
+    return table(head, rows)
+
+
+_STEPS = tuple(extra for (extra,) in converged.OF_STEPS)
+
+
+def _by_further(one: Run) -> tuple[Any, ...]:
+    listed = ("", *(extra for (extra,) in (*converged.OF_CODE, *converged.OF_STEPS)))
+    return (
+        [*converged.DATASETS].index(one.dataset),
+        one.horizon,
+        one.model,
+        listed.index(one.further),
+        one.position,
+        one.seed,
+    )
 
 
 def rates(lines: Sequence[Line]) -> str:
-    """Return the learning rates that were chosen, and the validation scores of all candidates."""
-    head = ["| dataset | model | " + " | ".join(converged.RATES) + " |", "|---" * (len(converged.RATES) + 2) + "|"]
+    """Return the validation scores of all learning rates; the one that was chosen is bold."""
     scores = {(line["recipe"], tuple(line["settings"])): line["result"]["validation_score"] for line in lines}
     rows = []
     for dataset, model in itertools.product(converged.DATASETS, converged.MODELS):
         rate = converged.chosen(dataset, model, lines)
         if rate is None:
             continue
-        cells = [
-            f"**{scores[one]:.4f}**" if of == rate else f"{scores[one]:.4f}"
-            for one, of in zip(converged.candidates(dataset, model), converged.RATES, strict=True)
-        ]
-        rows.append(f"| {dataset} | {model} | " + " | ".join(cells) + " |")
-    return "\n".join([*head, *rows])
-
-
-def sensitivity(lines: Sequence[Line]) -> str:
-    """Return what CPG-PE is worth with another size, wavelength, threshold or number of spike steps."""
-    rows = ["| dataset, horizon | model | position | | seeds | R² or accuracy, % | rate |", "|---" * 7 + "|"]
-    usual, varied = reported(lines), reported(lines, further=True)
-    networks = {one.network for one in varied}
-    runs = [*(one for one in usual if one.network in networks and one.position in ("none", OURS)), *varied]
-    key = lambda one: (*one.network, one.further, one.position)  # noqa: E731
-    for _, group in itertools.groupby(sorted(runs, key=key), key):
-        same = list(group)
-        first = same[0]
-        cells = (f"{first.dataset}, {first.horizon}", first.model, first.position, first.further or "as above")
-        rows.append(
-            f"| {' | '.join(cells)} | {len(same)} | {spread([one.value for one in same])} | {_mean(same, 'rate'):.2f} |"
-        )
-    return "\n".join(rows) if varied else ""
-
-
-def tables(lines: Sequence[Line]) -> str:
-    """Return all tables."""
-    naive = [json.loads(text) for text in NAIVE.read_text(encoding="utf-8").splitlines()]
-    return "\n\n".join(filter(None, [worth(lines, naive), paired(lines), sensitivity(lines), rates(lines)]))
-
-
-BEGIN, END = "<!-- tables of converged.jsonl -->", "<!-- end of these tables -->"
-
-
-def write_into(path: Path, lines: Sequence[Line]) -> None:
-    """Put the tables between the two marks of a page."""
-    text = path.read_text(encoding="utf-8")
-    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    path.write_text(f"{before}{BEGIN}\n\n{tables(lines)}\n\n{after}", encoding="utf-8")
+        found = [f"{scores[one]:.4f}" for one in converged.candidates(dataset, model)]
+        cells = [f"**{score}**" if of == rate else score for score, of in zip(found, converged.RATES, strict=True)]
+        rows.append((dataset, model, *cells))
+    return table(("dataset", "model", *converged.RATES), rows)

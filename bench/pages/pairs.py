@@ -1,0 +1,34 @@
+"""Differences of pairs: two runs that are alike but for one setting, the seed among what is alike."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scipy import stats
+
+
+class Comparison(NamedTuple):
+    """Differences of pairs."""
+
+    mean: float
+    half: float
+    """Half of the 95 % interval of the mean; NaN for a single pair."""
+    wins: int
+    losses: int
+    pairs: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.1f} ± {self.half:.1f}, {self.wins} : {self.losses}"
+
+
+def compare(differences: Sequence[float]) -> Comparison:
+    """Return what pairs differ by."""
+    count = len(differences)
+    half = math.nan
+    if count > 1:
+        half = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
+    wins, losses = (sum(sign * difference > 0 for difference in differences) for sign in (1, -1))
+    return Comparison(statistics.fmean(differences), half, wins, losses, count)

@@ -1,0 +1,71 @@
+"""The tables of the documentation are what the lines in ``bench/results`` give."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spikeproof.train.runs.recipe import find
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+MARK = "<!-- table: "
+
+
+def test_every_mark_is_of_a_table_and_every_table_is_marked_once(bench):
+    tables = bench("docs").TABLES
+    found = [(path.stem, part.split(" -->")[0]) for path, text in PAGES.items() for part in text.split(MARK)[1:]]
+    assert sorted(found) == sorted((table.page, name) for name, table in tables.items())
+
+
+def test_tables_are_what_their_lines_give(bench):
+    docs = bench("docs")
+    for name, table in docs.TABLES.items():
+        assert docs.between(PAGES[docs.PAGES / f"{table.page}.md"], name) == table.of(), f"{name}: run bench/docs.py"
+
+
+def test_a_page_is_written_between_its_marks_alone(bench, tmp_path, monkeypatch):
+    docs = bench("docs")
+    begin, end = docs.marks("delays")
+    monkeypatch.setattr(docs, "PAGES", tmp_path)
+    monkeypatch.setattr(
+        docs, "TABLES", {"delays": docs.Table("page", lambda lines: f"{len(lines)} lines", ("delays",))}
+    )
+    (tmp_path / "page.md").write_text(f"before\n\n{begin}old{end}\n\nbehind\n")
+    docs.write()
+    count = len((ROOT / "bench" / "results" / "delays.jsonl").read_text().splitlines())
+    assert (tmp_path / "page.md").read_text() == f"before\n\n{begin}{count} lines{end}\n\nbehind\n"
+
+
+def test_a_row_that_does_not_fit_is_no_table(bench):
+    markdown = bench("pages.markdown")
+    assert markdown.table(("a", "b"), [(1, "c")]) == "| a | b |\n|---|---|\n| 1 | c |"
+    with pytest.raises(ValueError, match="the 2 cells"):
+        markdown.table(("a", "b"), [(1,)])
+
+
+def test_every_point_of_every_grid_is_a_recipe_and_stands_once(bench):
+    for name, points in bench("grids").GRIDS.items():
+        assert len(set(points)) == len(points), name
+        for recipe, settings in points:
+            find(recipe).replace(settings)
+
+
+def test_networks_that_are_in_the_package_are_the_runs_that_are_told(bench):
+    """A line of a run has the result of the network beside it."""
+    runs = {
+        (line["recipe"], tuple(line["settings"])): line["result"]
+        for line in bench("grid").read(ROOT / "bench" / "results" / "runs.jsonl")
+    }
+    pretrained = {
+        path.parent.name: json.loads(path.read_text()) for path in ROOT.glob("examples/pretrained/*/result.json")
+    }
+    mnist = bench("grids.mnist")
+    named = {
+        f"{task}-augmented{'-wide' * (hidden[1] > 100)}": mnist.point((task, hidden), "integers")
+        for task, hidden in mnist.NETWORKS
+    }
+    named |= {name: (name, ()) for name in ("s-mnist", "ps-mnist", "fsdd")}
+    for name, point in named.items():
+        known = {key: value for key, value in pretrained[name].items() if key != "versions"}
+        assert runs[point] == known
