@@ -62,6 +62,7 @@ TABLES = {
     "ablation": Table("results", digits.ablation, ("ablation",)),
     "neurons": Table("results", digits.neurons, ("neurons",)),
     "penalties": Table("results", digits.penalties, ("rates",)),
+    "energy-networks": Table("results", energy.networks, ("runs",)),
     "energy": Table("results", energy.neurons, ("neurons",)),
     "delays": Table("results", delays.delays, ("delays",)),
     "memory": Table("results", memory.problems, ("memory",)),

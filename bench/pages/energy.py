@@ -1,4 +1,4 @@
-"""The table of what a step of each neuron costs as papers count, from measured firing rates."""
+"""Tables of what a step costs as papers count, from measured firing rates."""
 
 from __future__ import annotations
 
@@ -6,13 +6,40 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spikeproof.export.arithmetic import LSTM, spiking
 from spikeproof.train.analysis import analyses
 from spikeproof.train.runs.recipe import find
 
-from .markdown import Line, by_seed, rates, table
+from .markdown import Line, by_seed, code, rates, table
 
 _NAMES = {"ce-lif-float": "CE-LIF", "lif": "LIF", "plif": "PLIF", "alif": "ALIF", "glif": "GLIF", "lstm": "LSTM"}
 _BUDGET = "epochs=30"
+
+_STEPS, _CLASSES = 784, 10
+_LSTMS = ((82, 82), (112, 112))
+"""With as many parameters as the two networks of CE-LIF."""
+_PAPER = {"the paper's CE-LIF, [64, 152, 152]": 13.5, "the paper's LSTM": 774.9}
+"""nJ a step."""
+
+
+def networks(lines: Sequence[Line]) -> str:
+    """Return a row for each run of sequential MNIST whose rates are known, for LSTMs of their size, and the paper's."""
+    rows: list[Sequence[object]] = []
+    for line in lines:
+        recipe, result = find(line["recipe"]).replace(line["settings"]), line["result"]
+        if recipe.task in ("s-mnist", "ps-mnist") and result["firing_rates"]:
+            cost = spiking(recipe.neuron, 1, recipe.hidden, _CLASSES, result["firing_rates"])
+            name = f"{code(line['recipe'])}, {list(recipe.hidden)}"
+            rows.append((name, f"{result['parameters']:,}", rates([line]), *_cost(cost.joules * 1e9)))
+    for hidden in _LSTMS:
+        lstm = LSTM(inputs=1, hidden=hidden, outputs=_CLASSES)
+        rows.append((f"an LSTM, {list(hidden)}", f"{lstm.parameters:,}", "", *_cost(lstm.arithmetic.joules * 1e9)))
+    rows += [(name, "", "", f"{joules}", "") for name, joules in _PAPER.items()]
+    return table(("network", "parameters", "firing rates", "nJ a step", "uJ an inference of 784 steps"), rows)
+
+
+def _cost(joules: float) -> tuple[str, str]:
+    return f"{joules:.3g}", f"{joules * _STEPS / 1e3:.3g}"
 
 
 def neurons(lines: Sequence[Line]) -> str:
