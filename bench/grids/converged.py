@@ -19,10 +19,10 @@ of real numbers of the same size are torch's own parts. CPG-PE's sensitivity to 
 of Spike-RNN.
 
 `blocks` has the order, and `python bench/grid.py plan converged` prints it: 2,396 runs. On one thread of a virtual Xeon
-core, a run on ETTh1 takes half a minute (Spike-RNN), a minute (Spike-TCN), 2 to 4 minutes (Spike-GRU) and 5 to 10
-(Spikformer). Los is a third of that, text and images are up to three times as much. So the first eight blocks, the
-quick networks in all three domains and what varies CPG-PE, are about three hours, networks of real numbers three more,
-and the whole plan is weeks of one such core.
+core, a run on ETTh1 or Los takes half a minute (Spike-RNN), a minute (Spike-TCN), 2 to 4 minutes (Spike-GRU) and 5 to
+10 (Spikformer); text and images take up to three times as much. So the first ten blocks, the quick networks in all
+three domains and what varies CPG-PE, are about four hours, networks of real numbers three more, and the whole plan is
+weeks of one such core.
 """
 
 from __future__ import annotations
@@ -94,12 +94,14 @@ class Block(NamedTuple):
 def blocks() -> Iterator[Block]:
     """Return the plan: what tells most an hour comes first, so that the costly networks follow the quick ones."""
     real = ("none", "sinusoid")
-    for dataset in ("etth1", "los"):
-        yield Block(dataset, (24,), FIRST, QUICK)
-        yield Block(dataset, (24,), ("cpg",), ("spike-rnn",), OF_CODE)
-        yield Block(dataset, (24,), ("none", "cpg"), ("spike-rnn",), OF_STEPS)
+    yield Block("etth1", (24,), FIRST, QUICK)
+    yield from _sensitivity("etth1")
+    yield Block("los", (24,), FIRST, QUICK)
     for dataset in ("subj", "cifar10"):
-        yield Block(dataset, (0,), FIRST, QUICK)
+        yield Block(dataset, (0,), FIRST, ("spike-rnn",))
+    yield from _sensitivity("los")
+    for dataset in ("subj", "cifar10"):
+        yield Block(dataset, (0,), FIRST, ("spike-tcn",))
     for dataset in ("etth1", "los", "subj", "cifar10"):
         yield Block(dataset, (rate_horizon(dataset),), real, REAL)
     for dataset in ("etth1", "los"):
@@ -129,6 +131,11 @@ def blocks() -> Iterator[Block]:
         yield Block(dataset, (24,), FIRST, COSTLY)
         yield Block(dataset, (6, 96, 48), FIRST)
         yield Block(dataset, (24, 6, 96, 48), REST)
+
+
+def _sensitivity(dataset: str) -> Iterator[Block]:
+    yield Block(dataset, (24,), ("cpg",), ("spike-rnn",), OF_CODE)
+    yield Block(dataset, (24,), ("none", "cpg"), ("spike-rnn",), OF_STEPS)
 
 
 def point(
