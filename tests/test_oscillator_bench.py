@@ -9,7 +9,7 @@ from spikeproof.train.runs.recipe import find
 RESULTS = Path(__file__).resolve().parents[1] / "bench" / "results"
 
 
-@pytest.mark.parametrize("name", ["oscillators", "oscillator-rates"])
+@pytest.mark.parametrize("name", ["oscillators", "oscillator-rates", "forecasts"])
 def test_there_is_a_line_for_every_point_and_its_settings_are_a_recipes(bench, name):
     points = bench("grids").GRIDS[name]
     lines = bench("grid").read(RESULTS / f"{name}.jsonl")

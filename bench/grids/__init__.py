@@ -18,6 +18,7 @@ GRIDS: dict[str, list[Point]] = {
     "embeddings": seeds(embeddings.points()),
     "positions": seeds(positions.points()),
     "oscillators": oscillators.points(),
+    "forecasts": oscillators.without(),
     "oscillator-rates": oscillators.rate_points(),
     "delays": delays.points(),
     "delay-rates": delays.rate_points(),

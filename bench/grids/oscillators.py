@@ -38,6 +38,12 @@ def points() -> list[Point]:
     ]
 
 
+def without() -> list[Point]:
+    """Return the exported network of the first task without a code."""
+    recipe, settings = next(iter(TASKS.values()))
+    return [(recipe, (*settings, "position=none", "position_w_max=10000", f"seed={seed}")) for seed in _SEEDS]
+
+
 def rate_points() -> list[Point]:
     """Return the grid that chooses the rates; the digits have no validation part but what is held out."""
     chosen = [TASKS[name] for name in list(TASKS)[:2]]
