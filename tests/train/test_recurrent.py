@@ -1,8 +1,6 @@
 """Recurrent CE-LIF: the contract's integers forward, the paper's gradients backward, exact on every backend."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -312,36 +310,6 @@ def test_the_recipes_make_the_papers_networks(name, hidden, parameters):
     net = build(recipe, task)
     assert sum(each.numel() for each in net.parameters()) == parameters
     assert [isinstance(block, celif.Recurrent) for block in net.blocks] == [True, True, False, False]
-
-
-def test_the_page_has_the_figures_of_the_lines():
-    root = Path(__file__).parents[2]
-    page = (root / "docs" / "celif.md").read_text()
-    starts, trials = (
-        [json.loads(line) for line in (root / "bench" / "results" / f"{name}.jsonl").read_text().splitlines()]
-        for name in ("starts", "trials")
-    )
-    norms = {line["trial"]: line["norms"] for line in starts if "recurrent" in line["trial"]}
-    for mean in ("0.006", "0.008", "0.009", "0.01"):
-        row = [norms[f"{task} recurrent {mean} {w}"] for task in ("s", "ps") for w in ("0.2", "0.4")]
-        assert f"| {mean} | {' | '.join(f'{_told(min(each))} to {_told(max(each))}' for each in row)} |" in page
-    for name, words in (("s", "S-MNIST, recurrent"), ("ps", "PS-MNIST, recurrent"), ("ps", "PS-MNIST, feed-forward")):
-        (line,) = [line for line in trials if line["trial"] == f"{name} {words.split()[1]} third"]
-        scores = [f"{100 * float(epoch['validation_score']):.2f} %" for epoch in line["log"]]
-        pairs = [f"{_told(float(e['gradient_norm']))}, {_told(float(e['gradient_largest']))}" for e in line["log"]]
-        assert f"| {words} | {' | '.join([*scores, *pairs])} |" in page
-
-
-def _told(norm):
-    return (
-        f"{norm:.2f}"
-        if norm < 1
-        else f"{norm:.1f}"
-        if norm < 10
-        else f"{norm:.0f}"
-        if norm < 100
-        else f"{norm:.0e}".replace("e+0", "e").replace("e+", "e")
-    )
 
 
 def test_a_keeper_cuts_what_comes_back_too():
