@@ -1,11 +1,16 @@
 """Settings that all tests share."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Workers share the cores. With as many threads as there are cores in each of them, torch's threads wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 # The same examples in every run: a failure on one machine is a failure on all.
 settings.register_profile("spikeproof", derandomize=True, deadline=None, print_blob=True)
