@@ -27,7 +27,7 @@ def networks(lines: Sequence[Line]) -> str:
     rows: list[Sequence[object]] = []
     for line in lines:
         recipe, result = find(line["recipe"]).replace(line["settings"]), line["result"]
-        if recipe.task in ("s-mnist", "ps-mnist") and result["firing_rates"]:
+        if recipe.task in ("s-mnist", "ps-mnist") and recipe.deployable and result["firing_rates"]:
             cost = spiking(recipe.neuron, 1, recipe.hidden, _CLASSES, result["firing_rates"])
             name = f"{code(line['recipe'])}, {list(recipe.hidden)}"
             rows.append((name, f"{result['parameters']:,}", rates([line]), *_cost(cost.joules * 1e9)))
