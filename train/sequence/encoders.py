@@ -60,7 +60,9 @@ class Conv(nn.Module):
         length, weight = x.shape[-1], self.synapse.weight.flatten(1)  # (T_s, 3)
         padded = nn.functional.pad(x.transpose(1, 2), (0, 0, 1, 1))
         taps = torch.stack([padded[:, first : first + length] for first in range(weight.shape[1])])  # (3, N, L, C)
-        currents = torch.addmm(self.synapse.bias.unsqueeze(1), weight, taps.flatten(1))
+        bias = self.synapse.bias
+        assert bias is not None  # as it was built
+        currents = torch.addmm(bias.unsqueeze(1), weight, taps.flatten(1))
         normed = self.norm(currents.view(1, len(weight), -1, 1))
         spikes: torch.Tensor = self.neuron(normed.view(len(weight), *taps.shape[1:]))
         return spikes
