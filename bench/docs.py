@@ -101,12 +101,14 @@ def between(text: str, name: str) -> str:
 
 def write() -> None:
     """Put every table in its place."""
+    paths = {table.page: PAGES / f"{table.page}.md" for table in TABLES.values()}
+    texts = {page: path.read_text(encoding="utf-8") for page, path in paths.items()}
     for name, table in TABLES.items():
-        path = PAGES / f"{table.page}.md"
-        text = path.read_text(encoding="utf-8")
         begin, end = marks(name)
-        before, behind = text.split(begin)[0], text.split(end)[1]
-        path.write_text(f"{before}{begin}{table.of()}{end}{behind}", encoding="utf-8")
+        before, behind = texts[table.page].split(begin)[0], texts[table.page].split(end)[1]
+        texts[table.page] = f"{before}{begin}{table.of()}{end}{behind}"
+    for page, path in paths.items():
+        path.write_text(texts[page], encoding="utf-8")
 
 
 def main() -> None:

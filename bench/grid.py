@@ -28,6 +28,7 @@ from pathlib import Path
 
 from grids import GRIDS, GROWING, converged
 from grids.point import Line, Point
+from pages import markdown
 from rich.console import Console
 from rich.progress import track
 
@@ -99,30 +100,20 @@ def append(path: Path, line: Line) -> None:
 
 def table(lines: list[Line]) -> str:
     """Return a Markdown table, a row for the seeds of one setting."""
-    rows = [
-        "| recipe | settings | parameters | seeds | test score | test loss | firing rates | seconds a run |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for (recipe, settings), group in itertools.groupby(sorted(lines, key=_setting), _setting):
-        results = [line["result"] for line in group]
-        layers = zip(*(one["firing_rates"] or () for one in results), strict=True)
-        rates = ", ".join(f"{statistics.mean(of):.3f}" for of in layers) or "-"
-        scores, losses = ([one[key] for one in results] for key in ("test_score", "test_loss"))
+        same = list(group)
+        results = [line["result"] for line in same]
+        scores, losses = (markdown.spread([one[key] for one in results], 4) for key in ("test_score", "test_loss"))
         seconds = statistics.mean(one["seconds"] for one in results)
-        rows.append(
-            f"| `{recipe}` | {', '.join(settings) or '-'} | {results[0]['parameters']:,} | {len(results)} | "
-            f"{_spread(scores)} | {_spread(losses)} | {rates} | {seconds:.0f} |"
-        )
-    return "\n".join(rows)
+        cells = (markdown.code(recipe), ", ".join(settings) or "-", f"{results[0]['parameters']:,}", len(same))
+        rows.append((*cells, scores, losses, markdown.rates(same, 3) or "-", f"{seconds:.0f}"))
+    head = ("recipe", "settings", "parameters", "seeds", "test score", "test loss", "firing rates", "seconds a run")
+    return markdown.table(head, rows)
 
 
 def _setting(line: Line) -> tuple[str, tuple[str, ...]]:
     return line["recipe"], tuple(one for one in line["settings"] if not one.startswith("seed="))
-
-
-def _spread(values: list[float]) -> str:
-    mean = f"{statistics.mean(values):.4f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.4f}"
 
 
 def main() -> None:

@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import grid
 import torch
 from grids import converged
+from grids.point import Line
 from rich.console import Console
 from rich.progress import track
 from torch import nn
@@ -28,8 +29,6 @@ from spikeproof.train.runs.run import Run
 
 SAMPLES = 512
 _RIDGE = 1e-3
-
-Line = dict[str, Any]
 
 
 class Probed(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any
 import grid
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from pages.markdown import named
 
 from spikeproof.train.analysis import figures as analysis_figures
 
@@ -26,14 +27,14 @@ def figure(lines: Sequence[dict[str, Any]]) -> Figure:
     """Draw a panel for each task and length: the training loss by epoch."""
     panels: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
-        panels[line["recipe"], int(_settings(line)["length"])].append(line)
+        panels[line["recipe"], int(named(line)["length"])].append(line)
     drawn = Figure(figsize=(4 * len(panels), 3.6), layout="constrained")
     for axis, (name, runs) in zip(
         drawn.subplots(1, len(panels), squeeze=False)[0], sorted(panels.items()), strict=True
     ):
-        longest = max(int(_settings(run)["epochs"]) for run in runs)
+        longest = max(int(named(run)["epochs"]) for run in runs)
         for run in runs:
-            settings = _settings(run)
+            settings = named(run)
             epochs, loss = zip(*((row["epoch"], row["loss"]) for row in run["curve"]), strict=True)
             style = "-" if int(settings["epochs"]) == longest else ":"
             axis.plot(epochs, loss, f"o{style}", markersize=2, linewidth=1, color=_COLOURS[settings["neuron"]])
@@ -46,10 +47,6 @@ def figure(lines: Sequence[dict[str, Any]]) -> Figure:
     handles = [Line2D([], [], color=colour, linestyle=style, label=name) for name, (colour, style) in lines.items()]
     drawn.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     return drawn
-
-
-def _settings(line: dict[str, Any]) -> dict[str, str]:
-    return dict(setting.split("=", 1) for setting in line["settings"])
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import grid
 import numpy as np
@@ -50,11 +50,11 @@ def pairs(lines: Sequence[Line]) -> list[Pairs]:
     """Return the pairs in grids' lines, sorted by what they are called."""
     scores: dict[tuple[str, tuple[str, ...]], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for line in lines:
-        named = dict(one.split("=", 1) for one in line["settings"])
+        named = markdown.named(line)
         code, seed = named.pop("position", "none"), int(named.pop("seed", 0))
         if code in CODES:
             alike = line["recipe"], tuple(f"{key}={value}" for key, value in named.items())
-            scores[alike][code][seed] = _score(line["result"])
+            scores[alike][code][seed] = markdown.worth(line)
     found = []
     for (name, settings), by_code in scores.items():
         seeds = sorted(set.intersection(*(set(by_code[code]) for code in CODES)))
@@ -69,10 +69,6 @@ def pairs(lines: Sequence[Line]) -> list[Pairs]:
     return sorted(found, key=lambda one: (one.label.rpartition("N")[0], one.channels))
 
 
-def _score(result: dict[str, Any]) -> float:
-    return float(100 * (result.get("measures") or {}).get("r2_code", result["test_score"]))
-
-
 @functools.lru_cache
 def _length(name: str, settings: tuple[str, ...]) -> int:
     return int(find(name).replace([*settings, "position=cpg"]).load_task().train.x.shape[-1])
@@ -85,6 +81,10 @@ def _distinct(code: str, recipe: Recipe, length: int) -> int:
 
 def order(lines: Sequence[Line]) -> str:
     """Return the pairs of lines as a table."""
+    return _table(pairs(lines))
+
+
+def _table(found: Sequence[Pairs]) -> str:
     rows = [
         (
             one.label,
@@ -94,7 +94,7 @@ def order(lines: Sequence[Line]) -> str:
             *map(markdown.spread, one.scores),
             markdown.spread(one.gains, sign="+"),
         )
-        for one in pairs(lines)
+        for one in found
     ]
     head = ("", "positions", "different codes, published", "designed", "seeds", "published", "designed")
     return markdown.table((*head, "designed - published"), rows)
@@ -118,9 +118,10 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="where to draw; the suffix says in which format")
     asked = parser.parse_args()
     lines = [line for path in asked.lines for line in grid.read(path)]
-    print(order(lines))
+    found = pairs(lines)
+    print(_table(found))
     if asked.figure:
-        figure = analysis_figures.code_uniqueness(SIZES, shares(), {one.label: one.gains for one in pairs(lines)})
+        figure = analysis_figures.code_uniqueness(SIZES, shares(), {one.label: one.gains for one in found})
         analysis_figures.save(figure, asked.figure)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from spikeproof.train.neurons import EMBEDDINGS
 
+from .mnist import FLOAT
 from .point import Point
 
 
 def points() -> list[Point]:
     """Return each embedding on both tasks."""
-    network = ("neuron=ce-lif-float", "hidden=64,152,152", "scales=", "ends=stop", "te_exp=9")
+    network = (*FLOAT, "hidden=64,152,152")
     budget = ("shrink=2", "stride=3", "epochs=30")
     return [
         (f"{task}-long", (*network, *budget, f"embedding={name}"))

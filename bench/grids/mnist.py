@@ -11,7 +11,8 @@ from .point import Point
 Network = tuple[str, tuple[int, ...]]
 """Task and hidden layers."""
 _WIDE = ("hidden=64,152,152", "keep_provable=1")
-_FLOAT = ("neuron=ce-lif-float", "scales=", "te_exp=9", "ends=stop")
+FLOAT = ("neuron=ce-lif-float", "scales=", "te_exp=9", "ends=stop")
+"""What makes a recipe of integers one in floating point: the neuron, and no registers."""
 NETWORKS: dict[Network, tuple[str, ...]] = {
     ("s-mnist", (64, 88, 88)): (),
     ("s-mnist", (64, 152, 152)): (*_WIDE, "epochs=50"),
@@ -22,7 +23,7 @@ NETWORKS: dict[Network, tuple[str, ...]] = {
 VARIANTS = {
     "integers": (),
     "integers, half-width 0.2": ("half_width=0.2",),
-    "floating point, trained alike": _FLOAT,
+    "floating point, trained alike": FLOAT,
 }
 """What it is called -> what further changes the recipe."""
 
@@ -30,7 +31,7 @@ VARIANTS = {
 def point(network: Network, variant: str) -> Point:
     """Return a run of the programme; in floating point there is nothing to prove."""
     changes, further = NETWORKS[network], VARIANTS[variant]
-    kept = [one for one in changes if further is not _FLOAT or not one.startswith("keep_provable")]
+    kept = [one for one in changes if further != FLOAT or not one.startswith("keep_provable")]
     return f"{network[0]}-augmented", (*kept, *further)
 
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from grids import converged
 
+from . import markdown, pairs
 from .markdown import Line, named, spread, table
-from .pairs import compare
 
 OURS = "cpg"
 _MEASURES = ("r2_code", "rse_code", "r2_mean", "rse_mean")
@@ -51,7 +51,6 @@ def run(line: Line) -> Run:
     """Return what counts of a line."""
     result, settings = line["result"], named(line)
     measures = result["measures"]
-    value = measures.get("r2_code", result["test_score"])
     dataset = settings.get("task", line["recipe"])
     horizon = int(settings["horizon"]) if dataset in converged.FORECASTS else 0
     model = settings["model"] + "-xnor" * (settings.get("attention") == "xnor")
@@ -59,7 +58,7 @@ def run(line: Line) -> Run:
     where = (dataset, horizon, model, settings["position"], further, int(settings["seed"]))
     rates = result["firing_rates"]
     mean = statistics.fmean(rates) if rates else math.nan
-    return Run(*where, 100 * value, result["test_loss"], measures, result["epoch"], result["parameters"], mean)
+    return Run(*where, markdown.worth(line), result["test_loss"], measures, result["epoch"], result["parameters"], mean)
 
 
 def reported(lines: Iterable[Line], *, further: bool = False) -> list[Run]:
@@ -126,11 +125,7 @@ def _percents(measures: dict[str, float], *names: str) -> list[str]:
 def differences(runs: Iterable[Run], other: str) -> list[float]:
     """Return by how much CPG-PE is better than another encoding, wherever both were trained alike."""
     found = {(*one.network, one.seed, one.position): one.value for one in runs}
-    return [
-        value - found[(*alike, other)]
-        for (*alike, position), value in found.items()
-        if position == OURS and (*alike, other) in found
-    ]
+    return pairs.differences(found, OURS, other)
 
 
 def paired(lines: Sequence[Line]) -> str:
@@ -141,7 +136,7 @@ def paired(lines: Sequence[Line]) -> str:
     for (dataset, horizon, model), same in itertools.groupby(runs, lambda one: one.network):
         of_network = list(same)
         compared = [differences(of_network, other) for other in others]
-        cells = [str(compare(found)) if len(found) > 1 else "" for found in compared]
+        cells = [str(pairs.compare(found)) if len(found) > 1 else "" for found in compared]
         intervals += sum(len(found) > 1 for found in compared)
         if any(cells):
             rows.append((_title(dataset, horizon), model, *cells))
@@ -164,10 +159,10 @@ def sensitivity(lines: Sequence[Line]) -> str:
 
     def gain(same: Sequence[Run], further: str, position: str) -> str:
         """Return the differences to runs with other settings and the same seed."""
+        if (further, position) == (same[0].further, same[0].position):
+            return ""
         found = [one.value - value[key] for one in same if (key := (one.network, further, position, one.seed)) in value]
-        return (
-            str(compare(found)) if len(found) > 1 and (further, position) != (same[0].further, same[0].position) else ""
-        )
+        return str(pairs.compare(found)) if len(found) > 1 else ""
 
     rows = []
     for _, group in itertools.groupby(

@@ -46,11 +46,11 @@ def ablation(lines: Sequence[Line]) -> str:
 
 def neurons(lines: Sequence[Line]) -> str:
     """Return a row for each neuron, with a column for each learning rate and one for a larger budget."""
-    runs = {(named(same[0])["neuron"], _budget(same[0])): same for _, same in by_seed(lines)}
-    best = max((name for name, budget in runs if budget == "fast"), key=lambda name: _mean(runs[name, "fast"]))
+    runs = {(named(same[0])["neuron"], budget(same[0])): same for _, same in by_seed(lines)}
+    best = max((name for name, which in runs if which == "fast"), key=lambda name: _mean(runs[name, "fast"]))
     rows = []
     for name, told in _NEURONS.items():
-        cells = [spread(_scores(runs.get((name, budget), [])), unit=" %") for budget in ("fast", "slow")]
+        cells = [spread(_scores(runs[name, which]), unit=" %") for which in ("fast", "slow")]
         cells[0] = f"**{cells[0]}**" if name == best else cells[0]
         longer = runs.get((name, "longer"))
         parameters = runs[name, "fast"][0]["result"]["parameters"]
@@ -59,7 +59,8 @@ def neurons(lines: Sequence[Line]) -> str:
     return table(("neuron", "parameters", *columns), rows)
 
 
-def _budget(line: Line) -> str:
+def budget(line: Line) -> str:
+    """Return how a neuron was trained: "fast", the recipe's way, "slow", or "longer", slow and with more epochs."""
     settings = named(line)
     if settings["epochs"] != "30":
         return "longer"

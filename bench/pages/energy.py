@@ -10,11 +10,10 @@ from spikeproof.export.arithmetic import LSTM, spiking
 from spikeproof.train.analysis import analyses
 from spikeproof.train.runs.recipe import find
 
+from .digits import budget
 from .markdown import Line, by_seed, code, rates, table
 
 _NAMES = {"ce-lif-float": "CE-LIF", "lif": "LIF", "plif": "PLIF", "alif": "ALIF", "glif": "GLIF", "lstm": "LSTM"}
-_BUDGET = "epochs=30"
-
 _STEPS, _CLASSES = 784, 10
 _LSTMS = ((82, 82), (112, 112))
 """With as many parameters as the two networks of CE-LIF."""
@@ -47,7 +46,7 @@ def neurons(lines: Sequence[Line]) -> str:
     rows = []
     for settings, same in by_seed(lines):
         recipe = find("digits-plain").replace(settings)
-        if settings[-1] != _BUDGET or recipe.neuron not in _NAMES:
+        if budget(same[0]) != "fast" or recipe.neuron not in _NAMES:
             continue
         task = recipe.load_task()
         measured = np.mean([line["result"]["firing_rates"] for line in same], axis=0)

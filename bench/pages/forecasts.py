@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .markdown import Line, named, spread, table
+from .markdown import Line, named, spread, table, worth
 from .pairs import compare
 
 _CODES = {"none": "none", "cpg": "published", "cpg-designed": "designed", "cpg-learned": "learned"}
@@ -17,7 +17,7 @@ def codes(without: Sequence[Line], with_one: Sequence[Line]) -> str:
     for line in (*without, *with_one):
         settings = named(line)
         if line["recipe"] == _RECIPE:
-            values[settings["position"]][int(settings["seed"])] = 100 * line["result"]["measures"]["r2_code"]
+            values[settings["position"]][int(settings["seed"])] = worth(line)
     rows = []
     for code, told in _CODES.items():
         found = values[code]

@@ -1,22 +1,21 @@
-"""Cells and tables of Markdown."""
+"""Cells and tables of Markdown, and what all tables take from lines."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-Line = dict[str, Any]
-"""A line of JSON of ``bench/results``."""
+from grids.point import Line
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table; every row has as many cells as the head."""
-    whole = [head, ["---"] * len(head), *rows]
-    if any(len(row) != len(head) for row in whole):
+    below = list(rows)
+    if any(len(row) != len(head) for row in below):
         raise ValueError(f"A row has not the {len(head)} cells of its head.")
-    return "\n".join(f"|{'|'.join(row)}|" if row is whole[1] else f"| {' | '.join(map(str, row))} |" for row in whole)
+    first, *others = (f"| {' | '.join(map(str, row))} |" for row in (head, *below))
+    return "\n".join([first, "|---" * len(head) + "|", *others])
 
 
 def spread(values: Sequence[float], digits: int = 1, unit: str = "", sign: str = "") -> str:
@@ -28,6 +27,12 @@ def spread(values: Sequence[float], digits: int = 1, unit: str = "", sign: str =
 def named(line: Line) -> dict[str, str]:
     """Return a line's settings by their names."""
     return dict(one.split("=", 1) for one in line["settings"])
+
+
+def worth(line: Line) -> float:
+    """Return R² in the authors' way, or the score of what is no forecast, both times 100."""
+    result = line["result"]
+    return float(100 * (result.get("measures") or {}).get("r2_code", result["test_score"]))
 
 
 def by_seed(lines: Iterable[Line]) -> list[tuple[tuple[str, ...], list[Line]]]:

@@ -19,7 +19,6 @@ PAPER: dict[mnist.Network, float] = {
     ("ps-mnist", (64, 152, 152)): 98.14,
 }
 """Task, hidden layers -> test accuracy in % of arXiv 2308.15150, in floating point."""
-_TESTED = 10_000
 
 
 def beside_the_paper(lines: Sequence[Line]) -> str:
@@ -37,7 +36,7 @@ def beside_the_paper(lines: Sequence[Line]) -> str:
 def _score(result: dict[str, Any], paper: float) -> str:
     """Return the accuracy with its binomial standard error, bold where it passes the paper's."""
     share = result["test_score"]
-    error = math.sqrt(share * (1 - share) / _TESTED)
+    error = math.sqrt(share * (1 - share) / result["test_samples"])
     told = f"{100 * share:.2f} ± {100 * error:.2f}"
     return f"**{told}**" if 100 * share > paper else told
 

