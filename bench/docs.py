@@ -30,6 +30,7 @@ from pages import (
     ranges,
     speed,
     starts,
+    verified,
 )
 
 RESULTS = Path(__file__).parent / "results"
@@ -54,7 +55,10 @@ class Table(NamedTuple):
 TABLES = {
     "paper": Table("results", mnist.beside_the_paper, ("runs",)),
     "runs": Table("results", mnist.runs, ("runs",)),
-    "verified": Table("results", mnist.verified, ("verified",)),
+    "verified": Table("results", verified.classes, ("verified",)),
+    "verified-forecasts": Table("results", verified.forecasts, ("verified",)),
+    "verified-codes": Table("cpg", verified.codes, ("verified",)),
+    "driven": Table("cpg", digits.encodings, ("driven",)),
     "starts-long": Table("results", starts.at_full_length, ("trials",)),
     "starts-heart": Table("results", starts.by_heart, ("trials",)),
     "starts-norms": Table("celif", starts.norms, ("starts",)),

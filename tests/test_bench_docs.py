@@ -69,3 +69,32 @@ def test_networks_that_are_in_the_package_are_the_runs_that_are_told(bench):
     for name, point in named.items():
         known = {key: value for key, value in pretrained[name].items() if key != "versions"}
         assert runs[point] == known
+
+
+def test_every_network_in_the_package_is_verified_and_worth_what_its_run_was(bench):
+    lines = {line["network"]: line for line in bench("grid").read(ROOT / "bench" / "results" / "verified.jsonl")}
+    folders = {path.parent.name: path for path in ROOT.glob("examples/pretrained/*/result.json")}
+    assert lines.keys() == folders.keys()
+    for name, path in folders.items():
+        line, result = lines[name], json.loads(path.read_text())
+        assert line["samples"] == result["test_samples"]
+        assert line["lava"][0] == line["lava"][1]
+        if "figures" in line:
+            assert line["figures"]["mean squared error"] == pytest.approx(result["test_score"], rel=1e-6)
+        else:
+            assert line["with_rounding"] == round(100 * result["test_score"], 2)
+
+
+def test_a_verdict_becomes_a_line(bench):
+    told = bench("verified").told
+    same = {"samples": 3, "spikes_fired": 5, "spikes_compared": 12, "registers_compared": 24}
+    right = {"right": 2, "same": 3, "total": 3}
+    verdict = {
+        "comparisons": [same, {**same, "samples": 1}],
+        "right": {"torch": right, "engine": right, "lava": {"right": 1, "same": 1, "total": 1}},
+        "right_float": None,
+        "forecasts": {},
+        "gaps": {"float_to_fixed": {"measured": False}},
+    }
+    line = {"samples": 3, "spikes": 5, "entries": 12, "registers": 24, "same_answers": 3, "lava": [1, 1]}
+    assert told(verdict) == {**line, "with_rounding": 66.67, "without_rounding": None, "same_class": None}

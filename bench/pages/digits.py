@@ -19,6 +19,8 @@ _EMBEDDINGS = {
     "u*te": ("membrane x encoding", "98.84 %"),
 }
 """Embedding -> what is added, and the paper's accuracy on S-MNIST with [64, 152, 152] where it is known which it is."""
+_STEPS = 64
+"""Pixels of an image, and so entries of a neuron's table."""
 _NEURONS = {
     "ce-lif": "CE-LIF, fixed point",
     "ce-lif-float": "CE-LIF, float",
@@ -77,6 +79,20 @@ def penalties(lines: Sequence[Line]) -> str:
         score = spread(_scores(same), unit=" %")
         rows.append((f"{recipe.rate_penalty:g}", score, rates(same, 3), f"{spikes:.1f}"))
     return table(("`rate_penalty`", "test accuracy, mean ± sd", "firing rate of the layers", "spikes a step"), rows)
+
+
+def encodings(lines: Sequence[Line]) -> str:
+    """Return a row for a table as the temporal encoding, and one for oscillators that drive it."""
+    rows = []
+    for name, told in {"digits": "table", "digits-driven": "{} CPG channels"}.items():
+        same = [line for line in lines if line["recipe"] == name]
+        recipe, scores = find(name).replace(same[0]["settings"]), _scores(same)
+        size = recipe.cpg_te or _STEPS
+        between = f"{min(scores):.2f} to {max(scores):.2f} %"
+        parameters = f"{same[0]['result']['parameters']:,}"
+        rows.append((told.format(size), size, parameters, len(scores), between, spread(scores, 2, " %")))
+    head = ("temporal encoding", "bytes a neuron", "parameters", "seeds", "test accuracy")
+    return table((*head, "mean ± sd"), rows)
 
 
 def _scores(lines: Sequence[Line]) -> list[float]:

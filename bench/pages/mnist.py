@@ -82,25 +82,3 @@ def _network(recipe: Recipe) -> str:
     name = "CE-LIF in floating point" if recipe.neuron == "ce-lif-float" else "CE-LIF"
     beside = f" beside {recipe.cpg} CPG channels" if recipe.cpg else ""
     return f"{name}, {list(recipe.hidden)}{beside}"
-
-
-def verified(lines: Sequence[Line]) -> str:
-    """Return what was compared of each network, sample by sample."""
-    rows = []
-    for line in lines:
-        registers = f"{line['registers']:,}, all" if line["registers"] else "not compared"
-        rows.append(
-            (
-                code(line["network"]),
-                f"{line['without_rounding']:.2f} %",
-                f"{line['with_rounding']:.2f} %",
-                f"{line['same_class']:,}",
-                f"{line['spikes']:,}",
-                f"{line['entries']:,}, all",
-                registers,
-                "{} of {}".format(*line["lava"]),
-            )
-        )
-    head = ("network", "right without rounding", "right with it", "samples of the same class", "spikes")
-    head += ("[raster](glossary.md#raster) entries equal in torch and engine", "register values equal")
-    return table((*head, "equal on Lava"), rows)
