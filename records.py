@@ -6,7 +6,7 @@ by hand.
 
 from __future__ import annotations
 
-from .contract.net import Input, Layer, Net
+from .contract.net import Edge, Input, Layer, Net
 from .contract.neurons.adrf import ADRF
 from .contract.neurons.adrf_iz import ADRFIZ
 from .contract.neurons.alif import ALIF
@@ -39,6 +39,7 @@ __all__ = [
     "Delta",
     "Dense",
     "Driven",
+    "Edge",
     "Input",
     "Layer",
     "LeakyIntegrator",

@@ -1,7 +1,7 @@
 """Verify networks of ``examples/pretrained`` over their whole test part: a line of JSON each.
 
-A line has the counts of the verdict of ``spikeproof verify NETWORK --samples all --json``, and what its answers are worth.
-A verdict that is not exact ends the work. A network that has a line already gets a new one in its place.
+A line has the counts of ``spikeproof verify NETWORK --samples all --json``, and what the answers are worth. A verdict
+that is not exact ends the work. A network that has a line already gets a new one in its place.
 
     python bench/verified.py bench/results/verified.jsonl digits-spike-rnn etth1-day
 """

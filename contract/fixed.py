@@ -43,6 +43,11 @@ TE_MIN, TE_MAX = -128, 127
 A_SHIFT_MIN, A_SHIFT_MAX = -23, 18
 """Shifts of a dendritic sum: to the right where payloads are finer than a state's unit."""
 
+FLOAT32_WHOLE = 2**24
+"""Whole numbers of up to this magnitude are exact in float32, and so are sums of them that stay there."""
+SCALE_MAX = 2**20
+"""The largest scale of a layer: so many weight units are 1.0."""
+
 
 def shl(x: npt.ArrayLike, k: int) -> IntArray:
     """Shift left in 64 bits: ``x << k``."""

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .fixed import STATE_MAX, WEIGHT_STEP
+from .fixed import FLOAT32_WHOLE, STATE_MAX, WEIGHT_STEP
 from .interval import Interval, same
 from .net import Incoming, Net
 from .neurons import Neuron
 from .synapses.conv import Conv
 
-FLOAT32_SUM = 2**24 * WEIGHT_STEP
+FLOAT32_SUM = FLOAT32_WHOLE * WEIGHT_STEP
 """Sums of whole multiples of a weight's step are exact in float32 up to here, in any order of additions."""
 
 _HALVINGS = 12

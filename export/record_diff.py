@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -64,15 +65,26 @@ def diff(a: Net, b: Net) -> RecordDiff:
         if len(left) == len(right):
             pairs = list(zip(left, right, strict=True))
         else:
-            named_a, named_b = ({_name(one): one for one in of} for of in (left, right))
+            named_a, named_b = _named(left), _named(right)
             pairs = [(one, named_b[name]) for name, one in named_a.items() if name in named_b]
-            only[0].extend(f"{kind} {name}" for name in named_a if name not in named_b)
-            only[1].extend(f"{kind} {name}" for name in named_b if name not in named_a)
+            only[0].extend(f"{kind} {name[0]}" for name in named_a if name not in named_b)
+            only[1].extend(f"{kind} {name[0]}" for name in named_b if name not in named_a)
         for one, other in pairs:
             fields += _grouped(f"{kind} {_name(one)}", one, other)
     for name in ("outputs", "steps", "te", "host_before", "host_after"):
         fields += _grouped("network", getattr(a, name), getattr(b, name), name)
     return RecordDiff(tuple(fields), tuple(only[0]), tuple(only[1]))
+
+
+def _named(parts: Sequence[Any]) -> dict[tuple[str, int], Any]:
+    """Return parts by their names, and by which of those of one name they are: edges may be parallel."""
+    seen: Counter[str] = Counter()
+    named = {}
+    for one in parts:
+        name = _name(one)
+        named[name, seen[name]] = one
+        seen[name] += 1
+    return named
 
 
 def _name(one: Any) -> str:

@@ -213,8 +213,8 @@ def without_end(net: Net, payload: npt.NDArray[np.int32], layer: str, register: 
     Returns
     -------
     int
-        The value of the largest magnitude of all neurons and steps, up to and with the first step in which a register
-        leaves its range; 0 where it is not known, behind resonators for example, whose spikes are only bounded.
+        The value of the largest magnitude of all neurons and steps; 0 where it is not known, behind resonators for
+        example, whose spikes are only bounded.
     """
     target = net.index(layer)
     run = Run(net, Assumptions(), payload, only=before(net, target))

@@ -63,7 +63,7 @@ class Comparison:
     num_samples: int
     layers: tuple[LayerCount, ...]
     outputs_compared: int
-    """Final read-out registers (or spike counts) that were compared."""
+    """Final read-out registers (or spike counts) of what the network answers with."""
     first: Mismatch | None
 
     @property
@@ -138,7 +138,7 @@ class Comparison:
         )
 
 
-def compare(a: Trace, b: Trace, order: Order | None = None) -> Comparison:
+def compare(a: Trace, b: Trace, order: Order | None = None, answers: Sequence[str] | None = None) -> Comparison:
     """Compare two traces of the same samples, entry by entry and without tolerance.
 
     Parameters
@@ -147,6 +147,8 @@ def compare(a: Trace, b: Trace, order: Order | None = None) -> Comparison:
         Traces with the same layers, variables and shapes.
     order : sequence of sequences of int, optional
         In which order the layers run, see `spikeproof.contract.net.Net.groups`. Default: one after the other.
+    answers : sequence of str, optional
+        The layers that the network answers with, see `spikeproof.contract.net.Net.answers`. Default: the last one.
 
     Returns
     -------
@@ -182,12 +184,12 @@ def compare(a: Trace, b: Trace, order: Order | None = None) -> Comparison:
         if any(differ.values()):
             anywhere = np.logical_or.reduce(list(unequal.values()))
             mismatches.append(_first(name, anywhere, unequal, a, b))
-    outputs = next(iter(a.layers[next(reversed(list(a.layers)))].values()))
+    answering = [next(iter(a.layers[name].values())) for name in answers or [*a.layers][-1:]]
     return Comparison(
         backends=(a.backend, b.backend),
         num_samples=a.num_samples,
         layers=tuple(counts),
-        outputs_compared=outputs.shape[0] * outputs.shape[1],
+        outputs_compared=sum(of.shape[0] * of.shape[1] for of in answering),
         first=first_of(mismatches, list(a.layers), order),
     )
 

@@ -54,23 +54,23 @@ class Trace:
         variables = next(iter(self.layers.values()))
         return len(next(iter(variables.values())))
 
-    def output(self, net: Net) -> IntArray:
-        """Return the network's main answer, int32 of shape (samples, outputs).
+    def output(self, net: Net) -> npt.NDArray[np.int64]:
+        """Return the network's main answer, int64 of shape (samples, outputs).
 
         The read-out's register after the last step of a sample; without a read-out, what came out of each neuron of
         the layer in the sample's steps: how many spikes, or the sum of their payloads.
         """
         return self.outputs(net)[net.answers[0]]
 
-    def outputs(self, net: Net) -> dict[str, IntArray]:
+    def outputs(self, net: Net) -> dict[str, npt.NDArray[np.int64]]:
         """Return what each layer that the network answers with does, see `output`."""
         return {name: self._answer(net.layers[net.index(name)]) for name in net.answers}
 
-    def _answer(self, layer: Layer) -> IntArray:
+    def _answer(self, layer: Layer) -> npt.NDArray[np.int64]:
         of = self.layers[layer.name]
         if not layer.neuron.fires:
-            return of["v"][..., -1].copy()  # a view would keep the registers of all steps in memory
-        return np.asarray(arrivals(layer.axon, of[SPIKES]).sum(-1, dtype=np.int32))
+            return of["v"][..., -1].astype(np.int64)
+        return np.asarray(arrivals(layer.axon, of[SPIKES]).sum(-1, dtype=np.int64))
 
     def plot(self, sample: int = 0, *, layers: Sequence[str] | None = None) -> Picture:
         """Return a picture of a sample's spikes, which a notebook shows; ``.save("spikes.svg")`` writes it.

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import spikeproof
+from spikeproof.contract import net
+from spikeproof.contract.neurons import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(page for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if page.name != "CHANGELOG.md")
@@ -86,3 +88,8 @@ def test_networks_of_ones_own_can_be_written_and_read(tmp_path):
     spikeproof.write(net, tmp_path / "a.net")
     assert spikeproof.load(tmp_path / "a.net") == net
     assert spikeproof.loihi2.place(net).fits
+
+
+def test_every_kind_of_neuron_and_every_part_of_a_network_is_public():
+    public = {getattr(spikeproof.records, name) for name in spikeproof.records.__all__}
+    assert public >= {*KINDS.values(), net.Edge, net.Input, net.Layer, net.Net}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RecordError
-from ..fixed import ACCUMULATOR_SHIFT, as_whole
+from ..fixed import ACCUMULATOR_SHIFT, SCALE_MAX, as_whole
 from ..names import checked_name
 from ..neurons import KINDS, Neuron
 from ..record import Record
@@ -61,7 +61,7 @@ class Layer(Record):
 
     def __post_init__(self) -> None:
         checked_name("Layer", self.name)
-        scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, 2**20)
+        scale = as_whole(f"layer {self.name!r}: scale", self.scale, 1, SCALE_MAX)
         if scale & (scale - 1):
             raise RecordError(f"layer {self.name!r}: scale = {scale} is not a power of two.")
         if type(self.neuron) not in KINDS.values():

@@ -76,7 +76,8 @@ class Net(Record):
     ------
     RecordError
         Layers do not fit each other, a name stands twice, a cycle of edges has too little delay, the encoding is
-        missing, narrow or unused, or a dendritic sum could leave the register that Lava keeps it in.
+        missing, narrow or unused, or a dendritic sum could leave the register that Lava keeps it in. Sums of a layer
+        that another one sends its registers to are not checked: they wrap, as Lava's do.
     """
 
     inputs: tuple[Input, ...]
@@ -144,14 +145,15 @@ class Net(Record):
 
     def _check_sums(self) -> None:
         for i, layer in enumerate(self.layers):
-            most = max(self.max_payload(each.source) for each in self.incoming(i))
-            if layer.cpg is not None and self.cpg_payload(i) > most and self._from_inputs(i):
+            ways = self.incoming(i)
+            most = max(self.max_payload(each.source) for each in ways)
+            if layer.cpg is not None and self.cpg_payload(i) > most and ways[0].source < 0:
                 raise RecordError(
                     f"A CPG spike is worth a payload of {self.cpg_payload(i)} beside the input, which has "
                     f"{max(source.bits for source in self.inputs)} bits. Give the input more bits."
                 )
             # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
-            if self._from_inputs(i) or self.payload_exp(i) == 0:
+            if not any(each.source >= 0 and self.sent_exp(each.source) for each in ways):
                 self._check_bounds(i)
 
     def _check_bounds(self, index: int) -> None:
@@ -163,9 +165,6 @@ class Net(Record):
                     f"layer {layer.name!r}: its dendritic sums can reach {bound}, and Lava's {width}-bit port holds "
                     f"less than {2 ** (width - 1)}. Use fewer inputs, smaller weights or fewer input bits."
                 )
-
-    def _from_inputs(self, index: int) -> bool:
-        return all(each.source < 0 for each in self.incoming(index))
 
     def _main_payload(self, index: int) -> int:
         """Return the largest magnitude of a payload at a layer's own synapses, oscillators among them."""

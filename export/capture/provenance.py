@@ -29,7 +29,6 @@ INPUT = 1
 
 _READS = {"item", "tolist", "numpy", "__array__", "__bool__", "__float__", "__int__", "__index__", "__dlpack__"}
 """Functions that take values of a tensor out of torch."""
-_BRANCHES = {"__bool__", "__index__"}
 _FRESH = {
     "zeros_like",
     "ones_like",

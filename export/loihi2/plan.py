@@ -101,7 +101,7 @@ def plan(net: Net, limits: Limits) -> Plan:
         A layer has synapses whose memory is unknown here; it is named.
     """
     relays = ways.relays(net, limits)
-    found = [_relay(net, relay, relays, limits) for relay in relays if relay.source < 0]
+    found = [_relay(net, relay, limits) for relay in relays if relay.source < 0]
     for i, layer in enumerate(net.layers):
         shape = _shape(net, i)
         shares = ways.shares(net, i, limits)
@@ -118,7 +118,7 @@ def plan(net: Net, limits: Limits) -> Plan:
             inputs.append(connection)
         longest = max(share.longest for share in shares)
         found.append(_neurons(layer, tuple(inputs), longest, limits, shape, layer.name in net.answers))
-        found += [_relay(net, relay, relays, limits) for relay in relays if relay.source == i]
+        found += [_relay(net, relay, limits) for relay in relays if relay.source == i]
     return tuple(found)
 
 
@@ -134,7 +134,7 @@ def _shape(net: Net, index: int) -> tuple[int, int]:
     return channels, math.prod(image)
 
 
-def _relay(net: Net, relay: Relay, relays: list[Relay], limits: Limits) -> Population:
+def _relay(net: Net, relay: Relay, limits: Limits) -> Population:
     """Return the neurons that hand on what a sender, or the relay before, sends."""
     source, stage, senders = relay
     channels, places = int(np.count_nonzero(senders)), 1

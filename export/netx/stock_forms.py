@@ -13,7 +13,7 @@ else than the record's numbers, which stock NetX makes the record's numbers of; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import h5py
@@ -23,6 +23,7 @@ from ...contract.errors import FileFormatError, UnsupportedError
 from ...contract.fields import declared
 from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, STATE_MAX
 from ...contract.net import Layer, Net
+from ...contract.neurons import Neuron
 from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.readout import Readout
@@ -60,6 +61,8 @@ class Form(NamedTuple):
     """Reads the fields of the record from there, but for the bias."""
     members: frozenset[str]
     """What the group holds beside the type and the mark."""
+    registers: Mapping[str, str]
+    """Registers that stock NetX's neurons have too, by our name -> theirs."""
 
 
 def _write_cuba(group: h5py.Group, neuron: Any, shape: Shape) -> None:
@@ -124,18 +127,22 @@ _READOUT, _SUM = (
     frozenset({"iDecay", "vDecay", "vThMant", "biasExp"}),
     frozenset({"sigma_output", "vThMant", "biasExp"}),
 )
+_ACTIVE = frozenset({"activation", "vThMant"})
 _DECAYS = frozenset({"sinDecay", "cosDecay", "vThMant"})
+_UV, _SIGMA, _COMPLEX = (
+    {name: name for name in names} for names in (("u", "v"), ("sigma", "act", "residue"), ("real", "imag"))
+)
 
 FORMS: dict[tuple[str, str], tuple[type[Any], Form]] = {
     (kind.__name__, form.type): (kind, form)
     for kind, form in (
-        (CUBA, Form("CUBA", _write_cuba, _read_spiking, _CUBA)),
-        (LeakyIntegrator, Form("CUBA", _write_cuba, _read_cuba, _CUBA)),
-        (Readout, Form("CUBA", _write_readout, _read_readout, _READOUT)),
-        (Readout, Form("SDNN", _write_sum, _read_sum, _SUM)),
-        (SigmaDelta, Form("SDNN", _write_sigma_delta, _read_sigma_delta, frozenset({"activation", "vThMant"}))),
-        (RF, Form("RF_PHASE", _write_resonator, _read_resonator, _DECAYS)),
-        (RFIZ, Form("RF_IZHIKEVICH", _write_resonator, _read_resonator, _DECAYS)),
+        (CUBA, Form("CUBA", _write_cuba, _read_spiking, _CUBA, _UV)),
+        (LeakyIntegrator, Form("CUBA", _write_cuba, _read_cuba, _CUBA, _UV)),
+        (Readout, Form("CUBA", _write_readout, _read_readout, _READOUT, {"v": "v"})),
+        (Readout, Form("SDNN", _write_sum, _read_sum, _SUM, {"v": "sigma"})),
+        (SigmaDelta, Form("SDNN", _write_sigma_delta, _read_sigma_delta, _ACTIVE, _SIGMA)),
+        (RF, Form("RF_PHASE", _write_resonator, _read_resonator, _DECAYS, _COMPLEX)),
+        (RFIZ, Form("RF_IZHIKEVICH", _write_resonator, _read_resonator, _DECAYS, _COMPLEX)),
     )
 }
 """The kind's name and the type for stock NetX -> the kind and the form."""
@@ -165,6 +172,15 @@ def form_of(layer: Layer, payload: int) -> Form | str:
             return "its resonators send or receive payloads, and stock NetX's do not"
         return FORMS[type(neuron).__name__, "RF_PHASE" if isinstance(neuron, RF) else "RF_IZHIKEVICH"][1]
     return f"stock NetX has no {type(neuron).__name__} neurons"
+
+
+def registers_of(neuron: Neuron) -> Mapping[str, str]:
+    """Return which registers of neurons that have a form stock NetX's neurons have too, by our name -> theirs."""
+    forms = {form.type: form for kind, form in FORMS.values() if kind is type(neuron)}
+    if len(forms) == 1:
+        return next(iter(forms.values())).registers
+    adds_up = isinstance(neuron, Readout) and not neuron.a_shift
+    return forms["SDNN" if adds_up else "CUBA"].registers
 
 
 def halves(layer: Layer) -> bool:

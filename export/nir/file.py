@@ -16,7 +16,7 @@ import numpy as np
 
 from ... import __version__
 from ...contract.errors import FileFormatError, InputError
-from ...contract.net import SCHEMA_VERSION, Net
+from ...contract.net import DEFAULT_STEPS, SCHEMA_VERSION, Net
 from ..members import content, member, names, opened, regular
 from ..packing import unpack
 from ..quoted import plain, quoted
@@ -77,7 +77,7 @@ def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | 
                     "Leave it out."
                 )
             return _own(tree)
-        return quantise(tree, dt=dt, steps=steps or 100)
+        return quantise(tree, dt=dt, steps=steps or DEFAULT_STEPS)
 
 
 def _own(tree: Tree) -> Net:

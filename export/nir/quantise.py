@@ -19,6 +19,7 @@ from ...contract.fixed import (
     ACCUMULATOR_SHIFT,
     BIAS_MANT_MAX,
     DECAY_ONE,
+    SCALE_MAX,
     STATE_MAX,
     THRESHOLD_MANT_MAX,
     WEIGHT_MAX,
@@ -37,7 +38,6 @@ from .maps import Kernel
 from .real import RealLayer, RealWay
 from .rounding import Rounding, refuse_lost_decay, refuse_nothing_left, share
 
-_SCALE_MAX = 2**20
 _ENOUGH_BITS = 6
 """With as many bits of weights and threshold, the current is not shifted: Lava's own LIF does not shift it."""
 
@@ -150,7 +150,7 @@ def _scales(layer: RealLayer) -> Scales:
     threshold = float(np.abs(layer.threshold).max()) if layer.fires else 0.0
     ends = min(_ratio(WEIGHT_MAX, weight), _ratio(BIAS_MANT_MAX, bias))
     # Half the register is left above the threshold.
-    top = min(_ratio(THRESHOLD_MANT_MAX / 2, threshold), float(_SCALE_MAX))
+    top = min(_ratio(THRESHOLD_MANT_MAX / 2, threshold), float(SCALE_MAX))
     base, shift = (_power(min(ends, top)), 0) if math.isfinite(weight + bias + threshold) else (0.0, 0)
     if base and not layer.adds_up:
         if weight and weight * base < WEIGHT_STEP << (_ENOUGH_BITS - 1) and ends > top:

@@ -13,7 +13,7 @@ from torch import nn
 
 from ...contract.errors import BackendError, InputError, LintWarning, UnsupportedError
 from ...contract.net import Input, Net
-from .. import netx
+from .. import formats, netx
 from ..capture import guard
 from ..capture.capture import Capture, CaptureError, capture
 from ..capture.host import Host, Operation
@@ -104,9 +104,19 @@ def record(
     """
     deployed: Any = getattr(module, "deployed", None)
     if deployed is not None:  # what is no stack of blocks makes its record itself
+        _refuse_for_whole(module, steps=steps, input=input)  # a sample would show nothing new
         whole: Net = deployed()
         return whole
     return network(module, steps=steps, sample=sample, input=input).net
+
+
+def _refuse_for_whole(module: nn.Module, **given: Any) -> None:
+    """Refuse what is for modules of blocks, where a module is made into a record as a whole."""
+    stated = [name for name, value in given.items() if value is not None]
+    if stated:
+        raise InputError(
+            f"{type(module).__name__} says itself what enters it and for how many steps; leave out {', '.join(stated)}."
+        )
 
 
 def network(
@@ -233,7 +243,7 @@ def export_netx(
     UnsupportedError
         See `record`; nothing is written.
     InputError
-        The folder cannot be written to, or the module does not take the sample.
+        The folder cannot be written to, the name is one of a NIR file, or the module does not take the sample.
 
     Warns
     -----
@@ -241,8 +251,13 @@ def export_netx(
         A part of the module is not in the file, or is trained on what a simulation does not have, or the sample is not
         what the network takes; see `spikeproof.lint`.
     """
+    if formats.is_nir(path):
+        raise InputError(
+            f"{os.fspath(path)}: export_netx writes NetX files, and a file of this name is read as NIR. Call it "
+            ".net, or write NIR with spikeproof.write(spikeproof.record(module), path)."
+        )
     if hasattr(module, "deployed"):
-        net = record(module)
+        net = record(module, steps=steps, sample=sample, input=input)
         netx.write(net, path)
         return net
     found = network(module, steps=steps, sample=sample, input=input)

@@ -123,7 +123,7 @@ class Streams:
             [np.zeros((num_streams, way.longest, way.num_sums), x.dtype) if way.is_scattered else None for way in ways]
             for x, ways in zip(layers, plan.edges, strict=True)
         ]
-        self.arrived = np.zeros((num_streams, layers[plan.answer].num_neurons), np.int32)
+        self.arrived = np.zeros((num_streams, layers[plan.answer].num_neurons), np.int64)
 
     def restart(self) -> None:
         """Begin a new sample."""
@@ -173,7 +173,7 @@ class Streams:
                 traced[SPIKES][:, block.now : block.now + block.steps] = work.spikes
         if plan.leaving is not None:
             arriving = plan.leaving.arriving(sent[plan.answer], plan.lines[plan.answer], block.steps)
-            self.arrived += arriving.sum(axis=1, dtype=np.int32)
+            self.arrived += arriving.sum(axis=1, dtype=np.int64)
         for source, line in self.lines.items():
             if line.shape[1] and source in sent:
                 line[:] = sent[source][:, -line.shape[1] :]

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.fixed import wrap
+from ...contract.fixed import FLOAT32_WHOLE, wrap
 from ...contract.net import Net
 from ...contract.sources import RULES, Oscillators
 from ...contract.sources import phase as cpg
@@ -27,7 +27,6 @@ from .synapses import DenseSums, columns, sums_of
 Array: TypeAlias = npt.NDArray[Any]
 
 _NOTHING = np.empty((0, 0, 0), np.int32)
-_FLOAT32_BOUND = 2**24
 _PORT_BOUND = 2**31
 
 Traced: TypeAlias = dict[str, npt.NDArray[np.int32]]
@@ -105,7 +104,7 @@ class RunLayer:
         self.name, self.neuron = layer.name, layer.neuron
         self.num_neurons, self.num_sums = layer.num_neurons, layer.num_sums
         self.variables = VARIABLES[type(layer.neuron)]
-        self.dtype = np.dtype(np.float32 if exact_float32 and self.bound < _FLOAT32_BOUND else np.float64)
+        self.dtype = np.dtype(np.float32 if exact_float32 and self.bound < FLOAT32_WHOLE else np.float64)
         self._port_bits = layer.synapse.port_bits
         self._sums = sums_of(layer.synapse, layer.num_inputs, self.dtype, event_driven)
         self._sources = None if layer.cpg is None else Sources(layer.cpg)

@@ -11,15 +11,13 @@ import pkgutil
 
 import numpy as np
 
+from ...contract.fixed import FLOAT32_WHOLE
 from ...contract.neurons import Neuron
 from . import loops
 from .scan import COMPILED, Array, Scan
 
 for _module in pkgutil.iter_modules(loops.__path__):
     importlib.import_module(f"{loops.__name__}.{_module.name}")
-
-_PAYLOAD_BOUND = 2**24
-"""Whole numbers up to here are exact in float32."""
 
 
 def scan_of(neuron: Neuron, bound: int) -> Scan:
@@ -60,4 +58,4 @@ def _by_rule(neuron: Neuron) -> Scan:
         state[:] = np.stack(now, axis=1)
         return fired
 
-    return Scan(run, np.stack(start), np.float32 if neuron.max_payload <= _PAYLOAD_BOUND else np.float64)
+    return Scan(run, np.stack(start), np.float32 if neuron.max_payload <= FLOAT32_WHOLE else np.float64)

@@ -197,16 +197,16 @@ class Session:
         return {layer.name: counts.astype(np.int64) for layer, counts in layers if SPIKES in layer.variables}
 
     @property
-    def output(self) -> IntArray:
-        """What the network answers so far in the current sample, int32 of shape (streams, outputs).
+    def output(self) -> npt.NDArray[np.int64]:
+        """What the network answers so far in the current sample, int64 of shape (streams, outputs).
 
         The read-out's register; without a read-out, how many spikes of the last layer came out. See `Trace.output`.
         """
         if self._net.readout:
             place = self._net.readout.neuron.registers.index("v")
-            return self._all.states[self._answer][:, place].astype(np.int32)
+            return self._all.states[self._answer][:, place].astype(np.int64)
         leaves_late = self._net.output.axon is not None
-        return self._all.arrived.copy() if leaves_late else self._all.counts[self._answer].astype(np.int32)
+        return self._all.arrived.copy() if leaves_late else self._all.counts[self._answer].astype(np.int64)
 
     def feed(self, payload: npt.NDArray[np.int32]) -> Trace:
         """Advance by the steps of `payload`, over the ends of samples if it comes to that.

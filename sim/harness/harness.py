@@ -18,19 +18,12 @@ import numpy.typing as npt
 
 from ...contract.errors import InputError
 from ...contract.net import Net
-from ...contract.neurons.readout import Readout
 from ...contract.synapses.conv import Conv
 from ...export import formats
 from ...export.netx.one_layer import one_layer
-from ...export.netx.stock_forms import arguments, one_layer_arguments, require
+from ...export.netx.stock_forms import arguments, one_layer_arguments, registers_of, require
 from .. import engine, memory
 from ..trace import SPIKES
-
-FILES = ("network.net", "expected.npz", "harness.json", "record.py")
-
-_STOCK = {"CUBA": "uv", "LeakyIntegrator": "uv", "SigmaDelta": ("sigma", "act", "residue")}
-_STOCK |= {"RF": ("real", "imag"), "RFIZ": ("real", "imag"), "Readout": "v"}
-"""The registers of each kind that stock NetX's neurons have, by the same names in both."""
 
 
 def write(net: Net, payload: npt.NDArray[np.int32], folder: str | os.PathLike[str]) -> Path:
@@ -98,8 +91,8 @@ def description(net: Net) -> dict[str, Any]:
     for layer, (at, first_neuron, end, begin) in zip(net.layers, places, strict=True):
         place = {"layer": at, "first": first_neuron, "last": end, "begin": begin}
         place["is_image"] = net.is_in_a_row and isinstance(layer.synapse, Conv)
-        for name in _STOCK[type(layer.neuron).__name__]:
-            registers[f"{layer.name}/{name}"] = place | {"variable": _stock_name(layer.neuron, name)}
+        for name, stock in registers_of(layer.neuron).items():
+            registers[f"{layer.name}/{name}"] = place | {"variable": stock}
         if at == last and layer.neuron.fires:
             spikes[f"{layer.name}/{SPIKES}"] = place
     scale = 2.0**-net.input.exp if net.input.bits else 1
@@ -112,8 +105,3 @@ def _begins(net: Net, index: int) -> list[int]:
     layer = net.layers[index]
     late = np.zeros(layer.num_neurons, np.int64) if layer.axon is None else layer.axon.delay - layer.lead
     return [net.latency(index) + int(steps) for steps in late]
-
-
-def _stock_name(neuron: Any, name: str) -> str:
-    """Return what stock NetX calls a register; a read-out that adds up is a sigma unit there."""
-    return "sigma" if isinstance(neuron, Readout) and not neuron.a_shift else name

@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...contract.fixed import FLOAT32_WHOLE
 from ...contract.interval import Interval, exactly, same
 from ...contract.net import Incoming
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
-
-_FLOAT32 = 2**24
-"""Sums of whole numbers below this are exact in float32, in any order of additions."""
 
 
 class Sent:
@@ -152,7 +150,7 @@ class _Signed:
         self._down: Any
         up, down = np.maximum(synapse.worth, 0), np.minimum(synapse.worth, 0)
         if isinstance(synapse, Dense):
-            exact = np.float32 if bound < _FLOAT32 else np.float64
+            exact = np.float32 if bound < FLOAT32_WHOLE else np.float64
             self._up, self._down = (_Matrix(part.T.astype(exact)) for part in (up, down))
         else:
             self._up, self._down = (replace(synapse, weight=part) for part in (up, down))

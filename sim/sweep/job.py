@@ -61,7 +61,7 @@ def check(
         path.write_bytes(net_file)
         net = netx.load(path)
     a, b = (simulate(net, x, backend=backend, deadline=deadline) for backend in pair)
-    comparison = compare(a, b, net.groups)
+    comparison = compare(a, b, net.groups, net.answers)
     why = None
     if comparison.first is not None:
         first = comparison.first

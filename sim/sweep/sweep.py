@@ -42,7 +42,7 @@ class SweepResult(NamedTuple):
     """What a sweep found."""
 
     comparison: Comparison
-    output: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+    output: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     """What each of the two backends answered, shape (samples, outputs)."""
     diagnosis: Diagnosis | None
     resumed: int
@@ -297,7 +297,7 @@ def _joined(
     net: Net, rows: list[dict[str, Any]], parts: list[npt.NDArray[np.int64]], resumed: int, log: Path
 ) -> SweepResult:
     comparison = merge([Comparison.from_dict(row["comparison"]) for row in rows], parts, net.groups)
-    outputs = [np.concatenate([np.asarray(row["output"][side], np.int32) for row in rows]) for side in (0, 1)]
+    outputs = [np.concatenate([np.asarray(row["output"][side], np.int64) for row in rows]) for side in (0, 1)]
     first = comparison.first
     whys = [Diagnosis.from_dict(row["diagnosis"]) for row in rows if row["diagnosis"] is not None]
     why = next((why for why in whys if first and (why.layer, why.sample) == (first.layer, first.sample)), None)

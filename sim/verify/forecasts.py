@@ -108,7 +108,8 @@ def without_rounding(verdict: Verdict, judge: Judge) -> tuple[Verdict, Mapping[s
 
 
 def _averaged(net: Net) -> int:
-    params: Any = net.layers[-1].neuron
+    assert net.readout is not None, "numbers come from a read-out"
+    params: Any = net.readout.neuron
     return 1 if params.v_decay else net.steps
 
 

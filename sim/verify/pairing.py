@@ -78,7 +78,7 @@ class Paired(NamedTuple):
     comparison: Comparison
     diagnosis: Diagnosis | None
     """Why they differ; None if they do not."""
-    output: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+    output: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     """What each of them answered, shape (samples, outputs)."""
     same: tuple[Same, ...]
     """How often they gave each of several answers alike; empty if there is one."""
@@ -180,7 +180,7 @@ class _Found:
         self._group_of = {net.layers[i].name: at for at, group in enumerate(net.groups) for i in group}
         self.done = 0
         self.comparisons: list[Comparison] = []
-        self.outputs: tuple[list[npt.NDArray[np.int32]], ...] = [], []
+        self.outputs: tuple[list[npt.NDArray[np.int64]], ...] = [], []
         self.answered: tuple[list[npt.NDArray[Any] | None], ...] = [], []
         self.alike: list[tuple[Same, ...]] = []
         self.rounding: list[FloatGap] = []
@@ -198,7 +198,7 @@ class _Found:
     ) -> None:
         """Compare two traces of a part of the samples."""
         net = self._net
-        comparison = compare(*traces, net.groups)
+        comparison = compare(*traces, net.groups, net.answers)
         self.done += len(part)
         self.comparisons.append(comparison)
         self.alike.append(same.count(net, *traces))

@@ -35,7 +35,7 @@ class Answers(NamedTuple):
 
     samples: npt.NDArray[np.int64]
     """Which of the samples they are."""
-    output: npt.NDArray[np.int32]
+    output: npt.NDArray[np.int64]
     """Read-out registers or spike counts, shape (samples, outputs)."""
     scores: npt.NDArray[Any] | None = None
     """What the user's module returned with this backend's spikes, where that is a row of numbers a sample."""

@@ -109,7 +109,8 @@ def verify(
     Raises
     ------
     InputError
-        The input does not fit the network, or fewer than two traces would be compared.
+        The input does not fit the network, fewer than two traces would be compared, or a number of samples or a seed is
+        none.
     UnsupportedError
         The module cannot be exported.
     FileFormatError
@@ -120,6 +121,7 @@ def verify(
     _refuse_backends(backends)
     if isinstance(network, np.ndarray):
         raise InputError("verify(network, x): the network comes first, and the samples after it.")
+    _refuse_numbers(lava_samples, seed)
     options = _Options(backends, lava_samples, seed, registers, deadline, sweep, progress)
     again = partial(verify, **options._asdict())
     network = provable.opened(network, x, dt)
@@ -210,6 +212,15 @@ def _refuse_backends(backends: Sequence[str]) -> None:
         raise InputError(
             f"backends={tuple(backends)} names one twice; a side that is compared with itself proves nothing."
         )
+
+
+def _refuse_numbers(lava_samples: int | None, seed: int) -> None:
+    if lava_samples is not None and lava_samples < 1:
+        raise InputError(
+            f"lava_samples={lava_samples}: Lava compares at least one sample; leave it out of backends to go without."
+        )
+    if seed < 0:
+        raise InputError(f"seed={seed}: a seed is a whole number from 0 on.")
 
 
 def _side(

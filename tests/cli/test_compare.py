@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from graphs import graph
 
-from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.net import Edge, Input, Layer, Net
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.synapses.conv import Conv
 from spikeproof.contract.synapses.dense import Dense
@@ -209,3 +209,15 @@ def test_inspect_has_totals_and_the_shapes_of_images(run, tmp_path):
     )
     assert "input: 108 channels as 3x6x6, unary spikes" in out
     assert json.loads(run("inspect", tmp_path / "a.net", "--json")[1])["input"]["shape"] == [3, 6, 6]
+
+
+def test_parallel_edges_are_told_one_by_one():
+    net = chain()
+    one = Edge(source="cuba1", target="cuba2", synapse=Dense(weight=np.full((2, 4), 2)), delay=1)
+    other = dataclasses.replace(one, delay=2)
+    twice, once = (dataclasses.replace(net, edges=edges) for edges in ((one, other), (one,)))
+
+    found = diff(twice, once)
+
+    assert not found.same and found.only_a == ("edge cuba1 -> cuba2",) and found.only_b == ()
+    assert not diff(once, twice).same and diff(twice, twice).same

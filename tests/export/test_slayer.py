@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.errors import InputError, UnsupportedError
 from spikeproof.contract.net import Input
 from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.export.describe import describe
-from spikeproof.export.slayer import record
+from spikeproof.export.slayer import export_netx, record
 from spikeproof.lava_procs import compat
 from spikeproof.train import cpg
 from spikeproof.train.blocks import celif
@@ -229,3 +229,9 @@ def test_a_first_block_takes_the_input_that_is_stated():
     net = record(torch.nn.Sequential(cuba()), steps=4, input=Input(num_channels=9, bits=8, exp=-2))
 
     assert (net.input.num_channels, net.input.bits, net.layers[0].neuron.a_shift) == (4, 8, 4)
+
+
+def test_a_file_that_would_be_read_as_nir_is_not_written(tmp_path):
+    with pytest.raises(InputError, match=r"net\.NIR: export_netx writes NetX files, .* spikeproof\.write"):
+        export_netx(torch.nn.Sequential(), tmp_path / "net.NIR")
+    assert not any(tmp_path.iterdir())

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from graphs import graph
 
-from spikeproof.sim import reference
+from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.synapses.axon import Axon
+from spikeproof.contract.synapses.dense import Dense
+from spikeproof.sim import engine, reference
 from spikeproof.sim.verify import same
 from spikeproof.sim.verify.verify import verify
 
@@ -68,3 +72,29 @@ def test_a_mismatch_in_several_answers_is_told(monkeypatch):
 
     assert not verdict.exact and verdict.comparisons[0].first.layer == name
     assert np.array_equal(verdict.comparisons[0].first.sample, 2)
+
+
+def test_an_answer_of_many_large_payloads_is_their_sum():
+    """A sum of payloads outgrows 32 bits, and the class that it speaks for must not change with that."""
+    neuron = CUBA(num_neurons=2, u_decay=4096, v_decay=0, v_th_mant=2**8, graded=1)
+    layer = Layer(name="a", synapse=Dense(weight=[[254], [2]]), neuron=neuron)
+    late = dataclasses.replace(layer, axon=Axon(delay=[1, 0]))
+    for one in (layer, late):
+        net = Net(inputs=(Input(num_channels=1, bits=9),), layers=(one,), steps=4000)
+        payload = np.full((1, 1, 4000), 400, np.int32)
+        trace = reference.run(net, payload)
+        session = engine.Session(net, record=())
+        session.feed(payload)
+
+        sent = trace.layers["a"]["s"].astype(np.int64)
+        expected = [sent[0, 0, : -1 if one is late else None].sum(), sent[0, 1].sum()]
+        assert expected[0] > 2**31
+        assert trace.output(net).tolist() == [expected] == session.output.tolist()
+        assert trace.predictions(net).tolist() == [0]
+
+
+def test_what_is_compared_of_the_answers_is_counted():
+    net, payload = graph(SEVERAL[0])
+    of = sum(net.layers[net.index(name)].num_neurons for name in net.answers)
+    verdict = verify(net, payload, backends=("reference", "engine"))
+    assert verdict.comparisons[0].outputs_compared == of * len(payload)

@@ -1,5 +1,6 @@
 """Bounds for every input: nothing that runs passes them, and what they prove is so."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -96,6 +97,23 @@ def test_a_resonator_with_a_threshold_of_0_is_set_below_what_it_fired_at():
     silent = np.zeros((1, 1, 2), np.int32)
     assert (reference.run(net, silent).layers["a"]["imag"] == -1).all()
     assert next(bound.low for bound in bounds(net).found if bound.register == "imag") == -1
+
+
+@pytest.mark.parametrize("kind", ["RF", "RFIZ", "ADRF", "ADRFIZ"])
+@pytest.mark.parametrize("decay", [4096, 3000])
+def test_a_resonator_that_grows_is_bounded_to_the_last_step(kind, decay):
+    """Its circle once outgrew 64 bits, and then nothing behind it fired in the bounds."""
+    made = example(KINDS[kind])
+    firsts = {name: np.ravel(getattr(made, name))[0] for name in ("th_decay", "ref_decay") if hasattr(made, name)}
+    neuron = dataclasses.replace(made, num_neurons=1, sin_decay=decay, cos_decay=decay, **firsts)
+    layers = (
+        Layer(name="a", synapse=Dense(weight=[[254], [254]]), neuron=neuron),
+        Layer(name="out", synapse=Dense(weight=[[254]]), neuron=Readout(num_neurons=1)),
+    )
+    net = Net(inputs=(Input(num_channels=1),), layers=layers, steps=1000)
+    once = np.zeros((1, 1, 1000), np.int32)
+    once[..., 0] = 1
+    check(net, np.concatenate([once, 1 - once, once * 0 + 1]))
 
 
 def test_what_random_samples_do_not_show_is_not_proven_and_an_input_shows_it():

@@ -11,8 +11,12 @@ import typer
 from spikeproof import cli
 from spikeproof.cli.proof.verdict import prove_run
 from spikeproof.contract.errors import UnsupportedError
+from spikeproof.contract.net import Input, Layer, Net
+from spikeproof.contract.neurons.cuba import CUBA
+from spikeproof.contract.neurons.readout import Readout
+from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
-from spikeproof.sim.verify.forecasts import forecasts, lines
+from spikeproof.sim.verify.forecasts import forecasts, lines, numbers
 from spikeproof.sim.verify.verify import verify
 from spikeproof.train.runs.build import build
 from spikeproof.train.runs.fit import fit
@@ -126,3 +130,12 @@ def test_floating_models_are_verified_with_their_norms_folded_or_refused_by_name
         with pytest.raises(UnsupportedError, match=r"GRULayer \(body\.0\): its gates multiply spikes"):
             verb()
     assert not (tmp_path / "gru.net").exists()
+
+
+def test_numbers_are_those_of_the_read_out_wherever_it_stands():
+    """The read-out of the main answer need not be the last layer."""
+    read = Layer(name="read", synapse=Dense(weight=[[2]]), neuron=Readout(num_neurons=1), scale=64)
+    fires = CUBA(num_neurons=1, u_decay=4096, v_decay=4096, v_th_mant=1)
+    last = Layer(name="last", synapse=Dense(weight=[[2]]), neuron=fires, source="input")
+    net = Net(inputs=(Input(num_channels=1),), layers=(read, last), outputs=("read",), steps=8)
+    assert numbers(net, np.array([[8 * 64 * 3]])) == 3.0

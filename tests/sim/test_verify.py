@@ -272,3 +272,16 @@ def test_bad_requests_are_refused(module, x):
         simulate(net, x, backend="chip")
     with pytest.raises(InputError, match="A comparison needs two sides"):
         verify(net, x, backends=("reference",))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"lava_samples": 0}, "lava_samples=0: Lava compares at least one sample"),
+        ({"lava_samples": -1}, "lava_samples=-1"),
+        ({"seed": -1}, "seed=-1: a seed is a whole number from 0 on"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(module, x, options, words):
+    with pytest.raises(InputError, match=words):
+        verify(module, x, **options)

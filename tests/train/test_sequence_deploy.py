@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spikeproof.contract.errors import InputError, UnsupportedError
+from spikeproof.contract.fixed import SCALE_MAX
 from spikeproof.contract.sources import raster
 from spikeproof.contract.sources.phase import Phase
 from spikeproof.contract.sources.phase import spikes as spikes_of
@@ -245,3 +246,20 @@ def test_what_a_floating_point_model_does_not_take_is_refused(x, options, words)
         verify(model("spike-rnn"), x, backends=("engine", "reference"), **options)
     with pytest.raises(UnsupportedError, match="Attention"):
         verify(model("spikformer"), x, backends=("engine", "reference"))
+
+
+def test_a_read_out_of_small_weights_keeps_a_scale_that_a_layer_can_have():
+    """Over many positions an average's weights become so small that a power of two past the largest would suit them."""
+    module = model("spike-rnn")
+    with torch.no_grad():
+        module.readout.weight *= 2.0**-12
+    net = deploy(module)
+    assert net.layers[-1].scale == SCALE_MAX and net.layers[-1].synapse.weight.any()
+
+
+def test_a_model_as_a_whole_takes_no_steps_and_no_input():
+    module = model("spike-rnn")
+    module.deployed = lambda: deploy(module)
+    with pytest.raises(InputError, match="SequenceModel says itself what enters it .*; leave out steps"):
+        slayer.record(module, steps=5)
+    assert slayer.record(module) == deploy(module)

@@ -16,7 +16,7 @@ from torch import nn
 
 from ...contract import net
 from ...contract.errors import UnsupportedError
-from ...contract.fixed import ACCUMULATOR_SHIFT
+from ...contract.fixed import ACCUMULATOR_SHIFT, FLOAT32_WHOLE
 from ...contract.neurons import Neuron
 from ...contract.synapses.axon import Axon
 from ...export.netx import layers
@@ -167,7 +167,7 @@ class DenseBlock(nn.Module):
             back, _ = self.feedback.quantized(double=True)
             largest = weight.abs().sum(1) * (max_payload * 2.0 ** (0 if self.input is None else self.input.exp))
             largest += back.abs().sum(1) + (0 if bias is None else bias.abs())
-            return bool(largest.max() >= synapse.FLOAT32_EXACT * self.neuron.unit)
+            return bool(largest.max() >= FLOAT32_WHOLE * self.neuron.unit)
 
     def fired(self, x: torch.Tensor) -> torch.Tensor:
         """Return the spikes as neurons send them, shape (N, C, T), for an input of shape (N, I, T)."""

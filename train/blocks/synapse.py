@@ -12,13 +12,18 @@ from torch import nn
 from torch.nn import functional
 
 from ...contract.errors import InputError, UnsupportedError
-from ...contract.fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, BIAS_MANT_MIN, WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
+from ...contract.fixed import (
+    BIAS_EXP_MAX,
+    BIAS_MANT_MAX,
+    BIAS_MANT_MIN,
+    FLOAT32_WHOLE,
+    WEIGHT_MAX,
+    WEIGHT_MIN,
+    WEIGHT_STEP,
+)
 from ...contract.net import Input
 from ...contract.synapses import dense as contract
 from .rounding import levels, quantize
-
-FLOAT32_EXACT = 2**24
-"""Whole numbers below this are exact in float32, and so are sums of them that stay below it."""
 
 
 class Dense(nn.Module):
@@ -136,7 +141,7 @@ class Dense(nn.Module):
             Multiples of ``2 / scale``: float32, or float64 where a sum might not be exact in float32.
         bias : Tensor, shape (O,), or None
         """
-        exact = self.in_neurons * max_payload * -WEIGHT_MIN < FLOAT32_EXACT
+        exact = self.in_neurons * max_payload * -WEIGHT_MIN < FLOAT32_WHOLE
         dtype = self.weight.dtype if exact and not double else torch.float64
         weight = quantize(self.weight, *self._weight_levels, inward=self.inward).to(dtype)
         if self.bias is None:

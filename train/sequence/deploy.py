@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from ...contract.errors import UnsupportedError
-from ...contract.fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, DECAY_ONE, WEIGHT_MAX, WEIGHT_STEP
+from ...contract.fixed import BIAS_EXP_MAX, BIAS_MANT_MAX, DECAY_ONE, SCALE_MAX, WEIGHT_MAX, WEIGHT_STEP
 from ...contract.net import Edge, Input, Layer, Net
 from ...contract.neurons import readout
 from ...contract.neurons.cuba import CUBA
@@ -277,7 +277,7 @@ def _readout(module: SequenceModel, groups: int) -> Layer:
     """Return the average over positions and the linear layer behind it as one layer; time sums in the register."""
     weight, bias = (one.detach().double().numpy() for one in (module.readout.weight, module.readout.bias))
     each = np.tile(weight, groups).repeat(module.length, axis=1) / module.length
-    scale = 2 ** int(np.log2(WEIGHT_MAX / max(np.abs(each).max(), 1e-9)))
+    scale = min(2 ** int(np.log2(WEIGHT_MAX / max(np.abs(each).max(), 1e-9))), SCALE_MAX)
     mantissa, exp = bias * scale, 0
     while np.abs(mantissa).max() > BIAS_MANT_MAX and exp < BIAS_EXP_MAX:
         mantissa, exp = mantissa / 2, exp + 1

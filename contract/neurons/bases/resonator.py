@@ -26,6 +26,7 @@ from ...fixed import (
     ACCUMULATOR_SHIFT,
     DECAY_ONE,
     DECAY_SHIFT,
+    STATE_MAX,
     THRESHOLD_MANT_MAX,
     IntArray,
     rtz,
@@ -116,6 +117,8 @@ class Turned(NamedTuple):
     """A magnitude that no state of a neuron exceeds."""
 
 
+_LARGEST = np.sqrt(2) * STATE_MAX
+"""A magnitude that no state exceeds after its parts are clipped."""
 _ROUNDING = np.sqrt(2) + 1e-6
 """How far rounding can move the complex state outward.
 
@@ -141,7 +144,9 @@ def rotate_bounds(params: Resonator, before: Turned, x: Interval) -> Turned:
     real = part(cos, before.real).minus(part(sin, before.imag)).plus(a_real)
     imag = part(sin, before.real).plus(part(cos, before.imag)).plus(a_imag)
     arriving = np.hypot(np.maximum(-a_real.low, a_real.high), np.maximum(-a_imag.low, a_imag.high))
-    turned = before.size * np.hypot(sin, cos) / DECAY_ONE * (1 + 1e-9)  # more than floating point loses
+    turned = (
+        np.minimum(before.size, _LARGEST) * np.hypot(sin, cos) / DECAY_ONE * (1 + 1e-9)
+    )  # more than floating point loses
     size = turned + arriving * (1 + 1e-9) + _ROUNDING
     circle = np.ceil(size).astype(np.int64)
     real, imag = (Interval(np.maximum(one.low, -circle), np.minimum(one.high, circle)) for one in (real, imag))

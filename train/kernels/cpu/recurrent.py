@@ -16,12 +16,11 @@ import torch
 from ....contract.compiled import events, memory
 from ....contract.compiled.celif import step
 from ....contract.compiled.compiling import aligned, compiled, wide
+from ....contract.fixed import FLOAT32_WHOLE
 from ..api import CELIFConstants, Fired
 from .arrays import Array, as_array, as_nct, deal, forward_operands, gradient_of, parts_of
 from .celif import BackwardRunner, CELIFStates, ForwardRunner, backward_runner
 
-_EXACT = 2**24
-"""Whole numbers below this, in state units, are exact in float32."""
 _TOGETHER = 32
 """Samples that go back together."""
 
@@ -111,7 +110,7 @@ def recurrent_runner(
     """
     layer, te_in, near = forward_operands(dtype, bias, te, constants)
     weight_t = np.ascontiguousarray(np.rint(as_array(weight, torch.float64) / constants.unit).T)
-    if np.max(np.abs(layer.bias) + np.abs(weight_t).sum(0), initial=0) < _EXACT:
+    if np.max(np.abs(layer.bias) + np.abs(weight_t).sum(0), initial=0) < FLOAT32_WHOLE:
         weight_t = weight_t.astype(layer.keep_v.dtype)
 
     def run(z: Array, quantum: float, states: CELIFStates) -> None:

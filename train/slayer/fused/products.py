@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ....contract.compiled import memory
+from ....contract.fixed import FLOAT32_WHOLE
 from ...kernels.cpu.threads import share
 from .arrays import Array
 from .events import Events
@@ -28,8 +29,6 @@ _EVENT, _EVENT_NEURON, _STEP = 15.0, 0.1, 120.0
 _ENTRY, _ENTRY_NEURON = 0.25, 0.0125
 """What products cost in ns, by bench/products.py on one core with AVX-512: an event, and each of its neurons; a step,
 in which events are looked up; an entry of a matrix, and each of its neurons."""
-_EXACT = 2.0**24
-"""Whole numbers below this are exact in float32."""
 
 
 def padded(neurons: int) -> int:
@@ -76,7 +75,7 @@ class Weights(NamedTuple):
 
     def exact_with(self, largest: float) -> bool:
         """Say whether every sum of these weights times whole numbers of up to a size is exact in float32."""
-        return self.largest * largest * self.senders < _EXACT
+        return self.largest * largest * self.senders < FLOAT32_WHOLE
 
 
 def pack(weight: torch.Tensor, unit: int, scale: int, parts: list[slice], *, as_bytes: bool = False) -> Weights:

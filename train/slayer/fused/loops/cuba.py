@@ -10,10 +10,11 @@ import numpy as np
 
 from .....contract.compiled.compiling import aligned, compiled, inlined, wide
 from .....contract.compiled.registers import times
+from .....contract.fixed import FLOAT32_WHOLE
 from . import products, turning
 from .turning import LANES
 
-LIMIT = np.float32(2**24)
+LIMIT = np.float32(FLOAT32_WHOLE)
 """States below are exact in float32; the loops leave larger ones to stock."""
 ROOM = LANES
 """Entries beyond the last that a list of spikes needs."""

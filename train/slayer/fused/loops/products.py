@@ -10,9 +10,10 @@ import numpy as np
 
 from .....contract.compiled.compiling import compiled, wide
 from .....contract.compiled.registers import multiply_add
+from .....contract.fixed import FLOAT32_WHOLE
 from .turning import LANES
 
-_MOST = np.float32(2**24)
+_MOST = np.float32(FLOAT32_WHOLE)
 
 
 @compiled
