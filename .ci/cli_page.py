@@ -24,15 +24,16 @@ Every command has `--help`. This page lists all of them with all their options; 
 **Streams.** Results go to stdout; progress, notes, warnings and errors go to stderr. `--json` prints a result for
 programs. `-o -` writes a file to stdout.
 
-**How much is said.** `-q` leaves the result alone: no progress and no notes, and of a verdict one word. `-v` says on
-stderr how long each part took. While a network trains, every epoch leaves a line, on a terminal and in a file alike.
+**How much is said.** `-q` prints the result and nothing else; of a verdict, one word. `-v` says on stderr how long each
+part took. While a network trains, every epoch leaves a line, on a terminal and in a file alike.
 
 **Width.** A table that is wider than the terminal goes on below, with its first column repeated. No number is cut. A
 file or a pipe gets tables in one piece; the variable `COLUMNS` sets another width.
 
 **Exit codes.** 0: done, exact or equal. 1: something differs, does not fit or is not proven, or a run failed. 2: bad
 input or usage, with one message that says what, where and how to fix it. 70: an error in spikeproof itself;
-`--traceback`, at any place of the command, shows where. 130: ended by Ctrl-C.
+`--traceback`, at any place of the command, shows where. 130: ended by Ctrl-C. 143: ended by SIGTERM. A training that
+either of these ends exits with 1 in place of that, and keeps what it has reached.
 
 **Completion.** `spikeproof --install-completion` adds completion of commands, options, recipes and networks to your
 shell (bash, zsh, fish or PowerShell); `--show-completion` prints the script instead.

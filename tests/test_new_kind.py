@@ -1,4 +1,4 @@
-"""The page on neurons keeps its word: its files, added to a copy of the package, make a kind that does all it says."""
+"""The page on adding a neuron keeps its word: its files, added to a copy of the package, make a kind that does all it says."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("contract", "export", "train", "sim", "lava_procs", "cli", "tests", "docs")
-FILES = re.findall(r"```py\n# (\S+)\n(.*?)```", (ROOT / "docs" / "neurons.md").read_text(), re.S)
+FILES = re.findall(r"```py\n# (\S+)\n(.*?)```", (ROOT / "docs" / "add_a_neuron.md").read_text(), re.S)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ PAGES = sorted(page for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 PAGES += sorted(ROOT.glob("docs/tutorials/*.py"))
 
 DEEPER = {
-    "neurons.md": "shows the source of a module of the package, and its test",
+    "add_a_neuron.md": "shows the source of a module of the package, and its test",
 }
 """Pages whose code is no user's -> what it is."""
 

@@ -34,7 +34,7 @@ def networks(lines: Sequence[Line]) -> str:
         lstm = LSTM(inputs=1, hidden=hidden, outputs=_CLASSES)
         rows.append((f"an LSTM, {list(hidden)}", f"{lstm.parameters:,}", "", *_cost(lstm.arithmetic.joules * 1e9)))
     rows += [(name, "", "", f"{joules}", "") for name, joules in _PAPER.items()]
-    return table(("network", "parameters", "firing rates", "nJ a step", "uJ an inference of 784 steps"), rows)
+    return table(("network", "parameters", "firing rates", "nJ a step", "µJ an inference of 784 steps"), rows)
 
 
 def _cost(joules: float) -> tuple[str, str]:
@@ -54,4 +54,4 @@ def neurons(lines: Sequence[Line]) -> str:
         joules, steps = cost.joules * 1e9, task.test.x.shape[-1]
         cells = _NAMES[recipe.neuron], rates(same) or "none", f"{cost.mac:,.0f}", f"{cost.ac:,.0f}"
         rows.append((*cells, f"{joules:.2f}", f"{joules * steps / 1e3:.3f}"))
-    return table(("neuron", "firing rates", "MAC a step", "AC a step", "nJ a step", "uJ a sample"), rows)
+    return table(("neuron", "firing rates", "MAC a step", "AC a step", "nJ a step", "µJ a sample"), rows)

@@ -1,6 +1,6 @@
 """All kinds of neurons. A module of this folder is a kind, and enters `KINDS` when it is imported, here.
 
-To add one, write one file: see docs/neurons.md.
+To add one, write one file: see docs/add_a_neuron.md.
 """
 
 from __future__ import annotations

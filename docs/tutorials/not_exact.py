@@ -171,10 +171,11 @@ print(spikeproof.verify(net, torch.zeros(2, 6, 30), backends=("engine",)))
 #
 # 1. The first line: EXACT, or NOT EXACT.
 # 2. "the file is not the trained network": export again.
-# 3. "module(x) is NOT the same": the blocks agree, and what is around them does not; look at what runs on the host.
+# 3. "module(x) is NOT the same", and no line with DIFFER: the blocks agree, and what is around them does not. Look at what runs on
+#    the host. If there is a DIFFER line too, begin with point 4.
 # 4. "DIFFER, first in layer ...": all layers before this one are equal, so begin there. The line "cause" names a fault that explains
 #    everything; if it says unknown, no known one does, and none is guessed.
 # 5. "OUT OF RANGE": saturate, or train with smaller weights; [For every input](../proof.md) says how far registers can go at all.
 #
-# The exit code of the command is 0 for EXACT and 1 for anything that differs, so a script can ask it. [Proof](../verify.md) has the
-# table of all causes that are looked for.
+# The exit code of the command is 0 for EXACT and 1 for anything that differs, so a script can ask it. [Verifying](../verify.md) has
+# the table of all causes that are looked for.

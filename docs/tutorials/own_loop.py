@@ -12,8 +12,8 @@
 # %% [markdown]
 # # A training loop of your own
 #
-# A recipe of spikeproof needs no code. But if you have a loop of your own, nothing keeps you from it:
-# [CE-LIF](../glossary.md#ce-lif) [blocks](../glossary.md#block) are PyTorch modules, with a `DataLoader`, any loss and any optimiser.
+# A recipe of spikeproof needs no code. You can also use a loop of your own: [CE-LIF](../glossary.md#ce-lif)
+# [blocks](../glossary.md#block) are PyTorch modules, and work with a `DataLoader`, any loss and any optimiser.
 
 # %%
 import tempfile
@@ -89,8 +89,8 @@ for epoch in range(8):
 # ## The verdict
 #
 # A `DataLoader` can be given to `verify` as it is. If it gives classes too, the [verdict](../glossary.md#verdict) counts how many
-# answers of each side are right. Lava takes some milliseconds for each time step, so it gets a part of the samples,
-# chosen at random: `lava_samples`.
+# answers of each side are right. Lava takes about a millisecond for each time step of a small network, so it gets a part of the
+# samples, chosen at random: `lava_samples`.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -112,5 +112,6 @@ print(f"{right.right} of {right.total}, between {right.interval[0]:.1%} and {rig
 #
 # - `spikeproof.Classifier` is such a network as one class, and `spikeproof train` runs such a loop with
 #   checkpoints, validation and logs: [Training](../train.md).
-# - Train on a GPU with `net.to("cuda")`. The integers are the same; Triton kernels are taken by themselves.
+# - On a GPU (`net.to("cuda")`) Triton kernels take over. They equal the reference in Triton's interpreter, but have not run on a
+#   GPU yet.
 # - `celif.Dense(..., delay="synapse")` learns a [delay](../train.md#delays-that-learn) for each synapse.

@@ -137,7 +137,7 @@ command("verify", folder / "network.net", "-i", folder / "x.npy", "--against", f
 # %% [markdown]
 # ## For somebody who has a chip
 #
-# And if a person who has a Loihi 2 shall record it, who does not have spikeproof? `export --harness` writes a folder for them: the network
+# Perhaps the person with the chip does not have spikeproof. `export --harness` writes a folder for them: the network
 # as stock [NetX](../glossary.md#netx) reads it, inputs, what they should give, and a short script that runs them on stock Lava.
 
 # %%
