@@ -3,6 +3,7 @@
 import copy
 import random
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import spikeproof
 from spikeproof.contract.errors import InputError, LintWarning, UnsupportedError
 from spikeproof.contract.net import Input
 from spikeproof.export import netx
+from spikeproof.export.capture import place
 from spikeproof.export.capture.capture import capture
 from spikeproof.export.capture.leaves import slayer_classes
 from spikeproof.train.blocks import celif
@@ -247,12 +249,12 @@ def test_half_precision_is_refused_by_its_reason():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("place", ["synapse.weight", "neuron.current_decay"])
-def test_what_is_no_number_is_refused_by_layer_and_parameter(value, place, tmp_path):
+@pytest.mark.parametrize("of", ["synapse.weight", "neuron.current_decay"])
+def test_what_is_no_number_is_refused_by_layer_and_parameter(value, of, tmp_path):
     module = plain()
     with torch.no_grad():
-        module[1].get_parameter(place).view(-1)[0] = value
-    words = f"layer 'cuba2': {place} holds {'nan' if np.isnan(value) else 'inf'}: training diverged"
+        module[1].get_parameter(of).view(-1)[0] = value
+    words = f"layer 'cuba2': {of} holds {'nan' if np.isnan(value) else 'inf'}: training diverged"
 
     with pytest.raises(UnsupportedError, match=words):
         spikeproof.record(module, steps=9)
@@ -455,3 +457,10 @@ def test_a_decay_beyond_its_register_is_refused_and_left_alone():
     with pytest.raises(UnsupportedError, match=r"layer 'cuba1': .*u_decay.* = 5000"):
         spikeproof.record(module, steps=9)
     assert module[0].neuron.current_decay.item() == 5000.0
+
+
+def test_a_package_that_is_imported_through_a_link_is_not_taken_for_the_users_code(tmp_path):
+    (tmp_path / "linked").symlink_to(Path(place.__file__).parent)
+    (tmp_path / "model.py").write_text("")
+    assert not place._is_foreign(str(tmp_path / "linked" / "provenance.py"))
+    assert place._is_foreign(str(tmp_path / "model.py"))
