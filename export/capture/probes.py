@@ -5,13 +5,14 @@ The blocks do not run, and a run ends with the last input of a block, so probes 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ...contract.errors import UnsupportedError
-from . import guard
+from . import guard, tails
 from .playback import OtherCallsError, Player, until_enough
 from .provenance import INPUT, Recorder, tensors_in
 
@@ -54,13 +55,14 @@ def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: 
     generator = torch.Generator().manual_seed(1)
     reference = _Reference(captured, x, recorder, last)
     for samples, seed, plays in ((2, 0, ("random", "ones")), (1, 1, ("random",)), (1, 0, ("zeros",))):
-        played = _played(captured, recorder, plays, generator)
+        played = played_back(captured, recorder, plays, generator)
         player = Player(captured.cues, played, until=last)
         _run(captured, guard.samples_of(x, slice(samples)), player, seed)
         if len(player.received) != last + 1:
             raise UnsupportedError(_other_calls(captured, samples))
         notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed, reference)))
-    return list(notes)
+    played = played_back(captured, recorder, ("random", "ones"), generator)
+    return [*notes, *tails.notes(captured, x, played)]
 
 
 def _run(captured: Capture, x: tuple[torch.Tensor, ...], player: Player, seed: int) -> None:
@@ -105,7 +107,7 @@ def _other_calls(captured: Capture, samples: int) -> str:
     )
 
 
-def _played(captured: Capture, recorder: Recorder, plays: tuple[str, ...], generator: torch.Generator) -> list[Any]:
+def played_back(captured: Capture, recorder: Recorder, plays: Sequence[str], generator: torch.Generator) -> list[Any]:
     """Return what every call returns in a probe, a sample for each of `plays`; None for synapses, which run."""
     played: list[Any] = [None] * len(captured.cues)
     for layer in captured.layers:

@@ -476,3 +476,31 @@ def test_the_answer_is_that_of_the_backends_spikes_and_not_of_the_modules_own(tm
     (end,) = verdict.ends
     assert not verdict.exact and not end.equal and "its output[" in end.differs
     assert not np.array_equal(verdict.answers["engine"].scores, verdict.answers["torch"].scores)
+
+
+MIXED = {
+    "softmax over samples": lambda y: y.softmax(0),
+    "norm over samples": lambda y: (y - y.mean(0)) / (y.std(0) + 1e-3),
+    "rank": lambda y: y.argsort(0),
+    "mean of all, beside rows": lambda y: {"rows": y, "mean": y.mean()},
+}
+APART = {
+    "rows": lambda y: y,
+    "rows, transposed": lambda y: y.T,
+    "softmax over classes": lambda y: (y.softmax(1), y.argmax(1)),
+    "a matrix product, which rounds": lambda y: y @ torch.linspace(-1, 1, y.shape[1] ** 2).reshape(-1, y.shape[1]),
+    "no single sample": lambda y: y.squeeze(0) if len(y) > 1 else y[1:2].reshape(1, -1, 1),
+}
+
+
+@pytest.mark.parametrize("name", [*MIXED, *APART])
+def test_an_answer_that_depends_on_other_samples_says_so(name):
+    tail = {**MIXED, **APART}[name]
+    verdict = proven(users.chain(lambda self, x: tail(self.b(self.a(x)).sum(-1))), users.x_of())
+    assert [("samples beside it" in note) for note in verdict.notes] == [True] * (name in MIXED)
+
+
+def test_random_numbers_behind_the_network_are_told():
+    module = users.chain(lambda self, x: self.b(self.a(x)).mean(-1) + torch.randn(8))
+    (note,) = proven(module, users.x_of()).notes
+    assert note.startswith("what the module returns is another in other runs: forward draws random numbers")
