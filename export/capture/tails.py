@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from .capture import Capture
 
 RANDOM = (
-    "what the module returns is another in other runs: forward draws random numbers behind the network, or keeps state. "
-    "Every run here starts with the same seed."
+    "what the module returns is another in other runs: forward draws random numbers behind the network, or keeps "
+    "state. Every run here starts with the same seed."
 )
 TOGETHER = (
-    "what the module returns for a sample depends on the samples beside it. What is compared is module(x) of the samples "
-    "that ran together, and not of all of x."
+    "what the module returns for a sample depends on the samples beside it. What is compared is module(x) of the "
+    "samples that ran together, and not of all of x."
 )
 _ROUNDING = 1e-3
 """Sums over another number of samples round otherwise."""

@@ -161,6 +161,7 @@ def of_capture(found: Capture, *, steps: int | None = None, input: Input | Seque
                 f"What arrives at the first block has shape {tuple(found.layers[0].received.shape)}; expected "
                 "(samples, channels, steps)."
             )
+    _refuse_other_steps(found)
     made = Network(None, tuple(row.block for row in listed), found, places)  # type: ignore[arg-type]
     with guard.undisturbed(found.module):  # read as it was run, in evaluation mode
         net = assemble(
@@ -174,6 +175,19 @@ def of_capture(found: Capture, *, steps: int | None = None, input: Input | Seque
     made = made._replace(net=net)
     _check_registers(made)
     return made
+
+
+def _refuse_other_steps(found: Capture) -> None:
+    """Refuse layers that do not all run for the same number of steps."""
+    first = found.layers[0]
+    steps = int(first.received.shape[-1])
+    for layer in found.layers:
+        if layer.received.shape[-1] != steps:
+            raise UnsupportedError(
+                f"{layer.place}: {layer.name!r} receives {layer.received.shape[-1]} steps, and {first.name!r} {steps}. All "
+                "layers of a network run for the same steps: cut the input in front of the network, or what it puts out "
+                "behind it."
+            )
 
 
 def _answers(found: Capture, listed: Sequence[rows.Row], places: Sequence[int]) -> list[int]:

@@ -39,6 +39,12 @@ from .neurons import Shape
 
 _FAR = 2**16
 """From this threshold on, half of what a membrane holds, a last layer is one that is read by its membrane."""
+UNSHIFTED = (
+    "the file does not say whether SLAYER's blocks had delay_shift, their default, and is read without it. With it "
+    "every layer puts out its spikes a step later, and those of a sample's last steps never: say --delay-shift, or "
+    "delay_shift=True, for the spikes of such blocks."
+)
+"""With one layer too: its last spike is outside of the sample."""
 
 
 class Stock(NamedTuple):
@@ -194,7 +200,8 @@ def _read(file: h5py.File, options: _Options) -> tuple[Stock, tuple[str, ...]]:
         source = source.fitted(layers[0].synapse)
     layers, said = _answering(layers)
     net = Net(inputs=(source,), layers=layers, steps=options.steps or _steps(file))
-    return Stock(net, before.transform), (*before.notes, *said)
+    late = () if options.delay_shift or not any(layer.neuron.fires for layer in layers) else (UNSHIFTED,)
+    return Stock(net, before.transform), (*before.notes, *said, *late)
 
 
 def _answering(layers: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], tuple[str, ...]]:

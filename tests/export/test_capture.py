@@ -464,3 +464,15 @@ def test_a_package_that_is_imported_through_a_link_is_not_taken_for_the_users_co
     (tmp_path / "model.py").write_text("")
     assert not place._is_foreign(str(tmp_path / "linked" / "provenance.py"))
     assert place._is_foreign(str(tmp_path / "model.py"))
+
+
+@pytest.mark.parametrize(
+    "forward", [lambda self, x: self.b(self.a(x)[..., :9]), lambda self, x: (self.a(x), self.b(self.a(x)[..., ::2]))]
+)
+def test_layers_of_other_numbers_of_steps_are_refused(forward, tmp_path):
+    module = users.chain(forward)
+    with pytest.raises(
+        UnsupportedError, match=r"test_capture\.py:\d+: 'b' receives (9|12) steps, and 'a' 24\. All layers"
+    ):
+        spikeproof.export_netx(module, tmp_path / "net.net", sample=users.x_of())
+    assert not any(tmp_path.iterdir())

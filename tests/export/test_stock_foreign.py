@@ -13,6 +13,7 @@ from stock_netx import traces
 from spikeproof.contract.errors import UnsupportedError
 from spikeproof.contract.neurons.leaky_integrator import LeakyIntegrator
 from spikeproof.export import netx, stock
+from spikeproof.export.stock.file import UNSHIFTED
 from spikeproof.sim import engine
 
 FOREIGN = (
@@ -125,7 +126,8 @@ def test_long_delays_are_refused_or_cut_and_told(delay, tmp_path):
 
     longest = layer.axon.delay if layer.axon else layer.delay
     assert longest.max() == 62
-    (note,) = stock.notes(path, clamp_delays=True)
+    note, unshifted = stock.notes(path, clamp_delays=True)
+    assert unshifted == UNSHIFTED
     assert note.startswith(f"dense0: 1 of {np.size(delay)} delays, of up to {np.max(delay):g} steps, were cut to 62")
 
 
@@ -144,11 +146,13 @@ def test_a_last_layer_whose_threshold_is_out_of_reach_answers_with_its_membrane(
     assert isinstance(net.layers[-1].neuron, LeakyIntegrator)
     assert stock.notes(path) == (
         "dense1: its threshold, vThMant 131071, is out of reach, so the answer is its membrane v.",
+        UNSHIFTED,
     )
     near = write(tmp_path / "near.net", [DENSE, far | {"neuron/vThMant": 65536}])
     assert stock.load(near).layers[-1].neuron.v_th_mant == 65536
     assert "v is in the trace" in stock.notes(near)[0]
-    assert stock.notes(write(tmp_path / "plain.net", [DENSE])) == ()
+    assert stock.notes(write(tmp_path / "plain.net", [DENSE])) == (UNSHIFTED,)
+    assert stock.notes(tmp_path / "plain.net", delay_shift=True) == ()
 
 
 def test_a_record_of_odd_weights_and_delays_keeps_them_in_our_files(tmp_path):
