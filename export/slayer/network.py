@@ -184,9 +184,9 @@ def _refuse_other_steps(found: Capture) -> None:
     for layer in found.layers:
         if layer.received.shape[-1] != steps:
             raise UnsupportedError(
-                f"{layer.place}: {layer.name!r} receives {layer.received.shape[-1]} steps, and {first.name!r} {steps}. All "
-                "layers of a network run for the same steps: cut the input in front of the network, or what it puts out "
-                "behind it."
+                f"{layer.place}: {layer.name!r} receives {layer.received.shape[-1]} steps, and {first.name!r} {steps}. "
+                "All layers of a network run for the same steps: cut the input in front of the network, or what it "
+                "puts out behind it."
             )
 
 
