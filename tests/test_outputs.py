@@ -138,6 +138,18 @@ def test_pictures_that_have_no_folder_are_refused_before_the_work(trained, run, 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_result_that_stdout_does_not_take_is_told_once(options):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "spikeproof", "networks", "-q", *options]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: the disk is full. Free some space, or write to another folder.\n",
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_said_in_words(tmp_path):
     with pytest.raises(InputError, match="No space left on device.*Free some space"):
         write("/dev/full")
@@ -177,6 +189,9 @@ def test_outputs_are_checked_before_anything_is_run(trained, run, tmp_path, monk
     for command in (
         ("verify", trained, "--report", tmp_path / "no" / "r.html"),
         ("verify", trained / "net.net", "--report", tmp_path),
+        ("verify", trained, "--report", trained / "result.html"),
+        ("verify", trained, "-i", x, "--report", trained / "recipe.html"),
+        ("verify", trained / "net.net", "--report", tmp_path / "r.json"),
         ("simulate", trained, "-i", x, "-o", tmp_path / "no" / "o.npz"),
         ("simulate", trained, "-i", x, "-o", there),
         ("map", trained, "--report", tmp_path / "no" / "r.html"),
