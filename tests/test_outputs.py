@@ -140,9 +140,12 @@ def test_pictures_that_have_no_folder_are_refused_before_the_work(trained, run, 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_a_result_that_stdout_does_not_take_is_told_once(options):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "spikeproof", "networks", "-q", *options]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False, env=environment
+        )
     assert (done.returncode, done.stderr) == (
         1,
         "error: the disk is full. Free some space, or write to another folder.\n",
