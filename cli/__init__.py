@@ -100,7 +100,7 @@ def main() -> None:
             ERR.print("interrupted")
         raise
     except BrokenPipeError:  # who read the output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         sys.exit(141)
     except Exception as error:
         if _received:
@@ -108,6 +108,8 @@ def main() -> None:
         if wanted:
             raise
         ERR.print(_told(error))
+        if _disk_is_full(error):
+            _drop_stdout()
         sys.exit(1 if isinstance(error, MemoryError) or _disk_is_full(error) else _FAULT)
     finally:
         sys.unraisablehook = hook
@@ -126,6 +128,11 @@ def _told(error: Exception) -> str:
         f"error: this is a fault of spikeproof {__version__}, and not of yours: {words}. The same command with "
         f"--traceback shows where. Please report both to {_ISSUES}."
     )
+
+
+def _drop_stdout() -> None:
+    """Send what is left for stdout nowhere: Python would write it at its end, fail once more, and exit with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _disk_is_full(error: Exception) -> bool:

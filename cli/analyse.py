@@ -27,6 +27,7 @@ def analyse(
 
     Of a CE-LIF network also what a neuron does while it reads a sample.
     """
+    from ..export import files
     from ..train.analysis import analyses, figures
     from ..train.runs.run import Run
 
@@ -46,6 +47,7 @@ def analyse(
         if beside:
             others = {str(path): analyses.learning_curve(Run.open(path)) for path in beside}
             drawn["beside"] = figures.learning_curves({str(run): curve} | others, result["metric"])
+        folder = files.folder(run / "analysis")  # before what takes long
         encoding = _encoding(opened, module, steps)
         if encoding is not None:
             start = analyses.initial_encoding(opened.recipe(), task)
@@ -58,9 +60,8 @@ def analyse(
         if landscape:
             found = analyses.loss_landscape(module, some, task.objective, progress=partial(show, "loss landscape"))
             drawn["landscape"] = figures.loss_landscape(*found)
-    (run / "analysis").mkdir(exist_ok=True)
     for name, figure in drawn.items():
-        path = run / "analysis" / f"{name}.png"
+        path = folder / f"{name}.png"
         figures.save(figure, path)
         console.OUT.print(str(path), markup=False)
     for line in [*_saturated(opened), *_energy(opened, module, task, some.x)]:

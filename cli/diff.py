@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .given import inputs
-from .given.options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from .given.options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading, refuse_unused
 from .terminal import console
 from .terminal.tables import print_table
 
@@ -30,7 +30,9 @@ def diff(
     from ..export.record_diff import diff as compared
 
     reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
-    found = compared(*(inputs.read_net(network_of(path), **reads)[0] for path in (a, b)))
+    (net_a, _, unused), (net_b, _, unused_b) = (inputs.open_net(network_of(path), **reads) for path in (a, b))
+    refuse_unused({name: of for name, of in unused.items() if name in unused_b}, inputs.told_unused([a, b]))
+    found = compared(net_a, net_b)
     if as_json:
         plain = found._asdict() | {"same": found.same, "fields": [field._asdict() for field in found.fields]}
         console.print_json(plain)

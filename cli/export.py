@@ -10,6 +10,7 @@ import typer
 from ..contract.errors import InputError
 from .given import inputs
 from .given.options import (
+    OF_RUN,
     ClampDelays,
     DelayShift,
     Dt,
@@ -17,7 +18,9 @@ from .given.options import (
     InputShape,
     Samples,
     Steps,
+    of_reading,
     reading,
+    refuse_unused,
     samples_of,
 )
 from .terminal import console
@@ -59,12 +62,11 @@ def export(
     from ..export.lint.check import lint
     from ..export.netx import stock_forms
 
-    useless = [name for name, value in {"--input": input_file, "--samples": samples}.items() if value is not None]
-    if harness is None and useless:
-        raise InputError(f"{useless[0]}: only with --harness, which writes inputs too.")
+    if harness is None:
+        refuse_unused({"--input": input_file, "--samples": samples}, "only with --harness, which writes inputs too.")
     reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
-    if source.is_dir() and dt is not None:
-        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
+    if source.is_dir():
+        refuse_unused(of_reading(reads), OF_RUN)
     if harness is not None:
         _write_harness(source, harness, input_file, samples, reads)
         return
@@ -103,19 +105,9 @@ def _read(source: Path, reads: dict[str, Any]) -> tuple[Net, str]:
     """Return the record in a network file, and what becomes of it."""
     from ..export import formats, stock
 
-    if not formats.is_nir(source):
-        net = formats.load(source, **reads)
-        inputs.tell_notes(source, reads)
-        return net, "imported" if stock.is_stock(source) else "converted"
-    from ..export.nir import file as nir_file
-    from ..export.nir.foreign import Imported
-
-    found = nir_file.read(source, dt=reads["dt"], steps=reads["steps"])
-    if isinstance(found, Imported):
-        for note in found.notes:
-            console.OUT.print(note, markup=False)
-        return found.net, "imported"
-    return found, "converted"
+    net, graph = inputs.read_net(source, **reads)
+    foreign = graph is not None or (not formats.is_nir(source) and stock.is_stock(source))
+    return net, "imported" if foreign else "converted"
 
 
 _HARNESS_SAMPLES = 5

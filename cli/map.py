@@ -41,7 +41,7 @@ def map_(
         allowed = allowed.replace({"chips": chips}, "--chips")
     x = None if input_file is None else inputs.read_array(input_file)
     record, _ = inputs.read_net(
-        network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt, clamp_delays=clamp_delays)
+        network_of(net), x, **reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
     )
     found, cost = place(record, allowed), None
     if x is not None:

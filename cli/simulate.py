@@ -54,7 +54,7 @@ def simulate(
         files.check(output, force=force)
     x = inputs.read_array(input_file)
     record, _ = inputs.read_net(
-        network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt, clamp_delays=clamp_delays)
+        network_of(net), x, **reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
     )
     with console.progress() as show:
         lava = partial(show, "Lava steps")

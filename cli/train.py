@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..contract.errors import InputError
+from ..train.runs.score import told
 from .given.options import Device, Force, Precision, Settings
 from .recipes import toml
 from .terminal import console, epochs
@@ -80,7 +81,7 @@ def train_run(recipe: Any, folder: Path, **options: Any) -> None:
     result = run.result()
     console.OUT.print(
         f"trained {recipe.task}, {list(recipe.hidden)}: {result['parameters']:,} parameters, test {result['metric']} "
-        f"{score(result)} of {result['test_samples']:,} samples (epoch {result['epoch']}), {result['seconds']} s"
+        f"{told(result)} of {result['test_samples']:,} samples (epoch {result['epoch']}), {result['seconds']} s"
     )
     if recipe.deployable:
         console.OUT.print(f"exported {run.net_path}")
@@ -94,12 +95,6 @@ def train_run(recipe: Any, folder: Path, **options: Any) -> None:
             + f" {skipped} steps with gradients that are not finite were left out."
             * bool(skipped)
         )
-
-
-def score(result: dict[str, Any]) -> str:
-    """Return the test score of a run's result in words."""
-    score: float = result["test_score"]
-    return f"{score:.4g}" if "error" in result["metric"] else f"{score:.2%}"
 
 
 def _show(recipe: Any) -> None:

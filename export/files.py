@@ -9,14 +9,20 @@ import re
 import shutil
 import socket
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ..contract.errors import InputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, *_FULL}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EBADF, *_FULL}
+_STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
+_OWN = re.compile(r"/dev/(stdin|stdout|stderr)|(?:/dev/fd|/proc/self/fd)/(\d+)")
+_ANY = re.compile(rf"{_OWN.pattern}|/proc/.+/fd/\d+")
+"""Names of what a process has open; what stands there may be a regular file, and is written through all the same."""
 
 
 @contextlib.contextmanager
@@ -57,7 +63,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         if through:
-            with open(temporary, "rb") as written, open(path, "wb") as to:
+            with open(temporary, "rb") as written, _opened(path) as to:
                 shutil.copyfileobj(written, to)
         else:
             _take_after(temporary, before)
@@ -93,12 +99,41 @@ def check(path: str | os.PathLike[str], *, force: bool = True) -> None:
         return
     if before is not None and not force:
         raise InputError(f"{named} exists. Name another file, or replace it with --force.")
+    _probe(path.parent, path.name, named)
+
+
+def folder(path: str | os.PathLike[str]) -> Path:
+    """Return a folder that files can be written to; it is made, with those that it lies in, if it is not there.
+
+    Raises
+    ------
+    InputError
+        It cannot be made or written to: a file stands in its place, or it belongs to somebody else.
+    """
+    path = Path(path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.{_writer()}.")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        file = next((one for one in (path, *path.parents) if one.exists() and not one.is_dir()), None)
+        if file is not None:
+            raise InputError(
+                f"{path}: no folder can be made here, for {file} is a file. Name another folder."
+            ) from None
+        raise InputError(
+            f"{path}: this folder cannot be made ({error.strerror}). Choose a place that you may write to."
+        ) from None
+    _probe(path, "", path)
+    return path
+
+
+def _probe(folder: Path, name: str, named: Path) -> None:
+    """Refuse a folder that no file can be written to, by writing one."""
+    try:
+        handle, written = tempfile.mkstemp(dir=folder, prefix=f".{name[:100]}.{_writer()}.")
     except OSError as error:
         raise _refused(named, error) from None
     os.close(handle)
-    os.unlink(name)
+    os.unlink(written)
 
 
 def _refused(named: Path, error: OSError) -> InputError:
@@ -108,7 +143,23 @@ def _refused(named: Path, error: OSError) -> InputError:
 
 def _goes_through(named: Path, found: os.stat_result | None) -> bool:
     """Whether what is written goes through a device or a pipe, also one that leads to a file, as /dev/stdout can."""
-    return found is not None and (not stat.S_ISREG(found.st_mode) or str(named).startswith(("/dev/", "/proc/")))
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return found is not None
+    return _ANY.fullmatch(os.path.abspath(named)) is not None
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open what is written through.
+
+    A descriptor of this process is used as it is, for it has a place in its file: behind what ``>>`` appends to, or
+    behind what was written before. To open its file anew would begin at the front, and cut off the rest.
+    """
+    name = os.path.abspath(path)
+    found = _OWN.fullmatch(name)
+    if found is None:
+        return open(path, "ab" if _ANY.fullmatch(name) else "wb")
+    sys.stdout.flush()
+    return open(os.dup(_STANDARD[found[1]] if found[1] else int(found[2])), "wb")
 
 
 def _status(named: Path) -> os.stat_result | None:

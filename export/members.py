@@ -82,7 +82,7 @@ _ACCOUNT: ContextVar[_Account | None] = ContextVar("account", default=None)
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str], what: str = "HDF5") -> Iterator[h5py.File]:
+def opened(path: str | os.PathLike[str], what: str = "HDF5", *, fix: str = "") -> Iterator[h5py.File]:
     """Open a file to be read, and name it in what is raised.
 
     Parameters
@@ -91,6 +91,8 @@ def opened(path: str | os.PathLike[str], what: str = "HDF5") -> Iterator[h5py.Fi
         The file.
     what : str
         What it should be, for messages.
+    fix : str
+        What to do with a damaged one; empty for a network, which is exported again.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def opened(path: str | os.PathLike[str], what: str = "HDF5") -> Iterator[h5py.Fi
         raise FileFormatError(f"{path}: {message(error)}") from None
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
         # What h5py raises for damaged files has no type of its own.
-        raise FileFormatError(f"{path}: {_reason(error, path, size, what)}") from None
+        raise FileFormatError(f"{path}: {_reason(error, path, size, what, fix)}") from None
 
 
 def regular(path: Path) -> int:
@@ -132,7 +134,7 @@ def regular(path: Path) -> int:
     return found.st_size
 
 
-def _reason(error: Exception, path: Path, size: int, what: str) -> str:
+def _reason(error: Exception, path: Path, size: int, what: str, fix: str) -> str:
     words = str(error)
     if isinstance(error, OSError) and "unable to lock file" in words:
         return "in use: another program has it open for writing. Close it there, or copy the file and read the copy."
@@ -143,11 +145,11 @@ def _reason(error: Exception, path: Path, size: int, what: str) -> str:
         )
     if isinstance(error, PermissionError):
         return "cannot be read (Permission denied). Fix the rights of the file."
-    other = no_network(path)
+    other = "" if fix else no_network(path)
     if other:
         return f"not a readable {what} file: {other}"
     reason = "it is empty" if size == 0 else message(words.strip("'\""))
-    return f"not a readable {what} file ({reason}). Export the network again."
+    return f"not a readable {what} file ({reason}). {fix or 'Export the network again.'}"
 
 
 def names(handle: h5py.Group) -> list[str]:

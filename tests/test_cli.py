@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from stock_files import DENSE, INPUT, write
 
-from spikeproof.export import netx
+from spikeproof.export import netx, stock
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.loop.epochs import Epoch
 from spikeproof.train.runs.recipe import Recipe, find, make
@@ -191,6 +191,10 @@ def test_inspect_lints_files_of_stock_lava_dl(run, tmp_path):
 
     second = DENSE | {"weight": [[2.0, -4.0]] * 2, "bias": [2.0, 0.0]}
     deep = write(tmp_path / "deep.net", [INPUT, DENSE, second])
+    netx.write(stock.load(deep, steps=12), tmp_path / "twelve.net")  # an option that one of two files needs is used
+    assert run("diff", deep, tmp_path / "twelve.net", "--steps", 12)[0] == 0
+    code, _, err = run("diff", deep, tmp_path / "twelve.net", "--dt", 1)
+    assert code == 2 and "a time step (--dt) is for NIR files" in err
     for option in ((), ("--delay-shift",)):
         code, out, err = run("export", deep, "-o", tmp_path / "ours.net", "--steps", 12, "--force", *option)
         assert code == 0 and "imported network" in out
@@ -276,7 +280,20 @@ def _edit(path, what):
         (["export", "."], "no finished training run here"),
         (["verify", "{run}", "--samples", "0"], "--samples 0: give a number from 1, or 'all'"),
         (["verify", "{run}", "--samples", "9999"], "--samples 9999: there are 450"),
-        (["verify", "{run}", "--results", "a"], "--results is for -j or --scheduler"),
+        (["verify", "{run}", "--results", "a"], "--results: for -j or --scheduler"),
+        (["verify", "{run}", "--batch", "8"], "--batch: for -j or --scheduler"),
+        (
+            ["verify", "{run}", "--steps", "5"],
+            "--steps: for files of other tools; a training run says all of this itself.",
+        ),
+        (["verify", "{run}", "--clamp-delays", "--dt", "1"], "--dt, --clamp-delays: for files of other tools"),
+        (["export", "{run}", "--input-shape", "1,2,3", "--delay-shift"], "--input-shape, --delay-shift: for files of"),
+        (["export", "{run}/net.net", "--steps", "64"], "--steps: not for {run}/net.net: what it is about stands in"),
+        (["inspect", "{run}", "--steps", "64"], "--steps: not for {run}/net.net: what it is about stands in the file"),
+        (["diff", "{run}", "{run}/net.net", "--steps", "64"], "--steps: not for {run} and {run}/net.net: "),
+        (["simulate", "{run}", "-i", "{good}", "--delay-shift"], "--delay-shift: not for {run}/net.net: "),
+        (["demo", "--pretrained", "fsdd", "--set", "epochs=3"], "--set: not with --pretrained, for fsdd is trained"),
+        (["demo", "--pretrained", "fsdd", "--force", "--encodings"], "--force, --encodings: not with --pretrained"),
         (["verify", "{run}", "-j", "2", "--scheduler", "tcp://x:1"], "either a number of workers (-j) or the address"),
         (["verify", "{run}", "-i", "absent.npy"], "absent.npy: no such file"),
         (["simulate", "{run}/net.net", "-i", "absent.npy"], "absent.npy: no such file"),
@@ -297,7 +314,7 @@ def test_a_mistake_is_one_message_and_exit_2(run, trained, tmp_path, arguments, 
     code, out, err = run(*(argument.format(run=trained, **names) for argument in arguments), cwd=tmp_path)
 
     assert (code, out) == (2, "")
-    assert words in err.replace("\n", " ")
+    assert words.format(run=trained) in err.replace("\n", " ")
 
 
 def test_analyse_draws_a_run(run, copy):

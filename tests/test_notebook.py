@@ -155,5 +155,7 @@ def test_a_run_says_what_it_is(tmp_path):
     assert re.fullmatch(r"Run\('.*run': digits, accuracy 0\.\d{4} of 450 test samples, [\d,]+ parameters\)", repr(run))
     assert "proves it" in run._repr_html_() and spikeproof.verify(folder, samples=2, backends=("engine",)).scores.right
     result = json.loads((folder / "result.json").read_text())
+    (folder / "recipe.json").write_text('{"task": "digits", "layers": 3}')
+    assert "damaged, " in repr(run) and "layers is unknown" in repr(run)
     (folder / "result.json").write_text(json.dumps({"metric": result["metric"]}))
     assert "damaged" in repr(run) and "no training run" in repr(Run(tmp_path))

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -65,6 +67,36 @@ def test_a_pipe_and_a_device_are_written_through(tmp_path):
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and os.stat("/dev/null").st_ino == before.st_ino
 
 
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no /dev/shm here")
+def test_a_file_in_dev_shm_is_a_file_like_any_other():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        path = Path(name) / "x"
+        path.write_text("old")
+        with pytest.raises(InputError, match="--force"):
+            files.check(path, force=False)
+        with pytest.raises(RuntimeError), files.replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+        assert path.read_text() == "old"
+        before = path.stat().st_ino
+        write(path)
+        assert path.read_text() == "new" and path.stat().st_ino != before
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])
+def test_an_open_file_is_written_where_it_stands_and_nothing_of_it_is_cut(name, tmp_path):
+    with open(tmp_path / "x", "w") as file:
+        file.write("before ")
+        file.flush()
+        named = name.format(file.fileno())
+        files.check(named, force=False)
+        write(named)
+        file.write(" behind")
+    assert (tmp_path / "x").read_text() == "before new behind"
+    with open(tmp_path / "x") as file, pytest.raises(InputError, match="cannot be written .Bad file descriptor"):
+        write(name.format(file.fileno()))
+
+
 @pytest.mark.parametrize("act", [write, files.check])
 def test_places_where_no_file_can_be_are_refused(act, tmp_path):
     (tmp_path / "file").write_text("")
@@ -75,6 +107,49 @@ def test_places_where_no_file_can_be_are_refused(act, tmp_path):
         files.check(tmp_path / "file", force=False)
     files.check(tmp_path / "other", force=False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_what_stands_there(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/deep/er"):
+        with pytest.raises(
+            InputError, match=rf"{place}: no folder can be made here, for .*/file is a file\. Name another"
+        ):
+            files.folder(tmp_path / place)
+    for place, words in (("/sys/a", "cannot be made"), ("/sys", "cannot write here")):
+        with pytest.raises(InputError, match=f"^{place}: .*{words} .* that you may write to"):
+            files.folder(place)
+    assert files.folder(tmp_path / "a" / "b").is_dir() and files.folder(tmp_path / "a" / "b").is_dir()
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_commands_that_make_a_folder_say_what_stands_in_its_place(run, tmp_path):
+    (tmp_path / "runs").write_text("")
+    code, _, err = run("train", "digits-plain", "--set", "epochs=1", cwd=tmp_path)
+    assert code == 2 and "runs/digits-plain: no folder can be made here, for runs is a file." in err
+
+
+def test_pictures_that_have_no_folder_are_refused_before_the_work(trained, run, tmp_path, monkeypatch):  # noqa: F811
+    copied = shutil.copytree(trained, tmp_path / "run")
+    (copied / "analysis").write_text("")
+    monkeypatch.setattr("spikeproof.train.analysis.analyses.gradients_over_time", lambda *_: pytest.fail("it worked"))
+    code, _, err = run("analyse", copied)
+    assert code == 2 and "analysis is a file. Name another folder" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_result_that_stdout_does_not_take_is_told_once(options):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "spikeproof", "networks", "-q", *options]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False, env=environment
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: the disk is full. Free some space, or write to another folder.\n",
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -117,6 +192,9 @@ def test_outputs_are_checked_before_anything_is_run(trained, run, tmp_path, monk
     for command in (
         ("verify", trained, "--report", tmp_path / "no" / "r.html"),
         ("verify", trained / "net.net", "--report", tmp_path),
+        ("verify", trained, "--report", trained / "result.html"),
+        ("verify", trained, "-i", x, "--report", trained / "recipe.html"),
+        ("verify", trained / "net.net", "--report", tmp_path / "r.json"),
         ("simulate", trained, "-i", x, "-o", tmp_path / "no" / "o.npz"),
         ("simulate", trained, "-i", x, "-o", there),
         ("map", trained, "--report", tmp_path / "no" / "r.html"),
@@ -151,6 +229,19 @@ def test_minus_is_stdout(trained, tmp_path):  # noqa: F811
 
     assert done.stdout == (trained / "net.net").read_bytes() and b"written to stdout" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_minus_goes_behind_what_stands_in_the_file_that_stdout_is(mode, trained, tmp_path):  # noqa: F811
+    command = [sys.executable, "-m", "spikeproof", "export", str(trained), "-o", "-"]
+    (tmp_path / "all").write_bytes(b"there ")
+    with open(tmp_path / "all", mode) as stdout:
+        stdout.write(b"before ")
+        stdout.flush()
+        subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=120, check=True)
+        stdout.write(b" behind")
+    head = b"there before " if mode == "ab" else b"before "
+    assert (tmp_path / "all").read_bytes() == head + (trained / "net.net").read_bytes() + b" behind"
 
 
 def test_a_folder_of_a_run_stands_for_its_network(trained, run, tmp_path):  # noqa: F811

@@ -37,4 +37,6 @@ def points() -> list[Point]:
 
 
 def _point(task: str, length: int, neuron: str, epochs: str) -> Point:
-    return task, (f"neuron={neuron}", f"length={length}", *_CONTENDERS[neuron], epochs)
+    # The recipe of the copy problem sets what CE-LIF forgets of its threshold, which no other neuron has.
+    without = ("threshold_decay=0.01",) if task == "copy" and neuron != "ce-lif" else ()
+    return task, (f"neuron={neuron}", *without, f"length={length}", *_CONTENDERS[neuron], epochs)

@@ -12,7 +12,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from ...contract.errors import InputError
 from ...export.looks import no_array
 from ...export.quoted import listed, message, plain, quoted
 from ..terminal import console
+from .options import of_reading, refuse_unused
 
 if TYPE_CHECKING:
     from ...contract.net import Net
@@ -45,23 +46,54 @@ def tell_notes(path: Path, reads: dict[str, Any]) -> None:
             console.NOTE.print(note)
 
 
-def read_net(path: Path, **reads: Any) -> tuple[Any, Any]:
-    """Return the record in a file, and what it was imported from if that is another tool's NIR graph, and say how."""
-    from ...export import formats
+def read_net(path: Path, x: Any = None, **reads: Any) -> tuple[Any, Any]:
+    """Return the record in a file, and what it was imported from if that is another tool's NIR graph, and say how.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    x : array, optional
+        The input, whose steps are the period where neither the file nor an option says one.
+    **reads
+        What `options.reading` gave.
+
+    Raises
+    ------
+    InputError
+        An option was given that says nothing of such a file.
+    """
+    net, imported, unused = open_net(path, x, **reads)
+    refuse_unused(unused, told_unused([path]))
+    return net, imported
+
+
+def told_unused(paths: Sequence[Path]) -> str:
+    """Return why options on how a file is read say nothing of some."""
+    of = " and ".join(map(str, paths))
+    return f"not for {of}: what it is about stands in the file, or does not occur there. Leave it out."
+
+
+def open_net(path: Path, x: Any = None, **reads: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Return what `read_net` does, and the options that say nothing of the file, by their names."""
+    from ...export import formats, stock
+
+    period = x.shape[-1] if x is not None and x.ndim and not math.isnan(x.shape[-1]) else None
+    wanted = {**reads, "steps": reads.get("steps") or period}
     if not formats.is_nir(path):
-        net = formats.load(path, **reads)
-        tell_notes(path, reads)
-        return net, None
+        net = formats.load(path, **wanted)
+        tell_notes(path, wanted)
+        return net, None, {} if stock.is_stock(path) else of_reading(reads)
     from ...export.nir import file as nir_file
     from ...export.nir.foreign import Imported
 
-    found = nir_file.read(path, dt=reads.get("dt"), steps=reads.get("steps"))
+    found = nir_file.read(path, dt=wanted.get("dt"), steps=wanted["steps"])
     if not isinstance(found, Imported):
-        return found, None
+        return found, None, of_reading(reads)
     for note in found.notes:
         console.NOTE.print(note, markup=False)
-    return found.net, found
+    of_graphs = ("dt", "steps")
+    return found.net, found, of_reading({name: value for name, value in reads.items() if name not in of_graphs})
 
 
 def random_input(net: Net, samples: int) -> np.ndarray[Any, Any]:

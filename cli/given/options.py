@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +57,8 @@ def _image(value: str | None) -> str | None:
     return value
 
 
-def _count(value: str | None) -> str | None:
+def count_of_samples(value: str | None) -> str | None:
+    """Return what ``--samples`` names, if it is a number from 1 or 'all'; anything else is an InputError."""
     if value is not None and value != "all" and not (value.isascii() and value.isdecimal() and 0 < int(value) < 2**31):
         raise InputError(f"--samples {value}: give a number from 1, or 'all'.")
     return value
@@ -64,7 +66,9 @@ def _count(value: str | None) -> str | None:
 
 Samples = Annotated[
     str | None,
-    typer.Option("--samples", "-n", help="Number of samples, or 'all'; default 20, or all of fewer.", callback=_count),
+    typer.Option(
+        "--samples", "-n", help="Number of samples, or 'all'; default 20, or all of fewer.", callback=count_of_samples
+    ),
 ]
 Deadline = Annotated[float | None, typer.Option(help="Seconds that Lava may take.", callback=_seconds)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -156,12 +160,44 @@ def reading(
     steps: int | None,
     input_shape: str | None,
     delay_shift: bool,
-    x: Any = None,
     *,
     dt: float | None = None,
     clamp_delays: bool = False,
 ) -> dict[str, Any]:
-    """Return the keywords of `spikeproof.load` that these options stand for; without --steps, those of the input."""
-    period = x.shape[-1] if x is not None and x.ndim and not math.isnan(x.shape[-1]) else None
-    found = {"steps": steps or period, "input_shape": image(input_shape), "dt": dt}
+    """Return the keywords of `spikeproof.load` that these options stand for."""
+    found = {"steps": steps, "input_shape": image(input_shape), "dt": dt}
     return found | {"delay_shift": delay_shift, "clamp_delays": clamp_delays}
+
+
+def given(options: Mapping[str, Any]) -> list[str]:
+    """Return which of some options were given: names of those that are not None, False or an empty list."""
+    return [name for name, value in options.items() if value is not None and value is not False and value != []]
+
+
+def refuse_unused(options: Mapping[str, Any], why: str) -> None:
+    """Refuse options that were given and have no use here: nothing that a user asks for is silently ignored.
+
+    Parameters
+    ----------
+    options : mapping
+        Name of an option -> its value; None or False if it was not given.
+    why : str
+        Why they have none, and what to do.
+
+    Raises
+    ------
+    InputError
+        One of them was given.
+    """
+    useless = given(options)
+    if useless:
+        raise InputError(f"{', '.join(useless)}: {why}")
+
+
+def of_reading(reads: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `reading` gave by the names of the options."""
+    return {f"--{name.replace('_', '-')}": value for name, value in reads.items()}
+
+
+OF_RUN = "for files of other tools; a training run says all of this itself. Leave it out."
+"""Why options on how a file is read are refused for a run."""

@@ -65,7 +65,7 @@ def prove(
         files.check(output)
     x = None if input_file is None else inputs.read_array(input_file)
     record, _ = inputs.read_net(
-        network_of(net), **reading(steps, input_shape, delay_shift, x, dt=dt, clamp_delays=clamp_delays)
+        network_of(net), x, **reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
     )
     with console.progress() as show:
         assumed: dict[str, Any] = {"max_active": max_active, "unit_input": unit_input, "max_spikes": few, "samples": x}

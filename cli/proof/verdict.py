@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from ...sim.verify.verdict import Verdict
 
 
-Reads = Callable[[Any], dict[str, Any]]
-"""Gives the keywords with which a network file is read, for an input or None."""
-
-
 def prove_run(
     folder: Path, samples: str | None, report: Path | None, options: dict[str, Any], *, as_json: bool = False
 ) -> None:
@@ -32,7 +27,8 @@ def prove_run(
     from ...sim.report import page as reports
     from ...sim.verify.verify import verify
 
-    _check_report(report)
+    if report is not None:
+        reports.check(report)
     trained = inputs.open_run(folder)
     count = samples_of(samples, len(trained.task.test.y))
     with console.progress() as show:
@@ -73,7 +69,8 @@ def prove_module(
     from ...sim.report import page as reports
     from ...sim.verify.verify import verify
 
-    _check_report(report)
+    if report is not None:
+        reports.check(report)
     trained = inputs.open_run(folder)
     x = inputs.read_array(input_file).astype(np.float32)
     x = x[: samples_of(samples, len(x))] if x.ndim else x
@@ -97,7 +94,7 @@ def prove_file(
     input_file: Path | None,
     report: Path | None,
     options: dict[str, Any],
-    reads: Reads,
+    reads: dict[str, Any],
     *,
     as_json: bool,
 ) -> None:
@@ -105,9 +102,10 @@ def prove_file(
     from ...sim.report import page as reports
     from ...sim.verify.verify import verify
 
-    _check_report(report)
+    if report is not None:
+        reports.check(report)
     x = None if input_file is None else inputs.read_array(input_file)
-    net, imported = inputs.read_net(path, **reads(x))
+    net, imported = inputs.read_net(path, x, **reads)
     if x is None:
         x = inputs.random_input(net, samples_of(samples, None))
         console.NOTE.print("No --input given: random input, seed 0.")
@@ -125,15 +123,6 @@ def _command() -> dict[str, str]:
     """Return what a report says of when it was made, and by what."""
     now = datetime.now(timezone.utc)
     return {"command": shlex.join(["spikeproof", *sys.argv[1:]]), "date": f"{now:%Y-%m-%d %H:%M} UTC"}
-
-
-def _check_report(report: Path | None) -> None:
-    """Refuse a report that cannot be written before anything long is done."""
-    from ...export import files
-
-    if report is not None:
-        files.check(report)
-        files.check(report.with_suffix(".json"))
 
 
 def _tell(verdict: Verdict, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from ...contract.errors import InputError
 from ..given import inputs
 from ..given.options import (
+    OF_RUN,
     AsJson,
     ClampDelays,
     Deadline,
@@ -19,13 +19,16 @@ from ..given.options import (
     InputShape,
     Samples,
     Steps,
+    given,
     network_of,
+    of_reading,
     reading,
+    refuse_unused,
 )
 from ..terminal import console
-from .verdict import Reads, prove_file, prove_module, prove_run
+from .verdict import prove_file, prove_module, prove_run
 
-_LAVA_SAMPLES = 24
+_LAVA_SAMPLES, _BATCH = 24, 8
 
 
 def verify(
@@ -46,14 +49,14 @@ def verify(
     lava_samples: Annotated[
         int | None, typer.Option(min=1, help="Samples that Lava runs too; default all up to 24.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of Lava's samples.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the choice of Lava's samples; default 0.")] = None,
     registers: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--registers/--spikes-only",
-            help="Whether torch and the engine are compared in every register too; Lava always is.",
+            help="Whether torch and the engine are compared in every register too, the default; Lava always is.",
         ),
-    ] = True,
+    ] = None,
     deadline: Deadline = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Spread Lava's samples over so many processes.", min=1)
@@ -64,7 +67,9 @@ def verify(
     results: Annotated[
         Path | None, typer.Option(help="File for the results of -j or --scheduler; a run that ended early goes on.")
     ] = None,
-    batch: Annotated[int, typer.Option(help="Samples in one Lava run of -j or --scheduler.", min=1)] = 8,
+    batch: Annotated[
+        int | None, typer.Option(help="Samples in one Lava run of -j or --scheduler; default 8.", min=1)
+    ] = None,
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
@@ -73,35 +78,43 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare every spike and register of torch, the batch engine and Lava; exit 0 if exact, 1 if not."""
-    reads = partial(reading, steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
+    reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
+    spread = {"-j": workers, "--scheduler": scheduler}
+    of_spread = {"--results": results, "--batch": batch}
     if against is not None:
-        refused = {"--report": report, "--samples": samples, "-j": workers, "--scheduler": scheduler}
-        _prove_recording(network_of(target), against, columns, input_file, reads, refused, as_json=as_json)
+        lava = {"--lava-samples": lava_samples, "--seed": seed, "--deadline": deadline}
+        of_torch = {"--registers": registers is True, "--spikes-only": registers is False}
+        refuse_unused(
+            {"--report": report, "--samples": samples, **spread, **of_spread, **lava, **of_torch},
+            "not with --against, which compares all that was recorded, on the engine. Leave it out.",
+        )
+        _prove_recording(network_of(target), against, columns, input_file, reads, as_json=as_json)
         return
     if columns is not None:
         raise InputError("--columns names the columns of a .csv file that --against names.")
     options: dict[str, Any] = {
         "lava_samples": lava_samples or _LAVA_SAMPLES,
-        "seed": seed,
-        "registers": registers,
+        "seed": seed or 0,
+        "registers": registers is not False,
         "deadline": deadline,
     }
-    if workers is not None or scheduler is not None:
+    if given(spread):
         from ...sim.sweep.sweep import Sweep
 
         results = results or (target if target.is_dir() else target.parent)
-        options["sweep"] = Sweep(workers=workers, scheduler=scheduler, results=results, batch=batch)
-    elif results is not None:
-        raise InputError("--results is for -j or --scheduler, which write their results as they come.")
-    if target.is_dir() and dt is not None:
-        raise InputError("--dt is for another tool's .nir; a training run has steps of its own.")
-    if target.is_dir():
-        if input_file is not None:
-            prove_module(target, samples, input_file, report, options, as_json=as_json)
-        else:
-            prove_run(target, samples, report, options, as_json=as_json)
+        options["sweep"] = Sweep(workers=workers, scheduler=scheduler, results=results, batch=batch or _BATCH)
     else:
+        refuse_unused(
+            of_spread, "for -j or --scheduler, which spread Lava's samples and write their results as they come."
+        )
+    if not target.is_dir():
         prove_file(target, samples, input_file, report, options, reads, as_json=as_json)
+        return
+    refuse_unused(of_reading(reads), OF_RUN)
+    if input_file is not None:
+        prove_module(target, samples, input_file, report, options, as_json=as_json)
+    else:
+        prove_run(target, samples, report, options, as_json=as_json)
 
 
 def _prove_recording(
@@ -109,8 +122,7 @@ def _prove_recording(
     against: Path,
     columns: str | None,
     input_file: Path | None,
-    reads: Reads,
-    refused: dict[str, Any],
+    reads: dict[str, Any],
     *,
     as_json: bool,
 ) -> None:
@@ -119,11 +131,6 @@ def _prove_recording(
     from ...sim.recordings.recorded import verify_recorded
     from ...sim.simulate import encode
 
-    useless = [name for name, value in refused.items() if value is not None]
-    if useless:
-        raise InputError(
-            f"{', '.join(useless)}: not with --against, which compares all that was recorded, on the engine."
-        )
     x = None if input_file is None else inputs.read_array(input_file)
     table = against.suffix.lower() == ".csv"
     if table:
@@ -140,7 +147,7 @@ def _prove_recording(
         x = arrays.get("x") if x is None else x
     if x is None:
         raise InputError(f"{against}: what was the input? Give it with -i x.npz.")
-    net, _ = inputs.read_net(path, **reads(x))
+    net, _ = inputs.read_net(path, x, **reads)
     payload = encode(net, x)
     try:
         found = recordings.of_columns(net, names, rows) if table else recordings.of_arrays(net, arrays)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...contract.errors import InputError
 from ...export.quoted import did_you_mean
+from ...train.runs.score import told
 from ..given.options import AsJson
 from ..terminal import console
 from ..terminal.tables import print_table
@@ -57,7 +58,7 @@ def networks(as_json: AsJson = False) -> None:
             each["neuron"],
             ", ".join(map(str, each["hidden"])),
             f"{each['parameters']:,}",
-            f"{each['test_score']:.2%}" if each["metric"] == "accuracy" else f"{each['test_score']:.4f}",
+            told(each),
             each["metric"],
             f"{each['test_samples']:,}",
         )

@@ -77,6 +77,7 @@ def print_json(value: Any, to: Console = OUT) -> None:
     """Print a result as JSON, to stdout if nothing else goes there."""
     stream = sys.stderr if to is ERR else sys.stdout
     stream.write(json.dumps(value, indent=2) + "\n")
+    stream.flush()  # an error in it is told here, and not by Python when it ends
 
 
 def destination(output: Path | None) -> tuple[Path | None, Console]:

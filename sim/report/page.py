@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...contract.errors import InputError
+from ...export import files
 from ...export.describe import describe
-from ...export.files import replacing
 from ...export.lint.check import lint
 from ..bounds import Bound
 from ..pictures import graph, style
@@ -26,6 +27,10 @@ from . import machine
 
 _MAX_CLASSES = 40
 """A confusion matrix of more classes is left to the JSON file."""
+
+_OURS = {"title", "exact", "comparisons", "network", "repeat"}
+"""Keys of what stands beside a page, by which it is told from a file of somebody else."""
+_HTML = b"<!doctype html"
 
 
 class Labels(NamedTuple):
@@ -54,6 +59,55 @@ def confusion(verdict: Verdict, labels: Labels) -> npt.NDArray[np.int64]:
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (true, answers.predictions), 1)
     return counts
+
+
+def check(path: str | os.PathLike[str]) -> Path:
+    """Refuse a place for a report before the work for it is done.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the page shall be.
+
+    Returns
+    -------
+    Path
+        Where the JSON file beside it will be.
+
+    Raises
+    ------
+    InputError
+        A folder cannot be written to, the page would be the JSON file beside it, or what stands in the place of either
+        is no report.
+    """
+    page = Path(path)
+    beside = page.with_suffix(".json")
+    if page.suffix.lower() == ".json":
+        raise InputError(
+            f"{page}: a report is a page of HTML, and the same for machines stands beside it as {beside.name}. Name it "
+            f"{page.with_suffix('.html').name}."
+        )
+    for place, ours, what in ((page, _is_page, "a page"), (beside, _is_beside, "what stands beside the page")):
+        files.check(place)
+        if place.is_file() and place.stat().st_size and not ours(place):
+            raise InputError(
+                f"{place} exists and is no report, so {what} does not take its place. Name another file than {page}, "
+                "or move that one away."
+            )
+    return beside
+
+
+def _is_page(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_HTML)).lower() == _HTML
+
+
+def _is_beside(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and _OURS <= found.keys()
 
 
 def write(
@@ -96,8 +150,9 @@ def write(
     Raises
     ------
     InputError
-        The folder cannot be written to.
+        `check` refuses the place.
     """
+    beside = check(path)
     scores, matrix = Scores(forecasts=forecasts or {}, forecasts_float=float_figures), None
     if labels is not None and verdict.answers:
         matrix = confusion(verdict, labels)
@@ -130,7 +185,6 @@ def write(
         "style": style,
     }
     page = _template().render(context)
-    beside = Path(path).with_suffix(".json")
     plain = {
         "title": title,
         **verdict.as_dict(),
@@ -140,7 +194,7 @@ def write(
         "repeat": context["repeat"] | context["machine"],
     }
     for file, text in ((beside, json.dumps(plain, indent=2)), (Path(path), page)):
-        with replacing(file) as temporary:
+        with files.replacing(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return beside
 

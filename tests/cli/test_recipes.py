@@ -2,13 +2,20 @@
 
 import json
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
+from spikeproof.cli.given import options
 from spikeproof.cli.recipes import toml
+from spikeproof.sim import simulate
 from spikeproof.train.runs import recipe as recipes
+from spikeproof.train.runs import score
 from spikeproof.train.runs.fit import fit
+from spikeproof.train.runs.loop import batches
 from spikeproof.train.runs.recipe import find, make
+from spikeproof.train.tasks import objectives
 
 
 def test_the_list_has_every_recipe_and_what_it_is_for(run):
@@ -63,6 +70,40 @@ def test_the_trained_networks_are_listed(run):
     assert found["ps-mnist"]["test_samples"] == 10000 and found["fsdd"]["file"].endswith("fsdd/net.net")
     code, _, err = run("demo", "--pretrained", "fssd")
     assert code == 2 and "Did you mean fsdd?" in err
+
+
+def test_a_score_that_is_a_share_is_told_in_per_cent_everywhere(run, tmp_path, monkeypatch):
+    every = [one for one in vars(objectives).values() if isinstance(one, objectives.Objective)]
+    assert {one.metric for one in every} >= {"accuracy", "recall", "mean squared error"}
+    assert all(score.is_share(one.metric) == (one.best == "max") for one in every)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "recipe.json").write_text(json.dumps({"task": "copy", "neuron": "ce-lif", "hidden": [3]}))
+    result = {"parameters": 5, "metric": "recall", "test_score": 0.982, "test_samples": 9}
+    (tmp_path / "a" / "result.json").write_text(json.dumps(result))
+    monkeypatch.setattr(sys.modules["spikeproof.cli.recipes.networks"], "_FOLDER", tmp_path)
+    assert "98.20% │ recall" in run("networks")[1] and score.told(result) == "98.20%"
+    assert score.told({"metric": "mean squared error", "test_score": 0.58243}) == "0.5824"
+
+
+@pytest.mark.parametrize("folder", [None, "mine"])
+def test_a_trained_network_is_proved_into_a_folder_of_its_own(run, tmp_path, monkeypatch, folder):
+    """And not into that where train puts a run of the recipe of the same name."""
+    asked = []
+    monkeypatch.setattr(sys.modules["spikeproof.cli.demo"], "prove_run", lambda *given: asked.append(given))
+    code, _, err = run("demo", "--pretrained", "fsdd", *(("--folder", folder) if folder else ()), cwd=tmp_path)
+    assert code == 0, err
+    ((_, samples, report, _),) = asked
+    assert samples == "24" and report == Path(folder or "runs/demo-fsdd") / "report.html" and report.parent.is_dir()
+    assert report.parent.name not in recipes.names()
+
+
+def test_choices_of_the_command_line_are_those_of_python():
+    for choices, known in (
+        (options.Backend, simulate.BACKENDS),
+        (options.Device, batches.DEVICES),
+        (options.Precision, batches.PRECISIONS),
+    ):
+        assert sorted(one.value for one in choices) == sorted(known)
 
 
 def test_a_dry_run_shows_the_recipe_and_the_parameters_and_trains_nothing(run, tmp_path):

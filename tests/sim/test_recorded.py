@@ -184,6 +184,15 @@ def test_the_command_compares_archives_and_tables(run, tmp_path):
         ((*given, "--against", tmp_path / "net.net"), "not a .npz file of numbers"),
         (("--against", tmp_path / "trace.npz"), "what was the input?"),
         ((*given, "--against", tmp_path / "trace.npz", "-j", 2), "-j: not with --against"),
+        ((*given, "--against", tmp_path / "trace.npz", "--seed", 0), "--seed: not with --against"),
+        (
+            (*given, "--against", tmp_path / "trace.npz", "--lava-samples", 2, "--spikes-only", "--deadline", 9),
+            "--lava-samples, --deadline, --spikes-only: not with --against",
+        ),
+        (
+            (*given, "--against", tmp_path / "trace.npz", "--results", "a", "--batch", 8, "--registers"),
+            "--results, --batch, --registers: not with --against",
+        ),
         ((*given, "--columns", "b/v"), "--columns names the columns"),
     ]:
         code, out, err = run("verify", file, *options)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from spikeproof.contract.errors import InputError
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import netx
 from spikeproof.export.slayer import record
@@ -235,6 +236,30 @@ def test_a_verdict_without_traces_has_a_report_too(module, tmp_path):
     report.write(verdict, tmp_path / "a.html", title="t", labels=report.Labels(Y), net_path=other)
 
     assert "NOT EXACT the file is not the trained network" in words(tmp_path / "a.html")
+
+
+def test_a_report_takes_the_place_of_a_report_alone(pages, tmp_path):
+    for name in ("a.json", "a.JSON"):
+        with pytest.raises(InputError, match=rf"{name}: a report is a page of HTML, .* as a\.json\. Name it a\.html"):
+            report.check(tmp_path / name)
+    assert report.check(tmp_path / "a.html") == tmp_path / "a.json" and not list(tmp_path.iterdir())
+    page, _, verdict = pages["exact"]
+    for old in (page, page.with_suffix(".json")):
+        shutil.copy(old, tmp_path / f"old{old.suffix}")
+    (tmp_path / "empty.html").touch()
+    for free in ("old.html", "empty.html"):
+        report.check(tmp_path / free)
+    for content in ('{"metric": "accuracy", "test_score": 0.9}', "[1]", "no JSON", "\udcff"):
+        (tmp_path / "result.json").write_text(content, errors="surrogateescape")
+        for act in (report.check, lambda path: report.write(verdict, path, title="t")):
+            with pytest.raises(
+                InputError, match=r"result\.json exists and is no report, .* Name another file than .*html"
+            ):
+                act(tmp_path / "result.html")
+    (tmp_path / "net.net").write_bytes(b"\x89HDF")
+    with pytest.raises(InputError, match=r"net\.net exists and is no report, so a page does not take its place"):
+        report.check(tmp_path / "net.net")
+    assert not (tmp_path / "result.html").exists()
 
 
 PROBE = """

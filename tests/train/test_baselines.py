@@ -158,7 +158,7 @@ def test_a_baseline_trains_resumes_and_is_not_exported(tmp_path):
             "recurrent is for neuron = 'ce-lif' and the floating-point spiking neurons",
         ),
         (["embedding=s"], "embedding = 's' is for neuron = 'ce-lif-float'"),
-        (["neuron=lif", "cpg=4"], "oscillators go with neuron = 'ce-lif'"),
+        (["neuron=lif", "cpg=4"], "oscillators go with neuron = 'ce-lif' or 'cuba', not 'lif'"),
         (["neuron=lstm", "recurrent=1"], "spiking neurons, not 'lstm'"),
     ],
 )

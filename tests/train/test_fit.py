@@ -1,6 +1,7 @@
 """Training runs: what they write, that they can be ended at any time, and what they refuse."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from spikeproof.train.runs.build import build
 from spikeproof.train.runs.evaluate import evaluate
 from spikeproof.train.runs.fit import fit
 from spikeproof.train.runs.lock import locked
-from spikeproof.train.runs.loop import checkpoint
+from spikeproof.train.runs.loop import checkpoint, epochs
 from spikeproof.train.runs.loop.batches import Batches
 from spikeproof.train.runs.recipe import Recipe, find, names
 from spikeproof.train.runs.run import Run
@@ -78,6 +79,49 @@ def test_an_interrupted_run_reaches_the_same_weights(undisturbed, tmp_path, afte
     fit(recipe, tmp_path, on_epoch=lambda epoch: epochs.append(epoch.epoch))
     assert epochs == list(range(after + 1, 5))
     assert_same_run(tmp_path, undisturbed)
+
+
+def test_a_run_that_takes_the_place_of_another_leaves_nothing_of_it(undisturbed, tmp_path):
+    """Nobody may take the network of the old run for one of the new recipe."""
+    shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
+    np.savez(tmp_path / "task.npz", permutation=np.arange(3))
+    (tmp_path / "notes.txt").write_text("mine")
+    kept = {path: path.read_bytes() for path in undisturbed.iterdir()}
+
+    def interrupt(done, steps):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        fit(find("digits").replace([*SMALL, "seed=1"]), tmp_path, on_step=interrupt)
+    assert {path.name for path in tmp_path.iterdir()} == {"recipe.json", "log.csv", "notes.txt"}
+    assert kept == {path: path.read_bytes() for path in undisturbed.iterdir()}
+
+
+def test_a_network_in_a_folder_without_a_run_is_somebodys_own(tmp_path):
+    (tmp_path / "net.net").write_text("mine")
+
+    def interrupt(done, steps):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        fit(find("digits").replace(SMALL), tmp_path, on_step=interrupt)
+    assert (tmp_path / "net.net").read_text() == "mine"
+
+
+def test_a_kill_while_the_log_is_begun_anew_takes_nothing_of_it(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    lines = [",".join(epochs.Epoch._fields), "1,0.5", "2,0.4", "3,0.3"]
+    path.write_text("\n".join(lines) + "\n")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("os.replace", killed)  # the last that is done
+        epochs.cut(path, 2)
+    assert path.read_text().splitlines() == lines and list(tmp_path.iterdir()) == [path]
+    epochs.cut(path, 2)
+    assert path.read_text().splitlines() == lines[:3] and list(tmp_path.iterdir()) == [path]
 
 
 BRIEF = ["hidden=6,5", "epochs=4", "validation=0.1", "stride=4"]

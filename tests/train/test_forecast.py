@@ -28,6 +28,23 @@ def write_text(path, rows):
     path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
 
 
+def linked(path):
+    """Lead the block of a table to another file."""
+    with h5py.File(path, "r+") as file:
+        del file["df/block0_values"]
+        file["df/block0_values"] = h5py.ExternalLink("other.h5", "/x")
+    with h5py.File(path.with_name("other.h5"), "w") as other:
+        other["x"] = np.ones((90, 2))
+
+
+def elsewhere(path):
+    """Keep the numbers of a table in another file."""
+    with h5py.File(path, "r+") as file:
+        del file["df/block0_values"]
+        file["df"].create_dataset("block0_values", (90, 2), "f8", external=[(str(path) + ".raw", 0, 1440)])
+        file["df/block0_values"][:] = 1
+
+
 def write_frame(path, rows):
     """The layout that pandas gives a table of one dtype."""
     with h5py.File(path, "w") as file:
@@ -227,7 +244,15 @@ def test_a_recipe_for_a_series_may_be_patient():
             "metr-la: 20 rows are too few for window = 12 and horizon = 6",
         ),
         (lambda path: write_frame(path, rows_of(90, 2) * np.nan), "metr-la: its file does not hold a table of finite"),
-        (lambda path: path.write_bytes(b"no HDF5"), r"metr-la\.h5: cannot be read \("),
+        (lambda path: path.write_bytes(b"no HDF5"), r"metr-la\.h5: not a readable HDF5 .*Fetch it again"),
+        (
+            lambda path: write_frame(path, rows_of(90, 2)) or linked(path),
+            r"metr-la\.h5: .*block0_values.* is a link to",
+        ),
+        (
+            lambda path: write_frame(path, rows_of(90, 2)) or elsewhere(path),
+            r"metr-la\.h5: .*keeps its data in another",
+        ),
         (lambda path: h5py.File(path, "w").close(), r"metr-la\.h5: not a pandas table of one block of numbers"),
     ],
 )

@@ -87,5 +87,5 @@ def test_a_run_ends_as_provable_as_it_was_asked_for(tmp_path):
 
 
 def test_what_is_not_exported_cannot_be_kept_provable():
-    with pytest.raises(InputError, match="keep_provable is for neuron = 'ce-lif'"):
+    with pytest.raises(InputError, match="keep_provable is for neuron = 'ce-lif' or 'cuba', which are"):
         find("digits").replace(["neuron=lif", "cpg=0", "keep_provable=1"])

@@ -106,6 +106,28 @@ def test_a_recipe_that_was_stored_with_the_keys_of_all_models_is_the_same(name):
     ]
 
 
+def test_a_stored_recipe_with_keys_that_older_versions_took_in_silence_is_the_one_without_them():
+    useless = {
+        "voltage_decay": 0.9,
+        "scale": 64,
+        "te_rate": 3.0,
+        "step_epochs": 2,
+        "length": 300,
+        "threshold_decay": 0.1,
+    }
+    recipe = make(task="digits", neuron="lif", hidden=(3,))
+    assert Recipe.from_json(json.dumps({**recipe.model_dump(mode="json"), **useless})) == recipe
+    for used in (
+        {"neuron": "ce-lif"} | useless,
+        {"task": "copy", "length": 300},
+        {"schedule": "step", "step_epochs": 2},
+    ):
+        task = {"task": "digits", "hidden": [3]} | used
+        task |= {"task": "copy", "schedule": "step"} if "voltage_decay" in used else {}
+        found = Recipe.from_json(json.dumps(task)).model_dump(mode="json")
+        assert {key: found[key] for key in task} == task
+
+
 @pytest.mark.parametrize("path", PRETRAINED, ids=lambda path: path.parent.name)
 def test_stored_recipes_keep_their_values(path):
     stored, found = json.loads(path.read_text()), Recipe.from_json(path.read_text()).model_dump(mode="json")

@@ -24,7 +24,7 @@ from lightning.pytorch.utilities.warnings import PossibleUserWarning
 
 from ... import __version__
 from ...contract.errors import InputError, InterruptedRunError, MissingDependencyError
-from ...export import memory
+from ...export import files, memory
 from ..tasks import Task
 from .build import build, check_memory
 from .evaluate import evaluate
@@ -82,7 +82,7 @@ def fit(
     ------
     InputError
         The batch cannot be shared out evenly, the machine does not have the accelerator, the network does not take the
-        precision, the task's data cannot be found, or there is too little memory.
+        precision, the task's data cannot be found, there is too little memory, or the folder cannot be made.
     InterruptedRunError
         SIGTERM or Ctrl-C ended it.
     """
@@ -90,7 +90,7 @@ def fit(
         raise InputError(f"batch_size = {recipe.batch_size} does not divide by {devices * nodes} processes.")
     where = (device_type(accelerator, devices), devices, nodes, float_precision(precision, recipe.deployable))
     run = Run(Path(folder))
-    run.folder.mkdir(parents=True, exist_ok=True)
+    files.folder(run.folder)
     with locked(run.folder):
         _train(run, recipe, where, on_epoch, on_step, tensorboard=tensorboard)
     return run
@@ -143,7 +143,7 @@ def _train(
                 f"{run.folder}: training was ended by a signal. The same command goes on after the last whole epoch."
             ) from None
         if trainer.is_global_zero:
-            _finish(run, recipe, trainee.module.cpu(), task, keep)
+            _finish(run, trainee.module.cpu(), task, keep)
         trainer.strategy.barrier()
 
 
@@ -153,13 +153,21 @@ def leads() -> bool:
 
 
 def _discard_another(run: Run, recipe: Recipe) -> None:
-    """Remove what another recipe, or a finished run of this one, has left in the folder."""
-    if run.result_path.is_file() or not run.recipe_path.is_file() or run.recipe() != recipe:
-        for path in (run.result_path, run.last_path):
-            path.unlink(missing_ok=True)
+    """Remove what another recipe, or a finished run of this one, has left in the folder.
+
+    The result goes first, so that what is left by a kill in between is no finished run. Without a recipe there was no
+    run, and a network or an array in the folder is somebody's own.
+    """
+    held = run.recipe_path.is_file()
+    if not run.result_path.is_file() and held and run.recipe() == recipe:
+        return
+    for path in (run.result_path, run.last_path):
+        path.unlink(missing_ok=True)
+    for path in (run.net_path, run.model_path, run.task_path, run.log_path) if held else ():
+        path.unlink(missing_ok=True)
 
 
-def _finish(run: Run, recipe: Recipe, module: torch.nn.Module, task: Task, keep: Keep) -> None:
+def _finish(run: Run, module: torch.nn.Module, task: Task, keep: Keep) -> None:
     module = run.load_into(module)
     loss, score, rates, measures = evaluate(module, task.test, task.objective)
     result = {

@@ -120,7 +120,7 @@ class Recipe(Training, Data):
             values = pydantic.TypeAdapter(dict[str, Any]).validate_json(text)
         except pydantic.ValidationError as error:
             raise InputError(f"not a recipe: {error.errors()[0]['msg']}.") from None
-        return _read(values, "recipe", stored=True)
+        return _read(rules.with_a_use(values), "recipe", stored=True)
 
 
 class Stack(Delayed, Integer, Recipe):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..sequence.position import FULL, POSITIONS, TABLES
 from ..sequence.relative import IN_ATTENTION
-from ..tasks import DIVIDED
+from ..tasks import DIVIDED, GENERATED
 
 INTEGER = ("ce-lif", "cuba")
 """Neurons of the integer network, which is exported."""
@@ -15,6 +15,12 @@ _ON_CHIP = ("none", "cpg", "cpg-designed", "cpg-learned")
 _OF_ENCODING = ("ce-lif", "ce-lif-float")
 _OF_SURROGATE = (*INTEGER, "ce-lif-float")
 _ONLY = {
+    "scale": INTEGER,
+    "voltage_decay": INTEGER,
+    "threshold_decay": _OF_ENCODING,
+    "te_exp": ("ce-lif",),
+    "input_exp": INTEGER,
+    "te_rate": _OF_ENCODING,
     "te_mean": _OF_ENCODING,
     "te_std": _OF_ENCODING,
     "scales": INTEGER,
@@ -23,6 +29,8 @@ _ONLY = {
     "ends": INTEGER,
 }
 """Key -> the neurons that it means something to, of keys that nobody else may set."""
+_OF_SCHEDULE = {"step_epochs": "step", "step_factor": "step"}
+"""Key -> the schedule that it is of."""
 
 
 def fit_the_neuron(recipe: Any) -> None:
@@ -35,19 +43,24 @@ def fit_the_neuron(recipe: Any) -> None:
     if recipe.embedding != "u*te" and neuron != "ce-lif-float":
         raise ValueError(f"embedding = {recipe.embedding!r} is for neuron = 'ce-lif-float', not {neuron!r}")
     if (recipe.cpg or recipe.cpg_te) and not integer:
-        raise ValueError(f"oscillators go with neuron = 'ce-lif', not {neuron!r}")
+        raise ValueError(f"oscillators go with neuron = {_either(INTEGER)}, not {neuron!r}")
     if recipe.keep_provable and not integer:
-        raise ValueError(f"keep_provable is for neuron = 'ce-lif', which is exported, not {neuron!r}")
+        raise ValueError(f"keep_provable is for neuron = {_either(INTEGER)}, which are exported, not {neuron!r}")
     if recipe.cpg_te and neuron == "cuba":
         raise ValueError("cpg_te drives the temporal encoding of CE-LIF, and neuron is 'cuba'")
     if recipe.delay != "none" and not integer:
-        raise ValueError(f"delay is for neuron = 'ce-lif' or 'cuba', not {neuron!r}")
+        raise ValueError(f"delay is for neuron = {_either(INTEGER)}, not {neuron!r}")
     if recipe.delay == "synapse" and recipe.cpg:
         raise ValueError("delay = 'synapse' would delay oscillators beside the input: set cpg = 0, or delay = 'axon'")
-    for key, neurons in _ONLY.items():
-        default = type(recipe).model_fields[key].default
-        if getattr(recipe, key) != default and neuron not in neurons:
-            raise ValueError(f"{key} is for neuron = {' or '.join(map(repr, neurons))}, not {neuron!r}")
+
+
+def with_a_use(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a stored recipe without those that have no use to it, which older versions took in silence."""
+    neuron, schedule = values.get("neuron"), values.get("schedule", "one-cycle")
+    useless = {key for key, neurons in _ONLY.items() if neuron is not None and neuron not in neurons}
+    useless |= {key for key, of in _OF_SCHEDULE.items() if schedule != of}
+    useless |= {"length"} if values.get("task") not in tuple(GENERATED) else set()
+    return {key: value for key, value in values.items() if key not in useless}
 
 
 def fit_the_position(recipe: Any, defaults: Mapping[str, Any]) -> None:
@@ -59,7 +72,7 @@ def fit_the_position(recipe: Any, defaults: Mapping[str, Any]) -> None:
         "position_threshold": ("cpg",),
     }
     for key, positions in uses.items():
-        if key in defaults and getattr(recipe, key) != defaults[key].default and recipe.position not in positions:
+        if _is_set(recipe, key, defaults) and recipe.position not in positions:
             raise ValueError(f"{key} is for a position of {', '.join(positions)}, not {recipe.position!r}")
     if getattr(recipe, "position_full", False) and (recipe.model not in FULL or recipe.position not in TABLES):
         raise ValueError(
@@ -102,7 +115,19 @@ def fit_the_attention(recipe: Any) -> None:
 
 
 def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
-    """Raise a ValueError if a key of training or of dropout stands without what it is about."""
+    """Raise a ValueError if a key stands without the neuron, the training or the dropout that it is about."""
+    for key, neurons in _ONLY.items():
+        if _is_set(recipe, key, defaults) and recipe.neuron not in neurons:
+            raise ValueError(
+                f"{key} is for neuron = {_either(neurons)}, not {recipe.neuron!r}, and its default is "
+                f"{defaults[key].default!r}"
+            )
+    for key, schedule in _OF_SCHEDULE.items():
+        if _is_set(recipe, key, defaults) and recipe.schedule != schedule:
+            raise ValueError(
+                f"{key} is for schedule = {schedule!r}, not {recipe.schedule!r}, and its default is "
+                f"{defaults[key].default!r}"
+            )
     if recipe.weight_decay_on != "all" and not recipe.weight_decay:
         raise ValueError("weight_decay_on is for a weight_decay: set one, 1e-2 say")
     if recipe.patience and not (recipe.validation or recipe.task in DIVIDED):
@@ -111,9 +136,17 @@ def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
         raise ValueError(
             "average would be kept in place of the parameters that keep_provable looks at: set one of them to 0"
         )
-    mask = getattr(recipe, "dropout_mask", None)
-    if mask is not None and mask != defaults["dropout_mask"].default and not recipe.dropout:
+    if _is_set(recipe, "dropout_mask", defaults) and not recipe.dropout:
         raise ValueError("dropout_mask is for a dropout: set one, 0.1 say")
+
+
+def _is_set(recipe: Any, key: str, defaults: Mapping[str, Any]) -> bool:
+    """Whether a recipe has a key, and not at its default."""
+    return key in defaults and getattr(recipe, key) != defaults[key].default
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(map(repr, names[:-1])), repr(names[-1])]))
 
 
 def kind_of(values: Mapping[str, Any], kinds: Sequence[type[Any]]) -> type[Any]:

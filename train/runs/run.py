@@ -129,11 +129,11 @@ class Run:
         if not self.finished:
             return "unfinished" if self.started else "no training run"
         try:
-            result = self.result()
+            recipe, result = self.recipe(), self.result()
         except (FileFormatError, OSError) as error:
             return f"damaged, {message(error)}"
         score = f"{result['metric']} {result['test_score']:.4f} of {result['test_samples']:,} test samples"
-        return f"{self.recipe().task}, {score}, {result['parameters']:,} parameters"
+        return f"{recipe.task}, {score}, {result['parameters']:,} parameters"
 
     def _repr_html_(self) -> str:
         words = [f"<b>Run in {html.escape(str(self.folder))}</b>", html.escape(self._state())]

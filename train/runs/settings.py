@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...contract.synapses import axon
 from ...contract.synapses.delays import MAX_DELAY
 from ..blocks.dropout import Mask
-from ..tasks import DIVIDED, FORECASTS, MNIST_SIDE, PIXELWISE, TASKS, Normalise
+from ..tasks import DIVIDED, FORECASTS, GENERATED, MNIST_SIDE, PIXELWISE, TASKS, Normalise
 
 Count = Annotated[int, Field(gt=0, le=10**6)]
 Layers = Annotated[int, Field(gt=0, le=64)]
@@ -107,6 +107,8 @@ class Data(Settings):
         for key in ("window", "horizon", "normalise"):
             if self.task not in FORECASTS and getattr(self, key) != Data.model_fields[key].default:
                 raise ValueError(f"{key} is for forecasts of time series, and task is {self.task!r}")
+        if self.task not in GENERATED and self.length != Data.model_fields["length"].default:
+            raise ValueError(f"length is for {' and '.join(sorted(GENERATED))}, and task is {self.task!r}")
         if self.shrink != 1 and (TASKS[self.task] != "mnist" or MNIST_SIDE % self.shrink):
             raise ValueError(
                 f"shrink = {self.shrink} is for s-mnist and ps-mnist, whose images are {MNIST_SIDE} pixels wide, and "

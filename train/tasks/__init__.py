@@ -10,7 +10,19 @@ import importlib
 from .images import MNIST_SIDE, PIXELWISE
 from .task import Normalise, Options, Split, Task
 
-__all__ = ["DIVIDED", "FORECASTS", "MNIST_SIDE", "PIXELWISE", "TASKS", "Normalise", "Options", "Split", "Task", "load"]
+__all__ = [
+    "DIVIDED",
+    "FORECASTS",
+    "GENERATED",
+    "MNIST_SIDE",
+    "PIXELWISE",
+    "TASKS",
+    "Normalise",
+    "Options",
+    "Split",
+    "Task",
+    "load",
+]
 
 TASKS = {
     "digits": "digits",
@@ -40,6 +52,9 @@ TASKS = {
 
 FORECASTS = frozenset(name for name, module in TASKS.items() if module == "forecast")
 """Tasks that forecast a time series: `Options.window`, `horizon` and `normalise` are for them."""
+
+GENERATED = frozenset({"adding", "copy"})
+"""Tasks whose sequences are drawn: `Options.length` is for them."""
 
 DIVIDED = FORECASTS | {"sst-2", "sst-5"}
 """Tasks that come with a validation part, so that none is held out of their training part."""

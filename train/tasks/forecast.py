@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.errors import InputError
+from ...contract.errors import FileFormatError, InputError
+from ...export import members
 from .data import DataFile, find_one
 from .objectives import forecast
 from .task import Options, Split, Task
@@ -141,16 +142,20 @@ def _numbers(path: Path, **layout: Any) -> Rows:
         raise InputError(f"{path}: not a table of comma-separated numbers ({error}).") from None
 
 
+_BLOCK = "block0_values"
+
+
 def _frame(path: Path) -> Rows:
     """Return the one block of numbers of a pandas table in HDF5, without pandas and its pickles."""
     try:
-        with h5py.File(path) as file:
-            values = [group["block0_values"] for group in file.values() if "block0_values" in group]
-            if len(values) == 1:
-                return np.asarray(values[0], np.float32)
-    except (OSError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from None
-    raise InputError(f"{path}: not a pandas table of one block of numbers: no group has one 'block0_values'.")
+        with members.opened(path, fix="Fetch it again, or write the table anew.") as file:
+            found = [members.member(file, name, h5py.HLObject) for name in members.names(file)]
+            tables = [group for group in found if isinstance(group, h5py.Group) and _BLOCK in group]
+            if len(tables) != 1:
+                raise FileFormatError(f"not a pandas table of one block of numbers: no group has one {_BLOCK!r}.")
+            return members.numbers(tables[0], _BLOCK).astype(np.float32)
+    except FileFormatError as error:
+        raise InputError(str(error)) from None
 
 
 def _held(name: str, sha256: str, source: str | None = None) -> tuple[DataFile]:

@@ -11,6 +11,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ....contract.errors import InputError
 from ...tasks import Split
 
+DEVICES = ("auto", "cpu", "gpu")
+"""What may be asked for to train on."""
+PRECISIONS = ("32", "bf16")
+"""Floats that may be asked for."""
 FloatPrecision = Literal["32-true", "bf16-mixed"]
 """What Lightning calls the floats that train."""
 
@@ -80,8 +84,8 @@ def device_type(asked: str, devices: int) -> str:
     InputError
         It is unknown, or this machine has none, or fewer than one a process.
     """
-    if asked not in ("cpu", "gpu", "auto"):
-        raise InputError(f"accelerator = {asked!r} is unknown; use cpu, gpu or auto.")
+    if asked not in DEVICES:
+        raise InputError(f"accelerator = {asked!r} is unknown; use {', '.join(DEVICES)}.")
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "gpu" and not gpus:
         raise InputError(
@@ -100,8 +104,8 @@ def float_precision(asked: str, integers: bool) -> FloatPrecision:
     InputError
         The precision is unknown, or too low.
     """
-    if asked not in ("32", "bf16"):
-        raise InputError(f"precision = {asked!r} is unknown; use 32 or bf16.")
+    if asked not in PRECISIONS:
+        raise InputError(f"precision = {asked!r} is unknown; use {' or '.join(PRECISIONS)}.")
     if asked == "bf16" and integers:
         raise InputError(
             "precision = 'bf16': this recipe trains a network of integers, and bfloat16 rounds those beyond 256. Use "

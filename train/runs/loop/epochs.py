@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+from ....export.files import replacing
+
 
 class Epoch(NamedTuple):
     """What one pass over the training part gave."""
@@ -47,4 +49,5 @@ def _told(value: float | None) -> str | float:
 def cut(path: Path, epochs: int) -> None:
     """Start the log, or keep the lines of the epochs that a resumed run has behind it."""
     lines = path.read_text().splitlines()[1 : epochs + 1] if epochs and path.is_file() else []
-    path.write_text("\n".join([",".join(Epoch._fields), *lines]) + "\n")
+    with replacing(path) as temporary:  # a kill in between would take the lines that are kept
+        temporary.write_text("\n".join([",".join(Epoch._fields), *lines]) + "\n")
