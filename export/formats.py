@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ..contract.errors import InputError
 from ..contract.net import Net
@@ -15,6 +16,18 @@ NIR_SUFFIX = ".nir"
 def is_nir(path: str | os.PathLike[str]) -> bool:
     """Return whether a path names a NIR file."""
     return Path(path).suffix.lower() == NIR_SUFFIX
+
+
+def given(network: Any, call: str) -> Net:
+    """Return the record that a call is given: itself, or what is in a file; anything else is refused by name."""
+    if isinstance(network, Net):
+        return network
+    if isinstance(network, str | os.PathLike):
+        return load(network)
+    raise InputError(
+        f"{call}: the network is a record or a file, no {type(network).__name__}. Make a record of a module by "
+        "spikeproof.record(module, sample=x)."
+    )
 
 
 def load(
@@ -91,6 +104,7 @@ def write(net: Net, path: str | os.PathLike[str], *, stock: bool = False) -> Non
     UnsupportedError
         Stock NetX cannot run the network; it names each layer and the reason.
     """
+    net = given(net, "write(net, path)")
     if stock and is_nir(path):
         raise InputError(f"{path} is a NIR file, which stock NetX does not read. Name a file of another suffix.")
     if stock:

@@ -12,6 +12,7 @@ that a spike in one step excludes others. A bound past the range proves nothing,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from ..contract.fixed import STATE_MAX
 from ..contract.net import Net
 from ..contract.synapses.dense import Dense
+from ..export import formats
 from .ranges.assumptions import Assumptions
 from .ranges.layer import SUM, Ranges
 from .ranges.run import Run, before
@@ -141,7 +143,7 @@ def quick(net: Net) -> bool:
 
 
 def bounds(
-    net: Net,
+    net: Net | str | os.PathLike[str],
     *,
     max_active: int | None = None,
     unit_input: bool = False,
@@ -153,8 +155,8 @@ def bounds(
 
     Parameters
     ----------
-    net : Net
-        The network.
+    net : Net or path-like
+        The network, or its file.
     max_active : int, optional
         An assumption: at most this many channels of an input are not 0 in a step. Default: all can be.
     unit_input : bool
@@ -176,6 +178,7 @@ def bounds(
     InputError
         An assumption is not possible, or a sample is not as was assumed.
     """
+    net = formats.given(net, "bounds(net)")
     assumed = Assumptions(max_active=max_active, unit_input=unit_input, max_spikes=dict(max_spikes or {}))
     assumed.check(net)
     words = assumed.words()

@@ -1,24 +1,37 @@
 """Runs that show whether a module does what its maps say: other spikes are played back in place of its blocks'.
 
-The blocks do not run, and a run ends with the last input of a block, so probes cost little.
+The blocks do not run, and a run ends with the last input of a block, so probes cost little. The last ones run to the
+end: they show what else the answer depends on, the samples beside a sample and random numbers.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...contract.errors import UnsupportedError
-from . import guard, tails
+from ...contract.errors import InputError, UnsupportedError
+from . import guard
 from .playback import OtherCallsError, Player, until_enough
 from .provenance import INPUT, Recorder, tensors_in
 
 if TYPE_CHECKING:
     from .capture import Capture
     from .graph import Found
+
+_RANDOM = (
+    "what the module returns is another in other runs: forward draws random numbers behind the network, or keeps "
+    "state. Every run here starts with the same seed."
+)
+_TOGETHER = (
+    "what the module returns for a sample depends on the samples beside it. What is compared is module(x) of the "
+    "samples that ran together, and not of all of x."
+)
+_ROUNDING = 1e-3
+"""Sums over another number of samples round otherwise."""
 
 
 def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: Recorder) -> list[str]:
@@ -62,7 +75,7 @@ def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: 
             raise UnsupportedError(_other_calls(captured, samples))
         notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed, reference)))
     played = played_back(captured, recorder, ("random", "ones"), generator)
-    return [*notes, *tails.notes(captured, x, played)]
+    return [*notes, *_tail(captured, x, played)]
 
 
 def _run(captured: Capture, x: tuple[torch.Tensor, ...], player: Player, seed: int) -> None:
@@ -183,3 +196,65 @@ def _compare(
                 "do the same whatever the spikes are."
             )
     return notes
+
+
+def _tail(captured: Capture, x: tuple[torch.Tensor, ...], played: list[Any]) -> list[str]:
+    """Return what else an answer depends on, when spikes are played back in place of the blocks'.
+
+    Parameters
+    ----------
+    captured : Capture
+        What is looked at.
+    x : tuple of Tensor, shape (2, ...)
+        The arguments of two samples.
+    played : list
+        What every call returns for the two; None for one that runs.
+    """
+    both = _answer(captured, x, played, seed=0)
+    again = _answer(captured, x, played, seed=1)
+    if both is None or again is None:
+        return []
+    if not all(map(_close, both, again)):
+        return [_RANDOM]  # which would make one sample look different too
+    for sample in range(2):
+        one = slice(sample, sample + 1)
+        alone = _answer(captured, guard.samples_of(x, one), [each if each is None else each[one] for each in played], 0)
+        if alone is not None and not all(_close_alone(a, b, sample) for a, b in zip(both, alone, strict=False)):
+            return [_TOGETHER]
+    return []
+
+
+def _answer(captured: Capture, x: tuple[torch.Tensor, ...], played: list[Any], seed: int) -> list[torch.Tensor] | None:
+    """Return the tensors that a module returns, None where it does not take this input."""
+    player = Player(captured.cues, played)
+    try:
+        with guard.undisturbed(captured.module), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of one sample a deviation is no number, which no user asked for
+            answer = guard.run(captured.module, tuple(each.clone() for each in x), player, seed=seed)
+    except (InputError, OtherCallsError):  # a tail that takes no single sample, say; a proof of one would tell
+        return None
+    return [_dense(tensor.detach().cpu()) for tensor in tensors_in(answer)]
+
+
+def _dense(tensor: torch.Tensor) -> torch.Tensor:
+    """Return numbers that can be compared; nothing of a tensor that is quantized or nested."""
+    try:
+        return tensor.to_dense().to(torch.complex128 if tensor.is_complex() else torch.float64)
+    except (RuntimeError, TypeError, NotImplementedError):
+        return torch.empty(0)
+
+
+def _close(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.shape != b.shape:
+        return False
+    largest = float(a.abs().nan_to_num().max()) if a.numel() else 0.0
+    return torch.allclose(a, b, rtol=_ROUNDING, atol=_ROUNDING * largest * 1e-2, equal_nan=True)
+
+
+def _close_alone(both: torch.Tensor, alone: torch.Tensor, sample: int) -> bool:
+    """Whether the answer for one sample is its part of that for two, along the axis that is half as long."""
+    halved = [i for i, sizes in enumerate(zip(both.shape, alone.shape, strict=False)) if sizes[0] != sizes[1]]
+    if both.ndim != alone.ndim or len(halved) > 1 or any(both.shape[i] != 2 * alone.shape[i] for i in halved):
+        return True  # an answer of another form, which has no rows of samples
+    size = alone.shape[halved[0]] if halved else 0
+    return _close(both.narrow(halved[0], sample * size, size) if halved else both, alone)

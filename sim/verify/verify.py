@@ -205,6 +205,8 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
 
 
 def _refuse_backends(backends: Sequence[str]) -> None:
+    if isinstance(backends, str) or not isinstance(backends, Sequence):
+        raise InputError(f"backends={backends!r} is no sequence of names. Give ('engine', 'lava'), say.")
     unknown = [backend for backend in backends if backend not in BACKENDS]
     if unknown:
         raise InputError(f"Unknown backend {unknown[0]!r}; known are {', '.join(BACKENDS)}.")
@@ -215,12 +217,12 @@ def _refuse_backends(backends: Sequence[str]) -> None:
 
 
 def _refuse_numbers(lava_samples: int | None, seed: int) -> None:
-    if lava_samples is not None and lava_samples < 1:
+    if lava_samples is not None and (not isinstance(lava_samples, int | np.integer) or lava_samples < 1):
         raise InputError(
-            f"lava_samples={lava_samples}: Lava compares at least one sample; leave it out of backends to go without."
+            f"lava_samples={lava_samples!r}: Lava compares at least one sample; leave it out of backends to go without."
         )
-    if seed < 0:
-        raise InputError(f"seed={seed}: a seed is a whole number from 0 on.")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed={seed!r}: a seed is a whole number from 0 on.")
 
 
 def _side(

@@ -194,6 +194,16 @@ def test_a_delayed_spike_meets_what_is_there_when_it_arrives():
     assert {bound.register: bound.high for bound in bounds(net).found if bound.layer == "b"} == {SUM: 80, "v": 80}
 
 
+def test_a_file_is_taken_and_anything_else_is_refused(tmp_path):
+    net = network(KINDS["CUBA"])
+    spikeproof.write(net, tmp_path / "a.net")
+    assert spikeproof.bounds(tmp_path / "a.net").found == bounds(net).found
+    with pytest.raises(InputError, match=r"bounds\(net\): the network is a record or a file, no list\. .*record"):
+        spikeproof.bounds([net])
+    with pytest.raises(InputError, match=r"write\(net, path\): the network is a record or a file, no int"):
+        spikeproof.write(3, tmp_path / "b.net")
+
+
 def test_a_steady_network_is_done_early():
     seen = []
     neuron = CUBA(num_neurons=1, u_decay=2048, v_decay=2048, v_th_mant=10)

@@ -279,7 +279,11 @@ def test_bad_requests_are_refused(module, x):
     [
         ({"lava_samples": 0}, "lava_samples=0: Lava compares at least one sample"),
         ({"lava_samples": -1}, "lava_samples=-1"),
+        ({"lava_samples": "all"}, "lava_samples='all': Lava compares at least one sample"),
         ({"seed": -1}, "seed=-1: a seed is a whole number from 0 on"),
+        ({"seed": 0.5}, "seed=0.5"),
+        ({"backends": "engine"}, r"backends='engine' is no sequence of names. Give \('engine', 'lava'\)"),
+        ({"backends": None}, "backends=None is no sequence"),
     ],
 )
 def test_numbers_that_are_none_are_refused(module, x, options, words):
