@@ -245,6 +245,7 @@ TAILS = {
 """Name -> (module, words of what stands behind its network; None if they are not looked at)."""
 
 MIDDLES = {
+    "SLAYER's delay": lambda: chain(lambda self, x: self.b(slayer.axon.delay(self.a(x), 1))),
     "dropout in evaluation": lambda: chain(lambda self, x: self.b(self.drop(self.a(x))), drop=nn.Dropout(0.5)),
     "relu": lambda: chain(lambda self, x: self.b(torch.relu(self.a(x)))),
     "clamp": lambda: chain(lambda self, x: self.b(self.a(x).clamp(0, 1))),
@@ -422,13 +423,13 @@ REFUSED = {
         PLACE + r" \(in fc\): linear stands between 'a' and 'b'. Its numbers are no spikes"),
     "times a half": (lambda: chain(lambda self, x: self.b(self.a(x) * 0.5)),
                      PLACE + ": spikes arrive times 0.5 between 'a' and 'b'. Put the factor into the weights"),
+    "dropout that draws": (lambda: chain(lambda self, x: self.b(nn.functional.dropout(self.a(x)))),
+                           PLACE + ": dropout stands between 'a' and 'b', and it draws in evaluation too"),
     "one minus": (lambda: chain(lambda self, x: self.b(1 - self.a(x))), PLACE + ": rsub stands between 'a' and 'b'"),
     "plus one": (lambda: chain(lambda self, x: self.b(self.a(x) + 1)), PLACE + ": add stands between 'a' and 'b'"),
     "clamped sum": (lambda: gentle(lambda self, x: self.b(((h := self.a(x)) + h).clamp(max=1))),
                     PLACE + ": clamp stands between 'a' and 'b'"),
     "square": (lambda: chain(lambda self, x: self.b((h := self.a(x)) * h)), PLACE + ": multiply stands between"),
-    "SLAYER's delay": (lambda: chain(lambda self, x: self.b(slayer.axon.delay(self.a(x), 1))),
-                       PLACE + ": steps are mixed between 'a' and 'b': a delay stands there by itself"),
     "time reversed": (lambda: chain(lambda self, x: self.b(self.a(x).flip(-1))), PLACE + ": steps are mixed"),
     "a running sum": (lambda: chain(lambda self, x: self.b(self.a(x).cumsum(-1))), PLACE + ": cumsum over time stands"),
     "samples mixed": (lambda: chain(lambda self, x: self.b(self.a(x).roll(1, 0))), PLACE + ": samples are mixed"),

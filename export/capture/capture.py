@@ -296,7 +296,7 @@ def _behind(
     """Return what makes the module's answer: of what the network puts out, and of the input beside it."""
     made = {event.serial for event in ancestors([value for value in answers if value is not None])}
     made |= {event.serial for event in recorder.events if event.roots > INPUT and event.serial not in found.inner}
-    made -= found.front
+    made -= found.front | recorder.within
     of_layers = {call for layer in found.layers for call in (*layer.calls, *layer.receives)}
     after: dict[Operation, None] = {}
     for event in recorder.events:

@@ -230,10 +230,10 @@ def refuse_opaque(opaque: Opaque, where: str, spikes: str) -> UnsupportedError:
     """Return the refusal of an operation that no rule follows."""
     event, name = opaque.event, plain_word(opaque.event)
     place = f"{event.place}: "
-    if "delayfunction" in event.name.lower():
+    if "dropout" in event.name:
         return UnsupportedError(
-            f"{place}steps are mixed {where}: a delay stands there by itself. Use delay=True or delay_shift=True "
-            "of the block before."
+            f"{place}{name} stands {where}, and it draws in evaluation too. Pass training=self.training to it, or use "
+            "torch.nn.Dropout."
         )
     if opaque.why:
         return UnsupportedError(

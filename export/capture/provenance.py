@@ -201,6 +201,8 @@ class Recorder(TorchFunctionMode):
         self.failed: tuple[Any, tuple[int, ...]] | None = None
         """A leaf that raised, and the shape of what it received."""
         self.roots: dict[Event, list[torch.Tensor]] = {}
+        self.within: set[int] = set()
+        """Serials of what ran inside an operation that is noted as a whole, in a function with a gradient of its own."""
         self._known: dict[int, tuple[torch.Tensor, Value]] = {}
         self._by_storage: dict[int, list[int]] = {}
 
@@ -246,7 +248,7 @@ class Recorder(TorchFunctionMode):
         before = [version(tensor) for tensor in tensors]
         # A value is taken now: the operation may write into its argument.
         arguments = swapped((args, kwargs), lambda tensor: self.value(tensor) or tensor, torch.Tensor)
-        calls_before = len(self.calls)
+        calls_before, events_before = len(self.calls), len(self.events)
         result = func(*args, **kwargs)
         roots = 0
         for value in tracked:
@@ -256,6 +258,7 @@ class Recorder(TorchFunctionMode):
             return result
         if len(self.calls) > calls_before and any(self.value(tensor) for tensor in tensors_in(result)):
             return result  # a function around leaves, a checkpoint say: what ran in it is noted already
+        self.within.update(range(events_before, len(self.events)))
         made = list(tensors_in(result))
         written = [i for i, tensor in enumerate(tensors) if version(tensor) != before[i]]
         if not written and tensors and before[0] < 0 and _writes(name):  # an inference tensor does not count

@@ -34,6 +34,8 @@ _MOVES = {
     *("as_strided", "atleast_1d", "atleast_2d", "atleast_3d", "native_channel_shuffle"),
 }
 """Functions that move data and compute nothing."""
+_DELAYS = {"_delayFunctionNoGradient", "_delayFunction"}
+"""SLAYER's own, which move whole steps: the delay is rounded down."""
 _SAME = {
     *("contiguous", "clone", "detach", "detach_", "data", "requires_grad_", "alias", "positive", "real"),
     *("to", "float", "double", "int", "long", "short", "char", "half", "bfloat16", "type", "type_as"),
@@ -313,7 +315,7 @@ def elementwise(operation: Operation) -> list[Terms] | None:
 
 
 RULES: dict[str, Callable[[Operation], list[Terms] | None]] = {
-    **dict.fromkeys(_MOVES, _moved),
+    **dict.fromkeys((*_MOVES, *_DELAYS), _moved),
     **dict.fromkeys(("view_as", "reshape_as", "expand_as"), _shaped_as),
     **dict.fromkeys(_SAME, _same),
     **dict.fromkeys(_JOINS, _joined),

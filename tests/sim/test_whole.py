@@ -504,3 +504,28 @@ def test_random_numbers_behind_the_network_are_told():
     module = users.chain(lambda self, x: self.b(self.a(x)).mean(-1) + torch.randn(8))
     (note,) = proven(module, users.x_of()).notes
     assert note.startswith("what the module returns is another in other runs: forward draws random numbers")
+
+
+class Copied(slayer.block.cuba.Dense):
+    """A block with lava-dl's own forward pass, written out as users do who change a line of it."""
+
+    def forward(self, x):
+        x = self.neuron(self.synapse(x))
+        if self.delay_shift is True:
+            x = slayer.block.base.step_delay(self, x)
+        return x if self.delay is None else self.delay(x)
+
+
+@pytest.mark.lava
+def test_slayers_own_delays_in_a_users_forward_pass_are_followed():
+    torch.manual_seed(0)
+    params = {"threshold": 0.4, "current_decay": 0.4, "voltage_decay": 0.1}
+    blocks = [Copied(params, *sizes, weight_scale=8, delay=True) for sizes in ((users.CHANNELS, 8), (8, 4))]
+    module, x = torch.nn.Sequential(*blocks), users.x_of()
+    module(torch.from_numpy(x))  # SLAYER draws delays in the first pass
+    blocks[0].delay.delay.data[:] = torch.tensor([0.0, 1.3, 2.0, 5.7, 0.0, 0.0, 3.0, 1.0])
+
+    verdict = verify(module, x)
+
+    assert verdict.exact and verdict.whole and all(not each.silent for each in verdict.comparisons), str(verdict)
+    assert sorted({edge.delay for edge in capture(module, x).layers[1].edges}) == [1, 2, 3, 4, 6]
