@@ -18,7 +18,7 @@ Spikformer is trained with its own attention and, for Gray-PE and Log-PE, with o
 of real numbers of the same size are torch's own parts. CPG-PE's sensitivity to N, w_max, its threshold and T_s is that
 of Spike-RNN.
 
-`blocks` has the order, and `python bench/grid.py plan converged` prints it: 2,396 runs. On one thread of a virtual Xeon
+`blocks` has the order, and `python bench/grid.py plan converged` prints it: 2,402 runs. On one thread of a virtual Xeon
 core, a run on ETTh1 or Los takes half a minute (Spike-RNN), a minute (Spike-TCN), 2 to 4 minutes (Spike-GRU) and 5 to
 10 (Spikformer); text and images take up to three times as much. So the first ten blocks, the quick networks in all
 three domains and what varies CPG-PE, are about four hours, networks of real numbers three more, and the whole plan is

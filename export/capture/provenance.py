@@ -202,7 +202,7 @@ class Recorder(TorchFunctionMode):
         """A leaf that raised, and the shape of what it received."""
         self.roots: dict[Event, list[torch.Tensor]] = {}
         self.within: set[int] = set()
-        """Serials of what ran inside an operation that is noted as a whole, in a function with a gradient of its own."""
+        """Serials of what ran inside an operation that is noted as a whole: a function with a gradient of its own."""
         self._known: dict[int, tuple[torch.Tensor, Value]] = {}
         self._by_storage: dict[int, list[int]] = {}
 
