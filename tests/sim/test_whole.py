@@ -529,3 +529,14 @@ def test_slayers_own_delays_in_a_users_forward_pass_are_followed():
 
     assert verdict.exact and verdict.whole and all(not each.silent for each in verdict.comparisons), str(verdict)
     assert sorted({edge.delay for edge in capture(module, x).layers[1].edges}) == [1, 2, 3, 4, 6]
+
+
+def test_numbers_that_are_read_between_blocks_are_told():
+    """The branch that no sample takes is not compared."""
+
+    def forward(self, x):
+        spikes = self.a(x)
+        return self.b(spikes * 0 if spikes.sum().item() == 7 else spikes)
+
+    (note,) = proven(users.chain(forward), users.x_of()).notes
+    assert note.startswith("forward reads numbers that spikes make at test_whole.py:")
