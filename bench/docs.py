@@ -58,6 +58,7 @@ TABLES = {
     "verified": Table("results", verified.classes, ("verified",)),
     "verified-forecasts": Table("results", verified.forecasts, ("verified",)),
     "verified-codes": Table("cpg", verified.codes, ("verified",)),
+    "folded": Table("results", verified.folded, ("folded",)),
     "driven": Table("cpg", digits.encodings, ("driven",)),
     "starts-long": Table("results", starts.at_full_length, ("trials",)),
     "starts-heart": Table("results", starts.by_heart, ("trials",)),

@@ -98,3 +98,18 @@ def test_a_verdict_becomes_a_line(bench):
     }
     line = {"samples": 3, "spikes": 5, "entries": 12, "registers": 24, "same_answers": 3, "lava": [1, 1]}
     assert told(verdict) == {**line, "with_rounding": 66.67, "without_rounding": None, "same_class": None}
+
+
+def test_a_verdict_of_a_floating_point_model_becomes_a_line(bench):
+    forecasts = {
+        "engine": {"samples": 9, "same": 9, "figures": {"r2_code": 0.5}},
+        "lava": {"samples": 2, "same": 2, "figures": {"r2_code": 0.1}},
+    }
+    verdict = {
+        "comparisons": [{"samples": 2}],
+        "forecasts": forecasts,
+        "forecasts_float": {"r2_code": 0.6},
+        "gaps": {"float_to_fixed": {"moved": 0.03}},
+    }
+    line = {"samples": 9, "r2_float": 0.6, "r2_record": 0.5, "moved": 0.03, "lava": [2, 2]}
+    assert bench("verified").told(verdict) == line

@@ -68,6 +68,23 @@ def codes(lines: Sequence[Line]) -> str:
     return table((*head, "torch and engine equal", "torch and Lava equal"), rows)
 
 
+def folded(lines: Sequence[Line]) -> str:
+    """Return a row for each floating-point model whose record was verified."""
+    rows = [
+        (
+            code(line["network"]),
+            f"{line['r2_float']:.4f}",
+            f"{line['r2_record']:.4f}",
+            f"{line['moved']:.3f}",
+            f"{line['samples']:,}",
+            "{} of {}".format(*line["lava"]),
+        )
+        for line in lines
+    ]
+    head = ("model", "R² of the floating-point model", "of its record in 8 bits", "the forecasts move by")
+    return table((*head, "windows on the engine", "equal on Lava"), rows)
+
+
 _HEAD = (
     "spikes",
     "[raster](glossary.md#raster) entries equal in torch and engine",
