@@ -77,7 +77,7 @@ class Net(Record):
     RecordError
         Layers do not fit each other, a name stands twice, a cycle of edges has too little delay, the encoding is
         missing, narrow or unused, or a dendritic sum could leave the register that Lava keeps it in. Sums of a layer
-        that another one sends its registers to are not checked: they wrap, as Lava's do.
+        of graded payloads that a layer sends to as well, itself say, are not checked: they wrap, as Lava's do.
     """
 
     inputs: tuple[Input, ...]
@@ -147,14 +147,17 @@ class Net(Record):
         for i, layer in enumerate(self.layers):
             ways = self.incoming(i)
             most = max(self.max_payload(each.source) for each in ways)
-            if layer.cpg is not None and self.cpg_payload(i) > most and ways[0].source < 0:
+            if layer.cpg is not None and self.cpg_payload(i) > most and self._from_inputs(i):
                 raise RecordError(
                     f"A CPG spike is worth a payload of {self.cpg_payload(i)} beside the input, which has "
                     f"{max(source.bits for source in self.inputs)} bits. Give the input more bits."
                 )
-            # Registers as payloads have a worst case far from any real one; their sums wrap as Lava's port does.
-            if not any(each.source >= 0 and self.sent_exp(each.source) for each in ways):
+            # Payloads of layers have a worst case far from any real one; sums with them wrap as Lava's port does.
+            if self._from_inputs(i) or self.payload_exp(i) == 0:
                 self._check_bounds(i)
+
+    def _from_inputs(self, index: int) -> bool:
+        return all(each.source < 0 for each in self.incoming(index))
 
     def _check_bounds(self, index: int) -> None:
         layer = self.layers[index]

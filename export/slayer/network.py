@@ -161,7 +161,6 @@ def of_capture(found: Capture, *, steps: int | None = None, input: Input | Seque
                 f"What arrives at the first block has shape {tuple(found.layers[0].received.shape)}; expected "
                 "(samples, channels, steps)."
             )
-    _refuse_other_steps(found)
     made = Network(None, tuple(row.block for row in listed), found, places)  # type: ignore[arg-type]
     with guard.undisturbed(found.module):  # read as it was run, in evaluation mode
         net = assemble(
@@ -172,6 +171,7 @@ def of_capture(found: Capture, *, steps: int | None = None, input: Input | Seque
             answers=_answers(found, listed, places),
             host=made.host,
         )
+    _refuse_other_steps(found)
     made = made._replace(net=net)
     _check_registers(made)
     return made

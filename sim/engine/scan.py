@@ -6,7 +6,7 @@ compile to SIMD. A loop reads dendritic sums `z`, goes on from the registers in 
 are not empty, of shape (S, T, n) with all steps of a run, from step `first` on.
 
 Registers are whole numbers in float64, see `spikeproof.contract.compiled.registers`: a dendritic sum is below 2**31
-(`spikeproof.contract.net.Net` refuses more, and sums of registers wrap before they come here) and its left shift by up
+(`spikeproof.contract.net.Net` refuses more, and others wrap before they come here) and its left shift by up
 to 18 below 2**49, so it is exact too. The one register that the contract does not keep within 24 bits, the current of a
 CUBA neuron with sums of more than 2**18, is in int64.
 """

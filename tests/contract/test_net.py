@@ -63,16 +63,6 @@ def net(**changes):
             {"inputs": (Input(num_channels=2, bits=23),), "layers": (layer("c", 3, 2, cuba, weight=254),), "te": None},
             "layer 'c': its dendritic sums can reach 4261412356, and Lava's 32-bit port holds less than 2147483648",
         ),
-        (
-            {
-                "inputs": (Input(num_channels=64, bits=23, exp=-6),),
-                "layers": (
-                    dataclasses.replace(layer("c", 3, 64, cuba, weight=254), feedback=Dense(weight=np.eye(3) * 2)),
-                ),
-                "te": None,
-            },
-            "layer 'c': its dendritic sums can reach 136365195392",
-        ),
     ],
 )
 def test_net_refuses(changes, words):
