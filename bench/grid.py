@@ -1,7 +1,7 @@
 """Train a named grid of recipes one after another: a line of JSON a run, and a table of the lines.
 
-A line holds what was asked for, the result and the learning curve. Runs that have a line are skipped, and one that was
-killed goes on after its last whole epoch, so a grid can be started again as often as it takes.
+A line holds what was asked for, the result and the learning curve, column by column. Runs that have a line are skipped,
+and one that was killed goes on after its last whole epoch, so a grid can be started again as often as it takes.
 
     python bench/grid.py run ablation bench/results/ablation.jsonl
     python bench/grid.py table bench/results/ablation.jsonl
@@ -77,7 +77,9 @@ def train(point: Point, folder: Path) -> Line:
     place = folder / "-".join([recipe, *settings]).replace("=", "").replace(",", "x")
     trained = fit(find(recipe).replace(settings), place)
     with open(place / "log.csv", encoding="utf-8", newline="") as log:
-        curve = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(log)]
+        rows = list(csv.DictReader(log))
+    columns = [key for key in rows[0] if any(row[key] for row in rows)]
+    curve = {key: [float(row[key]) if row[key] else None for row in rows] for key in columns}
     machine = {"cpu": cpu(), "cores": os.cpu_count(), "threads": trained.recipe().threads}
     return {"recipe": recipe, "settings": settings, "result": trained.result(), "curve": curve, "machine": machine}
 

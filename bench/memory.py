@@ -35,9 +35,15 @@ def figure(lines: Sequence[dict[str, Any]]) -> Figure:
         longest = max(int(named(run)["epochs"]) for run in runs)
         for run in runs:
             settings = named(run)
-            epochs, loss = zip(*((row["epoch"], row["loss"]) for row in run["curve"]), strict=True)
             style = "-" if int(settings["epochs"]) == longest else ":"
-            axis.plot(epochs, loss, f"o{style}", markersize=2, linewidth=1, color=_COLOURS[settings["neuron"]])
+            axis.plot(
+                run["curve"]["epoch"],
+                run["curve"]["loss"],
+                f"o{style}",
+                markersize=2,
+                linewidth=1,
+                color=_COLOURS[settings["neuron"]],
+            )
         baseline = runs[0]["result"]["baseline_loss"]
         axis.axhline(baseline, color="k", linestyle="--", linewidth=1)
         # The first epoch begins far above.

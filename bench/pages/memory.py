@@ -40,5 +40,5 @@ def _worth(problem: str, line: Line) -> str:
     if problem == "adding":
         return f"{result['test_loss']:.4f}"
     if _guesses(problem, line):  # the first epoch is kept, of equals
-        return f"{line['curve'][-1]['loss']:.4f} in training, none"
+        return f"{line['curve']['loss'][-1]:.4f} in training, none"
     return f"{result['test_loss']:.4f}, {result['test_score']:.1%}".replace("%", " %")

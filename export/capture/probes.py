@@ -7,7 +7,6 @@ end: they show what else the answer depends on, the samples beside a sample and 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +73,13 @@ def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: 
     generator = torch.Generator().manual_seed(1)
     reference = _Reference(captured, x, recorder, last)
     for samples, seed, plays in ((2, 0, ("random", "ones")), (1, 1, ("random",)), (1, 0, ("zeros",))):
-        played = played_back(captured, recorder, plays, generator)
+        played = _played(captured, recorder, plays, generator)
         player = Player(captured.cues, played, until=last)
         _run(captured, guard.samples_of(x, slice(samples)), player, seed)
         if len(player.received) != last + 1:
             raise UnsupportedError(_other_calls(captured, samples))
         notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed, reference)))
-    played = played_back(captured, recorder, ("random", "ones"), generator)
+    played = _played(captured, recorder, ("random", "ones"), generator)
     return [*notes, *_tail(captured, x, played)]
 
 
@@ -126,7 +125,7 @@ def _other_calls(captured: Capture, samples: int) -> str:
     )
 
 
-def played_back(captured: Capture, recorder: Recorder, plays: Sequence[str], generator: torch.Generator) -> list[Any]:
+def _played(captured: Capture, recorder: Recorder, plays: tuple[str, ...], generator: torch.Generator) -> list[Any]:
     """Return what every call returns in a probe, a sample for each of `plays`; None for synapses, which run."""
     played: list[Any] = [None] * len(captured.cues)
     for layer in captured.layers:
