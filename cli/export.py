@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 def export(
     source: Annotated[Path, typer.Argument(help="Folder of a training run, or a network file to convert.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .nir, else NetX.")] = Path("net.net"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write: .nir, else NetX; default net.net.")
+    ] = None,
     force: Force = False,
     dt: Dt = None,
     steps: Steps = None,
@@ -68,12 +70,15 @@ def export(
     if source.is_dir():
         refuse_unused(of_reading(reads), OF_RUN)
     if harness is not None:
+        refuse_unused(
+            {"--output": output, "--stock": stock_netx, "--force": force},
+            "of no use with --harness, which writes a new folder, and into it a network that stock NetX runs exactly.",
+        )
         _write_harness(source, harness, input_file, samples, reads)
         return
-    named = output
-    there, to = console.destination(output)
-    assert there is not None
-    output = there
+    named = output or Path("net.net")
+    output, to = console.destination(named)
+    assert output is not None  # since named is not
     files.check(output, force=force)
     if stock_netx and formats.is_nir(output):
         raise InputError(

@@ -30,12 +30,13 @@ def map_(
     as_json: AsJson = False,
 ) -> None:
     """Map a network to Loihi 2: cores, memory, cost, and what does not fit; exit 0 if all fits, 1 if not."""
-    from ..export import files
     from ..export.loihi2 import limits as limits_of
     from ..export.loihi2.mapping import place
 
     if report is not None:
-        files.check(report)
+        from ..sim.report import places
+
+        places.check(report)
     allowed = limits_of.load(limits)
     if chips is not None:
         allowed = allowed.replace({"chips": chips}, "--chips")

@@ -10,11 +10,24 @@ import typer
 
 from ...contract.errors import InputError
 from ..given import inputs
-from ..given.options import AsJson, ClampDelays, DelayShift, Dt, InputShape, Steps, network_of, reading
+from ..given.options import (
+    AsJson,
+    ClampDelays,
+    DelayShift,
+    Dt,
+    Force,
+    InputShape,
+    Steps,
+    network_of,
+    reading,
+    refuse_unused,
+)
 from ..terminal import console
 from ..terminal.tables import print_table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ...contract.net import Net
     from ...sim.bounds import Bounds
     from ...sim.search import Reached
@@ -39,10 +52,11 @@ def prove(
     search: Annotated[
         bool, typer.Option("--search", help="Search inputs that take registers far, beside the bounds.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search; default 0.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write inputs that leave a range here, as .npz.")
     ] = None,
+    force: Force = False,
     steps: Steps = None,
     input_shape: InputShape = None,
     delay_shift: DelayShift = False,
@@ -59,10 +73,13 @@ def prove(
     few = _spikes(max_spikes or [])
     if input_file is not None and not (max_active or unit_input or few):
         raise InputError("--input is for samples that assumptions are checked on; a proof alone needs none.")
-    if output is not None and not search:
-        raise InputError("--output is for --search, which finds inputs.")
+    if not search:
+        refuse_unused({"--output": output, "--seed": seed}, "only with --search, which finds inputs.")
+    if output is None:
+        refuse_unused({"--force": force}, "only with --output, which it lets replace a file.")
+    named, (output, to) = output, console.destination(output)
     if output is not None:
-        files.check(output)
+        files.check(output, force=force)
     x = None if input_file is None else inputs.read_array(input_file)
     record, _ = inputs.read_net(
         network_of(net), x, **reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
@@ -72,26 +89,26 @@ def prove(
         found = bounds(record, **assumed, progress=lambda done, total: show("steps", done, total))
         reached = {}
         if search:
-            made = search_inputs(record, found, seed=seed, progress=lambda done, total: show("search", done, total))
+            made = search_inputs(record, found, seed=seed or 0, progress=lambda done, total: show("search", done, total))
             reached = {(one.layer, one.register): one for one in made}
         nearer = [] if found.proven or not quick(record) else changes(record, found, lambda net: bounds(net, **assumed))
     if as_json:
         told = [{"layer": one.layer, "register": one.register, "value": one.value} for one in reached.values()]
         steps_on = [{"layer": one.layer, "change": one.words} for one in nearer]
-        console.print_json(found.as_dict() | {"found": told if search else None, "changes": steps_on})
+        console.print_json(found.as_dict() | {"found": told if search else None, "changes": steps_on}, to)
     else:
-        _print(found, reached)
+        _print(found, reached, to)
         for one in nearer:
-            console.OUT.print(f"would prove {one.layer}: {one.words}", markup=False, highlight=False)
+            to.print(f"would prove {one.layer}: {one.words}", markup=False, highlight=False)
     left = [one for one in reached.values() if one.left]
     if left and not as_json:
         names = ", ".join(f"{one.layer}'s {one.register}" for one in left)
-        console.OUT.print(f"found: inputs that take {names} out of its range; -o writes them", markup=False)
+        to.print(f"found: inputs that take {names} out of its range; -o writes them", markup=False)
     if output is not None and left:
         _write(output, record, left)
         console.NOTE.print(
-            f"{output}: {len(left)} inputs that leave a range. To see what they do: spikeproof verify {net} --input "
-            f"{output}",
+            f"{named}: {len(left)} inputs that leave a range. To see what they do: spikeproof verify {net} --input "
+            f"{named}",
             markup=False,
         )
     if not found.proven:
@@ -124,7 +141,7 @@ def _write(output: Path, net: Net, left: list[Reached]) -> None:
         )
 
 
-def _print(found: Bounds, reached: dict[tuple[str, str], Reached]) -> None:
+def _print(found: Bounds, reached: dict[tuple[str, str], Reached], to: Console) -> None:
     rows = [
         (
             f"{bound.layer}, {bound.register}",
@@ -137,8 +154,8 @@ def _print(found: Bounds, reached: dict[tuple[str, str], Reached]) -> None:
         for bound in found.found
     ]
     found_too = ("found",) if reached else ()
-    print_table(("layer, register", "lowest", "highest", "of its range", *found_too, "proven"), rows)
-    console.OUT.print(str(found), markup=False, highlight=False)
+    print_table(("layer, register", "lowest", "highest", "of its range", *found_too, "proven"), rows, to=to)
+    to.print(str(found), markup=False, highlight=False)
 
 
 def _of(one: Reached | None) -> str:

@@ -23,14 +23,13 @@ from ..verify.forecasts import Forecasts
 from ..verify.gaps import FLOAT, FloatGap
 from ..verify.scores import Right, Scores, accuracies, float_accuracy
 from ..verify.verdict import Verdict
-from . import machine
+from . import machine, places
 
 _MAX_CLASSES = 40
 """A confusion matrix of more classes is left to the JSON file."""
 
 _OURS = {"title", "exact", "comparisons", "network", "repeat"}
 """Keys of what stands beside a page, by which it is told from a file of somebody else."""
-_HTML = b"<!doctype html"
 
 
 class Labels(NamedTuple):
@@ -87,19 +86,14 @@ def check(path: str | os.PathLike[str]) -> Path:
             f"{page}: a report is a page of HTML, and the same for machines stands beside it as {beside.name}. Name it "
             f"{page.with_suffix('.html').name}."
         )
-    for place, ours, what in ((page, _is_page, "a page"), (beside, _is_beside, "what stands beside the page")):
-        files.check(place)
-        if place.is_file() and place.stat().st_size and not ours(place):
-            raise InputError(
-                f"{place} exists and is no report, so {what} does not take its place. Name another file than {page}, "
-                "or move that one away."
-            )
+    places.check(page)
+    files.check(beside)
+    if beside.is_file() and beside.stat().st_size and not _is_beside(beside):
+        raise InputError(
+            f"{beside} exists and is no report, so what stands beside the page does not take its place. Name another "
+            f"file than {page}, or move that one away."
+        )
     return beside
-
-
-def _is_page(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(len(_HTML)).lower() == _HTML
 
 
 def _is_beside(path: Path) -> bool:

@@ -12,6 +12,7 @@ from ...export.loihi2 import view
 from ...export.loihi2.mapping import Placement
 from ...export.loihi2.partition import Use
 from ..cost.energy import SOURCES, Cost
+from . import places
 
 CORES_A_ROW = 24
 CHIPS_SHOWN = 8
@@ -72,9 +73,11 @@ def write(found: Placement, path: str | os.PathLike[str], *, title: str, cost: C
     Raises
     ------
     InputError
-        The folder cannot be written to.
+        The folder cannot be written to, or what stands in the place is no page of spikeproof.
     """
     import jinja2
+
+    places.check(path)
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined

@@ -694,6 +694,9 @@ def test_the_command_maps_a_file(run, tmp_path):
     assert "<b>FITS</b>" in text and text.count("<svg") == 2 and "Loihi 1: " in text
     assert text.count('class="taken"') == 8 and text.count('class="empty"') == 112 + 5
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)  # self-contained
+    (tmp_path / "thesis.html").write_text("<!doctype html> mine")
+    code, _, err = run("map", tmp_path / "net.net", "--report", tmp_path / "thesis.html")
+    assert code == 2 and "is no report" in err and (tmp_path / "thesis.html").read_text() == "<!doctype html> mine"
     (tmp_path / "mine.toml").write_text("core_words = 700")
     code, _, _ = run("map", tmp_path / "net.net", "--limits", tmp_path / "mine.toml", "--report", page)
     assert code == 1 and "<b>DOES NOT FIT</b>" in page.read_text()

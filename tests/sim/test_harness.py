@@ -157,3 +157,6 @@ def test_input_without_a_harness_is_refused(run, tmp_path):
     formats.write(NETS["delayed"], tmp_path / "own.net")
     code, _, err = run("export", tmp_path / "own.net", "-o", tmp_path / "b.net", "-n", "3")
     assert code == 2 and "--samples: only with --harness" in err and not (tmp_path / "b.net").exists()
+    for option in (("-o", tmp_path / "b.net"), ("--stock",), ("--force",)):
+        code, _, err = run("export", tmp_path / "own.net", "--harness", tmp_path / "h", *option)
+        assert code == 2 and "of no use with --harness" in err and not (tmp_path / "h").exists()

@@ -18,6 +18,7 @@ from spikeproof.export.slayer import record
 from spikeproof.sim.pictures import figures, png
 from spikeproof.sim.pictures.of_verdict import figures_of
 from spikeproof.sim.report import page as report
+from spikeproof.sim.report import places
 from spikeproof.sim.trace import Trace
 from spikeproof.sim.verify import scores
 from spikeproof.sim.verify.verify import verify
@@ -257,8 +258,11 @@ def test_a_report_takes_the_place_of_a_report_alone(pages, tmp_path):
             ):
                 act(tmp_path / "result.html")
     (tmp_path / "net.net").write_bytes(b"\x89HDF")
-    with pytest.raises(InputError, match=r"net\.net exists and is no report, so a page does not take its place"):
-        report.check(tmp_path / "net.net")
+    (tmp_path / "thesis.html").write_text("<!doctype html>\n<title>mine</title>")
+    for name in ("net.net", "thesis.html"):
+        for act in (report.check, places.check):
+            with pytest.raises(InputError, match=rf"{name} exists and is no report, so a page does not take its place"):
+                act(tmp_path / name)
     assert not (tmp_path / "result.html").exists()
 
 

@@ -1,5 +1,9 @@
 """The search for inputs that take registers far: it never passes a bound, and it finds what samples do not show."""
 
+import io
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from graphs import graph
@@ -179,5 +183,25 @@ def test_an_output_without_a_search_is_refused(tmp_path):
     from spikeproof.cli import main  # noqa: F401
 
     spikeproof.write(cancelling(), tmp_path / "a.net")
-    done = CliRunner().invoke(app, ["prove", str(tmp_path / "a.net"), "-o", str(tmp_path / "x.npz")])
-    assert isinstance(done.exception, InputError) and "--search" in str(done.exception)
+    for options, words in (
+        (["-o", str(tmp_path / "x.npz")], "--output: only with --search"),
+        (["--seed", "0"], "--seed: only with --search"),
+        (["--search", "--force"], "--force: only with --output"),
+    ):
+        done = CliRunner().invoke(app, ["prove", str(tmp_path / "a.net"), *options])
+        assert isinstance(done.exception, InputError) and words in str(done.exception)
+
+
+def test_found_inputs_replace_no_file_unasked_and_go_to_stdout(tmp_path):
+    spikeproof.write(cancelling(), tmp_path / "a.net")
+    asked, kept = ["prove", str(tmp_path / "a.net"), "--search"], tmp_path / "thesis.npz"
+    kept.write_text("mine")
+    done = CliRunner().invoke(app, [*asked, "-o", str(kept)])
+    assert isinstance(done.exception, InputError) and "--force" in str(done.exception) and kept.read_text() == "mine"
+    assert CliRunner().invoke(app, [*asked, "-o", str(kept), "--force"]).exit_code == 1
+    piped = subprocess.run(
+        [sys.executable, "-m", "spikeproof", *asked, "-o", "-"], capture_output=True, timeout=120, check=False
+    )
+    with np.load(kept) as replaced, np.load(io.BytesIO(piped.stdout)) as streamed:
+        assert np.array_equal(replaced["x"], streamed["x"])
+    assert b"left it" in piped.stderr
