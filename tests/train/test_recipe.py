@@ -115,6 +115,8 @@ def test_a_stored_recipe_with_keys_that_older_versions_took_in_silence_is_the_on
         "length": 300,
         "threshold_decay": 0.1,
     }
+    steady = make(task="digits", neuron="lif", hidden=(3,), schedule="constant")
+    assert Recipe.from_json(json.dumps({**steady.model_dump(mode="json"), "warmup": 0.3})) == steady
     recipe = make(task="digits", neuron="lif", hidden=(3,))
     assert Recipe.from_json(json.dumps({**recipe.model_dump(mode="json"), **useless})) == recipe
     for used in (

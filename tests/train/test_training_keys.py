@@ -22,7 +22,7 @@ from spikeproof.train.runs.loop.divergence import refuse_step
 from spikeproof.train.runs.loop.epochs import Epoch
 from spikeproof.train.runs.loop.keep import Keep
 from spikeproof.train.runs.loop.trainee import Trainee
-from spikeproof.train.runs.recipe import find, make
+from spikeproof.train.runs.recipe import Recipe, find, make
 from spikeproof.train.tasks.objectives import CLASSIFY, LABEL, REGRESS, smoothed
 
 PLAIN = find("digits-plain").replace(["hidden=12,12"])
@@ -355,6 +355,7 @@ def test_of_equal_scores_the_smaller_loss_is_the_best(scores, losses, best):
         (["model=spike-gru", "neuron=lif", "hidden=8", "te_rate=2"], "recipe: te_rate is for neuron = 'ce-lif'"),
         (["step_epochs=2"], "recipe: step_epochs is for schedule = 'step', not 'one-cycle', and its default is 10"),
         (["schedule=constant", "step_factor=0.5"], "recipe: step_factor is for schedule = 'step', not 'constant'"),
+        (["schedule=step", "warmup=0.3"], "recipe: warmup is for schedule = 'one-cycle', or a half_width_start, not 'step'"),
         (["length=200"], "recipe: length is for adding and copy, and task is 'digits'"),
         (["neuron=cuba", "te_std=0.3"], "recipe: te_std is for neuron = 'ce-lif' or 'ce-lif-float', not 'cuba'"),
         (["neuron=ce-lif-float", "ends=inward"], "recipe: ends is for neuron = 'ce-lif' or 'cuba'"),
@@ -368,6 +369,12 @@ def test_of_equal_scores_the_smaller_loss_is_the_best(scores, losses, best):
 def test_keys_that_do_not_fit_are_refused(settings, words):
     with pytest.raises(InputError, match=f"^--set: {words}"):
         PLAIN.replace(settings)
+
+
+def test_a_warmup_is_of_a_surrogate_that_widens_too():
+    for settings in (["warmup=0.3"], ["schedule=constant", "warmup=0.3", "half_width=0.5", "half_width_start=0.2"]):
+        recipe = PLAIN.replace(settings)
+        assert recipe.warmup == 0.3 and Recipe.from_json(recipe.to_json()) == recipe
 
 
 def test_no_scales_are_none():

@@ -59,6 +59,7 @@ def with_a_use(values: Mapping[str, Any]) -> dict[str, Any]:
     neuron, schedule = values.get("neuron"), values.get("schedule", "one-cycle")
     useless = {key for key, neurons in _ONLY.items() if neuron is not None and neuron not in neurons}
     useless |= {key for key, of in _OF_SCHEDULE.items() if schedule != of}
+    useless |= {"warmup"} if schedule != "one-cycle" and not _widens(values) else set()
     useless |= {"length"} if values.get("task") not in tuple(GENERATED) else set()
     return {key: value for key, value in values.items() if key not in useless}
 
@@ -128,6 +129,11 @@ def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
                 f"{key} is for schedule = {schedule!r}, not {recipe.schedule!r}, and its default is "
                 f"{defaults[key].default!r}"
             )
+    if _is_set(recipe, "warmup", defaults) and recipe.schedule != "one-cycle" and not _widens(vars(recipe)):
+        raise ValueError(
+            f"warmup is for schedule = 'one-cycle', or a half_width_start, not {recipe.schedule!r}, and its default is "
+            f"{defaults['warmup'].default!r}"
+        )
     if recipe.weight_decay_on != "all" and not recipe.weight_decay:
         raise ValueError("weight_decay_on is for a weight_decay: set one, 1e-2 say")
     if recipe.patience and not (recipe.validation or recipe.task in DIVIDED):
@@ -143,6 +149,12 @@ def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
 def _is_set(recipe: Any, key: str, defaults: Mapping[str, Any]) -> bool:
     """Whether a recipe has a key, and not at its default."""
     return key in defaults and getattr(recipe, key) != defaults[key].default
+
+
+def _widens(values: Mapping[str, Any]) -> bool:
+    """Whether the surrogate's width changes over a run, which `warmup` is about too."""
+    start = values.get("half_width_start") or 0.0
+    return float(start) not in (0.0, float(values.get("half_width") or 0.0))
 
 
 def _either(names: Sequence[str]) -> str:

@@ -135,7 +135,7 @@ class Training(Settings):
         The rate over a run: up for `warmup` of it and down to zero along cosines; times `step_factor` every
         `step_epochs` epochs; or what it is.
     warmup : float
-        Share of a "one-cycle" run in which the rate rises.
+        Share of a run in which a "one-cycle" rate rises, and `half_width_start` becomes `half_width`.
     step_epochs, step_factor : int, float
         Of "step".
     gradient_clip : float
