@@ -89,7 +89,9 @@ def prove(
         found = bounds(record, **assumed, progress=lambda done, total: show("steps", done, total))
         reached = {}
         if search:
-            made = search_inputs(record, found, seed=seed or 0, progress=lambda done, total: show("search", done, total))
+            made = search_inputs(
+                record, found, seed=seed or 0, progress=lambda done, total: show("search", done, total)
+            )
             reached = {(one.layer, one.register): one for one in made}
         nearer = [] if found.proven or not quick(record) else changes(record, found, lambda net: bounds(net, **assumed))
     if as_json:

@@ -157,7 +157,7 @@ def pair(
         same=same.merge(found.alike),
         headroom=found.headroom,
         float_gap=gaps.merge(found.rounding) if found.rounding else None,
-        whole=None if ends is None else Whole(backend=b.name, samples=len(samples), differs=found.differs),
+        whole=None if ends is None else Whole(backend=b.name, samples=len(samples), difference=found.difference),
         answers=(whole.joined(found.answered[0]), whole.joined(found.answered[1])),
         traces=shown,
         traced=traced,
@@ -185,7 +185,7 @@ class _Found:
         self.alike: list[tuple[Same, ...]] = []
         self.rounding: list[FloatGap] = []
         self.headroom: tuple[Headroom, ...] = ()
-        self.differs = ""
+        self.difference: whole.Difference | None = None
         self._first: Mismatch | None = None
         self._kept: list[tuple[Samples, tuple[Trace, Trace]]] = []
 
@@ -209,7 +209,7 @@ class _Found:
             self.headroom = headroom.measure(net, payload(part), told, part, self.headroom)
         if ends is not None:
             replayed = ends.replay(part, traces[1])
-            self.differs = self.differs or whole.difference(traces[0].answer, replayed)
+            self.difference = self.difference or whole.difference(traces[0].answer, replayed)
             for answers, answer in zip(self.answered, (traces[0].answer, replayed), strict=True):
                 answers.append(whole.scores(answer, len(part)))
             if ends.twin is not None:

@@ -172,12 +172,7 @@ class Verdict:
         """Return what became of ``module(x)``, in words."""
         wrong = [end for end in self.ends if not end.equal]
         if wrong:
-            return [
-                f"module(x) cannot be compared: {end.differs}"
-                if "cannot be compared" in end.differs
-                else f"module(x) is NOT the same with the spikes of {end.backend}: {end.differs}"
-                for end in wrong
-            ]
+            return [end.sentence for end in wrong]
         if self.ends:
             of = " and ".join(f"{end.backend} ({_samples(end.samples)})" for end in self.ends)
             return [f"module(x) is the same to the last bit with the spikes of {of} in place of its own"]

@@ -17,21 +17,45 @@ class Whole:
     backend: str
     """Whose spikes were played back in place of the blocks'."""
     samples: int
-    differs: str = ""
-    """Where what the module returns first differs, in words; empty if it is equal to the last bit."""
+    difference: Difference | None = None
+    """Where what the module returns first differs; None if it is equal to the last bit."""
 
     @property
     def equal(self) -> bool:
         """Whether it is."""
-        return not self.differs
+        return self.difference is None
+
+    @property
+    def sentence(self) -> str:
+        """What differs, or why that is not known; empty if nothing does."""
+        if self.difference is None:
+            return ""
+        if not self.difference.comparable:
+            return f"module(x) cannot be compared: {self.difference.words}"
+        return f"module(x) is NOT the same with the spikes of {self.backend}: {self.difference.words}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"backend": self.backend, "samples": self.samples, "equal": self.equal, "differs": self.differs}
+        found = {"backend": self.backend, "samples": self.samples, "equal": self.equal}
+        differs = "" if self.difference is None else self.difference.words
+        return found | {"differs": differs, "comparable": self.difference is None or self.difference.comparable}
 
 
-def difference(a: Any, b: Any, where: str = "its output") -> str:
-    """Return where two answers of a module first differ, in words; an empty string if they are equal.
+@dataclass(frozen=True)
+class Difference:
+    """Where two answers of a module first differ."""
+
+    words: str
+    comparable: bool = True
+    """False if it is a part of them that nobody can compare, so that nothing is known of it."""
+
+
+class _Incomparable(Exception):
+    """A part of an answer is nothing that can be compared."""
+
+
+def difference(a: Any, b: Any, where: str = "its output") -> Difference | None:
+    """Return where two answers of a module first differ; None if they are equal.
 
     Parameters
     ----------
@@ -41,9 +65,12 @@ def difference(a: Any, b: Any, where: str = "its output") -> str:
         What they are called.
     """
     try:
-        return _difference(a, b, where)
+        words = _difference(a, b, where)
+    except _Incomparable as error:
+        return Difference(str(error), comparable=False)
     except RecursionError:
-        return f"{where} contains itself, and cannot be compared"
+        return Difference(f"{where} contains itself", comparable=False)
+    return Difference(words) if words else None
 
 
 def _difference(a: Any, b: Any, where: str) -> str:
@@ -52,12 +79,12 @@ def _difference(a: Any, b: Any, where: str) -> str:
     if hasattr(a, "detach"):
         arrays = [_array(each) for each in (a, b)]
         if arrays[0] is None or arrays[1] is None:
-            return f"{where} is a tensor of {a.layout}, {a.dtype}, which cannot be compared. Return a dense one"
+            raise _Incomparable(f"{where} is a tensor of {a.layout}, {a.dtype}. Return a dense one")
         if a.dtype != b.dtype:
             return f"{where} is of {a.dtype} in one run and of {b.dtype} in the other"
         return _of_numbers(arrays[0], arrays[1], where)
     if isinstance(a, np.ndarray) and a.dtype == object:
-        return f"{where} is an array of objects, which cannot be compared. Return tensors or numbers"
+        raise _Incomparable(f"{where} is an array of objects. Return tensors or numbers")
     if isinstance(a, np.ndarray | np.generic | int | float | complex | bool):
         return _of_numbers(np.asarray(a), np.asarray(b), where)
     if hasattr(a, "__dataclass_fields__"):
@@ -71,12 +98,12 @@ def _difference(a: Any, b: Any, where: str) -> str:
         return next(filter(None, found), "")
     if a is None or isinstance(a, str | bytes):
         return "" if a == b else f"{where} is {a!r:.100} in one run and {b!r:.100} in the other"
-    return f"{where} is a {type(a).__name__}, which cannot be compared. Return tensors, numbers, tuples or dictionaries"
+    raise _Incomparable(f"{where} is a {type(a).__name__}. Return tensors, numbers, tuples or dictionaries")
 
 
 def _of_mappings(a: Mapping[Any, Any], b: Mapping[Any, Any], where: str) -> str:
     if not all(isinstance(key, str | int | float | tuple | None) for key in a):
-        return f"{where} has keys of another kind than texts and numbers, and cannot be compared"
+        raise _Incomparable(f"{where} has keys of another kind than texts and numbers")
     if list(a) != list(b):
         return f"{where} has the entries {list(a)} in one run and {list(b)} in the other"
     found = (_difference(a[key], b[key], f"{where}[{key!r}]") for key in a)
