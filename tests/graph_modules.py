@@ -92,6 +92,25 @@ def input_skip(**options):
     return Net(lambda self, x: self.c(x + self.a(x)), a=dense(INPUTS, INPUTS, **options), c=dense(INPUTS, 5, **options))
 
 
+def encoded_skip():
+    """The host makes spikes, which two blocks receive: one as they are, one in another order, added to spikes."""
+
+    def forward(self, x):
+        e = (x + x.roll(1, -1) > 0.5).float()
+        return self.c(self.a(e) + e.flip(1)), self.d(torch.cat([e[:, 1:], self.a(e)], 1))
+
+    return Net(forward, a=dense(INPUTS, INPUTS), c=dense(INPUTS, 5), d=dense(2 * INPUTS - 1, 4))
+
+
+def encoded_images():
+    def forward(self, x):
+        e = (x.sum(1, keepdim=True) + x > 1).float()
+        h = self.a(e) + functional.pad(e[..., :-2], (2, 0))
+        return self.d(h.flatten(1, 3))
+
+    return Net(forward, a=conv(2, 2), d=dense(2 * 64, 5))
+
+
 def delayed_skip():
     def forward(self, x):
         h = self.a(x)
@@ -196,6 +215,8 @@ GRAPHS = {
     "sliced input": (sliced_input, X),
     "input skip": (input_skip, X),
     "input skip without shift": (lambda: input_skip(delay_shift=False), X),
+    "encoded skip": (encoded_skip, X),
+    "encoded images": (encoded_images, IMAGES),
     "delayed skip": (delayed_skip, X),
     "moving sum": (moving_sum, X),
     "feedback loop": (feedback_loop, X),

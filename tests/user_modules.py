@@ -467,6 +467,12 @@ REFUSED = {
                               PLACE + ": multiply stands between the synapses and the neurons 'b.neuron'"),
     "a synapse alone": (lambda: three(lambda self, x: self.c(self.b.synapse(self.a(x)))),
                         PLACE + ": the synapses 'b.synapse' stand in front of 'c' without neurons"),
+    "sums that round": (lambda: chain(
+        lambda self, x: self.b(self.a(h := x / 3)[:, :CHANNELS] + h), into=CHANNELS),
+        PLACE + ": add rounds its sums in front of 'b'.* Let what is added be multiples of a power of two"),
+    "numbers made for spikes alone": (lambda: chain(
+        lambda self, x: self.b(self.a(x)[:, :CHANNELS] + torch.sigmoid(x)), into=CHANNELS),
+        PLACE + ": add stands between 'a' and 'b'; it joins spikes with numbers that are none"),
     "nothing arrives": (lambda: chain(lambda self, x: self.b(self.a(x) * 0)), "nothing but zeros arrives at 'b'"),
     "weights too large": (lambda: chain(lambda self, x: self.b(self.a(x) * 90)), PLACE + ": a weight becomes"),
     "no block": (lambda: Model(lambda self, x: self.fc(x), fc=nn.Linear(STEPS, 2)), "calls no block of SLAYER's"),

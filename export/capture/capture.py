@@ -18,7 +18,7 @@ from .entries import Layer, Port
 from .graph import Found, layers_of
 from .host import Host, Operation, operations
 from .playback import Cue, OtherCallsError, Player, Watcher, until_enough
-from .provenance import INPUT, Recorder, Value, snapshot, tensors_in
+from .provenance import INPUT, WRITE, Recorder, Value, snapshot, tensors_in
 from .shadow import ancestors
 
 
@@ -295,7 +295,8 @@ def _behind(
 ) -> list[Operation]:
     """Return what makes the module's answer: of what the network puts out, and of the input beside it."""
     made = {event.serial for event in ancestors([value for value in answers if value is not None])}
-    made |= {event.serial for event in recorder.events if event.roots > INPUT and event.serial not in found.inner}
+    of_spikes = (event for event in recorder.events if event.roots > INPUT and event.name != WRITE)
+    made |= {event.serial for event in of_spikes} - found.inner
     made -= found.front | recorder.within
     of_layers = {call for layer in found.layers for call in (*layer.calls, *layer.receives)}
     after: dict[Operation, None] = {}

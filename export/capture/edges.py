@@ -119,6 +119,14 @@ def matches(found: Arrival, elements: Elements, received: torch.Tensor) -> bool:
     return torch.equal(found.apply(elements.values), received.detach().cpu().to(torch.float64))
 
 
+def rounds(found: Arrival, elements: Elements, received: torch.Tensor) -> bool:
+    """Whether the recorded run shows what the map says, but for the rounding of its numbers."""
+    expected, shown = found.apply(elements.values), received.detach().cpu().to(torch.float64)
+    if expected.shape != shown.shape or not received.is_floating_point():
+        return False
+    return torch.allclose(expected, shown, rtol=4 * torch.finfo(received.dtype).eps, atol=1e-6)
+
+
 def joined(arrivals: Sequence[Arrival]) -> Arrival:
     """Return what arrives in several calls of a layer as one arrival over all steps."""
     if len(arrivals) == 1:

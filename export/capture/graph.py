@@ -10,7 +10,7 @@ import torch
 
 from ...contract.errors import UnsupportedError
 from . import loops
-from .edges import OTHER, Arrival, Edge, Ranges, Way, arrival, edges_of, joined, matches, refuse_opaque, whole
+from .edges import OTHER, Arrival, Edge, Ranges, Way, arrival, edges_of, joined, matches, refuse_opaque, rounds, whole
 from .entries import Entry, Layer, Port, call_name, entries_of, refuse_branches, used_calls
 from .host import plain_word
 from .place import Place
@@ -36,6 +36,8 @@ class Found(NamedTuple):
     joins_steps: bool
     """Whether the module loops over time and returns the last layer's steps one after the other, and nothing else."""
     notes: tuple[str, ...]
+    hosts: tuple[int, ...] = ()
+    """Calls that receive what the host makes, whose elements are numbered behind those of the input and the layers."""
 
 
 def layers_of(
@@ -97,12 +99,26 @@ class _Reading:
         unary = sum(2 << entry.returns for entry in entries if _is_unary(entry.part, recorder.calls[entry.returns]))
         wanted = [value for entry in entries for value in recorder.calls[entry.receives].arrived if value is not None]
         loops_over_time = len(self.groups[-1]) > 1 and len(self.answers) == 1
-        self.shadows, self.elements = shadows(
-            [*wanted, *(self.answers if loops_over_time else ())], recorder.roots, unary
-        )
+        wanted += self.answers if loops_over_time else ()
+        self.shadows, self.elements = shadows(wanted, recorder.roots, unary)
+        self.hosts: dict[Value, int] = {}
+        """What the host makes and spikes are joined with, and a layer that receives it as it is."""
+        if any(isinstance(shadow, Opaque) and shadow.why for shadow in self.shadows.values()):
+            self.hosts = self._made_by_host()
+            given = {value: recorder.calls[self.groups[i][0].receives].received[0] for value, i in self.hosts.items()}
+            self.shadows, self.elements = shadows(wanted, recorder.roots, unary, given)
         self.layer_of = {entry.returns: (i, k) for i, group in enumerate(self.groups) for k, entry in enumerate(group)}
         self.ranges = self._ranges()
         self.arrivals: dict[int, Arrival | None] = {}
+
+    def _made_by_host(self) -> dict[Value, int]:
+        """Return what layers receive as it is of what no rule follows from the input, each with the first of them."""
+        found: dict[Value, int] = {}
+        for i, group in enumerate(self.groups):
+            for value in self._arrived(group[0]) if len(group) == 1 else ():
+                if value.roots <= INPUT and isinstance(self.shadows[value], Opaque):
+                    found.setdefault(value, i)
+        return found
 
     def _ranges(self) -> Ranges:
         """Return whose elements the numbers are, root by root."""
@@ -112,13 +128,17 @@ class _Reading:
             if event.call is None:
                 arguments += 1
             source = -arguments if event.call is None else self.layer_of.get(event.call, (OTHER, 0))[0]
-            shape = tensors[0].shape if tensors else (1,)
+            shape: tuple[int, ...] = tensors[0].shape if tensors else (1,)
             steps = max(1, shape[-1])
             rows.append((start, source, max(1, int(np.prod(shape[1:-1]))), steps, steps_before.get(source, 0)))
             steps_before[source] = steps_before.get(source, 0) + steps if source >= 0 else 0
             start += sum(tensor.numel() for tensor in tensors)
+        for i, value in enumerate(self.hosts):
+            shape = value.shape
+            rows.append((start, -arguments - 1 - i, max(1, int(np.prod(shape[1:-1]))), max(1, shape[-1]), 0))
+            start += int(np.prod(shape))
         starts, sources, elements, steps_of, offsets = (np.asarray(each, np.int64) for each in zip(*rows, strict=True))
-        calls = tuple(event.call for event in self.recorder.roots)
+        calls = (*(event.call for event in self.recorder.roots), *(None for _ in self.hosts))
         return Ranges(starts, calls, sources, elements, steps_of, offsets)
 
     def found(self, notes: tuple[str, ...]) -> Found:
@@ -138,6 +158,7 @@ class _Reading:
             answers=self._answering(),
             joins_steps=self._joins_steps(),
             notes=notes,
+            hosts=tuple(self.groups[i][0].receives for i in self.hosts.values()),
         )
 
     def _made_port(self, kind: str, number: int) -> Port:
@@ -223,9 +244,16 @@ class _Reading:
                 "spikes by 0. Leave the block out, or the factor."
             )
         return tuple(
-            edge if edge.source >= 0 else edge._replace(source=self._port("argument", -1 - edge.source))
-            for edge in edges
+            each if each.source >= 0 else each._replace(source=self._input(-1 - each.source)) for each in edges
         )
+
+    def _input(self, number: int) -> int:
+        """Return which input of the network an argument is, or what the host makes, which are counted behind them."""
+        arguments = sum(event.call is None for event in self.recorder.roots)
+        if number < arguments:
+            return self._port("argument", number)
+        layer = list(self.hosts.values())[number - arguments]
+        return self._port(*self._port_of(layer, self.groups[layer]))
 
     def _port(self, kind: str, number: int) -> int:
         """Return which input of the network, as -1 - k, an argument of the module is, or what a layer receives."""
@@ -256,6 +284,12 @@ class _Reading:
             raise refuse_opaque(shadow, self._between(shadow.event, call), self._spikes_of(shadow.event))
         found = arrival(shadow)
         if not matches(found, self.elements, call.received[0]):
+            if rounds(found, self.elements, call.received[0]):
+                last = [event for event in ancestors([value]) if not event.is_root][-1]
+                raise UnsupportedError(
+                    f"{last.place}: {plain_word(last)} rounds its sums in front of {call_name(call, self.names)}, and "
+                    "integers do not. Let what is added be multiples of a power of two: torch.round(64 * x) / 64, say."
+                )
             raise UnsupportedError(
                 f"{call.place}: what stands in front of {call_name(call, self.names)} does something that cannot be "
                 "followed, such as a write through NumPy. Use torch operations that return new tensors."

@@ -166,6 +166,11 @@ def _compare(
                 value = torch.zeros_like(value)
                 value[:samples] = output.cpu().to(torch.float64)
             values.append(value.reshape(-1))
+    for host in found.hosts:
+        value = recorder.calls[host].received[0].detach().cpu().to(torch.float64)
+        if player.received[host].shape[1:] == value.shape[1:]:  # sums of another batch round otherwise
+            value = torch.cat([player.received[host].cpu().to(torch.float64), value[samples:]])
+        values.append(value.reshape(-1))
     played = torch.cat(values)
     for layer in captured.layers:
         for call in layer.receives:

@@ -24,6 +24,8 @@ from .guard import refuse_autocast
 from .leaves import Role, inside
 from .place import Place, here
 
+WRITE = "a write into a view"
+"""Name of what stands for the effect of a write on other views; it computes nothing itself."""
 INPUT = 1
 """Bit of the module's input among roots; call i of a leaf has bit ``2 << i``."""
 
@@ -326,18 +328,14 @@ class Recorder(TorchFunctionMode):
         """Forget what other views of a tensor are that was written into, and what it is a view of."""
         base = tensor._base
         if base is not None and id(base) not in self._known:
-            made = self._event(
-                name="a write into a view", place=event.place, roots=event.roots, function=_unknown, arguments=()
-            )
+            made = self._event(name=WRITE, place=event.place, roots=event.roots, function=_unknown, arguments=())
             made.arguments = (Value(event, -1, tuple(tensor.shape), tensor.dtype),)
             self._track(base, made, 0)
         for other in self._by_storage.get(_storage(tensor), ()):
             if other != id(tensor):
                 view, value = self._known[other]
                 roots = value.roots | event.roots
-                spoilt = self._event(
-                    name="a write into a view", place=event.place, roots=roots, function=_unknown, arguments=(value,)
-                )
+                spoilt = self._event(name=WRITE, place=event.place, roots=roots, function=_unknown, arguments=(value,))
                 self._known[other] = (view, Value(spoilt, 0, value.shape, value.dtype))
 
 

@@ -30,7 +30,10 @@ Shadow = Terms | Opaque
 
 
 def shadows(
-    wanted: Iterable[Value], roots: Mapping[Event, Sequence[torch.Tensor]], unary: int
+    wanted: Iterable[Value],
+    roots: Mapping[Event, Sequence[torch.Tensor]],
+    unary: int,
+    given: Mapping[Value, torch.Tensor] | None = None,
 ) -> tuple[dict[Value, Shadow], Elements]:
     """Return what tensors are made of, and the elements that they are made of.
 
@@ -42,27 +45,42 @@ def shadows(
         The module's input and the outputs of leaves; their elements are numbered in this order.
     unary : int
         Bits of the leaves whose outputs are only ever 0 or 1.
+    given : mapping of Value to tensor, optional
+        What the host makes and is not looked into: its elements are numbered behind those of the roots, in this order.
     """
     wanted = list(wanted)
     known: dict[int, list[Terms] | Opaque] = {}
+    stated: dict[Value, Terms] = {}
     first, values, of_unary = 1, [torch.zeros(1, dtype=torch.float64)], [torch.ones(1, dtype=torch.bool)]
     for event, tensors in roots.items():
         made = []
         for tensor in tensors:
-            numbers = torch.arange(first, first + tensor.numel(), dtype=torch.float64).reshape(tensor.shape)
-            made.append(Terms((numbers,), (torch.ones_like(numbers),)))
+            made.append(_numbered(first, tensor))
             first += tensor.numel()
             values.append(tensor.detach().cpu().reshape(-1).to(torch.float64))
             of_unary.append(torch.full((tensor.numel(),), bool(event.roots & unary)))
         known[event.serial] = made
+    for value, tensor in (given or {}).items():
+        stated[value] = _numbered(first, tensor)
+        first += tensor.numel()
+        values.append(tensor.detach().cpu().reshape(-1).to(torch.float64))
+        of_unary.append(torch.zeros(tensor.numel(), dtype=torch.bool))
     elements = Elements(torch.cat(values), torch.cat(of_unary))
     for event in ancestors(wanted):
         if event.serial not in known:
-            known[event.serial] = _made(event, known, elements)
-    return {value: _look_up(value, known) for value in wanted}, elements
+            known[event.serial] = _made(event, known, stated, elements)
+    return {value: _look_up(value, known, stated) for value in wanted}, elements
 
 
-def _look_up(value: Value, known: Mapping[int, list[Terms] | Opaque]) -> Shadow:
+def _numbered(first: int, tensor: torch.Tensor) -> Terms:
+    """Return the elements of a tensor, numbered from `first` on."""
+    numbers = torch.arange(first, first + tensor.numel(), dtype=torch.float64).reshape(tensor.shape)
+    return Terms((numbers,), (torch.ones_like(numbers),))
+
+
+def _look_up(value: Value, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Value, Terms]) -> Shadow:
+    if value in stated:
+        return stated[value]
     made = known[value.event.serial]
     if isinstance(made, Opaque):
         return made
@@ -83,9 +101,11 @@ def ancestors(wanted: Sequence[Value]) -> list[Event]:
     return [found[serial] for serial in sorted(found)]
 
 
-def _made(event: Event, known: Mapping[int, list[Terms] | Opaque], elements: Elements) -> list[Terms] | Opaque:
+def _made(
+    event: Event, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Value, Terms], elements: Elements
+) -> list[Terms] | Opaque:
     """Return the shadows of an event's outputs."""
-    arguments = {value: _look_up(value, known) for value in values_in((event.arguments, event.keywords))}
+    arguments = {value: _look_up(value, known, stated) for value in values_in((event.arguments, event.keywords))}
     for shadow in arguments.values():
         if isinstance(shadow, Opaque):
             # Behind an opaque front end there are no spikes, so it is no fault; where spikes are added to it, that is.

@@ -38,7 +38,9 @@ def test_a_graph_is_the_module_spike_for_spike(name, tmp_path):
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("name", ["residual with delays", "two inputs", "feedback loop", "u-net", "second head first"])
+@pytest.mark.parametrize(
+    "name", ["residual with delays", "two inputs", "encoded skip", "feedback loop", "u-net", "second head first"]
+)
 def test_a_graph_is_the_module_on_lava(name):
     module, x = made(name)
     verdict = spikeproof.verify(module, x, backends=("engine", "lava"))
