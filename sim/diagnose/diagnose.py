@@ -43,6 +43,7 @@ FAULTS: tuple[Fault, ...] = (
 )
 """The known faults, in the order in which they are tried; all are."""
 
+_PLAIN = ("layer", "sample", "step", "neuron", "departs", "samples", "out_of_range")
 _BEFORE, _AFTER = 3, 2
 _SAMPLES = 32
 """A cause must reproduce this many samples, from the one before the mismatch on, or all if there are fewer."""
@@ -67,6 +68,8 @@ class Diagnosis:
         Known faults that reproduce that side exactly. Empty if there is none; several cannot be told apart.
     samples : int
         Over how many samples they reproduce it.
+    out_of_range : str
+        The register of the layer that had left its range by then, in words; empty if none had, or nobody looked.
     """
 
     backends: tuple[str, str]
@@ -78,6 +81,7 @@ class Diagnosis:
     departs: str
     causes: tuple[Cause, ...]
     samples: int
+    out_of_range: str = ""
 
     def __str__(self) -> str:
         return "\n".join([*self._table(), self.conclusion])
@@ -90,6 +94,11 @@ class Diagnosis:
             where = f"neither side follows the contract's rules in {place}"
         else:
             where = f"{self.departs} departs from the record in {place}"
+        if not self.causes and self.out_of_range:
+            return (
+                f"likely cause: {self.out_of_range} had left its range by then, where the sides need not agree; no "
+                "known fault reproduces the difference"
+            )
         if not self.causes:
             return f"cause unknown: {where}, and no known fault reproduces it"
         proof = f"this reproduces {self.departs} exactly in all registers of {place} over {_count(self.samples)}"
@@ -112,7 +121,7 @@ class Diagnosis:
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnosis as plain values for JSON."""
         return {
-            **{key: getattr(self, key) for key in ("layer", "sample", "step", "neuron", "departs", "samples")},
+            **{key: getattr(self, key) for key in _PLAIN},
             "backends": list(self.backends),
             "around": [{"step": step, "sides": [dict(a), dict(b)]} for step, a, b in self.around],
             "causes": [asdict(cause) for cause in self.causes],

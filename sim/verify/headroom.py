@@ -141,6 +141,16 @@ def _negative(synapse: Any) -> Any:
     return replace(synapse, weight=-np.abs(synapse.weight))
 
 
+def left_by(found: Sequence[Headroom], layer: str, sample: int, step: int) -> str:
+    """Return the register of a layer that had left its range at a step of a sample, in words; empty if none had."""
+    gone = (one for one in found if one.left and one.layer == layer and (one.sample, one.step) <= (sample, step))
+    first = min(gone, key=lambda one: (one.sample, one.step), default=None)
+    if first is None:
+        return ""
+    what = "what arrives" if first.register == SUM else first.register
+    return f"{what} of neuron {first.neuron} (sample {first.sample}, step {first.step})"
+
+
 def sentences(found: Sequence[Headroom]) -> list[str]:
     """Return what is to be said: each layer's first register that left its range, or which is the fullest if any is."""
     left: dict[str, Headroom] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -149,7 +150,9 @@ def pair(
     why: Diagnosis | None = None
     if first is not None:
         why = diagnose(net, payload(traced), *shown, first, trained=trained, progress=progress)
-        why = why.renamed(int(traced[first.sample]))
+        sample = int(traced[first.sample])
+        gone = headroom.left_by(found.headroom, first.layer, sample, first.step)
+        why = replace(why.renamed(sample), out_of_range=gone)
     return Paired(
         comparison=merge(found.comparisons, parts, net.groups),
         diagnosis=why,

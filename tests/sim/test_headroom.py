@@ -44,6 +44,10 @@ def test_a_membrane_that_leaves_its_register_is_named_with_its_place():
     assert not verdict.exact
     assert f"OUT OF RANGE: layer 'cuba1', neuron 0, sample 1, step {step}: v = {sums[step]}" in str(verdict)
     assert verdict.as_dict()["headroom"][1]["largest"] == v.largest
+    why = verdict.diagnoses[0]
+    assert why.out_of_range == f"v of neuron 0 (sample 1, step {step})" and "cause unknown" not in str(verdict)
+    assert f"likely cause: {why.out_of_range} had left its range by then" in str(verdict)
+    assert type(why).from_dict(why.as_dict()) == why
 
 
 def test_a_network_with_room_says_how_much_and_nothing_more():
