@@ -102,6 +102,10 @@ def test_tables_by_hand(bench):
         further = ("position_channels=10",)
         lines.append(finished(converged.point("etth1", "spike-rnn", "cpg", 24, "3e-3", seed, further), value))
     naive = [{"dataset": "etth1", "horizon": 24, "name": "last value", "measures": lines[0]["result"]["measures"]}]
+    lines.append(finished(converged.point("subj", "spike-rnn", "none", 0, "3e-3", 0), 0.9, forecast=False))
+    naive.append(
+        {"dataset": "subj", "horizon": 0, "name": "the most frequent class", "test_score": 0.5, "measures": {}}
+    )
 
     worth = tables.worth(lines, naive).splitlines()
 
@@ -111,11 +115,14 @@ def test_tables_by_hand(bench):
         # Equal means: the smaller loss.
         "| etth1, 24 | spike-rnn | sinusoid | 3 | **40.0 ± 10.0** | 40.0 | 40.0 | 40.0 | 3 | 0.25 | 1,000 |",
         "| etth1, 24 | last value |  |  | 10.0 | 10.0 | 10.0 | 10.0 |  |  |  |",
+        "| subj | spike-rnn | none | 1 | 90.0 |  |  |  | 3 | 0.25 | 1,000 |",
+        "| subj | the most frequent class |  |  | 50.0 |  |  |  |  |  |  |",
     ]
     paired = tables.paired(lines)
-    # Differences to none: 10, 20, 30; t(0.975, 2) = 4.3027, deviation 10. To sinusoid: -10, 0, 10.
-    assert "| etth1, 24 | spike-rnn | +20.0 ± 24.8, 3 : 0 | +0.0 ± 24.8, 1 : 1 |" in paired
-    assert "2 intervals of 95 %" in paired and "about 0.1 of them" in paired
+    # Differences to none: 10, 20, 30; t(0.975, 2) = 4.3027, deviation 10. To sinusoid: -10, 0, 10. Its own: 20 each.
+    assert paired.startswith("| dataset, horizon | model | cpg - none | cpg - sinusoid | sinusoid - none |")
+    assert "| etth1, 24 | spike-rnn | +20.0 ± 24.8, 3 : 0 | +0.0 ± 24.8, 1 : 1 | +20.0 ± 0.0, 3 : 0 |" in paired
+    assert "3 intervals of 95 %" in paired and "about 0.1 of them" in paired
     assert tables.sensitivity(lines).splitlines()[2:] == [
         "| etth1, 24 | spike-rnn | cpg | as above | 3 | 40.0 ± 20.0 |  | +20.0 ± 24.8, 3 : 0 | 0.25 |",
         "| etth1, 24 | spike-rnn | none | as above | 3 | 20.0 ± 10.0 |  |  | 0.25 |",
@@ -184,8 +191,29 @@ def test_a_probe_reads_positions_that_are_there_and_no_others(bench):
     assert all(one.near >= one.exact and not math.isnan(one.near) for group in found.values() for one in group)
 
 
-def test_naive_lines_cover_every_forecast(bench):
-    converged = bench("grids.converged")
+def test_what_needs_no_network_by_hand(bench):
+    naive, whole = bench("naive"), series(60)
+    task = Task("etth1", 10, whole, whole, whole.take(np.arange(40, 50)))
+    # A series that repeats itself after three rows is its own row three back, which a linear map finds.
+    assert np.allclose(naive.linear(task, 5), task.test.y, atol=1e-4)
+    words = Split(np.array([[[2, 2, 3, 0]], [[3, 4, 0, 0]], [[2, 0, 0, 0]]]), np.array([0, 1, 0]))
+    asked = Split(np.array([[[2, 0, 0, 0]], [[4, 4, 0, 0]], [[5, 0, 0, 0]]]), np.array([0, 1, 0]))
+    text = Task("subj", 2, words, words, asked)
+    assert naive.of_words(text).tolist() == [0, 1, 0]  # an unknown word leaves the more frequent class
+    assert naive.most_frequent(text).tolist() == [0, 0, 0]
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(300, 4, 4)).astype(np.float32)
+    x[:, 0, 0] += 6 * (np.arange(300) % 2)
+    images = Split(x, np.arange(300) % 2)
+    parts = (images.take(np.arange(start, start + 100)) for start in (0, 100, 200))
+    image_task = Task("cifar10", 2, *parts)
+    assert np.mean(naive.of_pixels(image_task) == image_task.test.y) > 0.95
+
+
+def test_naive_lines_cover_every_dataset(bench):
+    converged, naive = bench("grids.converged"), bench("naive")
     lines = [json.loads(text) for text in (ROOT / "bench" / "results" / "naive.jsonl").read_text().splitlines()]
     each = {(line["dataset"], line["horizon"], line["name"]) for line in lines}
-    assert len(each) == len(lines) == len(converged.FORECASTS) * len(converged.HORIZONS) * 2
+    forecasts = len(converged.FORECASTS) * len(converged.HORIZONS) * 3
+    assert len(each) == len(lines) == forecasts + 2 * (len(converged.DATASETS) - len(converged.FORECASTS))
+    assert all(one["name"] in naive.names(one["dataset"]) for one in lines)

@@ -83,7 +83,7 @@ def _order(one: Run) -> tuple[Any, ...]:
 
 
 def worth(lines: Sequence[Line], naive: Sequence[Line]) -> str:
-    """Return what each network is worth; naive forecasts stand behind those of their dataset."""
+    """Return what each network is worth; behind those of a dataset, what needs no network."""
     rows, runs = [], reported(lines)
     for (dataset, horizon), of_task in itertools.groupby(runs, lambda one: one.network[:2]):
         title = _title(dataset, horizon)
@@ -92,12 +92,19 @@ def worth(lines: Sequence[Line], naive: Sequence[Line]) -> str:
             best = max(groups, key=lambda same: (_mean(same, "value"), -_mean(same, "loss")))
             rows += [_row(title, same, same is best and len(groups) > 1) for same in groups]
         rows += [
-            (title, one["name"], "", "", *_percents(one["measures"], *_MEASURES), "", "", "")
+            (title, one["name"], "", "", *_without_network(one), "", "", "")
             for one in naive
             if (one["dataset"], one["horizon"]) == (dataset, horizon)
         ]
     head = ("dataset, horizon", "model", "position", "seeds", "R² or accuracy, %", "RSE, %", "R² a variable")
     return table((*head, "RSE a variable", "kept epoch", "rate", "parameters"), rows)
+
+
+def _without_network(one: Line) -> list[str]:
+    """Return the cells of an answer that needs no network: R² and RSE, or the accuracy."""
+    if one["measures"]:
+        return _percents(one["measures"], *_MEASURES)
+    return [f"{100 * one['test_score']:.1f}", *[""] * (len(_MEASURES) - 1)]
 
 
 def _title(dataset: str, horizon: int) -> str:
@@ -122,26 +129,28 @@ def _percents(measures: dict[str, float], *names: str) -> list[str]:
     return [f"{100 * measures[name]:.1f}" if name in measures else "" for name in names]
 
 
-def differences(runs: Iterable[Run], other: str) -> list[float]:
-    """Return by how much CPG-PE is better than another encoding, wherever both were trained alike."""
+def differences(runs: Iterable[Run], other: str, ours: str = OURS) -> list[float]:
+    """Return by how much an encoding, CPG-PE, is better than another one, wherever both were trained alike."""
     found = {(*one.network, one.seed, one.position): one.value for one in runs}
-    return pairs.differences(found, OURS, other)
+    return pairs.differences(found, ours, other)
 
 
 def paired(lines: Sequence[Line]) -> str:
     """Return paired differences, and how many intervals there are."""
     runs = reported(lines)
-    others = [other for other in OTHERS if differences(runs, other)]
+    compared = [(OURS, other) for other in OTHERS if differences(runs, other)]
+    compared += [("sinusoid", "none")] * bool(differences(runs, "none", "sinusoid"))
     rows, intervals = [], 0
     for (dataset, horizon, model), same in itertools.groupby(runs, lambda one: one.network):
         of_network = list(same)
-        compared = [differences(of_network, other) for other in others]
-        cells = [str(pairs.compare(found)) if len(found) > 1 else "" for found in compared]
-        intervals += sum(len(found) > 1 for found in compared)
+        differ = [differences(of_network, other, ours) for ours, other in compared]
+        cells = [str(pairs.compare(found)) if len(found) > 1 else "" for found in differ]
+        intervals += sum(len(found) > 1 for found in differ)
         if any(cells):
             rows.append((_title(dataset, horizon), model, *cells))
+    heads = [f"{ours} - {other}" for ours, other in compared]
     beside = f"{intervals} intervals of 95 %: by chance alone, about {intervals / 20:.1f} of them would leave out 0."
-    return f"{table(('dataset, horizon', 'model', *others), rows)}\n\n{beside}"
+    return f"{table(('dataset, horizon', 'model', *heads), rows)}\n\n{beside}"
 
 
 def sensitivity(lines: Sequence[Line]) -> str:
