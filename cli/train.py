@@ -51,7 +51,7 @@ def train(
     run = Run(folder or Path("runs") / Path(recipe).stem)
     if run.finished and not force:
         raise InputError(f"{run.folder} holds a finished run. Name another --folder, or replace it with --force.")
-    if run.started and run.recipe() != chosen and not force:
+    if run.started and not force and run.recipe() != chosen:
         raise InputError(
             f"{run.folder} holds an unfinished run of another recipe. Name another --folder, or replace it with "
             "--force."

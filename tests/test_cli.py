@@ -225,6 +225,16 @@ def test_training_again_needs_force_and_a_seed_repeats(run, trained, tmp_path):
     assert (trained / "log.csv").read_text().startswith(",".join(Epoch._fields) + "\n1,")
 
 
+def test_force_replaces_an_unfinished_run_whose_recipe_is_damaged(run, copy):
+    (copy / "result.json").unlink()
+    (copy / "recipe.json").write_text('{"task": "dig')
+    (copy / "last.safetensors").write_bytes(b"under way")
+    asked = ("train", "digits-plain", *SMALL, "--folder", copy)
+    code, _, err = run(*asked)
+    assert code == 2 and "recipe.json" in err
+    assert run(*asked, "--force")[0] == 0 and (copy / "result.json").is_file()
+
+
 @pytest.mark.parametrize("verb", ["inspect", "verify", "simulate"])
 @pytest.mark.parametrize(
     ("damage", "words"),

@@ -23,7 +23,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.utilities.warnings import PossibleUserWarning
 
 from ... import __version__
-from ...contract.errors import InputError, InterruptedRunError, MissingDependencyError
+from ...contract.errors import FileFormatError, InputError, InterruptedRunError, MissingDependencyError
 from ...export import files, memory
 from ..tasks import Task
 from .build import build, check_memory
@@ -159,12 +159,20 @@ def _discard_another(run: Run, recipe: Recipe) -> None:
     run, and a network or an array in the folder is somebody's own.
     """
     held = run.recipe_path.is_file()
-    if not run.result_path.is_file() and held and run.recipe() == recipe:
+    if not run.result_path.is_file() and held and _is_of(run, recipe):
         return
     for path in (run.result_path, run.last_path):
         path.unlink(missing_ok=True)
     for path in (run.net_path, run.model_path, run.task_path, run.log_path) if held else ():
         path.unlink(missing_ok=True)
+
+
+def _is_of(run: Run, recipe: Recipe) -> bool:
+    """Whether a run is one of a recipe; a damaged recipe is none of ours."""
+    try:
+        return run.recipe() == recipe
+    except FileFormatError:
+        return False
 
 
 def _finish(run: Run, module: torch.nn.Module, task: Task, keep: Keep) -> None:
