@@ -9,7 +9,7 @@ have a delay of their own are ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from . import compat
 compat.apply()  # before the first Lava import
 
 from lava.magma.core.process.process import AbstractProcess  # noqa: E402
-from lava.proc.conv.process import Conv as ConvProcess  # noqa: E402
 from lava.proc.dense.process import Dense  # noqa: E402
 from lava.utils.weightutils import SignMode  # noqa: E402
 
@@ -31,6 +30,9 @@ from .delays.process import Delays  # noqa: E402
 from .edges.process import Edge  # noqa: E402
 from .neurons import Place, process  # noqa: E402
 from .oscillators.process import Oscillators as OscillatorsProcess  # noqa: E402
+
+if TYPE_CHECKING:
+    from lava.proc.conv.process import Conv as ConvProcess
 
 
 class LayerProcesses(NamedTuple):
@@ -228,6 +230,8 @@ def _dense(weight: np.ndarray, bits: int, name: str, weight_exp: int = 0) -> Den
 
 
 def _conv(params: Conv, bits: int, name: str) -> ConvProcess:
+    from lava.proc.conv.process import Conv as ConvProcess  # imports scipy.signal, which takes as long as all the rest
+
     process = ConvProcess(
         # Lava's process convolves, with a mirrored kernel; the contract correlates, as torch does.
         weight=params.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1).astype(np.int32),

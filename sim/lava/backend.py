@@ -228,12 +228,26 @@ def _end(child: subprocess.Popen[str]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
         end = time.monotonic() + _GRACE_SECONDS
-        while time.monotonic() < end:
-            child.poll()  # dead and not waited for, it would still count as one of the group
-            os.killpg(child.pid, 0)
+        while _runs(child.pid):
+            if time.monotonic() >= end:
+                os.killpg(child.pid, signal.SIGKILL)
+                break
             time.sleep(0.02)
-        os.killpg(child.pid, signal.SIGKILL)
     child.wait()
+
+
+def _runs(group: int) -> bool:
+    """Whether a process of a group still runs.
+
+    One that has ended belongs to its group until somebody waits for it. Its parent is gone, and the first process of a
+    machine or a container may take a second for that, or never do it.
+    """
+    for found in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            state, _, of = found.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if int(of) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _parse(line: str) -> dict[str, Any]:
