@@ -2,7 +2,8 @@
 
 Forecasts: the last value, the value of a season before, and one linear map of a variable's window, which all variables
 share. Classes: the most frequent one; naive Bayes of the words of a text, in whatever order they stand; and a linear
-map of an image's pixels, by ridge regression. Everything is fitted to the training part in closed form.
+map of an image's pixels, by ridge regression. Everything is fitted in closed form to the training part, of the same
+windows that the networks are trained on.
 
     python bench/naive.py bench/results/naive.jsonl
 """
@@ -27,7 +28,7 @@ from spikeproof.train.tasks.text import PADDING
 SEASONS = {"etth1": 24, "etth2": 24, "exchange": 7, "los": 288}
 """Dataset -> rows from one season to the next: a day of hours, a week of days, a day of five minutes."""
 
-RIDGE = (1e0, 1e1, 1e2, 1e3, 1e4)
+RIDGE = (1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
 """Penalties, of which the one with the best validation accuracy is taken."""
 
 Rows = npt.NDArray[np.float32]
@@ -99,28 +100,28 @@ def of_words(task: Task) -> Classes:
     words = 1 + max(int(part.x.max()) for part in (task.train, task.test))
     counts = np.ones((y.max() + 1, words))
     np.add.at(counts, (np.repeat(y, x.shape[1]), x.reshape(-1)), 1)
-    logs = np.log(counts / counts.sum(1, keepdims=True))
-    logs[:, PADDING] = 0  # what fills a sentence up is no word
+    counts[:, PADDING] = 0  # what fills a sentence up is no word
+    logs = np.log(np.where(counts, counts / counts.sum(1, keepdims=True), 1))
     prior = np.log(np.bincount(y) / len(y))
     return np.asarray((prior + logs.T[task.test.x.reshape(len(task.test.x), -1)].sum(1)).argmax(1))
 
 
 def of_pixels(task: Task) -> Classes:
-    """Return the classes by ridge regression of all pixels on the classes, with a bias."""
+    """Return the classes by ridge regression of all pixels on the classes, with a bias that is not penalised."""
     assert task.validation is not None
-    x, validation, test = (_flat(part.x) for part in (task.train, task.validation, task.test))
+    mean = task.train.x.reshape(len(task.train.x), -1).mean(0, dtype=np.float64)
+    x, validation, test = (
+        part.x.reshape(len(part.x), -1).astype(np.float64) - mean for part in (task.train, task.validation, task.test)
+    )
     targets = np.eye(task.train.y.max() + 1)[task.train.y]
+    bias = targets.mean(0)
     best, found = -1.0, np.zeros(0, np.int64)
     for penalty in RIDGE:
-        weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ targets)
-        score = float(np.mean((validation @ weights).argmax(1) == task.validation.y))
+        weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (targets - bias))
+        score = float(np.mean((validation @ weights + bias).argmax(1) == task.validation.y))
         if score > best:
-            best, found = score, np.asarray((test @ weights).argmax(1))
+            best, found = score, np.asarray((test @ weights + bias).argmax(1))
     return found
-
-
-def _flat(x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    return np.pad(x.reshape(len(x), -1).astype(np.float64), ((0, 0), (0, 1)), constant_values=1)
 
 
 LAST, SEASON, LINEAR = "last value", "a season before", "a linear map"
@@ -130,13 +131,13 @@ FREQUENT, WORDS, PIXELS = "the most frequent class", "naive Bayes of words", "ri
 def line(dataset: str, horizon: int, name: str) -> dict[str, Any]:
     """Return what one of these is worth on a dataset's test part; `horizon` is 0 where nothing is forecast."""
     recipe, settings = converged.point(dataset, "spike-rnn", "none", horizon, "1e-3", 0)
-    task = find(recipe).replace([*settings, *(["stride=1"] if horizon else [])]).load_task()
+    task = find(recipe).replace(settings).load_task()
     labels, told = torch.as_tensor(task.test.y), {"dataset": dataset, "horizon": horizon, "name": name}
     if not horizon:
         found = {FREQUENT: most_frequent, WORDS: of_words, PIXELS: of_pixels}[name](task)
         return told | {"test_score": float(np.mean(found == task.test.y)), "measures": {}}
-    if name == SEASON:
-        forecast = seasonal(task, horizon, SEASONS[dataset])
+    if name == SEASON:  # which wants the rows before the test part, all of them
+        forecast = seasonal(find(recipe).replace([*settings, "stride=1"]).load_task(), horizon, SEASONS[dataset])
     else:
         forecast = {LAST: last_value, LINEAR: linear}[name](task, horizon)
     outputs = torch.from_numpy(forecast)

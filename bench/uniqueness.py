@@ -19,6 +19,7 @@ import grid
 import numpy as np
 from pages import markdown
 from pages.markdown import Line
+from pages.pairs import compare
 
 from spikeproof.train.analysis import figures as analysis_figures
 from spikeproof.train.runs.recipe import Recipe, find
@@ -92,7 +93,7 @@ def _table(found: Sequence[Pairs]) -> str:
             *one.distinct,
             len(one.gains),
             *map(markdown.spread, one.scores),
-            markdown.spread(one.gains, sign="+"),
+            compare(one.gains),
         )
         for one in found
     ]

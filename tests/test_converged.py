@@ -191,16 +191,34 @@ def test_a_probe_reads_positions_that_are_there_and_no_others(bench):
     assert all(one.near >= one.exact and not math.isnan(one.near) for group in found.values() for one in group)
 
 
+def test_a_probe_leaves_out_positions_that_do_not_count(bench):
+    inside = bench("inside")
+    spikes = torch.zeros(40, 4, 3, dtype=torch.float64)
+    spikes[:, 0, 0] = spikes[:, 1, 1] = spikes[:, 2:, 2] = 1  # the last two cannot be told apart
+    everywhere = torch.ones(40, 4, dtype=torch.bool)
+    assert inside._told(spikes, everywhere) == (0.75, 1.0) and inside.chance(everywhere) == 0.25
+    words = everywhere.clone()
+    words[:, 3] = False
+    words[::2, 2] = False
+    assert inside._told(spikes, words) == (1.0, 1.0)
+    assert inside.chance(words) == 20 / 50
+
+
 def test_what_needs_no_network_by_hand(bench):
     naive, whole = bench("naive"), series(60)
     task = Task("etth1", 10, whole, whole, whole.take(np.arange(40, 50)))
     # A series that repeats itself after three rows is its own row three back, which a linear map finds.
     assert np.allclose(naive.linear(task, 5), task.test.y, atol=1e-4)
-    words = Split(np.array([[[2, 2, 3, 0]], [[3, 4, 0, 0]], [[2, 0, 0, 0]]]), np.array([0, 1, 0]))
-    asked = Split(np.array([[[2, 0, 0, 0]], [[4, 4, 0, 0]], [[5, 0, 0, 0]]]), np.array([0, 1, 0]))
+    sentences = [[2, 2, 3, 0, 0, 0], [3, 4, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0]]
+    words = Split(np.array(sentences)[:, None], np.array([0, 1, 0]))
+    asked = Split(np.array([[2, 0], [4, 4], [5, 0], [3, 3]])[:, None], np.array([0, 1, 0, 0]))
     text = Task("subj", 2, words, words, asked)
-    assert naive.of_words(text).tolist() == [0, 1, 0]  # an unknown word leaves the more frequent class
-    assert naive.most_frequent(text).tolist() == [0, 0, 0]
+    # Words 1 to 5. 3 is 2/9 of class 0 and 2/7 of class 1, which have 2/3 and 1/3 of the sentences: twice is too few for
+    # class 1, and would not be if padding counted as a word. 5 is unknown, and leaves the more frequent class.
+    assert naive.of_words(text).tolist() == [0, 1, 0, 0]
+    thrice = Split(np.array([[[3, 3, 3]]]), np.array([0]))
+    assert naive.of_words(text._replace(test=thrice)).tolist() == [1]
+    assert naive.most_frequent(text).tolist() == [0] * 4
     generator = np.random.default_rng(0)
     x = generator.normal(size=(300, 4, 4)).astype(np.float32)
     x[:, 0, 0] += 6 * (np.arange(300) % 2)

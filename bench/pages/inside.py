@@ -60,7 +60,7 @@ def told(lines: Iterable[Line]) -> str:
         columns = zip(*([exact for _, exact, _ in line["probes"]] for line in same), strict=True)
         shares = [spread([100 * share for share in column]) for column in columns]
         names = [name for name, *_ in same[0]["probes"]]
-        chance = f"{100 / same[0]['positions']:.1f}"
+        chance = f"{100 * same[0].get('chance', 1 / same[0]['positions']):.1f}"
         cells += [chance, shares[names.index("encoder")], shares[names.index("first")], shares[-1]]
         rows.append(cells)
     return table((*_HEAD, "by chance", "encoder", "first layer", "last layer"), rows)

@@ -18,9 +18,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([first, "|---" * len(head) + "|", *others])
 
 
-def spread(values: Sequence[float], digits: int = 1, unit: str = "", sign: str = "") -> str:
+def spread(values: Sequence[float], digits: int = 1, unit: str = "") -> str:
     """Return mean and standard deviation, or the one value that there is."""
-    mean = f"{statistics.fmean(values):{sign}.{digits}f}"
+    mean = f"{statistics.fmean(values):.{digits}f}"
     return f"{mean}{unit}" if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}{unit}"
 
 

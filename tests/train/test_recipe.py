@@ -115,6 +115,10 @@ def test_a_stored_recipe_with_keys_that_older_versions_took_in_silence_is_the_on
         "length": 300,
         "threshold_decay": 0.1,
     }
+    for other in ("0.3x", [1], None):  # what is no number is for pydantic to refuse
+        stored = {"task": "digits", "hidden": [3], "schedule": "constant", "half_width_start": other}
+        with pytest.raises(InputError, match="half_width_start: Input should be a valid number"):
+            Recipe.from_json(json.dumps(stored))
     steady = make(task="digits", neuron="lif", hidden=(3,), schedule="constant")
     assert Recipe.from_json(json.dumps({**steady.model_dump(mode="json"), "warmup": 0.3})) == steady
     recipe = make(task="digits", neuron="lif", hidden=(3,))

@@ -154,7 +154,7 @@ def _is_set(recipe: Any, key: str, defaults: Mapping[str, Any]) -> bool:
 def _widens(values: Mapping[str, Any]) -> bool:
     """Whether the surrogate's width changes over a run, which `warmup` is about too."""
     start = values.get("half_width_start") or 0.0
-    return float(start) not in (0.0, float(values.get("half_width") or 0.0))
+    return start not in (0.0, values.get("half_width"))
 
 
 def _either(names: Sequence[str]) -> str:

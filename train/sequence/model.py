@@ -111,7 +111,8 @@ class SequenceModel(nn.Module):
         Parameters
         ----------
         x : Tensor, shape (N, C, L), or (N, 1, L) of tokens
-            Input. Positions with the padding token send no spikes into the network and are not read out.
+            Input. Positions with the padding token send no spikes into the first layer and are not read out. Behind it
+            they fire as its bias, norm and code make them, which attention and the relative encoding hear at words too.
         """
         real = None
         if self.tokens is not None:
