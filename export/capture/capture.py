@@ -257,13 +257,16 @@ def _changed(a: Any, b: Any) -> bool:
     """Whether two answers of a module differ anywhere."""
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         return a.shape != b.shape or not torch.equal(a, b)
+    if hasattr(a, "__dataclass_fields__") and type(a) is type(b):
+        return any(_changed(getattr(a, name, None), getattr(b, name, None)) for name in a.__dataclass_fields__)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) != len(b) or any(map(_changed, a, b))
-    if isinstance(a, dict) and isinstance(b, dict):
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
         return list(a) != list(b) or any(_changed(a[key], b[key]) for key in a)
-    if hasattr(a, "__dataclass_fields__") and hasattr(b, "__dataclass_fields__"):
-        return _changed(vars(a), vars(b))
-    return not np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
+    try:
+        return not np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
+    except (RuntimeError, TypeError, ValueError):  # tensors in an array of objects, say: nobody can tell
+        return True
 
 
 def _host(
@@ -319,7 +322,9 @@ def _holds_more(answer: Any) -> bool:
         return True
     if isinstance(answer, tuple | list):
         return any(map(_holds_more, answer))
-    return isinstance(answer, dict) and any(map(_holds_more, answer.values()))
+    if hasattr(answer, "__dataclass_fields__"):
+        return any(_holds_more(getattr(answer, name)) for name in answer.__dataclass_fields__)
+    return isinstance(answer, Mapping) and any(map(_holds_more, answer.values()))
 
 
 def _joined(chunks: list[Any]) -> torch.Tensor:

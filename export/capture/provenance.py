@@ -139,14 +139,15 @@ def tensors_in(tree: Any) -> Iterator[torch.Tensor]:
     """Yield the tensors in nested tuples, lists and dictionaries, and in the fields of plain objects."""
     if isinstance(tree, torch.Tensor):
         yield tree
+    elif hasattr(tree, "__dataclass_fields__"):  # first, for some are dictionaries as well
+        for name in tree.__dataclass_fields__:
+            yield from tensors_in(getattr(tree, name, None))
     elif isinstance(tree, tuple | list):
         for each in tree:
             yield from tensors_in(each)
     elif isinstance(tree, Mapping):
         for each in tree.values():
             yield from tensors_in(each)
-    elif hasattr(tree, "__dataclass_fields__"):
-        yield from tensors_in(vars(tree) if hasattr(tree, "__dict__") else ())
 
 
 def swapped(tree: Any, swap: Callable[[Any], Any], kind: type[Any]) -> Any:
@@ -163,18 +164,27 @@ def swapped(tree: Any, swap: Callable[[Any], Any], kind: type[Any]) -> Any:
 
 
 def snapshot(tree: Any) -> Any:
-    """Return a copy of what a module returned, which later runs cannot change: tensors, arrays and what holds them."""
+    """Return a copy of what a module returned, which later runs cannot change, whatever it is made of."""
+    known: dict[int, Any] = {id(tensor): tensor.detach().clone() for tensor in tensors_in(tree)}
+    try:
+        return copy.deepcopy(tree, known)
+    except Exception:  # an object that cannot be copied; what is beside it can
+        return _plain_copy(tree)
+
+
+def _plain_copy(tree: Any) -> Any:
+    """Return a copy of nested containers and of the tensors and arrays in them, and all else as it is."""
     if isinstance(tree, torch.Tensor):
         return tree.detach().clone()
     if isinstance(tree, np.ndarray):
         return tree.copy()
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*map(snapshot, tree))
+    if hasattr(tree, "__dataclass_fields__"):
+        return {name: _plain_copy(getattr(tree, name, None)) for name in tree.__dataclass_fields__}
     if isinstance(tree, tuple | list):
-        return type(tree)(map(snapshot, tree)) if type(tree) in (tuple, list) else tree
-    if type(tree) is dict:
-        return {key: snapshot(each) for key, each in tree.items()}
-    return copy.copy(tree) if hasattr(tree, "__dataclass_fields__") else tree
+        return [_plain_copy(each) for each in tree]
+    if isinstance(tree, Mapping):
+        return {key: _plain_copy(each) for key, each in tree.items()}
+    return tree
 
 
 def version(tensor: torch.Tensor) -> int:

@@ -306,7 +306,8 @@ def elementwise(operation: Operation) -> list[Terms] | None:
     if not bool(operation.elements.unary[numbers].all()) or not bool(((factors == 1) | (numbers == 0)).all()):
         return None
     truth = torch.tensor([0.0, 1.0])
-    if any(tensor.numel() != 1 for tensor in tensors_in((operation.args, operation.keywords))):
+    others = swapped((operation.args, operation.keywords), lambda _: None, Terms)
+    if any(tensor.numel() != 1 for tensor in tensors_in(others)):
         return None
     args, keywords = swapped((operation.args, operation.keywords), lambda _: truth.clone(), Terms)
     made = operation.event.function(*args, **keywords)  # type: ignore[misc]

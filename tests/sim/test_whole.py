@@ -1,5 +1,9 @@
 """The proof of ``module(x)``: what stands around the blocks, what is folded between them, and what is refused."""
 
+import collections
+import dataclasses
+import threading
+import types
 import warnings
 
 import numpy as np
@@ -135,14 +139,21 @@ def test_a_module_whose_answer_changes_by_itself_is_not_exact():
     assert "module(x) is NOT the same with the spikes of engine: its output[0, 0] is " in str(verdict)
 
 
-def test_what_cannot_be_compared_is_said():
-    module = users.chain(lambda self, x: (self.b(self.a(x)).sum(-1), {1, 2}))
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (lambda y: {1, 2}, "is a set. Return tensors"),
+        (lambda y: np.array([y, 1], dtype=object), "is an array of objects. Return tensors"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(other, words):
+    def forward(self, x):
+        y = self.b(self.a(x)).sum(-1)
+        return y, other(y)
 
-    verdict = verify(module, users.x_of(), backends=("engine",))
+    verdict = verify(users.chain(forward), users.x_of(), backends=("engine",))
 
-    assert not verdict.exact and "\nmodule(x) cannot be compared: its output[1] is a set. Return tensors" in str(
-        verdict
-    )
+    assert not verdict.exact and f"\nmodule(x) cannot be compared: its output[1] {words}" in str(verdict)
     assert verdict.as_dict()["module"][0]["comparable"] is False
 
 
@@ -337,6 +348,60 @@ def test_state_that_forward_rebinds_is_as_it_was_in_every_run():
     assert module.memory is before and not before.any()
 
 
+class Listed(list):
+    """A list of the user's own kind."""
+
+
+@dataclasses.dataclass
+class Answered:
+    memory: torch.Tensor
+    lock: object = None
+
+
+@dataclasses.dataclass
+class Output(collections.OrderedDict):
+    """A dataclass that is a dictionary as well, which stays empty."""
+
+    memory: torch.Tensor = None
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    memory: torch.Tensor
+
+
+CONTAINERS = {
+    "as it is": lambda memory: memory,
+    "tuple": lambda memory: (memory,),
+    "list of an own kind": lambda memory: Listed([memory]),
+    "ordered dictionary": lambda memory: collections.OrderedDict(memory=memory),
+    "read-only dictionary": lambda memory: types.MappingProxyType({"memory": memory}),
+    "dataclass": Answered,
+    "dataclass and dictionary": Output,
+    "dataclass with slots": Slotted,
+    "dictionary in a dictionary": lambda memory: {"meta": collections.OrderedDict(memory=memory)},
+    "beside what cannot be copied": lambda memory: collections.OrderedDict(memory=memory, lock=threading.Lock()),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_state_that_forward_writes_into_shows_whatever_holds_the_answer(name):
+    """What a first run returned is compared, and no later run may write into it."""
+
+    def forward(self, x):
+        if self.memory.shape[0] != len(x):
+            self.memory = torch.zeros(len(x), 8)
+        self.memory.mul_(0.5).add_(self.b(self.a(x)).sum(-1) + 1)
+        return CONTAINERS[name](self.memory)
+
+    module = users.chain(forward)
+    module.memory = torch.zeros(0, 8)
+
+    verdict = verify(module, users.x_of(), backends=("engine",))
+
+    assert not verdict.exact and "NOT the same with the spikes of engine" in str(verdict)
+
+
 def test_only_the_second_block_may_loop_over_time():
     def first(self, x):
         return self.b(torch.cat([self.a(step) for step in x.split(1, -1)], -1))
@@ -461,7 +526,6 @@ def test_recurrent_blocks_are_refused_by_their_reason_where_they_cannot_be_reset
 
 def test_the_answer_is_that_of_the_backends_spikes_and_not_of_the_modules_own(tmp_path):
     """A file with another weight fires otherwise, and the module's head answers otherwise with its spikes."""
-    import dataclasses
 
     from spikeproof.contract.synapses.dense import Dense
     from spikeproof.export import netx
