@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ def is_nir(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() == NIR_SUFFIX
 
 
-def given(network: Any, call: str) -> Net:
-    """Return the record that a call is given: itself, or what is in a file; anything else is refused by name."""
+def given(network: Any, call: str, steps: Callable[[], int | None] | None = None) -> Net:
+    """Return the record that a call is given: itself, or what is in a file; anything else is refused by name.
+
+    `steps` says how long samples are, once it is known that the network is one; see `load`.
+    """
     if isinstance(network, Net):
         return network
     if isinstance(network, str | os.PathLike):
-        return load(network)
+        return load(network, steps=None if steps is None else steps())
     raise InputError(
         f"{call}: the network is a record or a file, no {type(network).__name__}. Make a record of a module by "
         "spikeproof.record(module, sample=x)."

@@ -58,14 +58,8 @@ def simulate(
     BackendError
         Lava failed or did not end by the deadline.
     """
-    if not isinstance(net, Net | str | os.PathLike):
-        raise InputError(
-            f"simulate(network, x): the network comes first, and is a record or a file, no {type(net).__name__}."
-        )
-    x = joined_inputs(x)
-    if not isinstance(net, Net):
-        net = formats.load(net, steps=x.shape[-1] if x.ndim else None)
-    return run_payload(net, encode(net, x), backend, deadline=deadline, progress=progress)
+    net = formats.given(net, "simulate(network, x)", lambda: steps_of(x))
+    return run_payload(net, encode(net, joined_inputs(x)), backend, deadline=deadline, progress=progress)
 
 
 def run_payload(
@@ -132,6 +126,12 @@ def joined_inputs(x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArray[A
     if len({(shape[:1], shape[-1:]) for shape in shapes}) > 1:
         raise InputError(f"Inputs of shapes {shapes}; give each as many samples and steps.")
     return np.concatenate([_flat(each) for each in x], axis=1)
+
+
+def steps_of(x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> int | None:
+    """Return how many steps inputs have; None for what has no axis."""
+    shape = joined_inputs(x).shape
+    return shape[-1] if shape else None
 
 
 def _flat(x: npt.ArrayLike) -> npt.NDArray[Any]:

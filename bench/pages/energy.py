@@ -28,7 +28,8 @@ def networks(lines: Sequence[Line]) -> str:
         recipe, result = find(line["recipe"]).replace(line["settings"]), line["result"]
         if recipe.task in ("s-mnist", "ps-mnist") and recipe.deployable and result["firing_rates"]:
             cost = spiking(recipe.neuron, 1, recipe.hidden, _CLASSES, result["firing_rates"])
-            name = f"{code(line['recipe'])}, {list(recipe.hidden)}"
+            surrogate = [code(one.replace("=", " = ")) for one in line["settings"] if one.startswith("half_width")]
+            name = ", ".join([code(line["recipe"]), str(list(recipe.hidden)), *surrogate])
             rows.append((name, f"{result['parameters']:,}", rates([line]), *_cost(cost.joules * 1e9)))
     for hidden in _LSTMS:
         lstm = LSTM(inputs=1, hidden=hidden, outputs=_CLASSES)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from ...contract.errors import InputError
 from ...contract.net import Net
 from ...export import formats
-from ..simulate import encode, joined_inputs
+from ..simulate import encode, joined_inputs, steps_of
 from .recorded import RecordedVerdict, verify_recorded
 from .recordings import of_arrays
 
@@ -42,7 +43,10 @@ def verify_recording(
     InputError
         The recording or the input does not fit the network.
     """
-    x = joined_inputs(x)
-    if not isinstance(net, Net):
-        net = formats.load(net, steps=x.shape[-1] if x.ndim else None)
-    return verify_recorded(net, encode(net, x), of_arrays(net, dict(recording)))
+    net = formats.given(net, "verify_recording(network, x, recording)", lambda: steps_of(x))
+    if not isinstance(recording, Mapping):
+        raise InputError(
+            "verify_recording(network, x, recording): the recording maps names such as hidden/s to arrays, and is a "
+            f"{type(recording).__name__}."
+        )
+    return verify_recorded(net, encode(net, joined_inputs(x)), of_arrays(net, dict(recording)))

@@ -1,7 +1,8 @@
 """Compares a network with what a chip or another simulator has recorded of it, as much as there is.
 
 A recording may hold any layers, registers, neurons and steps. What recorded it may count steps in another way, so the
-lag of each layer is looked for: the one for which the fewest of its entries differ.
+lag of each layer is looked for: the one for which the fewest of its entries differ, those counted too that one side has
+and a lag would push out of what is compared.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Compared:
     """Where it differs first: sample, step, neuron, and the recorded and computed values."""
     where_firing: int
     """How many of the entries that differ are of a neuron in a step in which it fires."""
+    unseen: int = 0
+    """Spikes of either side that the lag leaves without an entry to compare with."""
 
     def __str__(self) -> str:
         what = f", {self.active:,} {_counted('spike', self.active)}" if self.name.endswith(f"/{SPIKES}") else ""
@@ -60,6 +63,9 @@ class Compared:
         if self.beyond:
             lie = "lies" if self.beyond == 1 else "lie"
             words += f"; {self.beyond:,} recorded {_counted('step', self.beyond)} {lie} outside of the samples"
+        if self.unseen:
+            what = f"{self.unseen:,} {_counted('spike', self.unseen)}"
+            words += f"; {what} of one side {'has' if self.unseen == 1 else 'have'} no step to compare with"
         return words
 
 
@@ -86,12 +92,18 @@ class RecordedVerdict:
     @property
     def _happened(self) -> bool:
         spikes = [each for each in self.compared if each.name.endswith(f"/{SPIKES}")]
-        return any(each.active for each in spikes or self.compared)
+        return any(each.active for each in spikes or self.compared) and not self._silent
+
+    @property
+    def _silent(self) -> list[str]:
+        """Layers that fire, but in no step that was compared."""
+        return [each.name for each in self.compared if each.unseen and not each.active and not each.differ]
 
     def __str__(self) -> str:
         head = "EXACT" if self.exact else "NOT EXACT"
         if self.equal and not self._happened:
-            head = "NOT EXACT: everything recorded is equal, but nothing fired, so this proves nothing"
+            where = f" in the steps that were compared of {', '.join(self._silent)}" if self._silent else ""
+            head = f"NOT EXACT: everything compared is equal, but nothing fired{where}, so this proves nothing"
         lines = [head, *map(str, self.compared)]
         if self.missing:
             lines.append(f"not recorded, so nothing is said about it: {', '.join(self.missing)}")
@@ -136,7 +148,7 @@ def verify_recorded(net: Net, payload: npt.NDArray[np.int32], recordings: Sequen
         of = [each for each in recordings if each.layer == layer]
         lags[layer] = _lag(trace, of)
         compared += [_compared(trace, each, lags[layer]) for each in of]
-    missing = _missing(net, recordings)
+    missing = _missing(net, trace, recordings, lags)
     verdict = RecordedVerdict(compared=tuple(compared), missing=missing, diagnosis=None)
     full = None if missing or verdict.equal else _full(trace, recordings, lags)
     return verdict if full is None else replace(verdict, diagnosis=_why(net, payload, trace, full))
@@ -165,7 +177,11 @@ def _in_the_way_of(recording: Recording, array: npt.NDArray[Any]) -> npt.NDArray
 
 
 def _lag(trace: Trace, recordings: Sequence[Recording]) -> int:
-    """Return the lag at which the smallest part of a layer's entries differs; of several, the shortest."""
+    """Return the lag at which the smallest part of a layer's entries differs; of several, the shortest.
+
+    What one side has in a step that the other has no entry for counts as different: without that, a lag could push all
+    that a layer does out of what is compared.
+    """
     parts = {}
     for lag in sorted(range(-LONGEST_LAG, LONGEST_LAG + 1), key=lambda lag: (abs(lag), lag < 0)):
         pairs = [_paired(trace, each, lag)[:2] for each in recordings]
@@ -174,13 +190,24 @@ def _lag(trace: Trace, recordings: Sequence[Recording]) -> int:
         ]
         if all(2 * inside >= whole for inside, whole in sizes):
             size = sum(recorded.size for _, recorded in pairs)
-            parts[lag] = sum(int((a != b).sum()) for a, b in pairs) / max(1, size)
+            differ = sum(int((a != b).sum()) for a, b in pairs)
+            parts[lag] = (differ + sum(_unseen(trace, each, lag) for each in recordings)) / max(1, size)
     if not parts:
         raise InputError(
             f"{recordings[0].name}: fewer than half of its steps lie in the samples of the input. Give the whole input "
             "with which it was recorded, or say with an array of steps which ones they are."
         )
     return min(parts, key=lambda lag: parts[lag])
+
+
+def _unseen(trace: Trace, recording: Recording, lag: int) -> int:
+    """Return how many entries that are not 0 a lag leaves alone: recorded ones outside, and computed ones uncovered."""
+    computed = _in_the_way_of(recording, trace.layers[recording.layer][recording.variable])
+    steps, end = recording.steps - lag, computed.shape[-1]
+    outside = recording.values[..., (steps < 0) | (steps >= end)]
+    recorded = np.unique(recording.steps[(recording.steps >= 0) & (recording.steps < end)])
+    uncovered = computed[..., np.setdiff1d(recorded, steps)]
+    return int(np.count_nonzero(outside)) + int(np.count_nonzero(uncovered))
 
 
 def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
@@ -206,10 +233,11 @@ def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
         beyond=recording.values.shape[-1] - recorded.shape[-1],
         first=first,
         where_firing=firing,
+        unseen=_unseen(trace, recording, lag) if recording.variable == SPIKES else 0,
     )
 
 
-def _missing(net: Net, recordings: Sequence[Recording]) -> tuple[str, ...]:
+def _missing(net: Net, trace: Trace, recordings: Sequence[Recording], lags: Mapping[str, int]) -> tuple[str, ...]:
     found = []
     for layer in net.layers:
         of = {each.variable: each for each in recordings if each.layer == layer.name}
@@ -219,7 +247,18 @@ def _missing(net: Net, recordings: Sequence[Recording]) -> tuple[str, ...]:
             neurons = len(set(each.neurons))
             if neurons < layer.num_neurons:
                 found.append(f"{layer.num_neurons - neurons:,} of {layer.num_neurons:,} neurons of {each.name}")
+        steps = {_left_out(trace, each, lags[layer.name]): each.name for each in of.values()}
+        for (left, whole), name in steps.items():
+            if left:
+                found.append(f"{left:,} of {whole:,} steps of {layer.name if len(steps) == 1 else name}")
     return tuple(found)
+
+
+def _left_out(trace: Trace, recording: Recording, lag: int) -> tuple[int, int]:
+    """Return how many steps of the samples were not recorded, of how many."""
+    samples, _, steps = trace.layers[recording.layer][recording.variable].shape
+    whole = samples * steps if recording.streamed else steps
+    return whole - len(np.unique(_paired(trace, recording, lag)[2])), whole
 
 
 def _full(trace: Trace, recordings: Sequence[Recording], lags: Mapping[str, int]) -> Trace | None:

@@ -57,7 +57,11 @@ def of_arrays(net: Net, arrays: Mapping[str, npt.NDArray[Any]]) -> list[Recordin
     InputError
         An array is none of these, or does not fit.
     """
-    named = {_split(net, name): array for name, array in arrays.items() if name != "x"}
+    named: dict[tuple[str, str], npt.NDArray[Any]] = {}
+    for name, array in arrays.items():
+        if name != "x":
+            _once(named, _split(net, name), name)
+            named[_split(net, name)] = np.asarray(array)
     found = []
     for (layer, variable), array in named.items():
         if variable in ("neurons", "steps"):
@@ -103,13 +107,20 @@ def of_columns(net: Net, names: Sequence[str], rows: npt.NDArray[Any]) -> list[R
         bare, neuron = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", name, re.S).groups()  # type: ignore[union-attr]
         if len(net.layers) == 1 and not re.search(r"[/.]", bare):
             bare = f"{net.layers[0].name}/{bare}"
-        columns.setdefault(_split(net, bare), {})[int(neuron or 0)] = column
+        of = columns.setdefault(_split(net, bare), {})
+        _once(of, int(neuron or 0), name)
+        of[int(neuron or 0)] = column
     if not columns:
         raise InputError("No column is a variable of the network. Name one layer/variable[neuron], as in hidden/v[3].")
     return [
         _recording(net, layer, variable, np.array(list(of.values())), np.array(list(of)), np.arange(len(rows)))
         for (layer, variable), of in columns.items()
     ]
+
+
+def _once(known: Mapping[Any, Any], key: Any, name: str) -> None:
+    if key in known:
+        raise InputError(f"{quoted(name)} is recorded twice. Leave one of them out.")
 
 
 def _split(net: Net, name: str) -> tuple[str, str]:
@@ -149,6 +160,8 @@ def _recording(
 
 def _whole(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Return whole numbers, which may come as floating-point ones."""
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name}: its numbers are of type {array.dtype}. Give whole numbers of 64 bits at most.")
     fine = np.isfinite(array) & (np.abs(array) < 2**53) & (np.mod(array, 1) == 0)
     if not fine.all():
         at = tuple(int(i) for i in np.argwhere(~fine)[0])

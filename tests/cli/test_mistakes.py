@@ -135,7 +135,7 @@ IN_PYTHON = {
     "no module": (lambda net: spikeproof.verify({"weight": 1}, X), r"is no torch module\. Give the module that was trained"),
     "no samples": (lambda net: spikeproof.verify(net), r"Give an input x of shape \(samples, channels, steps\)"),
     "swapped arguments": (lambda net: spikeproof.verify(X, net), r"verify\(network, x\): the network comes first"),
-    "swapped arguments to simulate": (lambda net: spikeproof.simulate(X, net), r"simulate\(network, x\): the network comes first"),
+    "swapped arguments to simulate": (lambda net: spikeproof.simulate(X, net), r"simulate\(network, x\): the network is a record or a file, no ndarray"),
     "a record to load": (lambda net: spikeproof.load(spikeproof.load(net)), r"was given a network record, which needs no loading"),
     "one sample": (lambda net: spikeproof.simulate(net, X[0]), r"One sample needs an axis of its own: x\[None\]"),
     "a wrong backend": (lambda net: spikeproof.verify(net, X, backends=("engin",)), r"Unknown backend 'engin'; known are engine"),

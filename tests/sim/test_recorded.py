@@ -93,7 +93,9 @@ def test_any_part_of_it_in_any_order_and_late():
         ("a/v", 1, 2 * 89, 1),
         ("b/s", 2, 4 * 50, 0),
     ]
-    assert set(verdict.missing) == {"a/s", "a/u", "4 of 6 neurons of a/v", "b/u", "b/v"}
+    assert set(verdict.missing) == {
+        *("a/s", "a/u", "4 of 6 neurons of a/v", "1 of 90 steps of a", "b/u", "b/v", "40 of 90 steps of b"),
+    }
     assert "recorded 2 steps later than the layer's own time" in str(verdict)
     assert "not recorded, so nothing is said about it: " in str(verdict)
 
@@ -114,6 +116,61 @@ def test_a_recording_in_which_nothing_fires_proves_nothing():
     verdict = verdict_of(net, silent, {"a/s": np.zeros((3, 6, 30))})
     assert not verdict.exact and verdict.equal and "nothing fired, so this proves nothing" in str(verdict)
     assert verdict.as_dict()["verdict"] == "nothing fired"
+
+
+@pytest.mark.parametrize("recorded", ["nothing", "early"])
+def test_no_lag_pushes_what_a_layer_does_out_of_what_is_compared(recorded):
+    """A layer that fires late in its samples, recorded as one that never fires, or only before."""
+    net = Net(
+        inputs=(Input(num_channels=2),),
+        layers=(
+            Layer(
+                name="a",
+                synapse=Dense(weight=np.full((3, 2), 40)),
+                neuron=CUBA(num_neurons=3, u_decay=4095, v_decay=0, v_th_mant=300),
+            ),
+        ),
+        steps=20,
+    )
+    payload = np.zeros((2, 2, 20), np.int32)
+    payload[..., 10:] = 1
+    trace = reference.run(net, payload)
+    spikes = trace.layers["a"]["s"]
+    assert spikes[..., 10:].any() and not spikes[..., :10].any()
+    wrong = np.zeros_like(spikes)
+    wrong[..., :4] = recorded == "early"
+
+    verdict = verdict_of(net, payload, {"a/s": wrong})
+
+    assert not verdict.exact and not verdict.equal, str(verdict)
+    assert verdict_of(net, payload, {"a/s": spikes}).exact
+
+
+def test_what_is_recorded_twice_or_is_no_number_is_refused():
+    net, payload, trace = chain()
+    spikes = everything(trace)["a/s"]
+    for arrays, words in (
+        ({"a/s": spikes, "a.s": spikes}, "'a.s' is recorded twice"),
+        ({"a/s": spikes + 0j}, "a/s: its numbers are of type complex128"),
+        ({"a/s": spikes.astype(str)}, "a/s: its numbers are of type <U"),
+    ):
+        with pytest.raises(InputError, match=words):
+            verdict_of(net, payload, arrays)
+    with pytest.raises(InputError, match=r"'a/s\[2\]' is recorded twice"):
+        recordings.of_columns(net, ["a/s[2]", "a/v", "a/s[2]"], np.zeros((90, 3), np.int64))
+    with pytest.raises(InputError, match="its numbers are of type object"):
+        recordings.of_columns(net, ["a/s[99999999999999999999]"], np.zeros((90, 1), np.int64))
+
+
+def test_python_takes_lists_and_says_what_is_no_recording():
+    net, payload, trace = chain()
+    assert spikeproof.verify_recording(net, payload, {"a/s": everything(trace)["a/s"].tolist()}).exact
+    for network, recording, words in (
+        (object(), {}, "the network is a record or a file, no object"),
+        (net, [1], "the recording maps names .* and is a list"),
+    ):
+        with pytest.raises(InputError, match=words):
+            spikeproof.verify_recording(network, payload, recording)
 
 
 def test_a_fault_of_what_recorded_it_is_named():
