@@ -223,8 +223,9 @@ def engine_only(monkeypatch):
     return lambda net, x, **options: verify(net, x, **{**options, "backends": ("engine", "reference")})
 
 
-def test_minus_is_stdout(trained, tmp_path):  # noqa: F811
-    command = [sys.executable, "-m", "spikeproof", "export", str(trained), "-o", "-"]
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_stdout_gets_the_file_and_nothing_else(name, trained, tmp_path):  # noqa: F811
+    command = [sys.executable, "-m", "spikeproof", "export", str(trained), "-o", name]
     done = subprocess.run(command, capture_output=True, timeout=120, check=True, cwd=tmp_path)
 
     assert done.stdout == (trained / "net.net").read_bytes() and b"written to stdout" in done.stderr

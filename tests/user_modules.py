@@ -470,6 +470,8 @@ REFUSED = {
     "sums that round": (lambda: chain(
         lambda self, x: self.b(self.a(h := x / 3)[:, :CHANNELS] + h), into=CHANNELS),
         PLACE + ": add rounds its sums in front of 'b'.* Let what is added be multiples of a power of two"),
+    "a third": (lambda: chain(lambda self, x: self.b(self.a(x) / 3)),
+                PLACE + r": divide makes spikes arrive times 0\.333333 at 'b', which rounds.* Put the factor into"),
     "numbers made for spikes alone": (lambda: chain(
         lambda self, x: self.b(self.a(x)[:, :CHANNELS] + torch.sigmoid(x)), into=CHANNELS),
         PLACE + ": add stands between 'a' and 'b'; it joins spikes with numbers that are none"),

@@ -105,16 +105,28 @@ def prove(
     left = [one for one in reached.values() if one.left]
     if left and not as_json:
         names = ", ".join(f"{one.layer}'s {one.register}" for one in left)
-        to.print(f"found: inputs that take {names} out of its range; -o writes them", markup=False)
-    if output is not None and left:
-        _write(output, record, left)
-        console.NOTE.print(
-            f"{named}: {len(left)} inputs that leave a range. To see what they do: spikeproof verify {net} --input "
-            f"{named}",
-            markup=False,
+        to.print(
+            f"found: inputs that take {names} out of its range{'; -o writes them' * (output is None)}", markup=False
         )
+    if output is not None:
+        if left:
+            _write(output, record, left)
+        _told(named, to is console.ERR, net, len(left))
     if not found.proven:
         raise typer.Exit(1)
+
+
+def _told(named: Path | None, is_stdout: bool, net: Path, count: int) -> None:
+    """Say what became of the file of found inputs."""
+    if not count:
+        words = f"{'stdout' if is_stdout else named}: nothing is written, for no input was found that leaves a range"
+    elif is_stdout:
+        words = f"{count} inputs that leave a range written to stdout"
+    else:
+        words = (
+            f"{named}: {count} inputs that leave a range. To see what they do: spikeproof verify {net} --input {named}"
+        )
+    console.NOTE.print(words, markup=False)
 
 
 def _spikes(given: list[str]) -> dict[str, int]:

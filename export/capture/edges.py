@@ -12,6 +12,7 @@ import torch
 from ...contract.errors import UnsupportedError
 from .host import plain_word
 from .place import Place
+from .provenance import Event
 from .rules import Elements, Terms
 from .shadow import Opaque
 
@@ -125,6 +126,22 @@ def rounds(found: Arrival, elements: Elements, received: torch.Tensor) -> bool:
     if expected.shape != shown.shape or not received.is_floating_point():
         return False
     return torch.allclose(expected, shown, rtol=4 * torch.finfo(received.dtype).eps, atol=1e-6)
+
+
+def refuse_rounding(found: Arrival, ranges: Ranges, event: Event, target: str) -> UnsupportedError:
+    """Return the refusal of numbers that torch rounds in front of a layer: spikes times a factor, or sums."""
+    roots = np.searchsorted(ranges.starts, found.numbers[found.numbers > 0], side="right") - 1
+    of_spikes = all(ranges.calls[root] is not None for root in np.unique(roots))
+    factor = next((one for one in found.factors[found.numbers > 0].flat if np.frexp(one)[0] not in (0.5, -0.5)), None)
+    if of_spikes and factor is not None:
+        return UnsupportedError(
+            f"{event.place}: {plain_word(event)} makes spikes arrive times {factor:g} at {target}, which rounds, and "
+            "integers do not. Put the factor into the weights before training."
+        )
+    return UnsupportedError(
+        f"{event.place}: {plain_word(event)} rounds its sums in front of {target}, and integers do not. Let what is "
+        "added be multiples of a power of two: torch.round(64 * x) / 64, say."
+    )
 
 
 def joined(arrivals: Sequence[Arrival]) -> Arrival:

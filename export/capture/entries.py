@@ -13,7 +13,7 @@ from ..parts.pair import Pair
 from .edges import Edge
 from .host import plain_word
 from .place import Place
-from .provenance import INPUT, LeafCall, Recorder, Value
+from .provenance import INPUT, LeafCall, Recorder, Value, tensors_in
 
 
 class Entry(NamedTuple):
@@ -154,3 +154,16 @@ def used_calls(recorder: Recorder, entries: Sequence[Entry], answers: Sequence[V
     # What no torch operation connects may go another way: then nothing is left out.
     outside = any(recorder.calls[entry.receives].arrived == (None,) for entry in entries)
     return returns if outside else used
+
+
+def is_unary(part: Any, call: LeafCall) -> bool:
+    """Whether a layer only ever puts out 0 and 1."""
+    neuron = getattr(part, "neuron", None)
+    graded = getattr(neuron, "graded_spike", False) or type(neuron).__module__.endswith("sigma_delta")
+    output = next(tensors_in(call.output))
+    return not graded and bool(((output == 0) | (output == 1)).all())
+
+
+def over_time(chunks: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return what several calls of a layer receive or return, one after the other, as one tensor over all steps."""
+    return chunks[0] if len(chunks) == 1 else torch.cat(list(chunks), dim=-1)

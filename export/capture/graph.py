@@ -9,9 +9,19 @@ import numpy as np
 import torch
 
 from ...contract.errors import UnsupportedError
-from . import loops
-from .edges import OTHER, Arrival, Edge, Ranges, Way, arrival, edges_of, joined, matches, refuse_opaque, rounds, whole
-from .entries import Entry, Layer, Port, call_name, entries_of, refuse_branches, used_calls
+from . import edges, loops
+from .edges import Arrival, Edge, Ranges, Way, arrival, edges_of, whole
+from .entries import (
+    Entry,
+    Layer,
+    Port,
+    call_name,
+    entries_of,
+    is_unary,
+    over_time,
+    refuse_branches,
+    used_calls,
+)
 from .host import plain_word
 from .place import Place
 from .provenance import INPUT, Event, LeafCall, Recorder, Value, tensors_in
@@ -96,7 +106,7 @@ class _Reading:
         self.groups = loops.groups([entry.key for entry in entries], entries, self._is_loop)
         self.ports: dict[tuple[str, int], int] = {}
         self.answers = [value for value in answers if value is not None]
-        unary = sum(2 << entry.returns for entry in entries if _is_unary(entry.part, recorder.calls[entry.returns]))
+        unary = sum(2 << entry.returns for entry in entries if is_unary(entry.part, recorder.calls[entry.returns]))
         wanted = [value for entry in entries for value in recorder.calls[entry.receives].arrived if value is not None]
         loops_over_time = len(self.groups[-1]) > 1 and len(self.answers) == 1
         wanted += self.answers if loops_over_time else ()
@@ -127,7 +137,7 @@ class _Reading:
         for event, tensors in self.recorder.roots.items():
             if event.call is None:
                 arguments += 1
-            source = -arguments if event.call is None else self.layer_of.get(event.call, (OTHER, 0))[0]
+            source = -arguments if event.call is None else self.layer_of.get(event.call, (edges.OTHER, 0))[0]
             shape: tuple[int, ...] = tensors[0].shape if tensors else (1,)
             steps = max(1, shape[-1])
             rows.append((start, source, max(1, int(np.prod(shape[1:-1]))), steps, steps_before.get(source, 0)))
@@ -205,8 +215,8 @@ class _Reading:
             edges=self._edges(index, group, moves[-1].place if moves else None),
             joins=moves[-1].place if moves else first.place,
             joined_by=plain_word(moves[-1]) if moves else "the call",
-            received=_over_time([calls[entry.receives].received[0] for entry in group]),
-            output=_over_time(outputs),
+            received=over_time([calls[entry.receives].received[0] for entry in group]),
+            output=over_time(outputs),
             chunks=tuple(output.shape[-1] for output in outputs),
             run=self._run(group[0]),
         )
@@ -237,15 +247,13 @@ class _Reading:
             found = [each or self._host_arrival(entry, target) for each, entry in zip(found, group, strict=True)]
             known = [each for each in found if each is not None]
         names = [call_name(self.recorder.calls[other[0].returns], self.names) for other in self.groups]
-        edges = edges_of(joined(known), self.ranges, Way(names, target, call.place, moves, len(group) > 1))
-        if not edges:
+        made = edges_of(edges.joined(known), self.ranges, Way(names, target, call.place, moves, len(group) > 1))
+        if not made:
             raise UnsupportedError(
                 f"{call.place}: nothing but zeros arrives at {target}: what stands in front of it multiplies all "
                 "spikes by 0. Leave the block out, or the factor."
             )
-        return tuple(
-            each if each.source >= 0 else each._replace(source=self._input(-1 - each.source)) for each in edges
-        )
+        return tuple(each if each.source >= 0 else each._replace(source=self._input(-1 - each.source)) for each in made)
 
     def _input(self, number: int) -> int:
         """Return which input of the network an argument is, or what the host makes, which are counted behind them."""
@@ -281,15 +289,12 @@ class _Reading:
             return None
         shadow = self.shadows[value]
         if isinstance(shadow, Opaque):
-            raise refuse_opaque(shadow, self._between(shadow.event, call), self._spikes_of(shadow.event))
+            raise edges.refuse_opaque(shadow, self._between(shadow.event, call), self._spikes_of(shadow.event))
         found = arrival(shadow)
-        if not matches(found, self.elements, call.received[0]):
-            if rounds(found, self.elements, call.received[0]):
+        if not edges.matches(found, self.elements, call.received[0]):
+            if edges.rounds(found, self.elements, call.received[0]):
                 last = [event for event in ancestors([value]) if not event.is_root][-1]
-                raise UnsupportedError(
-                    f"{last.place}: {plain_word(last)} rounds its sums in front of {call_name(call, self.names)}, and "
-                    "integers do not. Let what is added be multiples of a power of two: torch.round(64 * x) / 64, say."
-                )
+                raise edges.refuse_rounding(found, self.ranges, last, call_name(call, self.names))
             raise UnsupportedError(
                 f"{call.place}: what stands in front of {call_name(call, self.names)} does something that cannot be "
                 "followed, such as a write through NumPy. Use torch operations that return new tensors."
@@ -308,7 +313,7 @@ class _Reading:
         else:
             shadow = self.shadows[value]
             found = arrival(shadow) if not isinstance(shadow, Opaque) else Arrival(np.zeros(1, np.int64), np.ones(1))
-        if found.numbers.shape[1:] != tuple(call.received[0].shape) or not matches(
+        if found.numbers.shape[1:] != tuple(call.received[0].shape) or not edges.matches(
             found, self.elements, call.received[0]
         ):
             raise UnsupportedError(
@@ -382,15 +387,3 @@ class _Reading:
                 return argument
             first += tensors[0].numel()
         return None
-
-
-def _over_time(chunks: Sequence[torch.Tensor]) -> torch.Tensor:
-    return chunks[0] if len(chunks) == 1 else torch.cat(list(chunks), dim=-1)
-
-
-def _is_unary(part: Any, call: LeafCall) -> bool:
-    """Whether a layer only ever puts out 0 and 1."""
-    neuron = getattr(part, "neuron", None)
-    graded = getattr(neuron, "graded_spike", False) or type(neuron).__module__.endswith("sigma_delta")
-    output = next(tensors_in(call.output))
-    return not graded and bool(((output == 0) | (output == 1)).all())

@@ -142,9 +142,13 @@ def _negative(synapse: Any) -> Any:
 
 
 def left_by(found: Sequence[Headroom], layer: str, sample: int, step: int) -> str:
-    """Return the register of a layer that had left its range at a step of a sample, in words; empty if none had."""
-    gone = (one for one in found if one.left and one.layer == layer and (one.sample, one.step) <= (sample, step))
-    first = min(gone, key=lambda one: (one.sample, one.step), default=None)
+    """Return the register of a layer that had left its range at a step of a sample, in words.
+
+    Empty if none had, or if the first sample in which one did is another: samples begin anew, and of others nothing is
+    known.
+    """
+    gone = (one for one in found if one.left and (one.layer, one.sample) == (layer, sample) and one.step <= step)
+    first = min(gone, key=lambda one: one.step, default=None)
     if first is None:
         return ""
     what = "what arrives" if first.register == SUM else first.register

@@ -157,6 +157,11 @@ def test_input_without_a_harness_is_refused(run, tmp_path):
     formats.write(NETS["delayed"], tmp_path / "own.net")
     code, _, err = run("export", tmp_path / "own.net", "-o", tmp_path / "b.net", "-n", "3")
     assert code == 2 and "--samples: only with --harness" in err and not (tmp_path / "b.net").exists()
+    for name, array in (("scalar.npy", np.array(1.0)), ("flat.npy", np.ones((12, 16)))):
+        np.save(tmp_path / name, array)
+        code, _, err = run("export", tmp_path / "own.net", "--harness", tmp_path / "h", "-i", tmp_path / name)
+        assert code == 2 and f"shape {array.shape}" in err and not (tmp_path / "h").exists()
+    assert run("export", tmp_path / "own.net", "--harness", "-")[0] == 2
     for option in (("-o", tmp_path / "b.net"), ("--stock",), ("--force",)):
         code, _, err = run("export", tmp_path / "own.net", "--harness", tmp_path / "h", *option)
         assert code == 2 and "of no use with --harness" in err and not (tmp_path / "h").exists()

@@ -10,7 +10,7 @@ from spikeproof.contract.synapses.dense import Dense
 from spikeproof.lava_procs import compat
 from spikeproof.sim.trace import Trace
 from spikeproof.sim.verify import headroom
-from spikeproof.sim.verify.headroom import STATE_MAX, SUM
+from spikeproof.sim.verify.headroom import STATE_MAX, SUM, Headroom, left_by
 from spikeproof.sim.verify.verify import verify
 
 compat.apply()
@@ -48,6 +48,12 @@ def test_a_membrane_that_leaves_its_register_is_named_with_its_place():
     assert why.out_of_range == f"v of neuron 0 (sample 1, step {step})" and "cause unknown" not in str(verdict)
     assert f"likely cause: {why.out_of_range} had left its range by then" in str(verdict)
     assert type(why).from_dict(why.as_dict()) == why
+
+
+def test_what_left_its_range_in_another_sample_is_no_cause():
+    one = Headroom(layer="a", register="v", largest=9e6, limit=STATE_MAX, sample=1, step=5, neuron=7, value=9e6)
+    assert left_by([one], "a", 1, 5) == "v of neuron 7 (sample 1, step 5)"
+    assert not any(left_by([one], *where) for where in (("a", 1, 4), ("a", 3, 0), ("b", 1, 9)))
 
 
 def test_a_network_with_room_says_how_much_and_nothing_more():

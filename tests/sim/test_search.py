@@ -205,3 +205,10 @@ def test_found_inputs_replace_no_file_unasked_and_go_to_stdout(tmp_path):
     with np.load(kept) as replaced, np.load(io.BytesIO(piped.stdout)) as streamed:
         assert np.array_equal(replaced["x"], streamed["x"])
     assert b"left it" in piped.stderr
+
+
+def test_a_search_that_finds_nothing_says_that_it_writes_nothing(tmp_path):
+    spikeproof.write(network(KINDS["CUBA"]), tmp_path / "a.net")
+    done = CliRunner().invoke(app, ["prove", str(tmp_path / "a.net"), "--search", "-o", str(tmp_path / "x.npz")])
+    assert done.exit_code == 0 and not (tmp_path / "x.npz").exists()
+    assert "x.npz: nothing is written, for no input was found that leaves a range" in done.stderr.replace("\n", " ")
