@@ -123,10 +123,10 @@ def _write_harness(source: Path, folder: Path, input_file: Path | None, samples:
     from ..sim.harness import harness
     from ..sim.simulate import encode
 
-    net, _, x = _network(source, reads)
-    x = x if input_file is None else inputs.read_array(input_file)
     if str(folder) == "-":
         raise InputError("--harness writes a folder, which stdout is not. Name one.")
+    net, _, x = _network(source, reads)
+    x = x if input_file is None else inputs.read_array(input_file)
     if x is not None and x.ndim < 3:
         encode(net, x)  # which says what shape it wants
     count = samples_of(samples, None if x is None else len(x), _HARNESS_SAMPLES)

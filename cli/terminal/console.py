@@ -80,15 +80,15 @@ def print_json(value: Any, to: Console = OUT) -> None:
     stream.flush()  # an error in it is told here, and not by Python when it ends
 
 
+_STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""Names of this process's stdout."""
+
+
 def destination(output: Path | None) -> tuple[Path | None, Console]:
     """Return where ``-o`` leads, "-" being stdout, and where words go then: to stderr, if a file goes to stdout."""
     if output is not None and str(output) in _STDOUT:
         return Path("/dev/stdout"), ERR
     return output, OUT
-
-
-_STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
-"""Names of this process's stdout."""
 
 
 def print_findings(findings: list[Finding], to: Console) -> None:

@@ -74,9 +74,13 @@ class Ranges(NamedTuple):
     offsets: IntArray
     """Steps of the calls of the same layer before."""
 
+    def roots_of(self, numbers: IntArray) -> IntArray:
+        """Return which root each numbered element is of; -1 for number 0."""
+        return np.searchsorted(self.starts, numbers, side="right") - 1
+
     def locate(self, numbers: IntArray) -> Located:
         """Return where numbered elements come from."""
-        root = np.searchsorted(self.starts, numbers, side="right") - 1
+        root = self.roots_of(numbers)
         offset = numbers - self.starts[root]
         elements, steps = self.elements[root], self.steps[root]
         return Located(
@@ -130,8 +134,8 @@ def rounds(found: Arrival, elements: Elements, received: torch.Tensor) -> bool:
 
 def refuse_rounding(found: Arrival, ranges: Ranges, event: Event, target: str) -> UnsupportedError:
     """Return the refusal of numbers that torch rounds in front of a layer: spikes times a factor, or sums."""
-    roots = np.searchsorted(ranges.starts, found.numbers[found.numbers > 0], side="right") - 1
-    of_spikes = all(ranges.calls[root] is not None for root in np.unique(roots))
+    roots = np.unique(ranges.roots_of(found.numbers[found.numbers > 0]))
+    of_spikes = all(ranges.calls[root] is not None for root in roots)
     factor = next((one for one in found.factors[found.numbers > 0].flat if np.frexp(one)[0] not in (0.5, -0.5)), None)
     if of_spikes and factor is not None:
         return UnsupportedError(
@@ -212,7 +216,7 @@ def edges_of(found: Arrival, ranges: Ranges, way: Way) -> tuple[Edge, ...]:
 def _whole_output(found: Arrival, ranges: Ranges) -> int | None:
     """Return whose output arrives as it is, if that is so, which needs no closer look; else None."""
     numbers = found.numbers.reshape(-1)
-    root = int(np.searchsorted(ranges.starts, numbers[0], side="right")) - 1 if numbers.size and numbers[0] else -1
+    root = int(ranges.roots_of(numbers[0])) if numbers.size and numbers[0] else -1
     if root < 0 or len(found.numbers) > 1 or not found.moves_only or ranges.steps[root] != found.numbers.shape[-1]:
         return None
     start, each = int(ranges.starts[root]), int(ranges.elements[root] * ranges.steps[root])

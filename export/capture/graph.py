@@ -325,8 +325,7 @@ class _Reading:
 
     def _refuse_sums(self, found: Arrival, call: LeafCall) -> None:
         """Refuse what arrives from synapses without neurons."""
-        roots = np.unique(np.searchsorted(self.ranges.starts, found.numbers[found.numbers > 0], side="right") - 1)
-        for root in roots:
+        for root in np.unique(self.ranges.roots_of(found.numbers[found.numbers > 0])):
             number = self.ranges.calls[root]
             if number is not None and number not in self.layer_of:
                 other = self.recorder.calls[number]

@@ -182,7 +182,7 @@ def _lag(trace: Trace, recordings: Sequence[Recording]) -> int:
     What one side has in a step that the other has no entry for counts as different: without that, a lag could push all
     that a layer does out of what is compared.
     """
-    parts = {}
+    parts, busy = {}, [_busy(trace, each) for each in recordings]
     for lag in sorted(range(-LONGEST_LAG, LONGEST_LAG + 1), key=lambda lag: (abs(lag), lag < 0)):
         pairs = [_paired(trace, each, lag)[:2] for each in recordings]
         sizes = [
@@ -191,7 +191,8 @@ def _lag(trace: Trace, recordings: Sequence[Recording]) -> int:
         if all(2 * inside >= whole for inside, whole in sizes):
             size = sum(recorded.size for _, recorded in pairs)
             differ = sum(int((a != b).sum()) for a, b in pairs)
-            parts[lag] = (differ + sum(_unseen(trace, each, lag) for each in recordings)) / max(1, size)
+            unseen = sum(_unseen(each, recording, lag) for each, recording in zip(busy, recordings, strict=True))
+            parts[lag] = (differ + unseen) / max(1, size)
     if not parts:
         raise InputError(
             f"{recordings[0].name}: fewer than half of its steps lie in the samples of the input. Give the whole input "
@@ -200,14 +201,19 @@ def _lag(trace: Trace, recordings: Sequence[Recording]) -> int:
     return min(parts, key=lambda lag: parts[lag])
 
 
-def _unseen(trace: Trace, recording: Recording, lag: int) -> int:
-    """Return how many entries that are not 0 a lag leaves alone: recorded ones outside, and computed ones uncovered."""
+def _busy(trace: Trace, recording: Recording) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return how many entries of each step are not 0, computed and recorded."""
     computed = _in_the_way_of(recording, trace.layers[recording.layer][recording.variable])
-    steps, end = recording.steps - lag, computed.shape[-1]
-    outside = recording.values[..., (steps < 0) | (steps >= end)]
-    recorded = np.unique(recording.steps[(recording.steps >= 0) & (recording.steps < end)])
-    uncovered = computed[..., np.setdiff1d(recorded, steps)]
-    return int(np.count_nonzero(outside)) + int(np.count_nonzero(uncovered))
+    return np.count_nonzero(computed, axis=(0, 1)), np.count_nonzero(recording.values, axis=(0, 1))
+
+
+def _unseen(busy: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], recording: Recording, lag: int) -> int:
+    """Return how many entries that are not 0 a lag leaves alone: recorded ones outside, and computed ones uncovered."""
+    computed, recorded = busy
+    steps, end = recording.steps - lag, len(computed)
+    outside = recorded[(steps < 0) | (steps >= end)]
+    known = np.unique(recording.steps[(recording.steps >= 0) & (recording.steps < end)])
+    return int(outside.sum() + computed[np.setdiff1d(known, steps)].sum())
 
 
 def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
@@ -233,7 +239,7 @@ def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
         beyond=recording.values.shape[-1] - recorded.shape[-1],
         first=first,
         where_firing=firing,
-        unseen=_unseen(trace, recording, lag) if recording.variable == SPIKES else 0,
+        unseen=_unseen(_busy(trace, recording), recording, lag) if recording.variable == SPIKES else 0,
     )
 
 

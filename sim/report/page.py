@@ -87,12 +87,7 @@ def check(path: str | os.PathLike[str]) -> Path:
             f"{page.with_suffix('.html').name}."
         )
     places.check(page)
-    files.check(beside)
-    if beside.is_file() and beside.stat().st_size and not _is_beside(beside):
-        raise InputError(
-            f"{beside} exists and is no report, so what stands beside the page does not take its place. Name another "
-            f"file than {page}, or move that one away."
-        )
+    places.check(beside, _is_beside, "what stands beside the page", f"another file than {page}")
     return beside
 
 

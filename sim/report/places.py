@@ -1,8 +1,9 @@
-"""Where a page may be written: its place is free, or a page of ours stands there."""
+"""Where a report may be written: its place is free, or one of ours stands there."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ...contract.errors import InputError
@@ -14,28 +15,37 @@ _HEAD = 1024
 """Bytes of a page that hold it."""
 
 
-def check(path: str | os.PathLike[str]) -> None:
-    """Refuse a place for a page before the work for it is done.
+def is_page(place: Path) -> bool:
+    """Whether a file is a page that was written here."""
+    with open(place, "rb") as file:
+        return _OURS in file.read(_HEAD)
+
+
+def check(
+    path: str | os.PathLike[str],
+    is_ours: Callable[[Path], bool] = is_page,
+    what: str = "a page",
+    other: str = "another file",
+) -> None:
+    """Refuse a place for a file before the work for it is done.
 
     Parameters
     ----------
     path : path-like
-        Where the page shall be.
+        Where the file shall be.
+    is_ours : callable
+        Whether a file is one that may be replaced.
+    what, other : str
+        What shall be there, and what to name in its place.
 
     Raises
     ------
     InputError
-        The folder cannot be written to, or what stands in the place is no page of spikeproof.
+        The folder cannot be written to, or what stands in the place is none of ours.
     """
     place = Path(path)
     files.check(place)
-    if place.is_file() and place.stat().st_size and not _is_ours(place):
+    if place.is_file() and place.stat().st_size and not is_ours(place):
         raise InputError(
-            f"{place} exists and is no report, so a page does not take its place. Name another file, or move that one "
-            "away."
+            f"{place} exists and is no report, so {what} does not take its place. Name {other}, or move that one away."
         )
-
-
-def _is_ours(place: Path) -> bool:
-    with open(place, "rb") as file:
-        return _OURS in file.read(_HEAD)
