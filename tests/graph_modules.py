@@ -111,6 +111,53 @@ def encoded_images():
     return Net(forward, a=conv(2, 2), d=dense(2 * 64, 5))
 
 
+def channels_last():
+    """Samples with their steps in front of their channels, which the host swaps for all blocks."""
+
+    def forward(self, x):
+        e = x.transpose(1, 2)
+        return self.c(self.a(e) + e)
+
+    return Net(forward, a=dense(INPUTS, INPUTS), c=dense(INPUTS, 5))
+
+
+def still_image():
+    """A vector that is shown for 16 steps."""
+
+    def forward(self, x):
+        e = x[..., None].repeat(1, 1, 16)
+        return self.c(torch.cat([self.a(e), e], 1))
+
+    return Net(forward, a=dense(INPUTS, INPUTS), c=dense(2 * INPUTS, 5))
+
+
+def views_of_encoded():
+    """One block receives a view of what the host made, and another what this was made a view of, before a cast."""
+
+    def forward(self, x):
+        e = x + x.roll(1, -1) > 0.5
+        h = self.a(e.float().flip(1).unflatten(1, (3, 4)).flatten(1, 2))
+        return self.c(torch.cat([h + e, e.unsqueeze(1).flatten(1, 2)], 1))
+
+    return Net(forward, a=dense(INPUTS, INPUTS), c=dense(2 * INPUTS, 5))
+
+
+def encoded_in_a_loop():
+    def forward(self, x):
+        out = []
+        for t in range(x.shape[-1]):
+            e = (3 * x[..., t : t + 1] > 2).float()
+            out.append(self.c(torch.cat([self.a(e), e], 1)))
+        return torch.cat(out, -1)
+
+    kept = {**PARAMS, "persistent_state": True}
+    return Net(
+        forward,
+        a=slayer.block.cuba.Dense(dict(kept), INPUTS, 10, weight_scale=2),
+        c=slayer.block.cuba.Dense(dict(kept), INPUTS + 10, 5, weight_scale=2),
+    )
+
+
 def delayed_skip():
     def forward(self, x):
         h = self.a(x)
@@ -217,6 +264,10 @@ GRAPHS = {
     "input skip without shift": (lambda: input_skip(delay_shift=False), X),
     "encoded skip": (encoded_skip, X),
     "encoded images": (encoded_images, IMAGES),
+    "channels last": (channels_last, X.swapaxes(1, 2).copy()),
+    "still image": (still_image, X[..., 0]),
+    "views of encoded": (views_of_encoded, X),
+    "encoded in a loop": (encoded_in_a_loop, X),
     "delayed skip": (delayed_skip, X),
     "moving sum": (moving_sum, X),
     "feedback loop": (feedback_loop, X),

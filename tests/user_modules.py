@@ -468,10 +468,18 @@ REFUSED = {
     "a synapse alone": (lambda: three(lambda self, x: self.c(self.b.synapse(self.a(x)))),
                         PLACE + ": the synapses 'b.synapse' stand in front of 'c' without neurons"),
     "sums that round": (lambda: chain(
-        lambda self, x: self.b(self.a(h := x / 3)[:, :CHANNELS] + h), into=CHANNELS),
+        lambda self, x: self.b(self.a(x)[:, :CHANNELS] + x / 3), into=CHANNELS),
         PLACE + ": add rounds its sums in front of 'b'.* Let what is added be multiples of a power of two"),
     "a third": (lambda: chain(lambda self, x: self.b(self.a(x) / 3)),
                 PLACE + r": divide makes spikes arrive times 0\.333333 at 'b', which rounds.* Put the factor into"),
+    "sums that round with other spikes": (lambda: chain(
+        lambda self, x: self.b(self.a(h := x / 3)[:, :CHANNELS] + h), into=CHANNELS),
+        "with other spikes, what arrives at 'b' is rounded|rounds its sums in front of 'b'"),
+    "a constant": (lambda: chain(lambda self, x: self.b(self.a(x) + 1)),
+                   PLACE + ": add stands between 'a' and 'b'; it joins spikes with a constant that is not 0"),
+    "a constant beside spikes": (lambda: chain(
+        lambda self, x: self.b(torch.cat([self.a(x)[:, 1:], torch.ones_like(x[:, :1])], 1))),
+        PLACE + ": concatenate stands between 'a' and 'b'; it joins spikes with a constant that is not 0"),
     "numbers made for spikes alone": (lambda: chain(
         lambda self, x: self.b(self.a(x)[:, :CHANNELS] + torch.sigmoid(x)), into=CHANNELS),
         PLACE + ": add stands between 'a' and 'b'; it joins spikes with numbers that are none"),

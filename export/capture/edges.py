@@ -265,9 +265,7 @@ def refuse_opaque(opaque: Opaque, where: str, spikes: str) -> UnsupportedError:
             "torch.nn.Dropout."
         )
     if opaque.why:
-        return UnsupportedError(
-            f"{place}{name} stands {where}; {opaque.why}. Add it behind the network, or give it a block of its own."
-        )
+        return UnsupportedError(f"{place}{name} stands {where}; {opaque.why}")
     if event.name in _LINEAR or event.place.kind in ("Linear", "Conv2d", "Conv1d", "Conv3d"):
         return UnsupportedError(
             f"{place}{name} stands {where}. Its numbers are no spikes; make it a block, or move it behind the last "

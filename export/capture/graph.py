@@ -26,7 +26,7 @@ from .host import plain_word
 from .place import Place
 from .provenance import INPUT, Event, LeafCall, Recorder, Value, tensors_in
 from .rules import Terms
-from .shadow import Opaque, ancestors, shadows
+from .shadow import Opaque, Stated, ancestors, shadows, unmoved
 
 
 class Found(NamedTuple):
@@ -111,23 +111,27 @@ class _Reading:
         loops_over_time = len(self.groups[-1]) > 1 and len(self.answers) == 1
         wanted += self.answers if loops_over_time else ()
         self.shadows, self.elements = shadows(wanted, recorder.roots, unary)
-        self.hosts: dict[Value, int] = {}
-        """What the host makes and spikes are joined with, and a layer that receives it as it is."""
-        if any(isinstance(shadow, Opaque) and shadow.why for shadow in self.shadows.values()):
-            self.hosts = self._made_by_host()
-            given = {value: recorder.calls[self.groups[i][0].receives].received[0] for value, i in self.hosts.items()}
+        self.hosts: dict[Value, tuple[int, int]] = {}
+        """What the host makes and spikes may be joined with: a layer that receives it as it is, and the call."""
+        if any(value.roots > INPUT and value.roots & INPUT for value in wanted):
+            given = self._made_by_host()
             self.shadows, self.elements = shadows(wanted, recorder.roots, unary, given)
         self.layer_of = {entry.returns: (i, k) for i, group in enumerate(self.groups) for k, entry in enumerate(group)}
         self.ranges = self._ranges()
         self.arrivals: dict[int, Arrival | None] = {}
 
-    def _made_by_host(self) -> dict[Value, int]:
-        """Return what layers receive as it is of what no rule follows from the input, each with the first of them."""
-        found: dict[Value, int] = {}
+    def _made_by_host(self) -> dict[Value, Stated]:
+        """Return what layers receive as it is, and is no argument of the module, each for the first of the layers."""
+        found: dict[Value, Stated] = {}
         for i, group in enumerate(self.groups):
-            for value in self._arrived(group[0]) if len(group) == 1 else ():
-                if value.roots <= INPUT and isinstance(self.shadows[value], Opaque):
-                    found.setdefault(value, i)
+            arrived = [value for entry in group for value in self._arrived(entry) if value.roots <= INPUT]
+            if len(arrived) < len(group) or self._argument_of(group) is not None:
+                continue
+            for value, entry in zip(arrived, group, strict=True):
+                source, order = unmoved(value)
+                if source not in found:
+                    found[source] = Stated(self.recorder.calls[entry.receives].received[0], order)
+                    self.hosts[source] = i, entry.receives
         return found
 
     def _ranges(self) -> Ranges:
@@ -143,13 +147,20 @@ class _Reading:
             rows.append((start, source, max(1, int(np.prod(shape[1:-1]))), steps, steps_before.get(source, 0)))
             steps_before[source] = steps_before.get(source, 0) + steps if source >= 0 else 0
             start += sum(tensor.numel() for tensor in tensors)
-        for i, value in enumerate(self.hosts):
-            shape = value.shape
-            rows.append((start, -arguments - 1 - i, max(1, int(np.prod(shape[1:-1]))), max(1, shape[-1]), 0))
+        layers = self._host_layers()
+        for layer, call in self.hosts.values():
+            shape, source = self.recorder.calls[call].received[0].shape, -arguments - 1 - layers.index(layer)
+            steps, offset = max(1, shape[-1]), steps_before.get(source, 0)
+            rows.append((start, source, max(1, int(np.prod(shape[1:-1]))), steps, offset))
+            steps_before[source] = offset + steps
             start += int(np.prod(shape))
         starts, sources, elements, steps_of, offsets = (np.asarray(each, np.int64) for each in zip(*rows, strict=True))
         calls = (*(event.call for event in self.recorder.roots), *(None for _ in self.hosts))
         return Ranges(starts, calls, sources, elements, steps_of, offsets)
+
+    def _host_layers(self) -> list[int]:
+        """Return the layers that receive what the host makes and spikes may be joined with."""
+        return list(dict.fromkeys(layer for layer, _ in self.hosts.values()))
 
     def found(self, notes: tuple[str, ...]) -> Found:
         """Return all layers."""
@@ -168,7 +179,7 @@ class _Reading:
             answers=self._answering(),
             joins_steps=self._joins_steps(),
             notes=notes,
-            hosts=tuple(self.groups[i][0].receives for i in self.hosts.values()),
+            hosts=tuple(call for _, call in self.hosts.values()),
         )
 
     def _made_port(self, kind: str, number: int) -> Port:
@@ -260,7 +271,7 @@ class _Reading:
         arguments = sum(event.call is None for event in self.recorder.roots)
         if number < arguments:
             return self._port("argument", number)
-        layer = list(self.hosts.values())[number - arguments]
+        layer = self._host_layers()[number - arguments]
         return self._port(*self._port_of(layer, self.groups[layer]))
 
     def _port(self, kind: str, number: int) -> int:

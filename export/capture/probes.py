@@ -29,6 +29,8 @@ _TOGETHER = (
     "what the module returns for a sample depends on the samples beside it. What is compared is module(x) of the "
     "samples that ran together, and not of all of x."
 )
+_ULPS = 1e-6
+"""By how much a sum of few numbers of float32 is rounded."""
 _ROUNDING = 1e-3
 """Sums over another number of samples round otherwise."""
 
@@ -199,6 +201,11 @@ def _compare(
                     f"{layer.place}: {layer.name!r} receives something that depends on spikes, on a way that cannot be "
                     "followed, or forward keeps state. Use torch operations between blocks, and keep nothing between "
                     "calls."
+                )
+            if received.shape == expected.shape and torch.allclose(received, expected, rtol=_ULPS, atol=_ULPS):
+                raise UnsupportedError(
+                    f"{layer.joins}: with other spikes, what arrives at {layer.name!r} is rounded, and integers do not "
+                    "round. Let what is added be multiples of a power of two: torch.round(64 * x) / 64, say."
                 )
             raise UnsupportedError(
                 f"{layer.place}: with other spikes {layer.name!r} receives something else than its map says: forward "

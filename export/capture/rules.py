@@ -61,6 +61,10 @@ _ELEMENTWISE = {
 """Functions of single elements: on spikes some are the identity, which [0, 1] shows."""
 
 
+class ConstantError(ValueError):
+    """Spikes are joined with a constant that is not 0."""
+
+
 class Elements(NamedTuple):
     """The elements that terms are about."""
 
@@ -174,7 +178,7 @@ def _nothing(constant: Any) -> torch.Tensor:
     if isinstance(constant, Terms):
         return torch.zeros_like(constant.numbers[0])
     if torch.count_nonzero(constant):
-        raise ValueError("a constant that is not 0")
+        raise ConstantError("a constant that is not 0")
     return torch.zeros(constant.shape, dtype=torch.float64)
 
 
@@ -189,8 +193,8 @@ def _sum_of_two(operation: Operation) -> list[Terms] | None:
         if isinstance(side, Terms):
             numbers += [each.expand(shape) for each in side.numbers]
             factors += [(each * sign).expand(shape) for each in side.factors]
-        elif torch.count_nonzero(torch.as_tensor(side)):
-            return None
+        else:
+            _nothing(torch.as_tensor(side))
     return [Terms(tuple(numbers), tuple(factors))]
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from .provenance import INPUT, Event, Value, values_in
-from .rules import MOST_TERMS, RULES, Elements, Operation, Terms, elementwise
+from .rules import MOST_TERMS, RULES, ConstantError, Elements, Operation, Terms, elementwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,20 @@ class Opaque:
 Shadow = Terms | Opaque
 
 
+class Stated(NamedTuple):
+    """What the host makes and a layer receives: it has elements of its own, and is not looked into."""
+
+    received: torch.Tensor
+    """What the layer received."""
+    order: torch.Tensor
+    """Shape of the tensor that is stated: where each of its elements is in `received`, flattened."""
+
+
 def shadows(
     wanted: Iterable[Value],
     roots: Mapping[Event, Sequence[torch.Tensor]],
     unary: int,
-    given: Mapping[Value, torch.Tensor] | None = None,
+    given: Mapping[Value, Stated] | None = None,
 ) -> tuple[dict[Value, Shadow], Elements]:
     """Return what tensors are made of, and the elements that they are made of.
 
@@ -45,8 +55,9 @@ def shadows(
         The module's input and the outputs of leaves; their elements are numbered in this order.
     unary : int
         Bits of the leaves whose outputs are only ever 0 or 1.
-    given : mapping of Value to tensor, optional
-        What the host makes and is not looked into: its elements are numbered behind those of the roots, in this order.
+    given : mapping of Value to Stated, optional
+        What the host makes and is not looked into: the elements of what layers receive of it are numbered behind those
+        of the roots, in this order.
     """
     wanted = list(wanted)
     known: dict[int, list[Terms] | Opaque] = {}
@@ -55,16 +66,16 @@ def shadows(
     for event, tensors in roots.items():
         made = []
         for tensor in tensors:
-            made.append(_numbered(first, tensor))
+            made.append(_numbered(first, tensor.shape))
             first += tensor.numel()
             values.append(tensor.detach().cpu().reshape(-1).to(torch.float64))
             of_unary.append(torch.full((tensor.numel(),), bool(event.roots & unary)))
         known[event.serial] = made
-    for value, tensor in (given or {}).items():
-        stated[value] = _numbered(first, tensor)
-        first += tensor.numel()
-        values.append(tensor.detach().cpu().reshape(-1).to(torch.float64))
-        of_unary.append(torch.zeros(tensor.numel(), dtype=torch.bool))
+    for value, (received, order) in (given or {}).items():
+        stated[value] = Terms(((first + order).to(torch.float64),), (torch.ones(order.shape, dtype=torch.float64),))
+        first += received.numel()
+        values.append(received.detach().cpu().reshape(-1).to(torch.float64))
+        of_unary.append(torch.zeros(received.numel(), dtype=torch.bool))
     elements = Elements(torch.cat(values), torch.cat(of_unary))
     for event in ancestors(wanted):
         if event.serial not in known:
@@ -72,10 +83,35 @@ def shadows(
     return {value: _look_up(value, known, stated) for value in wanted}, elements
 
 
-def _numbered(first: int, tensor: torch.Tensor) -> Terms:
+def _numbered(first: int, shape: torch.Size) -> Terms:
     """Return the elements of a tensor, numbered from `first` on."""
-    numbers = torch.arange(first, first + tensor.numel(), dtype=torch.float64).reshape(tensor.shape)
+    numbers = torch.arange(first, first + shape.numel(), dtype=torch.float64).reshape(shape)
     return Terms((numbers,), (torch.ones_like(numbers),))
+
+
+def unmoved(value: Value) -> tuple[Value, torch.Tensor]:
+    """Return the first tensor all of whose elements only move on the way to a value, and where in it each ends.
+
+    What a layer receives is often a view of what the rest of a network uses, or the other way round.
+    """
+    order = torch.arange(torch.Size(value.shape).numel()).reshape(value.shape)
+    nothing = Elements(torch.zeros(order.numel() + 1), torch.zeros(order.numel() + 1, dtype=torch.bool))
+    while not value.event.is_root:
+        sources = list(values_in((value.event.arguments, value.event.keywords)))
+        if len(sources) != 1 or sources[0].event.is_root:
+            break
+        shape = torch.Size(sources[0].shape)
+        made = _look_up(
+            value, {value.event.serial: _made(value.event, {}, {sources[0]: _numbered(1, shape)}, nothing)}, {}
+        )
+        if isinstance(made, Opaque) or len(made.numbers) > 1 or not bool((made.factors[0] == 1).all()):
+            break
+        numbers = made.numbers[0].reshape(-1).long()
+        if not torch.equal(numbers.sort().values, torch.arange(1, shape.numel() + 1)):
+            break
+        order = torch.empty(shape.numel(), dtype=torch.long).scatter_(0, numbers - 1, order.reshape(-1)).reshape(shape)
+        value = sources[0]
+    return value, order
 
 
 def _look_up(value: Value, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Value, Terms]) -> Shadow:
@@ -114,6 +150,8 @@ def _made(
     operation = Operation(event, arguments, elements)
     try:
         made = RULES.get(operation.name, elementwise)(operation)
+    except ConstantError:
+        return Opaque(event, _JOINS_CONSTANT)
     except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
         made = None
     if not made or any(len(terms.numbers) > MOST_TERMS for terms in made):
@@ -121,4 +159,8 @@ def _made(
     return made
 
 
-_JOINS_NUMBERS = "it joins spikes with numbers that are none"
+_JOINS_NUMBERS = "it joins spikes with numbers that are none. Add it behind the network, or give it a block of its own."
+_JOINS_CONSTANT = (
+    "it joins spikes with a constant that is not 0, and nothing sends it. Make the constant an argument of forward, "
+    "or join it behind the network."
+)
