@@ -14,8 +14,9 @@ import torch
 
 from ...contract.errors import InputError, UnsupportedError
 from . import guard
+from .host import plain_word
 from .playback import OtherCallsError, Player, until_enough
-from .provenance import INPUT, Recorder, tensors_in
+from .provenance import INPUT, Event, Recorder, tensors_in, values_in
 
 if TYPE_CHECKING:
     from .capture import Capture
@@ -29,6 +30,7 @@ _TOGETHER = (
     "what the module returns for a sample depends on the samples beside it. What is compared is module(x) of the "
     "samples that ran together, and not of all of x."
 )
+_SHAPED_BY_VALUES = {"nonzero", "argwhere", "masked_select", "unique", "unique_consecutive"}
 _ULPS = 1e-6
 """By how much a sum of few numbers of float32 is rounded."""
 _ROUNDING = 1e-3
@@ -72,6 +74,13 @@ def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: 
                 f"forward reads numbers that spikes make at {read.place}, with blocks behind it. If it decides by "
                 "them, only what the verified samples decide is compared."
             ] = None
+    behind = next(event.serial for event in recorder.roots if event.call == last)
+    for event in recorder.events[:behind]:
+        if _shapes_by_values(event) and event.serial not in recorder.within:
+            notes[
+                f"the shape of what {plain_word(event)} makes at {event.place} depends on values, with blocks behind "
+                "it. If forward decides by it, only what the verified samples decide is compared."
+            ] = None
     generator = torch.Generator().manual_seed(1)
     reference = _Reference(captured, x, recorder, last)
     for samples, seed, plays in ((2, 0, ("random", "ones")), (1, 1, ("random",)), (1, 0, ("zeros",))):
@@ -83,6 +92,16 @@ def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: 
         notes.update(dict.fromkeys(_compare(captured, found, recorder, player, samples, seed, reference)))
     played = _played(captured, recorder, ("random", "ones"), generator)
     return [*notes, *_tail(captured, x, played)]
+
+
+def _shapes_by_values(event: Event) -> bool:
+    """Whether what an operation makes has a shape that the values in its arguments decide."""
+    if event.name == "where":
+        return len(event.arguments) + len(event.keywords) == 1
+    if event.name == "__getitem__":
+        index = list(values_in(event.arguments[1:]))
+        return any(value.dtype in (torch.bool, torch.uint8) for value in index)
+    return event.name in _SHAPED_BY_VALUES
 
 
 def _run(captured: Capture, x: tuple[torch.Tensor, ...], player: Player, seed: int) -> None:

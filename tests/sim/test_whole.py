@@ -607,3 +607,22 @@ def test_numbers_that_are_read_between_blocks_are_told():
 
     (note,) = proven(users.chain(forward), users.x_of()).notes
     assert note.startswith("forward reads numbers that spikes make at test_whole.py:")
+
+
+@pytest.mark.parametrize(
+    ("name", "enough"),
+    {
+        "nonzero": lambda h: len(h.nonzero()) < 9999,
+        "where": lambda h: len(torch.where(h > 0)[0]) < 9999,
+        "index": lambda h: h[h > 0].numel() < 9999,
+    }.items(),
+)
+@pytest.mark.parametrize("of_spikes", [False, True])
+def test_shapes_that_values_decide_are_told_where_blocks_stand_behind_them(name, enough, of_spikes):
+    def forward(self, x):
+        spikes = self.a(x)
+        return self.b(spikes if enough(spikes if of_spikes else x) else spikes * 0)
+
+    (note,) = proven(users.chain(forward), users.x_of()).notes
+    assert note.startswith(f"the shape of what {name} makes at test_whole.py:")
+    assert not proven(users.chain(lambda self, x: (h := self.b(self.a(x)), enough(h))[0]), users.x_of()).notes
