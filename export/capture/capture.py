@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,8 @@ class Capture:
         The layers that the module's answer is made of directly, in its order.
     cues : tuple of Cue
         Every call of a leaf in a forward pass.
+    types : tuple of dtype
+        The types in which the module takes its arguments.
     """
 
     module: nn.Module
@@ -51,6 +53,7 @@ class Capture:
     ports: tuple[Port, ...]
     answers: tuple[int, ...]
     cues: tuple[Cue, ...]
+    types: tuple[npt.DTypeLike, ...]
 
     @property
     def takes_input(self) -> bool:
@@ -95,7 +98,7 @@ class Capture:
 
     def front(self, x: guard.Given) -> tuple[torch.Tensor, ...]:
         """Return what enters the network, for each of its inputs; no block runs for it."""
-        given = guard.tensors(self.module, x)
+        given = guard.tensors(self.module, x, self.types)
         made = [port.layer for port in self.ports if port.argument is None]
         received: list[torch.Tensor] = []
         if made:
@@ -121,7 +124,7 @@ class Capture:
 
     def _run(self, x: guard.Given, listener: Watcher | Player) -> Any:
         try:
-            return guard.run(self.module, guard.tensors(self.module, x), listener)
+            return guard.run(self.module, guard.tensors(self.module, x, self.types), listener)
         except OtherCallsError:
             self._expect_all(-1, x)
 
@@ -200,19 +203,9 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
     x = guard.samples_of(x, np.arange(2) % len(guard.each(x)[0]))
     guard.refuse_autocast()
     names = {id(part): name for name, part in module.named_modules()}
-    recorder = Recorder(names)
     with guard.undisturbed(module), _eagerly(module):
-        taken = guard.tensors(module, x)
-        for tensor in taken:
-            recorder.enter(tensor)
-        try:
-            with guard.undisturbed(module), recorder.functions(), recorder:
-                answer = guard.run(module, taken, recorder)
-                returned = _tensors(answer)
-                answers = [recorder.value(tensor) for tensor in returned]
-                answer = snapshot(answer)
-        except InputError as error:
-            raise CaptureError(error, recorder.failed) from error.__cause__
+        ran = _run_once(module, x, names)
+        recorder, answer, answers = ran.recorder, ran.answer, ran.answers
         parts = dict(module.named_modules())
         known = None if None in answers else answers
         found = layers_of(recorder, names, known, type(module).__name__, guard.each(x)[0].shape[-1])
@@ -225,12 +218,58 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
             ports=found.ports,
             answers=found.answers,
             cues=cues,
+            types=ran.types,
         )
         # The input once more: what was given before may have been written into.
-        notes = probes.run(captured, guard.tensors(module, x), found, recorder)
+        notes = probes.run(captured, guard.tensors(module, x, ran.types), found, recorder)
         if not any(value is not None and value.roots > INPUT for value in answers):
             _refuse_vacuous(captured, x, answer)
-    return replace(captured, notes=(*found.notes, *notes))
+    return replace(captured, notes=(*found.notes, *_changing(ran.changed), *notes))
+
+
+class _Ran(NamedTuple):
+    """A run of a module that was recorded."""
+
+    recorder: Recorder
+    types: tuple[npt.DTypeLike, ...]
+    """Those in which the module took its arguments."""
+    answer: Any
+    answers: list[Value | None]
+    """Of the tensors in its answer, what they are."""
+    changed: list[str]
+    """Its parameters and buffers that have other values after it."""
+
+
+def _run_once(module: nn.Module, x: guard.Given, names: Mapping[int, str]) -> _Ran:
+    """Run a module on two samples, in their own types if it takes those; raises what the attempt that came furthest."""
+    refused: list[tuple[int, CaptureError]] = []
+    for types in guard.types_of(x):
+        recorder = Recorder(names)
+        taken = guard.tensors(module, x, types)
+        for tensor in taken:
+            recorder.enter(tensor)
+        try:
+            with guard.undisturbed(module) as changed:
+                with recorder.functions(), recorder:
+                    answer = guard.run(module, taken, recorder)
+                answers = [recorder.value(tensor) for tensor in _tensors(answer)]
+                return _Ran(recorder, types, snapshot(answer), answers, changed())
+        except InputError as error:
+            failed = CaptureError(error, recorder.failed)
+            failed.__cause__ = error.__cause__
+            refused.append((len(recorder.events), failed))
+    raise max(reversed(refused), key=lambda each: each[0])[1]
+
+
+def _changing(names: Sequence[str]) -> list[str]:
+    """Return what to say of parameters and buffers that a run of a module changes."""
+    if not names:
+        return []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return [
+        f"forward changes {', '.join(names[:3])}{more} of the module. Every run here starts with the values that it "
+        "was given with, and a second call of module(x) with others."
+    ]
 
 
 def _tensors(answer: Any) -> list[torch.Tensor]:

@@ -233,10 +233,9 @@ class _Reading:
         )
 
     def _is_loop(self, group: Sequence[Entry]) -> bool:
-        """Whether the calls of a block are those of a loop over time, and not each a layer with the same weights."""
         lengths = [self.recorder.calls[entry.receives].received[0].shape[-1] for entry in group]
         axes = next(iter(self.recorder.roots.values()))[0].shape[1:]
-        return sum(lengths) == self.steps or (set(lengths) == {1} and sum(lengths) in axes)
+        return loops.is_loop(group[0].part, lengths, self.steps, axes)
 
     def _run(self, entry: Entry) -> Callable[[torch.Tensor], Any]:
         calls = self.recorder.calls

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -54,7 +55,7 @@ def plain(x: Any) -> npt.NDArray[Any]:
         if isinstance(x, torch.Tensor):
             x = x.detach().to_dense() if x.layout != torch.strided else x.detach()
             x = x.cpu().resolve_conj().resolve_neg()
-            x = (x.float() if x.dtype in (torch.bfloat16, torch.float16) else x).numpy()
+            x = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
         array = np.asarray(x)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"Input is no array of numbers: {str(error).splitlines()[0][:200]}") from None
@@ -63,16 +64,39 @@ def plain(x: Any) -> npt.NDArray[Any]:
     return array
 
 
-def tensors(module: nn.Module, x: Given) -> tuple[torch.Tensor, ...]:
-    """Return arguments as the module takes them: float32, on its device."""
+def types_of(x: Given) -> list[tuple[npt.DTypeLike, ...]]:
+    """Return the types in which a module may take its arguments: first as they are, and last float32 for all.
+
+    A front end computes otherwise with other types: whole numbers of 8 bits wrap around, and tokens are no fractions.
+    But blocks take float32 alone, and arrays are float64 by default.
+    """
+    own = [one.dtype.newbyteorder("=") for one in each(x)]
+    kinds = [(kind, np.dtype(np.float32)) if _is_torchs(kind) else (np.dtype(np.float32),) for kind in own]
+    return list(dict.fromkeys(itertools.product(*kinds)))
+
+
+def _is_torchs(kind: np.dtype[Any]) -> bool:
+    try:
+        torch.as_tensor(np.zeros(1, kind))
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return True
+
+
+def tensors(module: nn.Module, x: Given, types: Sequence[npt.DTypeLike]) -> tuple[torch.Tensor, ...]:
+    """Return arguments as the module takes them: of these types, on its device."""
     parameter = next(module.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
-    return tuple(torch.as_tensor(np.array(one, dtype=np.float32), device=device) for one in each(x))
+    return tuple(
+        torch.as_tensor(np.array(one, dtype=kind), device=device) for one, kind in zip(each(x), types, strict=True)
+    )
 
 
 @contextmanager
-def undisturbed(module: nn.Module) -> Iterator[None]:
+def undisturbed(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
     """Put a module in evaluation mode at reset in a ``with`` block, and everything back afterwards.
+
+    What it gives returns the names of the parameters and buffers that have changed since.
 
     That is the mode of every submodule, parameters and buffers, what SLAYER's neurons keep, and the state of the random
     generators. What a first forward pass of SLAYER's parts sets up for good, such as the shapes of neurons and delays
@@ -85,13 +109,13 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     """
     _refuse_lazy(module)
     modes = [(part, part.training) for part in module.modules()]
-    kept = [_Kept(part) for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
+    kept = [_Kept(*named) for named in module.named_modules() if not isinstance(named[1], torch.jit.ScriptModule)]
     generators = _generators()
     try:
         with at_reset(module):
             _evaluate(module)
             with torch.no_grad():
-                yield
+                yield lambda: [name for each in kept for name in each.changed()]
     finally:
         for part, mode in modes:
             part.training = mode
@@ -103,13 +127,25 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 class _Kept:
     """The parameters and buffers of one part of a module, with their values."""
 
-    def __init__(self, part: nn.Module) -> None:
-        self._part = part
+    def __init__(self, name: str, part: nn.Module) -> None:
+        self._name, self._part = name, part
         self._held = {kind: dict(getattr(part, kind)) for kind in ("_parameters", "_buffers")}
         self._stays = type(part).__module__.startswith("lava.lib.dl.slayer.")
         self._undrawn = getattr(part, "init", None) is False and hasattr(part, "delay")
         tensors = [value for held in self._held.values() for value in held.values() if value is not None]
         self._values = [(value, value.detach().clone()) for value in tensors]
+
+    def changed(self) -> Iterator[str]:
+        """Yield the names of what has other values now, but for what SLAYER's own parts set up."""
+        before = {id(value): copied for value, copied in self._values}
+        for kind, held in () if self._stays else self._held.items():
+            now = getattr(self._part, kind)
+            for name in dict.fromkeys((*held, *now)):
+                old, new = held.get(name), now.get(name)
+                if (old is None) != (new is None) or (
+                    old is not None and new is not None and not _equal(before[id(old)], new.detach())
+                ):
+                    yield f"{self._name}.{name}" if self._name else name
 
     def restore(self) -> None:
         """Put everything back, but for what SLAYER set up in a first forward pass."""
@@ -128,6 +164,12 @@ class _Kept:
                 value.data.copy_(before)
             elif not self._stays and value.shape != before.shape:
                 value.data = before
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return torch.equal(a, b) or torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
 def _shape(value: torch.Tensor | None) -> torch.Size | None:
@@ -180,9 +222,7 @@ def run(module: nn.Module, x: tuple[torch.Tensor, ...], listener: Listener, *, s
         The module does not take this input.
     """
     reset_state(module)
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the user may use it
-    random.seed(seed)
+    _seed(seed)
     try:
         with listening(listener, module):
             return module(*x)
@@ -190,6 +230,27 @@ def run(module: nn.Module, x: tuple[torch.Tensor, ...], listener: Listener, *, s
         raise
     except Exception as error:
         raise _refused(module, x, error) from error
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the user may use it
+    random.seed(seed)
+
+
+def has_drawn(seed: int) -> bool:
+    """Whether a run that began with a seed, and has just ended, has drawn random numbers; forgets where they were."""
+    after = _generators()
+    _seed(seed)
+    before = _generators()
+    cuda = [] if before[1] is None else zip(before[1], after[1] or before[1], strict=True)
+    return not (
+        torch.equal(before[0], after[0])
+        and all(torch.equal(*pair) for pair in cuda)
+        and before[2][1].tobytes() == after[2][1].tobytes()
+        and before[2][2:] == after[2][2:]
+        and before[3] == after[3]
+    )
 
 
 def _refused(module: nn.Module, x: tuple[torch.Tensor, ...], error: Exception) -> InputError:

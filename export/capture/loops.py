@@ -43,6 +43,33 @@ def groups(keys: Sequence[Hashable], calls: Sequence[T], is_loop: Callable[[Sequ
     return list(made.values())
 
 
+def is_loop(part: object, lengths: Sequence[int], steps: int, axes: Sequence[int]) -> bool:
+    """Whether the calls of a block are those of a loop over time, and not each a layer with the same weights.
+
+    Parameters
+    ----------
+    part : object
+        The block, or the pair of synapses and neurons.
+    lengths : sequence of int
+        How many steps each call receives.
+    steps : int
+        Length of the module's input in time, if its last axis is time.
+    axes : sequence of int
+        Lengths of all axes of the module's input but that of samples.
+    """
+    if _carries_state(part):
+        return True  # what goes on where it ended is no layer of its own
+    return sum(lengths) == steps or (set(lengths) == {1} and sum(lengths) in axes)
+
+
+def _carries_state(part: object) -> bool:
+    """Whether a block's neurons go on in a call where they ended in the one before, as asked for."""
+    feeds_back = hasattr(part, "recurrent_synapse") or hasattr(
+        part, "self_excitation"
+    )  # these are set to whether asked
+    return bool(getattr(getattr(part, "neuron", None), "persistent_state", False)) and not feeds_back
+
+
 def check(layer: Layer) -> None:
     """Refuse a layer that is called several times, unless one call with all steps puts out the same.
 
@@ -60,6 +87,12 @@ def check(layer: Layer) -> None:
             raise UnsupportedError(
                 f"{layer.place}: {layer.name!r} is called step by step, and SLAYER's recurrent blocks feed nothing "
                 "back from call to call. Call it once with all steps."
+            )
+        if _carries_state(part):
+            raise UnsupportedError(
+                f"{layer.place}: {layer.name!r} is called step by step, and in one call with all steps it puts out "
+                "something else: its state changes outside the loop, by calls whose output nothing uses or by a reset. "
+                "Let all calls be steps of one loop."
             )
         raise UnsupportedError(
             f"{layer.place}: {layer.name!r} is called step by step, and in one call with all steps it puts out "

@@ -30,7 +30,21 @@ INPUT = 1
 """Bit of the module's input among roots; call i of a leaf has bit ``2 << i``."""
 
 _READS = {"item", "tolist", "numpy", "__array__", "__bool__", "__float__", "__int__", "__index__", "__dlpack__"}
-"""Functions that take values of a tensor out of torch."""
+"""Functions that take values of a tensor out of torch, whatever they return."""
+_ABOUT = {
+    "dim",
+    "ndimension",
+    "numel",
+    "nelement",
+    "__len__",
+    "__hash__",
+    "stride",
+    "storage_offset",
+    "element_size",
+} | {
+    *("size", "get_device", "data_ptr", "const_data_ptr", "dense_dim", "sparse_dim", "q_zero_point", "__dir__"),
+}
+"""Functions that return a number which no values decide; so do properties and all ``is_...`` but ``is_nonzero``."""
 _FRESH = {
     "zeros_like",
     "ones_like",
@@ -265,7 +279,7 @@ class Recorder(TorchFunctionMode):
         roots = 0
         for value in tracked:
             roots |= value.roots
-        if name in _READS:
+        if name in _READS or (isinstance(result, bool | int | float | complex | str) and _tells(func, name)):
             self.reads.append(Read(name, here(self.names), roots, tuple(value.event for value in tracked)))
             return result
         if len(self.calls) > calls_before and any(self.value(tensor) for tensor in tensors_in(result)):
@@ -347,6 +361,12 @@ class Recorder(TorchFunctionMode):
                 roots = value.roots | event.roots
                 spoilt = self._event(name=WRITE, place=event.place, roots=roots, function=_unknown, arguments=(value,))
                 self._known[other] = (view, Value(spoilt, 0, value.shape, value.dtype))
+
+
+def _tells(func: Any, name: str) -> bool:
+    """Whether what a function returns, which is no tensor, is made of values."""
+    about = name in _ABOUT or (name.startswith("is_") and name != "is_nonzero")
+    return not about and getattr(func, "__name__", "") != "__get__"
 
 
 def _writes(name: str) -> bool:

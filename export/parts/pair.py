@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 _KINDS = {"Dense": "Dense", "Conv": "Conv", "Pool": "Pool", "ConvTranspose": "ConvT", "Unpool": "Unpool"}
@@ -27,7 +28,7 @@ class Pair:
     def __init__(self, synapse: Any, neuron: Any) -> None:
         self.synapse, self.neuron = synapse, neuron
         self.family = _stock_module(neuron)
-        self.kind = _KINDS.get(type(synapse).__name__, type(synapse).__name__)
+        self.kind = next((_KINDS[one.__name__] for one in _slayers(synapse, "synapse") if one.__name__ in _KINDS), "")
 
     def parameters(self) -> Any:
         """Yield the parameters of both."""
@@ -42,8 +43,11 @@ class Pair:
 
 
 def _stock_module(neuron: Any) -> str:
-    for one in type(neuron).__mro__:
-        package, _, name = one.__module__.rpartition(".")
-        if package == "lava.lib.dl.slayer.neuron" and name != "base":
-            return name
-    return ""
+    names = (one.__module__.rpartition(".")[2] for one in _slayers(neuron, "neuron"))
+    return next((name for name in names if name != "base"), "")
+
+
+def _slayers(part: Any, folder: str) -> Iterator[type]:
+    """Yield the classes of SLAYER's that an object is of; one that is parametrized is of a class of its own."""
+    where = f"lava.lib.dl.slayer.{folder}."
+    return (one for one in type(part).__mro__ if f"{one.__module__}.".startswith(where))

@@ -19,6 +19,7 @@ from ...contract.neurons.readout import Readout
 from ...contract.sources import Oscillators
 from ...contract.synapses.axon import Axon
 from ..parts import constants, kinds, protocol
+from ..parts.pair import Pair
 from ..refusal import refuse
 from . import neurons, synapses
 from .neurons import per_channel
@@ -160,7 +161,7 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int, looped: bool) -
     if family not in neurons.READERS or kind not in synapses.READERS:
         families, blocks = (", ".join(readers.READERS) for readers in (neurons, synapses))
         raise UnsupportedError(
-            f"{type(block).__module__}.{type(block).__name__} cannot be exported yet. Supported are "
+            f"{_title(block)} cannot be exported yet. Supported are "
             f"spikeproof.celif.Dense, spikeproof.Readout and {kinds.STOCK}<family>.<kind> with families "
             f"{families} and kinds {blocks}."
         )
@@ -181,6 +182,11 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int, looped: bool) -
         feedback=synapses.feedback(block, exp),
     )
     return layer, shape
+
+
+def _title(block: Any) -> str:
+    parts = (block.synapse, block.neuron) if isinstance(block, Pair) else (block,)
+    return " with ".join(f"{type(part).__module__}.{type(part).__name__}" for part in parts)
 
 
 def _refuse_options(block: Any, family: str, kind: str, exp: int, looped: bool) -> None:

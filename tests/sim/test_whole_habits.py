@@ -1,0 +1,220 @@
+"""What user's modules do beside their blocks: types of their input, state, samples that see each other, random numbers."""
+
+import numpy as np
+import pytest
+import torch
+from slayer_nets import slayer
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from spikeproof import verify
+from spikeproof.contract.errors import InputError, UnsupportedError
+
+PARAMS = {"threshold": 0.1, "current_decay": 0.5, "voltage_decay": 0.1}
+INPUTS = 6
+
+
+def dense(inputs, outputs, persistent_state=False, **options):
+    params = {**PARAMS, "persistent_state": persistent_state}
+    return slayer.block.cuba.Dense(params, inputs, outputs, weight_scale=4, **options)
+
+
+class Fronted(nn.Module):
+    """Blocks behind a front end."""
+
+    def __init__(self, front, **parts):
+        super().__init__()
+        torch.manual_seed(0)
+        self.front, self.a, self.b = front, dense(INPUTS, 20), dense(20, 4)
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self.b(self.a(self.front(x)))
+
+
+class Behind(nn.Module):
+    """Blocks with something between them."""
+
+    def __init__(self, between):
+        super().__init__()
+        torch.manual_seed(0)
+        self.between, self.a, self.b = between, dense(INPUTS, 20), dense(20, 4)
+
+    def forward(self, x):
+        return self.b(self.between(self.a(x)))
+
+
+def is_the_modules(module, x):
+    """Whether a proof holds, and its answers are those of ``module(x)``."""
+    verdict = verify(module, x, backends=("engine",))
+    with torch.no_grad():
+        answer = module.eval()(x).sum(-1)
+    assert verdict.exact and verdict.whole, str(verdict)
+    return np.array_equal(verdict.answers["torch"].output, answer.numpy()) and bool(answer.any())
+
+
+def x_of(samples=5, seed=1):
+    return torch.rand(samples, INPUTS, 20, generator=torch.Generator().manual_seed(seed))
+
+
+TYPES = {
+    "bytes wrap": (lambda x: (x - 128 > 100).float(), lambda x: (255 * x).to(torch.uint8)),
+    "float64 compares otherwise": (lambda x: (x > 0.3).float(), lambda x: (x.double() * 10).floor() * 0.1),
+    "half compares otherwise": (lambda x: (x > 0.3).float(), lambda x: ((x * 10).floor() * 0.1).half()),
+    "not": (lambda x: (~x).float(), lambda x: x > 0.5),
+    "one-hot": (lambda x: nn.functional.one_hot(x[:, 0], INPUTS).mT.float(), lambda x: (INPUTS * x).long()),
+    "whole numbers for a block": (lambda x: x, lambda x: (x > 0.5).long()),
+    "float64 for a block": (lambda x: x, lambda x: (x > 0.5).double()),
+}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_module_gets_its_input_in_its_own_type_if_it_takes_it(name):
+    front, cast = TYPES[name]
+    module, x = Fronted(front), cast(x_of())
+    if name.endswith("for a block"):
+        assert verify(module, x, backends=("engine",)).whole
+        x = x.float()
+    assert is_the_modules(module, x)
+
+
+def test_tokens_are_embedded_and_shown_beside_floating_point():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.a = nn.Embedding(9, INPUTS), dense(2 * INPUTS, 4)
+
+        def forward(self, tokens, x):
+            return self.a(torch.cat([(self.embed(tokens).mT > 0).float(), x], 1))
+
+    x = ((9 * x_of()[:, 0]).long(), (x_of() > 0.5).double())
+    assert verify(Two(), x, backends=("engine",)).whole
+
+
+@pytest.mark.parametrize("cast", [torch.Tensor.long, torch.Tensor.double, torch.Tensor.float])
+def test_what_no_type_helps_is_told_by_the_attempt_that_came_furthest(cast):
+    with pytest.raises(InputError, match="expected input.* to have 6 channels, but got 7 channels instead"):
+        verify(Fronted(lambda x: x), cast(torch.ones(2, 7, 20)), backends=("engine",))
+
+
+def test_buffers_that_a_run_changes_are_told():
+    def running(self, x):
+        seen = (x > self.mean).float()
+        self.mean.mul_(0.9).add_(0.1 * x.mean())
+        return seen
+
+    module = Fronted(None)
+    module.front = running.__get__(module)
+    module.register_buffer("mean", torch.tensor(0.5))
+    (note,) = verify(module, x_of(), backends=("engine",)).notes
+    assert note.startswith("forward changes mean of the module.") and module.mean == 0.5
+
+    module.norm = nn.BatchNorm1d(INPUTS)  # which is in evaluation
+    module.front = lambda x: (module.norm(x) > 0.5).float()
+    assert verify(module, x_of(), backends=("engine",)).notes == ()
+
+
+def test_state_in_an_attribute_that_reaches_the_network_is_refused():
+    class Previous(nn.Module):
+        before = None
+
+        def forward(self, x):
+            seen = x if self.before is None or self.before.shape != x.shape else (x != self.before).float()
+            self.before = x.clone()
+            return seen
+
+    with pytest.raises(UnsupportedError, match="or forward keeps state"):
+        verify(Fronted(Previous()), (x_of() > 0.5).float(), backends=("engine",))
+
+
+@pytest.mark.parametrize("loudest", [0, 1, 4])
+@pytest.mark.parametrize("norm", [lambda x: x / x.max() > 0.7, lambda x: x > x.mean(), lambda x: x > x.mean(0)])
+def test_a_front_end_that_sees_other_samples_is_told_whichever_is_the_loudest(norm, loudest):
+    x = x_of() * 0.5
+    x[loudest] *= 2
+    (note,) = verify(Fronted(lambda x: norm(x).float()), x, backends=("engine",)).notes
+    assert "lets samples see each other" in note
+
+
+READS = {
+    "in": lambda h: 777 in h.sum(1),
+    "equal": lambda h: torch.equal(h, h * 0),
+    "allclose": lambda h: torch.allclose(h, h * 0),
+    "is_nonzero": lambda h: torch.is_nonzero(h.sum() - 12345),
+    "format": lambda h: f"{h.sum()}" == "tensor(5.)",
+    "text": lambda h: str(h.sum()) == "tensor(5.)",
+    "item": lambda h: h.sum().item() == 5,
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_numbers_that_leave_torch_by_any_function_are_told(name):
+    module = Behind(lambda h: h.flip(1) if READS[name](h) else h)
+    (note,) = verify(module, (x_of() > 0.5).float(), backends=("engine",)).notes
+    assert note.startswith("forward reads numbers that spikes make at test_whole_habits.py:")
+
+
+def test_shapes_and_kinds_are_no_numbers_of_spikes():
+    def about(h):
+        known = (h.dim(), h.numel(), len(h), hash(h), h.stride(), h.size(0), h.ndim, h.is_floating_point(), h.is_cuda)
+        return h if all(each is not None for each in known) else h * 0
+
+    assert verify(Behind(about), (x_of() > 0.5).float(), backends=("engine",)).notes == ()
+
+
+@pytest.mark.parametrize("draw", [lambda: torch.rand(()), np.random.rand, __import__("random").random])
+def test_a_branch_by_random_numbers_is_told_though_no_run_takes_it(draw):
+    x = (x_of() > 0.5).float()
+    for module in (
+        Behind(lambda h: h.flip(1) if draw() < 1e-6 else h),
+        Fronted(lambda x: x.flip(1) if draw() < 1e-6 else x),
+    ):
+        (note,) = verify(module, x, backends=("engine",)).notes
+        assert note.startswith("forward draws random numbers.")
+
+
+LOOPS = {
+    "of a still image": lambda x: [x[:, :, :1]] * 20,
+    "of every second step": lambda x: x[..., ::2].split(1, -1),
+    "of the later half": lambda x: x[..., 10:].split(1, -1),
+    "in stretches": lambda x: x.split(5, -1),
+    "with a start of its own": lambda x: (x[..., :3], *x.split(1, -1)),
+}
+
+
+class Looped(nn.Module):
+    def __init__(self, steps, before=lambda self, x: None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.steps, self.before = steps, before
+        self.a = dense(INPUTS, 20, persistent_state=True, delay_shift=False)
+        self.b = dense(20, 4, persistent_state=True, delay_shift=False)
+
+    def forward(self, x):
+        self.before(self, x)
+        return torch.cat([self.b(self.a(each)) for each in self.steps(x)], -1)
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_blocks_that_keep_their_state_are_called_in_a_loop_over_time_whatever_it_goes_over(name):
+    x = (x_of() > 0.5).float()
+    verdict = verify(Looped(LOOPS[name]), x, backends=("engine",))
+    assert verdict.exact and verdict.whole and len(verdict.net.layers) == 2
+    assert verdict.net.steps == sum(each.shape[-1] for each in LOOPS[name](x))
+
+
+def test_a_loop_whose_state_begins_elsewhere_is_refused():
+    module = Looped(lambda x: x.split(1, -1), before=lambda self, x: self.a(x[..., :2]))
+    with pytest.raises(UnsupportedError, match="its state changes outside the loop"):
+        verify(module, (x_of() > 0.5).float(), backends=("engine",))
+
+
+def test_synapses_and_neurons_with_a_parametrized_weight_are_a_layer():
+    class Apart(Behind):
+        def forward(self, x):
+            return self.b(self.a.neuron(self.a.synapse(x)))
+
+    module = Apart(None)
+    weight_norm(module.a.synapse, "weight")
+    assert verify(module, (x_of() > 0.5).float(), backends=("engine",)).whole
