@@ -26,6 +26,6 @@ def plot(
     from ..sim.arrays import trace_of
 
     output = output or trace.with_suffix(".svg")
-    files.check(output, force=force)
+    files.check(output, force=force, read=[trace])
     picture = trace_of(inputs.read_arrays(trace), trace.name).plot(sample, layers=layer)
     console.OUT.print(str(picture.save(output)))

@@ -11,7 +11,7 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,7 +78,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def check(path: str | os.PathLike[str], *, force: bool = True) -> None:
+def check(path: str | os.PathLike[str], *, force: bool = True, read: Iterable[str | os.PathLike[str]] = ()) -> None:
     """Refuse a place for a file before the work for it is done.
 
     Parameters
@@ -87,6 +87,8 @@ def check(path: str | os.PathLike[str], *, force: bool = True) -> None:
         Where the file shall be.
     force : bool
         Whether a file that is there may be replaced.
+    read : iterable of path-like
+        What is read for it, which it may not replace.
 
     Raises
     ------
@@ -94,6 +96,8 @@ def check(path: str | os.PathLike[str], *, force: bool = True) -> None:
         The folder does not exist or cannot be written to, `path` is a folder, or it exists and may not be replaced.
     """
     named, path = Path(path), Path(os.path.realpath(path))
+    if any(os.path.realpath(one) == os.fspath(path) for one in read):
+        raise InputError(f"{named} is what the command reads, and would be replaced. Name another file.")
     before = _status(named)
     if _goes_through(named, before):
         return

@@ -354,7 +354,8 @@ class _Reading:
             )
 
     def _between(self, event: Event, call: LeafCall) -> str:
-        return f"between {self._spikes_of(event)} and {call_name(call, self.names)}"
+        spikes, target = self._spikes_of(event), call_name(call, self.names)
+        return f"behind {spikes} and in front of {target}" if " and " in spikes else f"between {spikes} and {target}"
 
     def _spikes_of(self, event: Event) -> str:
         behind = [i for i in self.layer_of if event.roots >> (i + 1) & 1]

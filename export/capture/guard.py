@@ -51,6 +51,10 @@ def plain(x: Any) -> npt.NDArray[Any]:
     InputError
         It holds no numbers.
     """
+    if isinstance(x, torch.utils.data.Dataset):
+        raise InputError(
+            f"Input is a {type(x).__name__}, which is a data set. Give a torch DataLoader of it, or an array."
+        )
     try:
         if isinstance(x, torch.Tensor):
             x = x.detach().to_dense() if x.layout != torch.strided else x.detach()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
@@ -63,11 +64,11 @@ def is_plain(module: Any) -> bool:
 
     That is a block as its class left it, or a Sequential of such. Nobody may listen: a hook can change what is passed.
     """
-    if _listened_to(module):
+    if _is_heard(module):
         return False
     if type(module) is nn.Sequential:
-        return all(is_plain(member) for member in module)
-    return is_block(module) and _runs_its_class(module)
+        return "forward" not in vars(module) and all(is_plain(member) for member in module)
+    return is_block(module) and _runs_its_class(module) and not any(map(_is_heard, module.modules()))
 
 
 def plain_members(module: Any) -> list[Any]:
@@ -83,10 +84,43 @@ def _flat(module: Any) -> Iterator[Any]:
         yield module
 
 
-def _listened_to(module: Any) -> bool:
-    hooks = ("_forward_hooks", "_forward_pre_hooks")
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+
+
+def _is_heard(module: Any) -> bool:
     everywhere = _torch_module._global_forward_hooks or _torch_module._global_forward_pre_hooks
-    return bool(everywhere) or any(getattr(module, name, None) for name in hooks)
+    return bool(everywhere) or any(not makes_weight(hook) for name in _HOOKS for hook in getattr(module, name).values())
+
+
+def makes_weight(hook: Any) -> bool:
+    """Whether a hook is one of torch's own that computes a weight before every call: a norm, or pruning."""
+    return type(hook).__module__.startswith("torch.nn.utils.")
+
+
+@contextmanager
+def unheard(part: Any) -> Iterator[None]:
+    """Let hooks on the parts of a block, which a record does not hold, do nothing in a ``with`` block."""
+    inner = part.modules() if isinstance(part, nn.Module) else [*part.synapse.modules(), *part.neuron.modules()]
+    kept = [(hooks, dict(hooks)) for module in inner for hooks in (getattr(module, name) for name in _HOOKS)]
+    try:
+        for hooks, before in kept:
+            for key, hook in before.items():
+                if not makes_weight(hook):
+                    del hooks[key]
+        yield
+    finally:
+        for hooks, before in kept:
+            hooks.clear()
+            hooks.update(before)
+
+
+def changed_method(part: Any) -> str:
+    """Return which method of SLAYER's synapses or neurons a subclass or an object changes; "" for none."""
+    for name in ("forward", "dynamics", "spike"):
+        method = getattr(type(part), name, None)
+        if method is not None and (name in vars(part) or not method.__module__.startswith("lava.lib.dl.slayer.")):
+            return name
+    return ""
 
 
 def _runs_its_class(module: Any) -> bool:

@@ -147,7 +147,10 @@ def _own(block: Any, name: str, enters: bool, exp: int) -> Layer:
             f"layer {name!r}: it takes unary spikes, but the layer before it sends graded ones. Put a SLAYER block "
             "here, or build the one before with graded_spike=False."
         )
-    layer: Layer = block.record(name)
+    try:
+        layer: Layer = block.record(name)
+    except RecordError as error:
+        raise UnsupportedError(f"layer {name!r}: {error}") from None
     return layer
 
 
@@ -165,6 +168,7 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int, looped: bool) -
             f"spikeproof.celif.Dense, spikeproof.Readout and {kinds.STOCK}<family>.<kind> with families "
             f"{families} and kinds {blocks}."
         )
+    _refuse_changed(block, family)
     _refuse_options(block, family, kind, exp, looped)
     synapse, shape = synapses.READERS[kind](block, shape)
     read = neurons.READERS.get(f"{family}.{kind}", neurons.READERS[family])
@@ -187,6 +191,23 @@ def _stock(block: Any, name: str, shape: Shape | None, exp: int, looped: bool) -
 def _title(block: Any) -> str:
     parts = (block.synapse, block.neuron) if isinstance(block, Pair) else (block,)
     return " with ".join(f"{type(part).__module__}.{type(part).__name__}" for part in parts)
+
+
+def _refuse_changed(block: Any, family: str) -> None:
+    """Refuse synapses and neurons that do something else than their class in SLAYER."""
+    for name in ("synapse", "neuron"):
+        part = getattr(block, name, None)
+        method = "" if part is None else kinds.changed_method(part)
+        if method:
+            raise UnsupportedError(
+                f"{name}: its method {method} is not SLAYER's own, and a record holds what SLAYER's computes. Leave it "
+                "as it is, or write a block with a record of its own."
+            )
+    found = Pair(block.synapse, block.neuron).family if hasattr(block, "synapse") else family
+    if found and found != family:
+        raise UnsupportedError(
+            f"neuron: a block of {family} neurons holds one of {found}. Build slayer.block.{found} instead."
+        )
 
 
 def _refuse_options(block: Any, family: str, kind: str, exp: int, looped: bool) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE
+from ...contract.fixed import ACCUMULATOR_SHIFT, DECAY_ONE, THRESHOLD_MANT_MAX
 from ...contract.neurons import Neuron
 from ...contract.neurons.adrf import ADRF
 from ...contract.neurons.adrf_iz import ADRFIZ
@@ -86,6 +86,12 @@ def refuse_common(neuron: Any, shape: tuple[int, ...] = (), *, fires: bool = Tru
             "shared_param": (
                 fires and not neuron.shared_param and neuron.shape is None,
                 "each neuron's parameters are drawn in the first forward pass. Run the module once",
+            ),
+            "threshold": (
+                not 0 <= getattr(neuron, "v_th_mant", 0) <= THRESHOLD_MANT_MAX,
+                f"it is {getattr(neuron, 'v_th_mant', 0)} in units of 1/{neuron.w_scale}, and a record holds 0 to "
+                f"{THRESHOLD_MANT_MAX}. Build the block with a threshold from 0 to "
+                f"{THRESHOLD_MANT_MAX / neuron.w_scale:g}",
             ),
             "scale": (
                 neuron.w_scale & (neuron.w_scale - 1) != 0,
@@ -256,6 +262,15 @@ def _rotation(neuron: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     sin, cos = (getattr(neuron, name).detach().cpu().numpy() for name in ("sin_decay", "cos_decay"))
     if neuron.requires_grad:  # then its forward pass clamps them first
         gain = np.sqrt(sin**2 + cos**2)
+        refuse(
+            {
+                "sin_decay and cos_decay": (
+                    bool((gain == 0).any()),
+                    "SLAYER's forward pass divides by their length, which is 0 for a neuron. Train it further, or "
+                    "start with a longer period",
+                )
+            }
+        )
         scale = gain.clip(0, np.float32(neuron.p_scale - 1)) / gain
         sin, cos = (sin * scale).clip(1, None), (cos * scale).clip(0, None)
     return {"sin_decay": per_channel(np.round(sin), shape), "cos_decay": per_channel(np.round(cos), shape)}

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.utils.weight_norm import WeightNorm
 
 from ...contract.errors import RecordError, UnsupportedError
 from ...contract.fixed import WEIGHT_MAX, WEIGHT_MIN, WEIGHT_STEP
 from ...contract.synapses.conv import Conv
 from ...contract.synapses.dense import Dense, Synapse
+from ..parts.kinds import makes_weight
 from ..refusal import refuse
 
 Shape = tuple[int, ...]
@@ -184,9 +184,9 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
     refuse(
         {
             "mask": (
-                masked and synapse.weight_norm_enabled,
-                "SLAYER's forward computes the weights anew from their norm after it has masked them, so the mask does "
-                "nothing. Build the block with weight_norm=False",
+                masked and any(map(makes_weight, synapse._forward_pre_hooks.values())),
+                "SLAYER's forward computes the weights anew, for a norm or pruning, after it has masked them, so the "
+                "mask does nothing. Build the block with weight_norm=False",
             ),
         }
     )
@@ -196,9 +196,14 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
 
 
 def _normed(synapse: Any) -> torch.Tensor:
-    """Return the weight that the next forward pass uses; a weight norm computes it only then, from what was trained."""
-    hooks = [hook for hook in synapse._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
-    weight: torch.Tensor = hooks[0].compute_weight(synapse) if hooks else synapse.weight
+    """Return the weight that the next forward pass uses; a norm and pruning compute it then, from what was trained."""
+    hooks = [hook for hook in synapse._forward_pre_hooks.values() if makes_weight(hook)]
+    before = synapse.weight
+    for hook in hooks:
+        hook(synapse, ())
+    weight: torch.Tensor = synapse.weight
+    if hooks:
+        synapse.weight = before
     return weight
 
 

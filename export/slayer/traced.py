@@ -14,6 +14,7 @@ from ...contract.fixed import WEIGHT_STEP
 from ...contract.net import Layer
 from ...contract.neurons import SPIKES
 from ...contract.synapses.axon import arrivals
+from ..parts.kinds import unheard
 from ..parts.protocol import is_own_block
 from . import registers, synapses
 
@@ -47,10 +48,11 @@ def variables(
     BackendError
         The registers do not belong to what the block put out.
     """
-    if is_own_block(part):
-        found: Variables = part.variables(x, output, registers=every)
-    else:
-        found = {name: _flat(values) for name, values in _stock(layer, part, exp, x, output).items()}
+    with unheard(part):
+        if is_own_block(part):
+            found: Variables = part.variables(x, output, registers=every)
+        else:
+            found = {name: _flat(values) for name, values in _stock(layer, part, exp, x, output).items()}
     if not torch.equal(played(layer, part, exp, found, output, x.shape[-1]), output):
         raise BackendError(
             f"layer {layer.name!r}: the module's forward pass and its registers disagree. A hook, dropout or state "

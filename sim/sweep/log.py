@@ -46,6 +46,7 @@ class SweepLog:
 
     def __init__(self, path: Path, asked: Mapping[str, Any]) -> None:
         self.path = path
+        self._results = 0
         first = {"spikeproof_sweep": _FORMAT, **asked}
         self._refuse_odd()
         try:
@@ -65,11 +66,17 @@ class SweepLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None and not self._results:  # nothing was found: leave no file that says so
+            self.path.unlink(missing_ok=True)
         self._stream.close()
 
     def append(self, result: Mapping[str, Any]) -> None:
         """Add a result; it is on the disk when this returns."""
-        self._stream.write(json.dumps(result, separators=(",", ":")).encode() + b"\n")
+        self._results += 1
+        self._write(result)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self._stream.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         self._stream.flush()
         os.fsync(self._stream.fileno())
 
@@ -105,7 +112,7 @@ class SweepLog:
         if len(whole) < len(data):
             self._stream.truncate(len(whole))
         if not begun:
-            self.append(first)
+            self._write(first)
             return []
         rows = [self._parse(line, number) for number, line in enumerate(begun, start=1)]
         if "spikeproof_sweep" not in rows[0]:
@@ -119,6 +126,7 @@ class SweepLog:
         for number, row in enumerate(rows[1:], start=2):
             if not _is_result(row):
                 raise self._damaged(number)
+        self._results = len(rows) - 1
         return rows[1:]
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:

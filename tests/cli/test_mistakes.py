@@ -96,6 +96,8 @@ MISTAKES = {
     "a pickle of samples": ("simulate {net.net} -i {model.pkl}", r"model\.pkl: .*a pickle, which is never opened here"),
     "a network of a newer schema": ("inspect {newer.net}", r"newer\.net: schema version 3, .*which reads versions 1 and 2"),
     "a file that is there": ("export {net.net} -o {there.net}", r"there\.net exists\. Name another file, or .*--force"),
+    "an output that is the input": ("simulate {net.net} -i {good.npy} -o {good.npy} --force", r"good\.npy is what the command reads"),
+    "an output that is the network": ("prove {net.net} --search -o {net.net} --force", r"net\.net is what the command reads"),
     "no such folder to write to": ("export {net.net} -o {absent}/a.net", r"cannot write here \(No such .*Choose a folder that exists"),
     "no permission to write": ("export {net.net} -o /sys/a.net", r"cannot write here \(Permission .*folder that you may write to"),
     "a network for a trace": ("plot {net.net}", r"net\.net: .*an HDF5 file, as networks are"),

@@ -232,6 +232,7 @@ def test_no_scheduler_is_one_message(tmp_path, monkeypatch):
 
     with pytest.raises(BackendError, match=r"No Dask scheduler with workers answers at tcp://127\.0\.0\.1:9 "):
         Sweep(scheduler="tcp://127.0.0.1:9", results=tmp_path).run(NET, X, CHOSEN, PAIR)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
