@@ -202,6 +202,7 @@ def _fix_adrf_iz(module: ModuleType) -> None:
         """Return the spikes of a pair of real and imaginary sums."""
         return neuron.spike(*neuron.dynamics(dendrites))
 
+    forward.__module__ = module.__name__  # it is SLAYER's own, as it was meant
     module.Neuron.forward = forward
 
 

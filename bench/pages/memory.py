@@ -22,7 +22,7 @@ def problems(lines: Sequence[Line]) -> str:
         cells = {name: _worth(problem, line) for name, line in runs.items()}
         losses = {name: line["result"]["test_loss"] for name, line in runs.items() if not _guesses(problem, line)}
         baseline = next(iter(runs.values()))["result"]["baseline_loss"]
-        if losses and min(losses.values()) < 0.98 * baseline:
+        if len(cells) > 1 and losses and min(losses.values()) < 0.98 * baseline:
             best = min(losses, key=losses.__getitem__)
             loss, comma, rest = cells[best].partition(",")
             cells[best] = f"**{loss}**{comma}{rest}"

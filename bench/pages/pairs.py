@@ -28,9 +28,14 @@ class Comparison(NamedTuple):
     wins: int
     losses: int
     pairs: int
+    smallest: float
+    largest: float
 
     def __str__(self) -> str:
-        return f"{self.mean:+.1f} ± {self.half:.1f}, {self.wins} : {self.losses}"
+        told = f"{self.mean:+.1f} ± {self.half:.1f}"
+        if self.pairs < 3:  # an interval of two says nothing
+            told = " and ".join(f"{each:+.1f}" for each in (self.smallest, self.largest)[: self.pairs])
+        return f"{told}, {self.wins} : {self.losses}"
 
 
 def compare(differences: Sequence[float]) -> Comparison:
@@ -40,4 +45,4 @@ def compare(differences: Sequence[float]) -> Comparison:
     if count > 1:
         half = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
     wins, losses = (sum(sign * difference > 0 for difference in differences) for sign in (1, -1))
-    return Comparison(statistics.fmean(differences), half, wins, losses, count)
+    return Comparison(statistics.fmean(differences), half, wins, losses, count, min(differences), max(differences))

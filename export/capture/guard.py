@@ -120,12 +120,21 @@ def undisturbed(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
             _evaluate(module)
             with torch.no_grad():
                 yield lambda: [name for each in kept for name in each.changed()]
+    except Exception:
+        for each in kept:
+            each.forget()
+        raise
     finally:
         for part, mode in modes:
             part.training = mode
         for each in kept:
             each.restore()
         _set_generators(generators)
+
+
+_OWN = __package__.partition(".")[0] + "."
+_SET_UP = ("shape", "num_neurons", "init")
+"""What SLAYER's neurons and delays note of the first input that they see."""
 
 
 class _Kept:
@@ -135,14 +144,16 @@ class _Kept:
         self._name, self._part = name, part
         self._held = {kind: dict(getattr(part, kind)) for kind in ("_parameters", "_buffers")}
         self._stays = type(part).__module__.startswith("lava.lib.dl.slayer.")
+        self._caches = self._stays or type(part).__module__.startswith(_OWN)
+        self._set_up = {name: vars(part)[name] for name in _SET_UP if self._stays and name in vars(part)}
         self._undrawn = getattr(part, "init", None) is False and hasattr(part, "delay")
         tensors = [value for held in self._held.values() for value in held.values() if value is not None]
         self._values = [(value, value.detach().clone()) for value in tensors]
 
     def changed(self) -> Iterator[str]:
-        """Yield the names of what has other values now, but for what SLAYER's own parts set up."""
+        """Yield the names of what has other values now, but for what SLAYER's and our own parts keep for later."""
         before = {id(value): copied for value, copied in self._values}
-        for kind, held in () if self._stays else self._held.items():
+        for kind, held in () if self._caches else self._held.items():
             now = getattr(self._part, kind)
             for name in dict.fromkeys((*held, *now)):
                 old, new = held.get(name), now.get(name)
@@ -150,6 +161,12 @@ class _Kept:
                     old is not None and new is not None and not _equal(before[id(old)], new.detach())
                 ):
                     yield f"{self._name}.{name}" if self._name else name
+
+    def forget(self) -> None:
+        """Put back what SLAYER set up too: the input of a pass that failed may have had the wrong shape."""
+        vars(self._part).update(self._set_up)
+        self._stays = self._undrawn = False
+        self.restore()
 
     def restore(self) -> None:
         """Put everything back, but for what SLAYER set up in a first forward pass."""

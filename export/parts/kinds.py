@@ -84,6 +84,8 @@ def _flat(module: Any) -> Iterator[Any]:
         yield module
 
 
+_KNOWN = ("lava.lib.dl.slayer.", __package__.partition(".")[0] + ".")
+"""Where methods are from that do what SLAYER's classes do, faults of lava-dl that are worked around among them."""
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
@@ -118,12 +120,12 @@ def changed_method(part: Any) -> str:
     """Return which method of SLAYER's synapses or neurons a subclass or an object changes; "" for none."""
     for name in ("forward", "dynamics", "spike"):
         method = getattr(type(part), name, None)
-        if method is not None and (name in vars(part) or not method.__module__.startswith("lava.lib.dl.slayer.")):
+        if method is not None and (name in vars(part) or not method.__module__.startswith(_KNOWN)):
             return name
     return ""
 
 
 def _runs_its_class(module: Any) -> bool:
     """Whether a block's forward pass is that of SLAYER's class or ours, and no subclass or object changes it."""
-    known = type(module).forward.__module__.startswith(("lava.lib.dl.slayer.", __package__.partition(".")[0] + "."))
+    known = type(module).forward.__module__.startswith(_KNOWN)
     return known and "forward" not in vars(module) and type(module).__call__ is nn.Module.__call__

@@ -87,12 +87,6 @@ def refuse_common(neuron: Any, shape: tuple[int, ...] = (), *, fires: bool = Tru
                 fires and not neuron.shared_param and neuron.shape is None,
                 "each neuron's parameters are drawn in the first forward pass. Run the module once",
             ),
-            "threshold": (
-                not 0 <= getattr(neuron, "v_th_mant", 0) <= THRESHOLD_MANT_MAX,
-                f"it is {getattr(neuron, 'v_th_mant', 0)} in units of 1/{neuron.w_scale}, and a record holds 0 to "
-                f"{THRESHOLD_MANT_MAX}. Build the block with a threshold from 0 to "
-                f"{THRESHOLD_MANT_MAX / neuron.w_scale:g}",
-            ),
             "scale": (
                 neuron.w_scale & (neuron.w_scale - 1) != 0,
                 f"{neuron.w_scale} is not a power of two. Use 64, SLAYER's default, or another power of two",
@@ -101,9 +95,25 @@ def refuse_common(neuron: Any, shape: tuple[int, ...] = (), *, fires: bool = Tru
     )
 
 
+def _refuse_threshold(neuron: Any) -> None:
+    """Refuse a threshold of neurons that fire, if no record holds it."""
+    wrong = not 0 <= neuron.v_th_mant <= THRESHOLD_MANT_MAX
+    refuse(
+        {
+            "threshold": (
+                wrong,
+                f"it is {neuron.v_th_mant} in units of 1/{neuron.w_scale}, and a record holds 0 to "
+                f"{THRESHOLD_MANT_MAX}. Build the block with a threshold from 0 to "
+                f"{THRESHOLD_MANT_MAX / neuron.w_scale:g}",
+            )
+        }
+    )
+
+
 def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
     """Read a current-based leaky integrate-and-fire neuron."""
     refuse_common(neuron, shape)
+    _refuse_threshold(neuron)
     refuse(
         {
             "threshold": (
@@ -137,6 +147,7 @@ def _integrator(neuron: Any, shape: tuple[int, ...], exp: int) -> dict[str, Any]
 def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
     """Read an adaptive leaky integrate-and-fire neuron."""
     refuse_common(neuron, shape)
+    _refuse_threshold(neuron)
     return ALIF(
         num_neurons=math.prod(shape),
         u_decay=per_channel(_decay(neuron, "current_decay"), shape),
@@ -152,6 +163,7 @@ def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
 def rf(neuron: Any, shape: tuple[int, ...], exp: int) -> RF:
     """Read a resonate-and-fire neuron."""
     refuse_common(neuron, shape)
+    _refuse_threshold(neuron)
     return RF(
         num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
     )
@@ -160,6 +172,7 @@ def rf(neuron: Any, shape: tuple[int, ...], exp: int) -> RF:
 def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
     """Read a resonate-and-fire neuron with Izhikevich's reset."""
     refuse_common(neuron, shape)
+    _refuse_threshold(neuron)
     return RFIZ(
         num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
     )
@@ -168,12 +181,14 @@ def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
 def adrf(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRF:
     """Read an adaptive resonate-and-fire neuron."""
     refuse_common(neuron, shape)
+    _refuse_threshold(neuron)
     return ADRF(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
 def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRFIZ:
     """Read an adaptive resonate-and-fire neuron that fires on its imaginary part."""
     refuse_common(neuron, shape)
+    _refuse_threshold(neuron)
     return ADRFIZ(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 

@@ -65,7 +65,7 @@ class Torch:
 
     Attributes
     ----------
-    given : ndarray of float32, shape (samples, channels, steps)
+    given : ndarray, shape (samples, channels, steps)
         What arrives at the network behind the module's front end, if all samples run at once.
 
     Raises
@@ -101,7 +101,8 @@ class Torch:
         """Return what arrives at the network for all samples; a front end runs on as many at once as memory is for."""
         if self._capture.takes_input:
             arguments = [each for port in self._capture.ports if (each := port.argument) is not None]
-            flat = [_flat_array(np.asarray(guard.each(self._x)[each], np.float32)) for each in arguments]
+            given, types = guard.each(self._x), self._capture.types
+            flat = [_flat_array(np.asarray(given[each], types[each])) for each in arguments]
             return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
         of_one = sum(layer.output[:1].numel() * layer.output.element_size() for layer in self._capture.layers)
         size = max(1, _FRONT_BYTES // max(1, of_one))

@@ -188,7 +188,7 @@ def test_the_order_is_that_of_the_calls():
     ("module", "words"),
     [
         (lambda: Reversed([dense(6, 6), dense(6, 6)], lambda x: 1 - x),
-         r"test_slayer_conv.py:\d+: rsub stands between 'blocks.1' and 'blocks.0', and of 'blocks.1' it makes something"),
+         r"test_slayer_conv.py:\d+: rsub stands between 'blocks.1' and 'blocks.0'; it joins spikes with a constant"),
         (lambda: torch.nn.Sequential(torch.nn.ReLU()), "Sequential calls no block"),
         (lambda: block.Conv({"threshold": 1, "current_decay": 1, "voltage_decay": 1}, 6, 1, 3),
          r"layer 'cuba1': a convolution takes images of \(channels, rows, columns\), but \(6,\) arrives"),

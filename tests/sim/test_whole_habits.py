@@ -7,7 +7,7 @@ from slayer_nets import slayer
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from spikeproof import verify
+from spikeproof import Readout, celif, cpg, verify
 from spikeproof.contract.errors import InputError, UnsupportedError
 
 PARAMS = {"threshold": 0.1, "current_decay": 0.5, "voltage_decay": 0.1}
@@ -218,3 +218,22 @@ def test_synapses_and_neurons_with_a_parametrized_weight_are_a_layer():
     module = Apart(None)
     weight_norm(module.a.synapse, "weight")
     assert verify(module, (x_of() > 0.5).float(), backends=("engine",)).whole
+
+
+def test_what_our_own_blocks_keep_for_later_calls_is_not_told():
+    te = celif.TemporalEncoding(8, 20)
+    module = nn.Sequential(
+        cpg.Concat(cpg.Encoding(8)), celif.Dense({"threshold": 0.3}, 14, 8, temporal_encoding=te), Readout(8, 3)
+    )
+    for cast in (torch.Tensor.float, torch.Tensor.double, torch.Tensor.long, torch.Tensor.bool):
+        verdict = verify(module, cast(x_of() > 0.5), backends=("engine",))
+        assert verdict.exact and verdict.whole and verdict.notes == ()
+
+
+def test_a_call_that_is_refused_leaves_no_size_behind():
+    module, x = nn.Sequential(dense(INPUTS, 8)), (x_of() > 0.5).float()
+    for wrong in (x[0], torch.ones(2, 7, 20), x[:, :, :, None]):
+        with pytest.raises((InputError, UnsupportedError)):
+            verify(module, wrong, backends=("engine",))
+        assert module[0].neuron.shape is None
+    assert module(x).shape == (5, 8, 20) and verify(module, x, backends=("engine",)).whole
