@@ -45,6 +45,7 @@ _PUBLIC = {
     # simulation and proof
     "simulate": (".sim.simulate", "simulate"),
     "verify": (".proof", "verify"),
+    "network_input": (".sim.torch.backend", "network_input"),
     "verify_recording": (".sim.recordings.against", "verify_recording"),
     "bounds": (".sim.bounds", "bounds"),
     "neurobench": (".sim.cost.neurobench", "neurobench"),

@@ -25,7 +25,8 @@ GROUPS = {
     "Training": ("recipe", "fit", "Run", "tasks"),
     "Records and files": ("record", "export_netx", "load", "write", "stock", "lint", "records", "phase"),
     "Simulation and proof": (
-        "simulate", "verify", "verify_recording", "bounds", "neurobench", "Sweep", "loihi2", "lava", "errors",
+        "simulate", "network_input", "verify", "verify_recording", "bounds", "neurobench", "Sweep", "loihi2",
+        "lava", "errors",
     ),
 }  # fmt: skip
 """Heading of the reference -> public names; a test compares them with all there are."""

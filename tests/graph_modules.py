@@ -215,6 +215,18 @@ def u_net():
     return Net(forward, a=conv(2, 3), p=pool, b=conv(3, 4), c=conv(7, 2), d=dense(2 * 64, 5))
 
 
+def pooled(pool):
+    """An average between convolutions, whose weights can be divided by 4."""
+
+    def build():
+        module = Net(lambda self, x: self.b(pool(self.a(x))), a=conv(2, 4), b=conv(4, 3))
+        weight = module.b.synapse.weight.data
+        weight.copy_((weight.clamp(-1.5, 1.5) * 8).round() / 8)
+        return module
+
+    return build
+
+
 def channels_chosen():
     """A convolution of permuted and dropped channels, and of twice the same one."""
 
@@ -268,6 +280,14 @@ GRAPHS = {
     "still image": (still_image, X[..., 0]),
     "views of encoded": (views_of_encoded, X),
     "encoded in a loop": (encoded_in_a_loop, X),
+    "average pooling": (pooled(lambda h: functional.avg_pool3d(h, (2, 2, 1))), IMAGES),
+    "average pooling with overlap": (pooled(nn.AvgPool3d((2, 2, 1), stride=(1, 2, 1))), IMAGES),
+    "average pooling of each step": (
+        pooled(
+            lambda h: functional.avg_pool2d(h.movedim(-1, 1).flatten(0, 1), 2).unflatten(0, (len(h), -1)).movedim(1, -1)
+        ),
+        IMAGES,
+    ),
     "delayed skip": (delayed_skip, X),
     "moving sum": (moving_sum, X),
     "feedback loop": (feedback_loop, X),

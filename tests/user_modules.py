@@ -201,7 +201,7 @@ TAILS = {
     "softmax": (lambda: chain(lambda self, x: self.b(self.a(x)).sum(-1).softmax(-1)), ["sum over time", "softmax"]),
     "classes": (lambda: chain(lambda self, x: self.b(self.a(x)).sum(-1).argmax(-1)), ["sum over time", "argmax"]),
     "lstm": (lambda: chain(after_lstm, lstm=nn.LSTM(8, 4, batch_first=True)), None),
-    "numpy": (lambda: chain(through_numpy), ["numpy", "what no torch operation shows"]),
+    "numpy": (lambda: chain(through_numpy), ["numpy", "code outside torch, which is not followed"]),
     "doubled": (lambda: chain(lambda self, x: self.b(self.a(x)) * 2), ["multiply"]),
     "negated": (lambda: chain(lambda self, x: -self.b(self.a(x))), ["negate"]),
     "channels flipped": (lambda: chain(lambda self, x: self.b(self.a(x)).flip(1)), ["flip"]),
@@ -475,6 +475,8 @@ REFUSED = {
     "sums that round with other spikes": (lambda: chain(
         lambda self, x: self.b(self.a(h := x / 3)[:, :CHANNELS] + h), into=CHANNELS),
         "with other spikes, what arrives at 'b' is rounded|rounds its sums in front of 'b'"),
+    "a maximum": (lambda: three(lambda self, x: self.b(torch.maximum(h := self.a(x), h.roll(1, 1)))),
+                  PLACE + ": maximum stands between 'a' and 'b'. A maximum is no sum, and synapses only add"),
     "a constant": (lambda: chain(lambda self, x: self.b(self.a(x) + 1)),
                    PLACE + ": add stands between 'a' and 'b'; it joins spikes with a constant that is not 0"),
     "a constant beside spikes": (lambda: chain(

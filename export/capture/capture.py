@@ -351,7 +351,7 @@ def _behind(
     reads = [read for read in recorder.reads if read.roots > INPUT and read.name not in ("item", "__bool__")]
     after.update((Operation(read.name.strip("_"), read.place), None) for read in reads)
     if None in answers or _holds_more(answer):
-        after[Operation("what no torch operation shows", None)] = None
+        after[Operation("code outside torch, which is not followed", None)] = None
     return list(after)
 
 

@@ -21,6 +21,9 @@ IntArray = npt.NDArray[np.int64]
 _LINEAR = {"linear", "matmul", "mm", "bmm", "einsum", "conv1d", "conv2d", "conv3d", "__matmul__", "addmm", "bilinear"}
 
 
+_MAXIMA = {"max", "amax", "maximum", "fmax", "min", "amin", "minimum", "fmin", "topk", "sort", "median"}
+
+
 class Edge(NamedTuple):
     """How what arrives at a layer is made of what another one puts out, the same in every sample and step."""
 
@@ -266,6 +269,11 @@ def refuse_opaque(opaque: Opaque, where: str, spikes: str) -> UnsupportedError:
         )
     if opaque.why:
         return UnsupportedError(f"{place}{name} stands {where}; {opaque.why}")
+    if event.name in _MAXIMA or event.name.startswith(("max_pool", "adaptive_max_pool")):
+        return UnsupportedError(
+            f"{place}{name} stands {where}. A maximum is no sum, and synapses only add. Use an average, SLAYER's Pool, "
+            "or a block with a stride."
+        )
     if event.name in _LINEAR or event.place.kind in ("Linear", "Conv2d", "Conv1d", "Conv3d"):
         return UnsupportedError(
             f"{place}{name} stands {where}. Its numbers are no spikes; make it a block, or move it behind the last "

@@ -14,7 +14,12 @@ import torch
 from torch import nn
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-_OURS = tuple(str(_PACKAGE / folder) + os.sep for folder in ("contract", "export", "sim", "train", "lava_procs", "cli"))
+_OURS = (
+    *(str(_PACKAGE / folder) + os.sep for folder in ("contract", "export", "sim", "train", "lava_procs", "cli")),
+    *map(str, _PACKAGE.glob("*.py")),
+)
+_TYPED = ("<stdin>", "<ipython-input", "<python-input")
+"""How the names begin of what is typed at a prompt."""
 _TORCH = str(Path(torch.__file__).resolve().parent) + os.sep
 _STANDARD = os.path.realpath(sysconfig.get_paths()["stdlib"]) + os.sep
 _LAVA = os.sep + os.path.join("lava", "lib", "dl") + os.sep
@@ -51,7 +56,7 @@ def last_place(error: BaseException) -> Place | None:
 def _is_foreign(file: str) -> bool:
     """Whether a file is the user's: none of torch's, lava-dl's, Python's or ours, and no code without a file."""
     if file.startswith("<"):
-        return False
+        return file.startswith(_TYPED)
     file = os.path.realpath(file)  # a package that was imported through a link is the same package
     library = file.startswith(_STANDARD) and "site-packages" not in file
     return not (file.startswith((_TORCH, *_OURS)) or _LAVA in file or library)

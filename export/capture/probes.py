@@ -98,7 +98,7 @@ def run(captured: Capture, x: tuple[torch.Tensor, ...], found: Found, recorder: 
         _run(captured, guard.samples_of(x, which), player, seed)
         if len(player.received) != last + 1:
             raise UnsupportedError(_other_calls(captured, len(plays)))
-        notes.update(dict.fromkeys(_compare(captured, found, recorder, player, which, seed, reference)))
+        notes.update(dict.fromkeys(_compare(captured, found, recorder, player, which, reference)))
     if not notes and _hears_others(captured, x, recorder, last):
         notes[_OTHERS] = None
     played = _played(captured, recorder, ("random", "ones"), generator)
@@ -218,18 +218,8 @@ def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     return torch.equal(a, b) or torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
-def _compare(
-    captured: Capture,
-    found: Found,
-    recorder: Recorder,
-    player: Player,
-    which: slice,
-    seed: int,
-    reference: _Reference,
-) -> list[str]:
-    """Compare what the layers received for some samples with what their maps make of what was played."""
-    notes = []
-    alone = len(player.received[0]) == 1
+def _values(found: Found, recorder: Recorder, player: Player, which: slice) -> torch.Tensor:
+    """Return the values of all elements that maps are about: those that were played, and else those of the record."""
     values = [torch.zeros(1, dtype=torch.float64)]
     for event, tensors in recorder.roots.items():
         for tensor in tensors:
@@ -240,11 +230,20 @@ def _compare(
                 value[which] = output.cpu().to(torch.float64)
             values.append(value.reshape(-1))
     for host in found.hosts:
-        value = recorder.calls[host].received[0].detach().cpu().to(torch.float64)
+        value = recorder.calls[host].received[0].detach().cpu().to(torch.float64, copy=True)
         if player.received[host].shape[1:] == value.shape[1:]:  # sums of another batch round otherwise
             value[which] = player.received[host].cpu().to(torch.float64)
         values.append(value.reshape(-1))
-    played = torch.cat(values)
+    return torch.cat(values)
+
+
+def _compare(
+    captured: Capture, found: Found, recorder: Recorder, player: Player, which: slice, reference: _Reference
+) -> list[str]:
+    """Compare what the layers received for some samples with what their maps make of what was played."""
+    notes = []
+    alone = len(player.received[0]) == 1
+    played = _values(found, recorder, player, which)
     for layer in captured.layers:
         for call in layer.receives:
             received = player.received[call].cpu().to(torch.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -246,6 +247,32 @@ def _summed(operation: Operation) -> list[Terms] | None:
     return [Terms(tuple(made[0]), tuple(made[1]))]
 
 
+def _averaged(operation: Operation) -> list[Terms] | None:
+    """Average pooling without padding: each window's elements, over how many they are."""
+    terms, axes = operation.terms[0], int(operation.name[-2])
+    ndim = terms.numbers[0].ndim
+
+    def along(value: Any) -> tuple[int, ...]:
+        return (value,) * axes if isinstance(value, int) else tuple(value)
+
+    sizes = along(operation.argument(1, "kernel_size"))
+    strides = along(operation.argument(2, "stride") or sizes)
+    padded = any(along(operation.argument(3, "padding", 0)))
+    rounded_up = bool(operation.argument(4, "ceil_mode", False))
+    count = math.prod(sizes)
+    if padded or rounded_up or ndim < axes or operation.argument(6, "divisor_override") not in (None, count):
+        return None
+    if count * len(terms.numbers) > MOST_TERMS:
+        return None
+    made: list[list[torch.Tensor]] = [[], []]
+    for out, parts, divisor in zip(made, (terms.numbers, terms.factors), (1, count), strict=True):
+        for part in parts:
+            for axis, size, stride in zip(range(ndim - axes, ndim), sizes, strides, strict=True):
+                part = part.unfold(axis, size, stride)
+            out += [each / divisor for each in part.flatten(ndim).unbind(-1)]
+    return [Terms(tuple(made[0]), tuple(made[1]))]
+
+
 def _written(operation: Operation) -> list[Terms] | None:
     """Elements of a tensor replaced by those of another: ``out[index] = source`` and ``out.copy_(source)``."""
     target, source = operation.args[0], operation.args[-1]
@@ -327,6 +354,7 @@ RULES: dict[str, Callable[[Operation], list[Terms] | None]] = {
     **dict.fromkeys(("add", "sub", "rsub"), _sum_of_two),
     **dict.fromkeys(("mul", "div"), _scaled),
     **dict.fromkeys(("sum", "mean"), _summed),
+    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), _averaged),
     **dict.fromkeys(
         ("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout"), _left_alone
     ),

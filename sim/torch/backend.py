@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 from torch import nn
 
 from ...contract.errors import InputError, UnsupportedError
-from ...contract.net import Net
+from ...contract.net import Input, Net
 from ...export.capture import guard
+from ...export.capture.host import listed
 from ...export.slayer import network, traced
 from ...export.slayer.network import Network
 from ..trace import Trace, without_registers
@@ -51,6 +53,39 @@ def run(module: nn.Module, net: Net, x: npt.ArrayLike, *, registers: bool = True
     return Torch(found, net, x).run(np.arange(len(guard.each(x)[0])), registers=registers)
 
 
+def network_input(
+    module: nn.Module, x: npt.ArrayLike, *, input: Input | Sequence[Input] | None = None
+) -> npt.NDArray[Any]:
+    """Return what a module hands to its network: its input, behind whatever it does on the host before its first block.
+
+    That is what `spikeproof.simulate` and a program of your own feed to the exported network.
+
+    Parameters
+    ----------
+    module : Module
+        The trained network.
+    x : array_like, shape (samples, ...), or tuple of them
+        The module's input, or its inputs.
+    input : Input, optional
+        What enters a stock SLAYER block that comes first, as in `spikeproof.record`.
+
+    Returns
+    -------
+    ndarray, shape (samples, channels, steps)
+        In SLAYER's units, images flattened; the channels of several inputs one after the other.
+
+    Raises
+    ------
+    UnsupportedError
+        See `spikeproof.record`.
+    InputError
+        The module does not take the input, or the network not what the module makes of it.
+    """
+    given = guard.arguments(x)
+    found = network.of_capture(network.captured(module, given), input=input)
+    return Torch(found, found.net, given).given
+
+
 class Torch:
     """A trained module, ready to run on samples, and to be replayed with the spikes of others.
 
@@ -83,7 +118,7 @@ class Torch:
             if network.leaves_open(block.module):
                 for way in net.incoming(i):
                     if way.source < 0:
-                        _check_units(net, -1 - way.source, self.given)
+                        self._check_units(-1 - way.source)
 
     def arriving(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Return what arrives at the network when the module runs on just these samples.
@@ -112,6 +147,29 @@ class Torch:
     def _front(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         given = self._capture.front(guard.samples_of(self._x, samples))
         return np.concatenate([_flat(each) for each in given], axis=1)
+
+    def _check_units(self, port: int) -> None:
+        """Refuse an input of the network that its first block and the simulations would not read alike."""
+        source, x = self._net.inputs[port], self.given[:, self._net.channels(port)]
+        if x.shape[1] != source.num_channels:
+            raise InputError(
+                f"The file's network takes {source.num_channels} channels, and the module's {x.shape[1]}: it is the "
+                "file of another network."
+            )
+        try:
+            whole = source.encode(x) * 2.0**source.exp
+        except InputError as error:
+            if self._capture.takes_input:
+                raise
+            front = listed(self._capture.host.before)
+            raise InputError(f"What the module makes of x in front of its blocks ({front}): {error}") from None
+        if not np.array_equal(whole, x):
+            index = tuple(int(i) for i in np.argwhere(whole != x)[0])
+            exp = source.exp
+            raise InputError(
+                f"Input{list(index)} = {x[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round its "
+                f"input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."
+            )
 
     def run(self, samples: npt.NDArray[np.int64], *, registers: bool = True) -> Trace:
         """Run samples through the module and return what its neurons did, and its answer."""
@@ -167,15 +225,3 @@ def _flat(tensor: torch.Tensor) -> npt.NDArray[Any]:
 
 def _flat_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.reshape(len(array), -1, array.shape[-1])
-
-
-def _check_units(net: Net, port: int, given: npt.NDArray[Any]) -> None:
-    source, x = net.inputs[port], given[:, net.channels(port)]
-    whole = source.encode(x) * 2.0**source.exp
-    if not np.array_equal(whole, x):
-        index = tuple(int(i) for i in np.argwhere(whole != x)[0])
-        exp = source.exp
-        raise InputError(
-            f"Input{list(index)} = {x[index]} is not a multiple of 2**{exp}, and a SLAYER block does not round its "
-            f"input as the payloads for Lava are rounded. Feed it round(x * 2**{-exp}) / 2**{-exp}."
-        )

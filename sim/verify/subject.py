@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from . import whole
 from .pairing import Ends, Side, one_by_one
 
 if TYPE_CHECKING:
+    from ...export.capture.capture import Capture
     from ...export.capture.host import Host
     from ...export.slayer.network import Network
     from .float_twin import FloatTwin
@@ -48,6 +50,8 @@ class Subject(NamedTuple):
     twin: str = "no trained module was given"
     """Why there is no module without rounding, if there is none."""
     notes: tuple[str, ...] = ()
+    blocks: Mapping[str, str] = MappingProxyType({})
+    """Layer -> what the module calls its block."""
 
 
 def subject_of(
@@ -89,7 +93,15 @@ def subject_of(
         host=made.host,
         twin=twin if isinstance(twin, str) else "",
         notes=notes,
+        blocks=_blocks_of(net, captured, made.places),
     )
+
+
+def _blocks_of(net: Net, captured: Capture, places: Sequence[int]) -> dict[str, str]:
+    """Return what a module calls the blocks of a network's layers; nothing if the network is of another one."""
+    if len(net.layers) != len(places):
+        return {}
+    return {layer.name: captured.layers[place].name for layer, place in zip(net.layers, places, strict=True)}
 
 
 def _stored(

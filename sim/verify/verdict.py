@@ -72,6 +72,8 @@ class Verdict:
     altered: tuple[tuple[str, Any, Any], ...] = ()
     host: Host | None = None
     """What runs on the host in front of the network and behind it; None if no trained module was given."""
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    """Layer -> what the trained module calls its block; empty if no trained module was given."""
     ends: tuple[Whole, ...] = ()
     """For each backend whose spikes were played back in the module: whether ``module(x)`` was the same."""
     notes: tuple[str, ...] = ()
@@ -149,6 +151,9 @@ class Verdict:
             lines.append(
                 f"the file is not the trained network: {self._place(path)}: trained {trained}, file {stored}{more}"
             )
+        if self.blocks and not self.exact:
+            called = ", ".join(f"{layer} is {name!r}" for layer, name in self.blocks.items())
+            lines.append(f"layers and what the module calls them: {called}")
         if self.host is not None:
             lines.append(str(self.host))
         lines += self._end_sentences()
@@ -196,6 +201,7 @@ class Verdict:
             "exact": self.exact,
             "whole": self.whole,
             "host": None if self.host is None else self.host.as_dict(),
+            "blocks": dict(self.blocks),
             "module": [end.as_dict() for end in self.ends],
             "notes": list(self.notes),
             "input_sha256": self.input_sha256,

@@ -138,6 +138,7 @@ def verify(
         traces=(),
         altered=found.altered,
         host=found.host,
+        blocks=found.blocks,
         notes=found.notes,
     )
 
@@ -258,6 +259,7 @@ def _verdict(
         traced=pictured.traced if pictured else np.arange(0),
         altered=subject.altered,
         host=subject.host,
+        blocks=subject.blocks,
         ends=tuple(one.whole for one in paired if one.whole is not None),
         notes=subject.notes,
         diagnoses=tuple(one.diagnosis for one in found),

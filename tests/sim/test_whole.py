@@ -288,13 +288,13 @@ def test_a_keyword_that_a_block_does_not_take_is_the_modules_error():
 
 
 HOSTS = {
-    "a script": (lambda self, x: self.head(self.b(self.a(x)).mean(-1)), "what no torch operation shows"),
+    "a script": (lambda self, x: self.head(self.b(self.a(x)).mean(-1)), "code outside torch, which is not followed"),
     "rounded": (lambda self, x: (self.b(self.a(x)).mean(-1) * 9).to(torch.int32), "to int32"),
     "an ANN beside it": (lambda self, x: (self.b(self.a(x)), self.fc(x.mean(-1)).exp()), "Linear 6 → 2"),
     "moved twice": (lambda self, x: ((h := self.a(x).flip(1)), self.b(h)), "flip"),
     "written into a view": (lambda self, x: written_view(self, x) * 3, "multiply"),
     "in inference mode": (lambda self, x: set_in_inference(self, x), "write into a tensor"),
-    "of another thread": (lambda self, x: elsewhere(self.b(self.a(x))), "what no torch operation shows"),
+    "of another thread": (lambda self, x: elsewhere(self.b(self.a(x))), "code outside torch, which is not followed"),
 }
 
 

@@ -7,7 +7,7 @@ from slayer_nets import slayer
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from spikeproof import Readout, celif, cpg, verify
+from spikeproof import Readout, celif, cpg, export_netx, network_input, simulate, verify
 from spikeproof.contract.errors import InputError, UnsupportedError
 
 PARAMS = {"threshold": 0.1, "current_decay": 0.5, "voltage_decay": 0.1}
@@ -237,3 +237,45 @@ def test_a_call_that_is_refused_leaves_no_size_behind():
             verify(module, wrong, backends=("engine",))
         assert module[0].neuron.shape is None
     assert module(x).shape == (5, 8, 20) and verify(module, x, backends=("engine",)).whole
+
+
+def test_what_the_front_end_hands_to_the_network_is_what_its_file_takes(tmp_path):
+    module, x = Fronted(lambda x: (255 * x.flip(1) > 100).float()), x_of()
+    given = network_input(module, x)
+    assert np.array_equal(given, (255 * x.flip(1) > 100).numpy())
+    net = export_netx(module, tmp_path / "net.net", sample=x)
+    trace = simulate(tmp_path / "net.net", given, backend="engine")
+    assert np.array_equal(trace.output(net), module.eval()(x).sum(-1).detach().numpy())
+    assert np.array_equal(network_input(module.b, torch.ones(1, 20, 5)), np.ones((1, 20, 5)))
+
+
+def test_numbers_that_a_front_end_makes_are_told_as_its_own():
+    with pytest.raises(
+        InputError, match=r"in front of its blocks \(multiply \(test_whole_habits.py:\d+\)\): Input\[0, 0, 0\]"
+    ):
+        verify(Fronted(lambda x: x * 0.3), x_of(), backends=("engine",))
+
+
+def test_the_file_of_another_network_is_told_as_that(tmp_path):
+    export_netx(nn.Sequential(dense(9, 4)), tmp_path / "net.net", steps=20)
+    with pytest.raises(InputError, match="takes 9 channels, and the module's 6: it is the file of another network"):
+        verify(Fronted(lambda x: x), (x_of() > 0.5).float(), file=tmp_path / "net.net")
+
+
+def test_a_verdict_says_what_the_module_calls_its_layers_where_something_is_wrong(tmp_path):
+    module, x = Fronted(lambda x: x), (x_of() > 0.5).float()
+    export_netx(module, tmp_path / "net.net", sample=x)
+    assert "is 'a'" not in str(verify(module, x, backends=("engine",)))
+    module.b.synapse.weight.data.neg_()
+    verdict = verify(module, x, file=tmp_path / "net.net", backends=("engine",))
+    assert verdict.blocks == {"cuba1": "a", "cuba2": "b"} == verdict.as_dict()["blocks"]
+    assert "layers and what the module calls them: cuba1 is 'a', cuba2 is 'b'" in str(verdict)
+
+
+def test_analog_input_of_our_blocks_is_read_as_float32():
+    te = celif.TemporalEncoding(8, 20)
+    module = nn.Sequential(
+        celif.Dense({"threshold": 0.3}, INPUTS, 8, temporal_encoding=te, input_exp=-2), Readout(8, 3)
+    )
+    x = ((16 * x_of().double()).floor() + 0.5) / 4 + 1e-9  # rounded up, where float32 has a tie
+    assert verify(module, x, backends=("engine",)).whole and torch.equal(module(x), module(x.float()))

@@ -178,7 +178,8 @@ class GradedInput(nn.Module):
         self.max_payload = Input(num_channels=1, bits=bits, exp=exp).max_payload
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Round `x`; values that do not fit the payload are an InputError, never clipped."""
+        """Round `x`, read as float32 as simulations do; values that do not fit are an InputError, never clipped."""
+        x = x.to(torch.float32)
         step = 2.0**self.exp
         largest = x.detach().abs().max().item() if x.numel() else 0.0
         if not largest / step < self.max_payload + 0.5:  # written so that nan is refused too
