@@ -50,7 +50,7 @@ def demo(
             f"not with --pretrained, for {pretrained} is trained already. Leave it out.",
         )
         kept, place = folder_of(pretrained), files.folder(folder or Path("runs") / f"demo-{pretrained}")
-        prove_run(kept, samples, place / "report.html", {"deadline": deadline, "registers": False})
+        prove_run(kept, samples, place / "report.html", {"deadline": deadline})
         return
     folder = folder or Path("runs/demo")
     _demo("digits", folder, samples, settings, deadline, force)

@@ -112,5 +112,6 @@ def _show(recipe: Any) -> None:
     console.OUT.print(
         f"{task.name}: {len(task.train.y):,} samples to train on, {held_out:,} held out, {len(task.test.y):,} to test; "
         f"{channels:,} channel{'s' * (channels != 1)}, {steps:,} steps a sample; "
-        f"{recipe.steps(task):,} optimiser steps in {recipe.epochs:,} epochs"
+        f"{recipe.steps(task):,} optimiser step{'s' * (recipe.steps(task) != 1)} in {recipe.epochs:,} "
+        f"epoch{'s' * (recipe.epochs != 1)}"
     )

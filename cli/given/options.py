@@ -137,6 +137,17 @@ def samples_of(wanted: str | None, available: int | None, default: int = 20) -> 
     return int(wanted)
 
 
+def refuse_name(path: Path) -> None:
+    """Refuse the name of a trained network that comes with the package, where its folder or its file is asked for."""
+    from ..recipes import networks
+
+    if not path.exists() and str(path) in networks.names():
+        raise InputError(
+            f"{path}: no such file. It is the name of a trained network that comes with spikeproof; give its folder: "
+            f"{networks.folder_of(str(path))}"
+        )
+
+
 def network_of(path: Path) -> Path:
     """Return the network file that a path names: itself, or that of a training run's folder.
 
@@ -145,6 +156,7 @@ def network_of(path: Path) -> Path:
     InputError
         A folder holds no exported network.
     """
+    refuse_name(path)
     if not path.is_dir():
         return path
     inside = path / "net.net"

@@ -23,6 +23,7 @@ from ..given.options import (
     network_of,
     of_reading,
     reading,
+    refuse_name,
     refuse_unused,
 )
 from ..terminal import console
@@ -81,6 +82,7 @@ def verify(
     reads = reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)
     spread = {"-j": workers, "--scheduler": scheduler}
     of_spread = {"--results": results, "--batch": batch}
+    refuse_name(target)
     if against is not None:
         lava = {"--lava-samples": lava_samples, "--seed": seed, "--deadline": deadline}
         of_torch = {"--registers": registers is True, "--spikes-only": registers is False}

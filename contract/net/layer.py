@@ -99,6 +99,11 @@ class Layer(Record):
         self._set(scale=scale, delay=delay)
 
     @property
+    def is_late(self) -> bool:
+        """Whether spikes of some neuron take longer than the step that SLAYER's ``delay_shift`` is."""
+        return self.axon is not None and self.axon.longest > self.lead
+
+    @property
     def lead(self) -> int:
         """1 if the next layer's synapses take the first step of every delay of this layer's spikes, else 0."""
         return int(self.axon is not None and self.axon.shortest >= 1)

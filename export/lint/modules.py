@@ -22,12 +22,17 @@ class Model(NamedTuple):
     module: nn.Module
     layers: list[tuple[str, Any]]
     """(name of the layer, block)."""
+    captured: bool
+    """Whether a run showed that they are all that stands between the network's input and its output."""
 
 
-def of_blocks(module: nn.Module, blocks: Sequence[Any]) -> list[Finding]:
-    """Return what the rules find in a module whose layers are made of `blocks`, in their order."""
+def of_blocks(module: nn.Module, blocks: Sequence[Any], *, captured: bool) -> list[Finding]:
+    """Return what the rules find in a module whose layers are made of `blocks`, in their order.
+
+    `captured` says whether a run of the module showed them: then all else that it holds runs on the host.
+    """
     names = (f"{type(block).__module__.rsplit('.', 1)[-1]}{i}" for i, block in enumerate(blocks, start=1))
-    return RULES.findings(Model(module, list(zip(names, blocks, strict=False))))
+    return RULES.findings(Model(module, list(zip(names, blocks, strict=False)), captured))
 
 
 _GATES = ("its recurrence is made of floating-point activations", "Use recurrent blocks, cuba.Recurrent say")
@@ -81,7 +86,11 @@ def training_only(model: Model) -> Iterator[Found]:
     for name, part, count in _foreign(model.module, ""):
         if not any(part is block for _, block in model.layers):
             what = f"a {type(part).__name__} with {count:,} parameters{' of its own' * _holds_blocks(part)}"
-            yield Found(name, f"{what} is no part of the record", *reason(part))
+            why, fix = reason(part)
+            if model.captured:
+                yield Found(name, f"{what} is not in the file: it runs on the host", why, f"Run it there. Or: {fix}")
+            else:
+                yield Found(name, f"{what} is no part of the record", why, fix)
 
 
 def reason(part: Any) -> tuple[str, str]:

@@ -84,7 +84,7 @@ RULES.table(
             "bias-and-delay",
             "info",
             "a bias and delays, which stock NetX puts in front of the neuron",
-            lambda layer: "a bias, and spikes that are delayed" * bool(_delayed(layer) and _bias(layer).any()),
+            lambda layer: "a bias, and spikes that are delayed" * bool(layer.is_late and _bias(layer).any()),
             "stock NetX delays what a neuron receives instead of what it sends, and the bias is not received",
             _OURS,
         ),
@@ -108,7 +108,7 @@ RULES.table(
             "recurrent-delay",
             "info",
             "delays of a recurrent layer, which stock NetX puts on the feedback too",
-            lambda layer: "recurrent synapses and delays" * bool(layer.feedback and _delayed(layer)),
+            lambda layer: "recurrent synapses and delays" * bool(layer.feedback and layer.is_late),
             "stock NetX delays the feedback too, and leaves the power of two of the weights out",
             _OURS,
         ),
@@ -177,7 +177,7 @@ def delay_dropped(net: Net) -> Iterator[Found]:
     """Find delays that stock NetX never reads."""
     for layer in net.layers:
         resonates = isinstance(layer.neuron, Resonator)
-        if layer.axon is not None and _delayed(layer) and (isinstance(layer.synapse, Conv) or resonates):
+        if layer.axon is not None and layer.is_late and (isinstance(layer.synapse, Conv) or resonates):
             kind = "resonators" if resonates else "convolutions"
             longest = layer.axon.longest - layer.lead
             yield Found(layer.name, f"delays of up to {longest} steps", f"stock NetX reads none of {kind}", _OURS)
@@ -257,7 +257,7 @@ def no_reset(net: Net) -> Iterator[Found]:
     """Find layers that carry something from one sample to the next in stock Lava."""
     for layer in net.layers:
         reasons = {
-            "delayed spikes": (_delayed(layer) or layer.delay.any()) and "the buffers of Lava's delays have no reset",
+            "delayed spikes": (layer.is_late or layer.delay.any()) and "the buffers of Lava's delays have no reset",
             "recurrent synapses": layer.feedback is not None and "the feedback under way has no reset",
             "resonators": isinstance(layer.neuron, RF | RFIZ) and "stock NetX ignores reset_interval for them",
             "sigma-delta units": isinstance(layer.neuron, SigmaDelta) and "stock NetX ignores reset_interval for them",
@@ -335,12 +335,7 @@ def _bias(layer: Layer) -> npt.NDArray[Any]:
 def _unread(layer: Layer) -> bool:
     """Whether a layer's synapses have delays that stock NetX does not read, or reads for its feedback too."""
     plain = isinstance(layer.synapse, Conv) or layer.neuron.sums == 2 or layer.feedback is not None
-    return bool(layer.delay.any()) and (plain or layer.delay.max() > MAX_DELAY or _delayed(layer))
-
-
-def _delayed(layer: Layer) -> bool:
-    """Whether spikes take longer than the step that SLAYER's ``delay_shift`` is."""
-    return layer.axon is not None and layer.axon.longest > layer.lead
+    return bool(layer.delay.any()) and (plain or layer.delay.max() > MAX_DELAY or layer.is_late)
 
 
 def _has_input_layer(net: Net) -> bool:

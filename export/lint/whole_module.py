@@ -33,9 +33,9 @@ def findings(
     try:
         listed = _listed(module, sample)
     except SpikeproofError as error:
-        return [refusal(str(error)), *modules.of_blocks(module, [])]
+        return [refusal(str(error)), *modules.of_blocks(module, [], captured=False)]
     known = [found for found in listed if kinds.is_block(found.module)]
-    found = modules.of_blocks(module, [each.module for each in listed])
+    found = modules.of_blocks(module, [each.module for each in listed], captured=sample is not None)
     with contextlib.nullcontext() if sample is None else guard.undisturbed(module):  # read as it was run
         refused = _refused(listed, input)
     if refused or len(known) < len(listed):

@@ -240,7 +240,7 @@ def reasons(net: Net) -> list[str]:
         found.append("network: several inputs or other answers than the last layer's, which stock NetX does not have")
     for i, layer in enumerate(net.layers):
         form = form_in(net, i)
-        late_bias = _bias(layer) and (not _in_a_row(net) or _late(layer))
+        late_bias = _bias(layer) and (not _in_a_row(net) or layer.is_late)
         if isinstance(form, str):
             found.append(f"{layer.name}: {form}")
         elif late_bias:
@@ -270,7 +270,7 @@ def arguments(net: Net) -> dict[str, int]:
 def streams(net: Net) -> bool:
     """Whether samples may follow each other in stock NetX, which resets CUBA neurons and no buffer of synapses."""
     forms = [form_in(net, i) for i in range(len(net.layers))]
-    kept = any(_late(layer) or layer.delay.any() or layer.feedback is not None for layer in net.layers)
+    kept = any(layer.is_late or layer.delay.any() or layer.feedback is not None for layer in net.layers)
     return all(isinstance(form, Form) and form.type == _RESETS for form in forms) and _in_a_row(net) and not kept
 
 
@@ -334,17 +334,13 @@ def _in_a_row(net: Net) -> bool:
     return not any(layer.lead for layer in net.layers[:-1])
 
 
-def _late(layer: Layer) -> bool:
-    return layer.axon is not None and layer.axon.longest > layer.lead
-
-
 def _bias(layer: Layer) -> bool:
     return bool(np.any(getattr(layer.neuron, "bias_mant", getattr(layer.neuron, "bias", 0))))
 
 
 def _unfit_synapses(layer: Layer) -> str:
     """Return why stock NetX cannot run a layer's synapses, or nothing."""
-    late = _late(layer)
+    late = layer.is_late
     plain = isinstance(layer.synapse, Conv) or layer.neuron.sums == 2
     reasons = {
         "oscillators feed it, which stock NetX does not have": layer.cpg is not None,

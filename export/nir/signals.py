@@ -14,7 +14,7 @@ from ..members import reserve_neurons
 from ..quoted import listed, quoted
 from .maps import Array, Diagonal, Map, added, compose
 from .nodes import KINDS
-from .nodes.node import Node, Shape
+from .nodes.node import Node, Shape, without_ones
 from .nodes.operation import Delay, Linear, Neurons, Operation
 from .tree import Flat
 
@@ -170,15 +170,11 @@ def _check_agreement(graph: Flat, shapes: dict[str, Shape], name: str) -> None:
     """Refuse a node at which signals of different shapes arrive."""
     first, *others = graph.before[name]
     for other in others:
-        if _without_ones(shapes[other]) != _without_ones(shapes[first]):
+        if without_ones(shapes[other]) != without_ones(shapes[first]):
             raise FileFormatError(
                 f"node {quoted(name)}: {quoted(first)} brings it the shape {shapes[first]} and {quoted(other)} "
                 f"{shapes[other]}, which cannot be added. Fix one of them."
             )
-
-
-def _without_ones(shape: Shape) -> Shape:
-    return tuple(size for size in shape if size != 1)
 
 
 def _added(node: Node, signals: list[Signal]) -> Signal:

@@ -276,7 +276,8 @@ def export_netx(
         return net
     found = network(module, steps=steps, sample=sample, input=input)
     netx.write(found.net, path)
-    for finding in lint_modules.of_blocks(module, [each.module for each in found.blocks]):
+    blocks = [each.module for each in found.blocks]
+    for finding in lint_modules.of_blocks(module, blocks, captured=found.capture is not None):
         if finding.severity == "warning":
             warnings.warn(str(finding), LintWarning, stacklevel=2)
     words = _unlike_input(found)

@@ -67,7 +67,7 @@ class Scores(NamedTuple):
     right_float: Right | None = None
     """The same without rounding; None if there is no such twin."""
     forecasts: Mapping[str, Forecasts] = {}  # never changed
-    """Backend -> what its numbers are scores, where numbers are asked for."""
+    """Backend -> the scores of its forecasts, where numbers are asked for."""
     forecasts_float: Mapping[str, float] | None = None
     """The same without rounding."""
 

@@ -72,6 +72,8 @@ MISTAKES = {
     "a recipe that is not there": ("train {absent.toml}", r"absent\.toml: no such file\. Write one with: spikeproof new recipe"),
     "a misspelt choice": ("simulate {net.net} -i {good.npy} --backend engin", r"'engin' is not one of 'lava', 'engine'"),
     "a folder that is no run": ("verify {empty}", r"empty: no finished training run here .*Train one with spikeproof train"),
+    "a name for a network": ("inspect etth1-day", r"etth1-day: no such file\. It is the name of a trained .*/etth1-day"),
+    "a name for a run": ("verify etth1-day", r"etth1-day: no such file\. It is the name of a trained .*/etth1-day"),
     "a folder for a network": ("inspect {empty}", r"empty is a folder without a network, net\.net\. Name a network file"),
     "a folder for samples": ("simulate {net.net} -i {empty}", r"empty: this is a folder\. Name a regular \.npy or \.npz file"),
     "a file that is not there": ("verify {absent.net}", r"absent\.net: no such file\."),

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import strategies as some
 from hypothesis import example, given
+from oracles import toward_zero
 
 from spikeproof.contract import fixed, real
 from spikeproof.contract.errors import RecordError
 from spikeproof.contract.fixed import STATE_MAX
-
-
-def toward_zero(x, k):
-    return abs(x) // 2**k * (1 if x >= 0 else -1)
 
 
 @given(x=some.anything, k=some.edged(0, 23))

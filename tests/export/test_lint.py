@@ -481,7 +481,7 @@ MODULES = {
         lambda: (with_head(), {"sample": SAMPLE}),
         "attention",
         {"training-only"},
-        "a MultiheadAttention with 80 parameters is no part",
+        "a MultiheadAttention with 80 parameters is not in the file: it runs on the host",
     ),
     "kept-state": (
         lambda: row(slayer_block().Recurrent(dict(CUBA_PARAMS), 3, 4, weight_scale=2)),

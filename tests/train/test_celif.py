@@ -295,7 +295,8 @@ def test_neuron_params_are_not_modified_and_state_is_not_kept():
         (lambda te: celif.Dense({"threshold": -1.0}, 1, 1, temporal_encoding=te), RecordError, "v_th_mant = -64"),
         (lambda te: celif.Dense({}, 1, 1, temporal_encoding=te, input_exp=-7), UnsupportedError, "input_exp = -7 is outside -6..0"),
         (lambda te: celif.Dense({}, 1, 1, temporal_encoding=te, bias_exp=8), UnsupportedError, "bias_exp = 8 is outside"),
-        (lambda te: celif.Dense({}, 1, 9, temporal_encoding=te)(torch.ones(1, 1, 2)), UnsupportedError, "9 neurons needs"),
+        (lambda te: celif.Dense({}, 1, 9, temporal_encoding=te), UnsupportedError, "9 neurons needs"),
+        (lambda te: celif.Dense({"current_decay": 0.5}, 1, 1, temporal_encoding=te), InputError, "celif.Neuron has no parameter .current_decay.. Known are threshold, voltage_decay"),
         (
             lambda te: celif.Dense({}, 1, 1, temporal_encoding=te, input_exp=-6)(torch.full((1, 1, 2), 4.0)),
             InputError,

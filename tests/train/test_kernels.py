@@ -147,7 +147,7 @@ def test_celif_gradients_are_the_references(shape, dtype, near):
 
 @pytest.mark.parametrize("kind", select.KINDS)
 def test_gradients_are_the_papers_recursion_in_float64(kind):
-    """papers.md A1, written with the sums over k that its eight-numbered equations eliminate lambda to."""
+    """arXiv 2308.15150, equations 5 to 7, written with the sums over k that its eight-numbered equations eliminate lambda to."""
     steps, n, batch, beta = 25, 3, 4, 1 - 41 / 4096
     z, te, _, weight = celif_problem((batch, n, steps), torch.float64, seed=3)
     keep = [torch.full((n,), value, dtype=torch.float64) for value in (0.5, beta)]

@@ -24,7 +24,7 @@ from ..kernels import select
 from ..kernels.api import CELIFConstants, CELIFDense, Integers, Registers
 from . import synapse
 from .delays import Delay, SynapseDelays
-from .dense import DenseBlock
+from .dense import DenseBlock, neuron_of
 from .firing import DenseFire, RecurrentFire, fired
 from .temporal_encoding import TemporalEncoding as TemporalEncoding
 
@@ -96,13 +96,17 @@ class Neuron(nn.Module):
         """Resting threshold after rounding."""
         return self.v_th_mant / self.scale
 
-    def _encoding(self, channels: int, steps: int) -> torch.Tensor:
-        """Return the encoding of a layer of `channels` neurons over `steps` steps."""
+    def check_encoding(self, channels: int) -> None:
+        """Refuse an encoding of fewer than `channels` neurons."""
         if channels > self.temporal_encoding.num_neurons:
             raise UnsupportedError(
                 f"A CE-LIF layer of {channels} neurons needs a TemporalEncoding of at least as many rows; "
                 f"this one has {self.temporal_encoding.num_neurons}."
             )
+
+    def _encoding(self, channels: int, steps: int) -> torch.Tensor:
+        """Return the encoding of a layer of `channels` neurons over `steps` steps."""
+        self.check_encoding(channels)
         self.shape = torch.Size([channels])
         return self.temporal_encoding(channels, steps)
 
@@ -253,8 +257,10 @@ class Dense(DenseBlock):
         delay: Delay = None,
         max_delay: int = 20,
     ) -> None:
+        neuron = neuron_of(Neuron, neuron_params, temporal_encoding)
+        neuron.check_encoding(out_neurons)
         super().__init__(
-            Neuron(temporal_encoding, **neuron_params),
+            neuron,
             in_neurons,
             out_neurons,
             bias=bias,

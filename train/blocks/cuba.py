@@ -22,7 +22,7 @@ from ...export.slayer.registers import integers
 from ..kernels import select
 from ..kernels.api import CELIFConstants, Integers
 from . import synapse
-from .dense import DenseBlock
+from .dense import DenseBlock, neuron_of
 from .firing import fired
 
 
@@ -148,7 +148,9 @@ class Dense(DenseBlock):
     neuron: Neuron
 
     def __init__(self, neuron_params: dict[str, Any], in_neurons: int, out_neurons: int, **options: Any) -> None:
-        super().__init__(Neuron(**neuron_params), in_neurons, out_neurons, **{"bias_exp": ACCUMULATOR_SHIFT, **options})
+        super().__init__(
+            neuron_of(Neuron, neuron_params), in_neurons, out_neurons, **{"bias_exp": ACCUMULATOR_SHIFT, **options}
+        )
         self.neuron.record(1, a_shift=ACCUMULATOR_SHIFT, bias_exp=self.synapse.bias_exp)
         payload, exp = (1, 0) if self.input is None else (self.input.max_payload, self.input.exp)
         most = in_neurons * payload * -WEIGHT_MIN << ACCUMULATOR_SHIFT + exp

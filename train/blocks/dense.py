@@ -6,6 +6,7 @@ around it, its export and its proof are the same for all kinds.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from ...contract import net
-from ...contract.errors import UnsupportedError
+from ...contract.errors import InputError, UnsupportedError
 from ...contract.fixed import ACCUMULATOR_SHIFT, FLOAT32_WHOLE
 from ...contract.neurons import Neuron
 from ...contract.synapses.axon import Axon
@@ -49,6 +50,19 @@ class TrainableNeuron(Protocol):
 
     def record(self, num_neurons: int, *, a_shift: int, bias_mant: Any = 0, bias_exp: int = 0) -> Neuron:
         """Return the integer parameters of a layer of `num_neurons` neurons."""
+
+
+def neuron_of(kind: type[Any], params: Mapping[str, Any], *first: Any) -> Any:
+    """Return neurons of a kind, made with a dictionary of keywords; an unknown one is an InputError."""
+    known = [name for name, one in inspect.signature(kind).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    unknown = [name for name in params if name not in known]
+    if unknown:
+        name = kind.__module__.rpartition(".")[2]
+        raise InputError(
+            f"{name}.Neuron has no parameter {unknown[0]!r}. Known are {', '.join(known)}. The dictionaries of "
+            "SLAYER's blocks have other names."
+        )
+    return kind(*first, **params)
 
 
 class DenseBlock(nn.Module):

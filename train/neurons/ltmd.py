@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from ...contract.errors import InputError
 from .fire import fire
 from .lif import LIFState
 
@@ -19,7 +20,8 @@ class LTMD(nn.Module):
         u = decay * u * (1 - s) + x
         s = u > tanh(k)
 
-    The paper's moderate dropout is not part of the neuron and left out.
+    `threshold` is the one before training, between -1 and 1. The paper's moderate dropout is not part of the neuron and
+    left out.
 
     References
     ----------
@@ -29,6 +31,8 @@ class LTMD(nn.Module):
 
     def __init__(self, num_neurons: int, *, decay: float = 0.5, threshold: float = 0.3) -> None:
         super().__init__()
+        if not -1 < threshold < 1:
+            raise InputError(f"LTMD threshold = {threshold} is outside -1..1, which tanh(k) never reaches.")
         self.decay = decay
         self.k = nn.Parameter(torch.tensor(math.atanh(threshold)))
 

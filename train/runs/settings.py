@@ -51,11 +51,11 @@ class Data(Settings):
     task : str
         What is learned, from which data.
     length : int
-        Of the sequences of a generated task.
+        Steps in each sequence of a generated task.
     window : int
         Steps that a forecast sees.
     horizon : int
-        Steps after them that it is of.
+        Steps after the window that are forecast.
     normalise : {"train", "leaking"}
         Rows that the normalisation of a time series looks at: those that the training part sees, or all, test part
         included, which is what the authors of CPG-PE do and never a fair result.
@@ -129,15 +129,19 @@ class Training(Settings):
         Passes over the training part.
     batch_size : int
         Samples a step, of all devices together.
-    learning_rate, weight_decay : float
-        Of AdamW.
+    learning_rate : float
+        Largest learning rate of the optimiser, AdamW.
+    weight_decay : float
+        Weight decay of the optimiser, AdamW.
     schedule : {"one-cycle", "step", "constant"}
-        The rate over a run: up for `warmup` of it and down to zero along cosines; times `step_factor` every
-        `step_epochs` epochs; or what it is.
+        The learning rate over a run: up for `warmup` of it and down to zero along cosines; times `step_factor` every
+        `step_epochs` epochs; or always the same.
     warmup : float
         Share of a run in which a "one-cycle" rate rises, and `half_width_start` becomes `half_width`.
-    step_epochs, step_factor : int, float
-        Of "step".
+    step_epochs : int
+        Epochs after which schedule = "step" lowers the learning rate.
+    step_factor : float
+        What schedule = "step" multiplies the learning rate with.
     gradient_clip : float
         Largest norm of the gradient, all parameters together; 0 does not clip.
     skip_steps : int
@@ -159,7 +163,7 @@ class Training(Settings):
         What an exponential moving average of the parameters keeps of itself a step, 0.999 say. The average is what is
         validated, kept and exported. 0 for none.
     seed : int
-        Of the weights, of the order of samples and of what a task draws.
+        Seed of the weights, of the order of samples and of a task's random data.
     threads : int
         Threads of torch. They decide in which order floats are summed, so a run repeats bit for bit only with the
         same number; one is also the fastest for networks of some hundred neurons.
@@ -192,26 +196,32 @@ class Integer(Settings):
     ----------
     scale : int
         Weight units in 1.0, a power of two.
-    voltage_decay, threshold_decay : float
-        Fractions of the membrane and of the threshold adaptation lost a step.
-    te_exp, input_exp : int
-        Exponents of the temporal encoding and of the graded input.
+    voltage_decay : float
+        Fraction of the membrane that is lost in a step.
+    threshold_decay : float
+        Fraction of the threshold's adaptation that is lost in a step.
+    te_exp : int
+        Exponent of the temporal encoding: its values are whole multiples of ``2**-te_exp``.
+    input_exp : int
+        Exponent of analog input: its values are rounded to whole multiples of ``2**input_exp``.
     cpg_te : int
         Number of CPG oscillators that drive the temporal encoding; 0 for a table.
     keep_provable : float
         Part of their range that registers may take, whatever the input: after every optimiser step the weights into
         each neuron are made as small as that needs, see `spikeproof.train.provable`. 1 for the whole range, 0 for
         weights that nobody looks at.
-    te_mean, te_std : float
-        Mean and standard deviation of the temporal encoding before training.
+    te_mean : float
+        Mean of the temporal encoding before training.
+    te_std : float
+        Standard deviation of the temporal encoding before training.
     scales : tuple of int
         Weight units in 1.0 of each hidden layer and of the read-out, in place of `scale`; empty for `scale` everywhere.
         Weights of a layer span -256/scale to 254/scale.
     half_width : float
-        Of the boxcar, the surrogate of a spike's derivative: gradients flow where membrane and threshold are nearer to
-        each other.
+        Half-width of the boxcar, the surrogate of a spike's derivative: gradients flow where membrane and threshold are
+        nearer to each other than this.
     half_width_start : float
-        What it is in the first epoch; it grows evenly to `half_width` over the first `warmup` of the run. A wide boxcar
+        Half-width at the first step; it grows evenly to `half_width` over the first `warmup` of the run. A wide boxcar
         can make gradients explode before training, and not after the first epochs. 0 for `half_width` from the start.
     ends : {"stop", "inward"}
         What gradients get past the end of a register: none, or those that bring a value back, see
@@ -219,7 +229,7 @@ class Integer(Settings):
     dropout : float
         Share of the hidden neurons that are silent while training, see `spikeproof.train.blocks.dropout`.
     dropout_mask : {"sequence", "step"}
-        Whether they are through a whole sample, or others in every step.
+        Whether the same neurons are silent through a whole sample, or others in every step.
     """
 
     scale: Width = 256
@@ -253,7 +263,7 @@ class Delayed(Settings):
     Parameters
     ----------
     delay : {"none", "axon", "synapse"}
-        One a neuron, of what it sends, or one a synapse, of those that arrive at a hidden layer.
+        Which delays learn: none, one a neuron for what it sends, or one a synapse that arrives at a hidden layer.
     max_delay : int
         The longest delay in steps: up to 63 of axons, up to 1023 of synapses.
     delay_rate : float

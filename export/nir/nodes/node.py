@@ -56,7 +56,7 @@ class Node(NamedTuple):
         """
         value = self.numbers(field)
         n = math.prod(shape)
-        if value.size == n and _squeezed(value.shape) == _squeezed(shape):
+        if value.size == n and without_ones(value.shape) == without_ones(shape):
             return value.reshape(-1)
         if value.size == 1 or (value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape))):  # noqa: B905
             return np.broadcast_to(value.reshape(()) if value.size == 1 else value, shape).reshape(-1).copy()
@@ -94,5 +94,6 @@ class Node(NamedTuple):
         return UnsupportedError(f"{self.label}: {words}")
 
 
-def _squeezed(shape: Shape) -> Shape:
+def without_ones(shape: Shape) -> Shape:
+    """Return a shape without its axes of length 1, which tools add and leave out."""
     return tuple(size for size in shape if size != 1)

@@ -114,8 +114,8 @@ def run(neurons: Neurons, u: torch.Tensor, v: torch.Tensor, steps: int, arriving
     threshold = np.float32(np.ceil(neurons.threshold))  # the same for whole numbers
     membranes = memory.empty((len(u), steps, padded(neurons.size)), np.float32)
     parts = _parts(len(u), arriving.blocks(neurons.size, steps))
-    did = Fired(membranes, parts, [], [np.empty(0)] * len(parts), state_v.copy(), (state_u, state_v))
-    did.fired.extend(did.ends)
+    of_parts, of_ends = [np.empty(0)] * len(parts), [np.empty(0)] * len(parts)  # each part fills its own
+    did = Fired(membranes, parts, of_parts, of_ends, state_v.copy(), (state_u, state_v))
 
     def one(i: int) -> None:
         n, block = parts[i]
