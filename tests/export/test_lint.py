@@ -481,7 +481,7 @@ MODULES = {
         lambda: (with_head(), {"sample": SAMPLE}),
         "attention",
         {"training-only"},
-        "a MultiheadAttention with 80 parameters is not in the file: it runs on the host",
+        "a MultiheadAttention with 80 parameters is not in the file, and runs on the host if forward uses it",
     ),
     "kept-state": (
         lambda: row(slayer_block().Recurrent(dict(CUBA_PARAMS), 3, 4, weight_scale=2)),
@@ -589,10 +589,13 @@ def test_parts_around_and_beside_blocks_are_named_by_their_paths():
     findings = lint(module, sample=SAMPLE)
 
     assert {(found.where, found.what) for found in findings} == {
-        ("network", "a Net with 5 parameters of its own is no part of the record"),
-        ("attention", "a MultiheadAttention with 80 parameters is no part of the record"),
-        ("more.0", "a GRU with 120 parameters is no part of the record"),
-        ("more.2", "a Embedding with 6 parameters is no part of the record"),
+        ("network", "a Net with 5 parameters of its own is not in the file, and runs on the host if forward uses it"),
+        (
+            "attention",
+            "a MultiheadAttention with 80 parameters is not in the file, and runs on the host if forward uses it",
+        ),
+        ("more.0", "a GRU with 120 parameters is not in the file, and runs on the host if forward uses it"),
+        ("more.2", "a Embedding with 6 parameters is not in the file, and runs on the host if forward uses it"),
     }
 
 
