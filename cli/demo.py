@@ -10,8 +10,8 @@ import typer
 from ..contract.errors import InputError
 from ..train.runs.score import told
 from .given.options import Deadline, Force, Settings, count_of_samples, refuse_unused
+from .given.pretrained import folder_of, names
 from .proof.verdict import prove_run
-from .recipes.networks import folder_of, names
 from .terminal import console
 from .terminal.tables import print_table
 from .train import train_run

@@ -51,7 +51,7 @@ def simulate(
 
     output, to = console.destination(output)
     if output is not None:
-        files.check(output, force=force, read=[net, input_file])
+        files.check(output, force=force, read=[network_of(net), input_file])
     x = inputs.read_array(input_file)
     record, _ = inputs.read_net(
         network_of(net), x, **reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)

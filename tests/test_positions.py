@@ -43,8 +43,9 @@ def test_an_interval_by_hand(bench):
     compare = bench("pages.pairs").compare
     # Mean 2, standard deviation 1, t(0.975, 2) = 4.3027.
     found = compare([1, 2, 3])
-    assert found == (2, pytest.approx(4.3027 / 3**0.5, rel=1e-4), 3, 0, 3)
+    assert found == (2, pytest.approx(4.3027 / 3**0.5, rel=1e-4), 3, 0, 3, 1, 3)
     assert str(compare([0, -1, 1, 1])) == "+0.2 ± 1.5, 2 : 1"
+    assert str(compare([3, -1])) == "-1.0 and +3.0, 1 : 1" and str(compare([2])) == "+2.0, 1 : 0"  # no interval
 
 
 def test_tables_say_what_was_measured(bench, tmp_path):
@@ -60,7 +61,7 @@ def test_tables_say_what_was_measured(bench, tmp_path):
     said = "\n".join(make(lines) for make in (positions.scores, positions.paired, positions.sizes))
     assert "| etth1, R² | spike-rnn | 50.0 ± 0.0 | **70.0** ± 0.0 | 61.0 ± 1.4 |" in said
     assert "| subj, accuracy | spikformer | 50.0 ± 0.0 | **70.0** ± 0.0 | 61.0 ± 1.4 |" in said
-    assert "| etth1 | 2 | +11.0 ± 12.7, 2 : 0 | -9.0 ± 12.7, 0 : 2 |" in said
+    assert "| etth1 | 2 | +10.0 and +12.0, 2 : 0 | -10.0 and -8.0, 0 : 2 |" in said
     assert "| all | 4 | 4 : 0 | 0 : 4 |" in said
     assert "| etth1 | spike-rnn | 1,000 | 2,000 | 2,000 |" in said
     grid.append(path, line("etth1", "spike-tcn", "cpg", 0, 0.1))

@@ -437,7 +437,10 @@ REFUSED = {
         lambda self, x: self.b(torch.cat([(h := self.a(x))[..., :9], h[..., 9:].flip(1)], -1))),
         PLACE + ": another map for other samples or steps stands between 'a' and 'b'"),
     "average pool": (lambda: chain(lambda self, x: self.b(F.avg_pool1d(self.a(x).transpose(1, 2), 2).transpose(1, 2)),
-                                   into=8), PLACE + ": avg_pool1d stands between 'a' and 'b'"),
+                                   into=8), PLACE + r": spikes arrive times 0\.5 between 'a' and 'b'"),
+    "average pool with padding": (lambda: chain(
+        lambda self, x: self.b(F.avg_pool1d(self.a(x).mT, 2, padding=1).mT), into=9),
+        PLACE + ": avg_pool1d stands between 'a' and 'b'"),
     "largest": (lambda: chain(lambda self, x: self.b(self.a(x).unflatten(1, (8, 2)).amax(2)), into=8),
                 PLACE + ": amax stands between 'a' and 'b'"),
     "a batch norm": (lambda: chain(lambda self, x: self.b(self.norm(self.a(x))), norm=nn.BatchNorm1d(16)),

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ...contract.errors import InputError
+from . import pretrained
 
 _LONGEST = 1e8
 """Seconds: three years, below what a clock of the system can wait for."""
@@ -139,12 +140,10 @@ def samples_of(wanted: str | None, available: int | None, default: int = 20) -> 
 
 def refuse_name(path: Path) -> None:
     """Refuse the name of a trained network that comes with the package, where its folder or its file is asked for."""
-    from ..recipes import networks
-
-    if not path.exists() and str(path) in networks.names():
+    if not path.exists() and str(path) in pretrained.names():
         raise InputError(
             f"{path}: no such file. It is the name of a trained network that comes with spikeproof; give its folder: "
-            f"{networks.folder_of(str(path))}"
+            f"{pretrained.folder_of(str(path))}"
         )
 
 

@@ -79,7 +79,7 @@ def prove(
         refuse_unused({"--force": force}, "only with --output, which it lets replace a file.")
     named, (output, to) = output, console.destination(output)
     if output is not None:
-        files.check(output, force=force, read=[net, *([input_file] if input_file else [])])
+        files.check(output, force=force, read=[network_of(net), *([input_file] if input_file else [])])
     x = None if input_file is None else inputs.read_array(input_file)
     record, _ = inputs.read_net(
         network_of(net), x, **reading(steps, input_shape, delay_shift, dt=dt, clamp_delays=clamp_delays)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -203,7 +202,7 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
     x = guard.samples_of(x, np.arange(2) % len(guard.each(x)[0]))
     guard.refuse_autocast()
     names = {id(part): name for name, part in module.named_modules()}
-    with guard.undisturbed(module), _eagerly(module):
+    with guard.undisturbed(module), guard.eagerly(module):
         ran = _run_once(module, x, names)
         recorder, answer, answers = ran.recorder, ran.answer, ran.answers
         parts = dict(module.named_modules())
@@ -258,7 +257,19 @@ def _run_once(module: nn.Module, x: guard.Given, names: Mapping[int, str]) -> _R
             failed = CaptureError(error, recorder.failed)
             failed.__cause__ = error.__cause__
             refused.append((len(recorder.events), failed))
-    raise max(reversed(refused), key=lambda each: each[0])[1]
+    raise _furthest(refused, x)
+
+
+def _furthest(refused: Sequence[tuple[int, CaptureError]], x: guard.Given) -> CaptureError:
+    """Return the error of the attempt that came furthest; of several, that in float32, with what the first one said."""
+    furthest = max(count for count, _ in refused)
+    first, *_, last = [error for count, error in refused if count == furthest] * 2
+    if str(first) == str(last) or all(each.dtype.kind == "f" for each in guard.each(x)):
+        return last
+    types = " and ".join(str(each.dtype) for each in guard.each(x))
+    told = CaptureError(InputError(f"{last} In the type that was given, {types}: {first}"), last.failed)
+    told.__cause__ = last.__cause__
+    return told
 
 
 def _changing(names: Sequence[str]) -> list[str]:
@@ -378,16 +389,3 @@ def _shapes(x: guard.Given) -> str:
 
 def _blank(output: torch.Tensor, samples: int) -> torch.Tensor:
     return output.new_zeros((samples, *output.shape[1:]))
-
-
-@contextlib.contextmanager
-def _eagerly(module: nn.Module) -> Any:
-    """Run compiled modules as they are written, where there are any: what is compiled shows no operations."""
-    compiled = (getattr(part, "_compiled_call_impl", None) is not None for part in module.modules())
-    if not any(type(part).__name__ == "OptimizedModule" for part in module.modules()) and not any(compiled):
-        yield
-        return
-    if not hasattr(torch.compiler, "set_stance"):
-        raise UnsupportedError("The module holds compiled parts. Give the module as it was before torch.compile.")
-    with torch.compiler.set_stance("force_eager"):
-        yield

@@ -115,7 +115,8 @@ class _Reading:
         """What the host makes and spikes may be joined with: a layer that receives it as it is, and the call."""
         if any(value.roots > INPUT and value.roots & INPUT for value in wanted):
             given = self._made_by_host()
-            self.shadows, self.elements = shadows(wanted, recorder.roots, unary, given)
+            if given:
+                self.shadows, self.elements = shadows(wanted, recorder.roots, unary, given)
         self.layer_of = {entry.returns: (i, k) for i, group in enumerate(self.groups) for k, entry in enumerate(group)}
         self.ranges = self._ranges()
         self.arrivals: dict[int, Arrival | None] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -74,9 +73,11 @@ def types_of(x: Given) -> list[tuple[npt.DTypeLike, ...]]:
     A front end computes otherwise with other types: whole numbers of 8 bits wrap around, and tokens are no fractions.
     But blocks take float32 alone, and arrays are float64 by default.
     """
+    single = np.dtype(np.float32)
     own = [one.dtype.newbyteorder("=") for one in each(x)]
-    kinds = [(kind, np.dtype(np.float32)) if _is_torchs(kind) else (np.dtype(np.float32),) for kind in own]
-    return list(dict.fromkeys(itertools.product(*kinds)))
+    own = [kind if _is_torchs(kind) else single for kind in own]
+    numbers = [single if kind.kind == "f" else kind for kind in own]
+    return list(dict.fromkeys((tuple(own), tuple(numbers), (single,) * len(own))))
 
 
 def _is_torchs(kind: np.dtype[Any]) -> bool:
@@ -137,14 +138,29 @@ _SET_UP = ("shape", "num_neurons", "init")
 """What SLAYER's neurons and delays note of the first input that they see."""
 
 
+@contextmanager
+def left_alone(module: Any) -> Iterator[None]:
+    """Put back all that SLAYER sets up in a first forward pass if a ``with`` block ends with an error."""
+    parts = list(module.named_modules()) if isinstance(module, nn.Module) else []
+    lazy = any(isinstance(value, nn.UninitializedParameter) for _, part in parts for value in part.parameters(False))
+    kept = [] if lazy else [_Kept(*named) for named in parts if not isinstance(named[1], torch.jit.ScriptModule)]
+    try:
+        yield
+    except Exception:
+        for each in kept:
+            each.forget()
+        raise
+
+
 class _Kept:
     """The parameters and buffers of one part of a module, with their values."""
 
     def __init__(self, name: str, part: nn.Module) -> None:
         self._name, self._part = name, part
         self._held = {kind: dict(getattr(part, kind)) for kind in ("_parameters", "_buffers")}
-        self._stays = type(part).__module__.startswith("lava.lib.dl.slayer.")
-        self._caches = self._stays or type(part).__module__.startswith(_OWN)
+        modules = [f"{kind.__module__}." for kind in type(part).__mro__]
+        self._stays = any(name.startswith("lava.lib.dl.slayer.") for name in modules)
+        self._caches = self._stays or any(name.startswith(_OWN) for name in modules)
         self._set_up = {name: vars(part)[name] for name in _SET_UP if self._stays and name in vars(part)}
         self._undrawn = getattr(part, "init", None) is False and hasattr(part, "delay")
         tensors = [value for held in self._held.values() for value in held.values() if value is not None]
@@ -190,7 +206,10 @@ class _Kept:
 def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return torch.equal(a, b) or torch.equal(a.nan_to_num(), b.nan_to_num())
+    try:
+        return torch.equal(a, b) or torch.equal(a.nan_to_num(), b.nan_to_num())
+    except (RuntimeError, NotImplementedError):  # sparse tensors, and types of few bits
+        return False
 
 
 def _shape(value: torch.Tensor | None) -> torch.Size | None:
@@ -259,19 +278,17 @@ def _seed(seed: int) -> None:
     random.seed(seed)
 
 
-def has_drawn(seed: int) -> bool:
-    """Whether a run that began with a seed, and has just ended, has drawn random numbers; forgets where they were."""
-    after = _generators()
+def drawn(seed: int) -> tuple[Any, ...]:
+    """Return where each generator is after a run that began with a seed; None for one that drew no random numbers."""
+    after = _comparable()
     _seed(seed)
-    before = _generators()
-    cuda = [] if before[1] is None else zip(before[1], after[1] or before[1], strict=True)
-    return not (
-        torch.equal(before[0], after[0])
-        and all(torch.equal(*pair) for pair in cuda)
-        and before[2][1].tobytes() == after[2][1].tobytes()
-        and before[2][2:] == after[2][2:]
-        and before[3] == after[3]
-    )
+    return tuple(None if one == before else one for one, before in zip(after, _comparable(), strict=True))
+
+
+def _comparable() -> tuple[Any, ...]:
+    of_torch, of_cuda, of_numpy, of_python = _generators()
+    cuda = tuple(state.numpy().tobytes() for state in of_cuda or ())
+    return of_torch.numpy().tobytes(), cuda, (of_numpy[1].tobytes(), of_numpy[2:]), of_python
 
 
 def _refused(module: nn.Module, x: tuple[torch.Tensor, ...], error: Exception) -> InputError:
@@ -300,3 +317,16 @@ def refuse_autocast() -> None:
             "torch.autocast is on: in half precision SLAYER's sums round, and those of a chip do not. Leave autocast "
             "for what is to be proven."
         )
+
+
+@contextmanager
+def eagerly(module: nn.Module) -> Iterator[None]:
+    """Run compiled modules as they are written, where there are any: what is compiled shows no operations."""
+    compiled = (getattr(part, "_compiled_call_impl", None) is not None for part in module.modules())
+    if not any(type(part).__name__ == "OptimizedModule" for part in module.modules()) and not any(compiled):
+        yield
+        return
+    if not hasattr(torch.compiler, "set_stance"):
+        raise UnsupportedError("The module holds compiled parts. Give the module as it was before torch.compile.")
+    with torch.compiler.set_stance("force_eager"):
+        yield

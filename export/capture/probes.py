@@ -297,8 +297,9 @@ def _tail(captured: Capture, x: tuple[torch.Tensor, ...], played: list[Any], tol
         Whether it has been told that what arrives at the network is another in other runs.
     """
     both, drawn = _answer(captured, x, played, seed=0)
-    draws = [_DRAWS] if drawn and not told else []
-    again, _ = _answer(captured, x, played, seed=1)
+    again, others = _answer(captured, x, played, seed=1)
+    # A forward pass that seeds the generators itself ends where it does whatever the seed.
+    draws = [_DRAWS] if drawn != others and not told else []
     if both is None or again is None:
         return draws
     if not all(map(_close, both, again)):
@@ -314,16 +315,16 @@ def _tail(captured: Capture, x: tuple[torch.Tensor, ...], played: list[Any], tol
 
 def _answer(
     captured: Capture, x: tuple[torch.Tensor, ...], played: list[Any], seed: int
-) -> tuple[list[torch.Tensor] | None, bool]:
-    """Return the tensors that a module returns, None where it does not take this input, and whether it drew numbers."""
+) -> tuple[list[torch.Tensor] | None, tuple[Any, ...]]:
+    """Return the tensors that a module returns, None where it does not take this input, and what it drew."""
     player = Player(captured.cues, played)
     try:
         with guard.undisturbed(captured.module), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of one sample a deviation is no number, which no user asked for
             answer = guard.run(captured.module, tuple(each.clone() for each in x), player, seed=seed)
-            drawn = guard.has_drawn(seed)
+            drawn = guard.drawn(seed)
     except (InputError, OtherCallsError):  # a tail that takes no single sample, say; a proof of one would tell
-        return None, False
+        return None, ()
     return [_dense(tensor.detach().cpu()) for tensor in tensors_in(answer)], drawn
 
 

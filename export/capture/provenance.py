@@ -42,7 +42,18 @@ _ABOUT = {
     "storage_offset",
     "element_size",
 } | {
-    *("size", "get_device", "data_ptr", "const_data_ptr", "dense_dim", "sparse_dim", "q_zero_point", "__dir__"),
+    *(
+        "size",
+        "get_device",
+        "data_ptr",
+        "const_data_ptr",
+        "dense_dim",
+        "sparse_dim",
+        "q_zero_point",
+        "__dir__",
+        "type",
+        "_is_view",
+    ),
 }
 """Functions that return a number which no values decide; so do properties and all ``is_...`` but ``is_nonzero``."""
 _FRESH = {

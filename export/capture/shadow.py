@@ -101,6 +101,8 @@ def unmoved(value: Value) -> tuple[Value, torch.Tensor]:
         if len(sources) != 1 or sources[0].event.is_root:
             break
         shape = torch.Size(sources[0].shape)
+        if shape.numel() != order.numel():
+            break
         made = _look_up(
             value, {value.event.serial: _made(value.event, {}, {sources[0]: _numbered(1, shape)}, nothing)}, {}
         )
@@ -159,7 +161,10 @@ def _made(
     return made
 
 
-_JOINS_NUMBERS = "it joins spikes with numbers that are none. Add it behind the network, or give it a block of its own."
+_JOINS_NUMBERS = (
+    "it joins spikes with numbers that are none. Join the very tensor that a block receives too, join them behind the "
+    "network, or give them a block of their own."
+)
 _JOINS_CONSTANT = (
     "it joins spikes with a constant that is not 0, and nothing sends it. Make the constant an argument of forward, "
     "or join it behind the network."

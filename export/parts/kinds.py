@@ -91,7 +91,9 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 def _is_heard(module: Any) -> bool:
     everywhere = _torch_module._global_forward_hooks or _torch_module._global_forward_pre_hooks
-    return bool(everywhere) or any(not makes_weight(hook) for name in _HOOKS for hook in getattr(module, name).values())
+    return bool(everywhere) or any(
+        not makes_weight(hook) for name in _HOOKS for hook in getattr(module, name, {}).values()
+    )
 
 
 def makes_weight(hook: Any) -> bool:

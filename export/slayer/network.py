@@ -136,7 +136,8 @@ def network(
         found = rows.chained(rows.listed(module))
         made = Network(None, tuple(row.block for row in found), None, tuple(range(len(found))))  # type: ignore[arg-type]
         return made._replace(net=assemble(found, steps=steps, stated=input, host=made.host))
-    return of_capture(captured(module, sample), steps=steps, input=input)
+    with guard.left_alone(module):
+        return of_capture(captured(module, sample), steps=steps, input=input)
 
 
 def captured(module: nn.Module, sample: npt.ArrayLike) -> Capture:

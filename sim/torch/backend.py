@@ -82,8 +82,9 @@ def network_input(
         The module does not take the input, or the network not what the module makes of it.
     """
     given = guard.arguments(x)
-    found = network.of_capture(network.captured(module, given), input=input)
-    return Torch(found, found.net, given).given
+    with guard.left_alone(module):
+        found = network.of_capture(network.captured(module, given), input=input)
+        return Torch(found, found.net, given).given
 
 
 class Torch:
@@ -135,14 +136,20 @@ class Torch:
     def _all_of_front(self, samples: int) -> npt.NDArray[Any]:
         """Return what arrives at the network for all samples; a front end runs on as many at once as memory is for."""
         if self._capture.takes_input:
-            arguments = [each for port in self._capture.ports if (each := port.argument) is not None]
-            given, types = guard.each(self._x), self._capture.types
-            flat = [_flat_array(np.asarray(given[each], types[each])) for each in arguments]
+            flat = [_flat_array(self._argument(i)) for i in range(len(self._capture.ports))]
             return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
         of_one = sum(layer.output[:1].numel() * layer.output.element_size() for layer in self._capture.layers)
         size = max(1, _FRONT_BYTES // max(1, of_one))
         parts = [self._front(np.arange(i, min(i + size, samples))) for i in range(0, samples, size)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _argument(self, port: int) -> npt.NDArray[Any]:
+        """Return the argument of a port, in the type in which the first layer behind it receives it."""
+        argument = self._capture.ports[port].argument
+        assert argument is not None  # since no front end makes it
+        given = np.asarray(guard.each(self._x)[argument], self._capture.types[argument])
+        heard = (layer for layer in self._capture.layers if any(edge.source == -1 - port for edge in layer.edges))
+        return given.astype(next(heard).received[:0].cpu().numpy().dtype, copy=False)
 
     def _front(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         given = self._capture.front(guard.samples_of(self._x, samples))

@@ -64,10 +64,18 @@ def subject_of(
         given = joined_inputs(x)
         return Subject(formats.load(network, steps=given.shape[-1] if given.ndim else None), given)
     from ...export.capture import guard
+
+    with guard.left_alone(network):
+        return _of_module(network, guard.arguments(x), file, input)
+
+
+def _of_module(
+    network: Any, samples: Any, file: str | os.PathLike[str] | None, input: Input | Sequence[Input] | None
+) -> Subject:
+    from ...export.capture import guard
     from ...export.slayer import network as networks
     from ..torch.backend import Torch
 
-    samples = guard.arguments(x)
     captured = networks.captured(network, samples)
     own = None if file is None or _is_stock(file) else formats.load(file, steps=guard.each(samples)[0].shape[-1])
     if own is not None and input is None and networks.takes_stated_input(captured):

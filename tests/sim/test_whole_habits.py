@@ -7,7 +7,7 @@ from slayer_nets import slayer
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from spikeproof import Readout, celif, cpg, export_netx, network_input, simulate, verify
+from spikeproof import Readout, celif, cpg, export_netx, network_input, record, simulate, verify
 from spikeproof.contract.errors import InputError, UnsupportedError
 
 PARAMS = {"threshold": 0.1, "current_decay": 0.5, "voltage_decay": 0.1}
@@ -157,7 +157,18 @@ def test_numbers_that_leave_torch_by_any_function_are_told(name):
 
 def test_shapes_and_kinds_are_no_numbers_of_spikes():
     def about(h):
-        known = (h.dim(), h.numel(), len(h), hash(h), h.stride(), h.size(0), h.ndim, h.is_floating_point(), h.is_cuda)
+        known = (
+            h.dim(),
+            h.numel(),
+            len(h),
+            hash(h),
+            h.stride(),
+            h.size(0),
+            h.ndim,
+            h.is_floating_point(),
+            h.is_cuda,
+            h.type(),
+        )
         return h if all(each is not None for each in known) else h * 0
 
     assert verify(Behind(about), (x_of() > 0.5).float(), backends=("engine",)).notes == ()
@@ -279,3 +290,91 @@ def test_analog_input_of_our_blocks_is_read_as_float32():
     )
     x = ((16 * x_of().double()).floor() + 0.5) / 4 + 1e-9  # rounded up, where float32 has a tie
     assert verify(module, x, backends=("engine",)).whole and torch.equal(module(x), module(x.float()))
+
+
+def test_what_is_cast_for_the_first_block_is_given_to_simulations_as_that():
+    te = celif.TemporalEncoding(12, 20)
+    blocks = nn.Sequential(
+        celif.Dense({"threshold": 0.3}, INPUTS, 12, temporal_encoding=te, input_exp=-6), Readout(12, 4)
+    )
+
+    class Cast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = blocks
+
+        def forward(self, x):
+            return self.blocks(x.float())
+
+    x = np.random.default_rng(0).random((5, INPUTS, 20))
+    assert verify(Cast(), x, backends=("engine",)).whole and network_input(Cast(), x).dtype == np.float32
+
+
+@pytest.mark.parametrize("what", [5, None, "net"])
+def test_what_is_no_module_is_refused(what, tmp_path):
+    for call in (record, lambda module: export_netx(module, tmp_path / "net.net")):
+        with pytest.raises(UnsupportedError):
+            call(what)
+
+
+def test_a_refusal_behind_the_forward_pass_leaves_no_size_behind_either():
+    conv = nn.Sequential(slayer.block.cuba.Conv(PARAMS, 2, 3, 3, padding=1))
+    small = np.random.default_rng(0).random((2, 2, 6, 6, 10), dtype=np.float32)  # graded, which it does not take
+    for call in (lambda: verify(conv, small), lambda: network_input(conv, small)):
+        with pytest.raises(InputError, match="unary spikes must be 0 or 1"):
+            call()
+        assert conv[0].neuron.shape is None
+    assert conv(torch.zeros(2, 2, 8, 8, 10)).shape == (2, 3, 8, 8, 10)
+
+
+def test_a_subclass_of_slayers_keeps_its_states_quietly():
+    class Mine(slayer.block.cuba.Recurrent):
+        pass
+
+    module = nn.Sequential(Mine(dict(PARAMS), INPUTS, 8, weight_scale=4), dense(8, 4))
+    assert verify(module, (x_of() > 0.5).float(), backends=("engine",)).notes == ()
+
+
+def test_many_arguments_are_tried_in_few_types():
+    class Many(nn.Module):
+        calls = 0
+
+        def __init__(self):
+            super().__init__()
+            self.a = dense(6 * INPUTS, 4)
+
+        def forward(self, *xs):
+            type(self).calls += 1
+            return self.a(torch.cat(xs, 1))
+
+    assert verify(Many(), tuple((x_of(seed=i) > 0.5).double() for i in range(6)), backends=("engine",)).whole
+    assert Many.calls <= 14
+
+
+def test_an_error_in_the_type_that_was_given_is_told_too():
+    module = nn.Sequential(nn.Embedding(9, 4), dense(4, 4))
+    with pytest.raises(InputError, match="In the type that was given, int64: .*index out of range"):
+        verify(module, torch.full((2, 3), 120), backends=("engine",))
+
+
+def test_a_forward_pass_that_seeds_itself_draws_the_same_every_time():
+    def seeded(self, x):
+        torch.manual_seed(42)
+        return self.b(self.a(x)).sum(-1) + torch.rand(4)
+
+    module = Fronted(None)
+    module.forward = seeded.__get__(module)
+    assert verify(module, (x_of() > 0.5).float(), backends=("engine",)).notes == ()
+
+
+def test_a_buffer_of_a_type_of_few_bits_may_change():
+    module = Fronted(None)
+    module.register_buffer("kept", torch.zeros(2).to(torch.float8_e5m2))
+
+    def changing(x):
+        module.kept = torch.ones(2).to(torch.float8_e5m2)
+        return x
+
+    module.front = changing
+    (note,) = verify(module, (x_of() > 0.5).float(), backends=("engine",)).notes
+    assert note.startswith("forward changes kept of the module.")
