@@ -142,12 +142,24 @@ def views_of_encoded():
     return Net(forward, a=dense(INPUTS, INPUTS), c=dense(2 * INPUTS, 5))
 
 
-def encoded_in_a_loop():
+def sliced_twice():
+    """Parts of what the host made, each taken once for a block and once for what joins its spikes."""
+
     def forward(self, x):
-        out = []
+        e = (x + x.roll(1, -1) > 0.5).float()
+        h = self.a(e[:, :5])
+        return self.c(torch.cat([h, 2 * e[:, :5].flip(1), e[:, :5].mT.mT], 1))
+
+    return Net(forward, a=dense(5, 10), c=dense(20, 5))
+
+
+def encoded_in_a_loop(twice):
+    def forward(self, x):
+        encoded, out = (3 * x > 2).float(), []
         for t in range(x.shape[-1]):
-            e = (3 * x[..., t : t + 1] > 2).float()
-            out.append(self.c(torch.cat([self.a(e), e], 1)))
+            e = encoded[..., t : t + 1]
+            again = encoded[..., t : t + 1] if twice else e
+            out.append(self.c(torch.cat([self.a(e), again], 1)))
         return torch.cat(out, -1)
 
     kept = {**PARAMS, "persistent_state": True}
@@ -279,7 +291,9 @@ GRAPHS = {
     "channels last": (channels_last, X.swapaxes(1, 2).copy()),
     "still image": (still_image, X[..., 0]),
     "views of encoded": (views_of_encoded, X),
-    "encoded in a loop": (encoded_in_a_loop, X),
+    "sliced twice": (sliced_twice, X),
+    "encoded in a loop": (lambda: encoded_in_a_loop(twice=False), X),
+    "encoded in a loop, sliced twice": (lambda: encoded_in_a_loop(twice=True), X),
     "average pooling": (pooled(lambda h: functional.avg_pool3d(h, (2, 2, 1))), IMAGES),
     "average pooling with overlap": (pooled(nn.AvgPool3d((2, 2, 1), stride=(1, 2, 1))), IMAGES),
     "average pooling of each step": (

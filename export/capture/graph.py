@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from .host import plain_word
 from .place import Place
 from .provenance import INPUT, Event, LeafCall, Recorder, Value, tensors_in
 from .rules import Terms
-from .shadow import Opaque, Stated, ancestors, shadows, unmoved
+from .shadow import Opaque, Stated, alike, ancestors, shadows, unmoved
 
 
 class Found(NamedTuple):
@@ -123,17 +123,17 @@ class _Reading:
 
     def _made_by_host(self) -> dict[Value, Stated]:
         """Return what layers receive as it is, and is no argument of the module, each for the first of the layers."""
-        found: dict[Value, Stated] = {}
+        found: dict[Hashable, tuple[Value, Stated]] = {}
         for i, group in enumerate(self.groups):
             arrived = [value for entry in group for value in self._arrived(entry) if value.roots <= INPUT]
             if len(arrived) < len(group) or self._argument_of(group) is not None:
                 continue
             for value, entry in zip(arrived, group, strict=True):
                 source, order = unmoved(value)
-                if source not in found:
-                    found[source] = Stated(self.recorder.calls[entry.receives].received[0], order)
+                if alike(source) not in found:
+                    found[alike(source)] = source, Stated(self.recorder.calls[entry.receives].received[0], order)
                     self.hosts[source] = i, entry.receives
-        return found
+        return dict(found.values())
 
     def _ranges(self) -> Ranges:
         """Return whose elements the numbers are, root by root."""

@@ -299,7 +299,7 @@ def _tail(captured: Capture, x: tuple[torch.Tensor, ...], played: list[Any], tol
     both, drawn = _answer(captured, x, played, seed=0)
     again, others = _answer(captured, x, played, seed=1)
     # A forward pass that seeds the generators itself ends where it does whatever the seed.
-    draws = [_DRAWS] if drawn != others and not told else []
+    draws = [_DRAWS] if drawn and others and drawn != others and not told else []
     if both is None or again is None:
         return draws
     if not all(map(_close, both, again)):

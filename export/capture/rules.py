@@ -25,7 +25,7 @@ class Terms:
     factors: tuple[torch.Tensor, ...]
 
 
-_MOVES = {
+MOVES = {
     *("__getitem__", "select", "narrow", "index_select", "take", "gather", "take_along_dim", "masked_select"),
     *("view", "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "view_as", "reshape_as"),
     *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT", "H", "mH", "adjoint"),
@@ -347,7 +347,7 @@ def elementwise(operation: Operation) -> list[Terms] | None:
 
 
 RULES: dict[str, Callable[[Operation], list[Terms] | None]] = {
-    **dict.fromkeys((*_MOVES, *_DELAYS), _moved),
+    **dict.fromkeys((*MOVES, *_DELAYS), _moved),
     **dict.fromkeys(("view_as", "reshape_as", "expand_as"), _shaped_as),
     **dict.fromkeys(_SAME, _same),
     **dict.fromkeys(_JOINS, _joined),

@@ -8,14 +8,14 @@ covers them all; a few others have a rule of their own, and all the rest is opaq
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-from .provenance import INPUT, Event, Value, values_in
-from .rules import MOST_TERMS, RULES, ConstantError, Elements, Operation, Terms, elementwise
+from .provenance import INPUT, Event, Value, swapped, values_in
+from .rules import MOST_TERMS, MOVES, RULES, ConstantError, Elements, Operation, Terms, elementwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def shadows(
     """
     wanted = list(wanted)
     known: dict[int, list[Terms] | Opaque] = {}
-    stated: dict[Value, Terms] = {}
+    stated: dict[Hashable, Terms] = {}
     first, values, of_unary = 1, [torch.zeros(1, dtype=torch.float64)], [torch.ones(1, dtype=torch.bool)]
     for event, tensors in roots.items():
         made = []
@@ -72,7 +72,9 @@ def shadows(
             of_unary.append(torch.full((tensor.numel(),), bool(event.roots & unary)))
         known[event.serial] = made
     for value, (received, order) in (given or {}).items():
-        stated[value] = Terms(((first + order).to(torch.float64),), (torch.ones(order.shape, dtype=torch.float64),))
+        stated[alike(value)] = Terms(
+            ((first + order).to(torch.float64),), (torch.ones(order.shape, dtype=torch.float64),)
+        )
         first += received.numel()
         values.append(received.detach().cpu().reshape(-1).to(torch.float64))
         of_unary.append(torch.zeros(received.numel(), dtype=torch.bool))
@@ -87,6 +89,23 @@ def _numbered(first: int, shape: torch.Size) -> Terms:
     """Return the elements of a tensor, numbered from `first` on."""
     numbers = torch.arange(first, first + shape.numel(), dtype=torch.float64).reshape(shape)
     return Terms((numbers,), (torch.ones_like(numbers),))
+
+
+def alike(value: Value) -> Hashable:
+    """Return what is equal for two tensors that are the same part of the same tensor, taken twice."""
+    event = value.event
+    if event.is_root or event.written is not None or event.name not in MOVES:
+        return event.serial, value.index
+    given = swapped((event.arguments, dict(event.keywords)), alike, Value)
+    return event.name, value.index, _plain(given)
+
+
+def _plain(tree: Any) -> Hashable:
+    if isinstance(tree, tuple | list):
+        return tuple(map(_plain, tree))
+    if isinstance(tree, dict):
+        return tuple((key, _plain(each)) for key, each in sorted(tree.items()))
+    return id(tree) if isinstance(tree, torch.Tensor) else repr(tree)
 
 
 def unmoved(value: Value) -> tuple[Value, torch.Tensor]:
@@ -104,7 +123,7 @@ def unmoved(value: Value) -> tuple[Value, torch.Tensor]:
         if shape.numel() != order.numel():
             break
         made = _look_up(
-            value, {value.event.serial: _made(value.event, {}, {sources[0]: _numbered(1, shape)}, nothing)}, {}
+            value, {value.event.serial: _made(value.event, {}, {alike(sources[0]): _numbered(1, shape)}, nothing)}, {}
         )
         if isinstance(made, Opaque) or len(made.numbers) > 1 or not bool((made.factors[0] == 1).all()):
             break
@@ -116,9 +135,9 @@ def unmoved(value: Value) -> tuple[Value, torch.Tensor]:
     return value, order
 
 
-def _look_up(value: Value, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Value, Terms]) -> Shadow:
-    if value in stated:
-        return stated[value]
+def _look_up(value: Value, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Hashable, Terms]) -> Shadow:
+    if stated and alike(value) in stated:
+        return stated[alike(value)]
     made = known[value.event.serial]
     if isinstance(made, Opaque):
         return made
@@ -140,7 +159,7 @@ def ancestors(wanted: Sequence[Value]) -> list[Event]:
 
 
 def _made(
-    event: Event, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Value, Terms], elements: Elements
+    event: Event, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Hashable, Terms], elements: Elements
 ) -> list[Terms] | Opaque:
     """Return the shadows of an event's outputs."""
     arguments = {value: _look_up(value, known, stated) for value in values_in((event.arguments, event.keywords))}
