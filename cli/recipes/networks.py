@@ -7,7 +7,7 @@ from typing import Any
 
 from ...train.runs.score import told
 from ..given.options import AsJson
-from ..given.pretrained import FOLDER, names
+from ..given.pretrained import FOLDER, folder_of, names
 from ..terminal import console
 from ..terminal.tables import print_table
 
@@ -16,13 +16,13 @@ def networks(as_json: AsJson = False) -> None:
     """List the trained networks that come with spikeproof."""
     found: dict[str, dict[str, Any]] = {}
     for name in names():
-        recipe, result = (json.loads((FOLDER / name / f"{file}.json").read_text()) for file in ("recipe", "result"))
+        recipe, result = (json.loads((folder_of(name) / f"{file}.json").read_text()) for file in ("recipe", "result"))
         found[name] = {
             "task": recipe["task"],
             "neuron": recipe["neuron"],
             "hidden": recipe["hidden"],
             **{key: result[key] for key in ("parameters", "metric", "test_score", "test_samples")},
-            "file": str(FOLDER / name / "net.net"),
+            "file": str(folder_of(name) / "net.net"),
         }
     if as_json:
         console.print_json(found)

@@ -80,7 +80,7 @@ def test_a_score_that_is_a_share_is_told_in_per_cent_everywhere(run, tmp_path, m
     (tmp_path / "a" / "recipe.json").write_text(json.dumps({"task": "copy", "neuron": "ce-lif", "hidden": [3]}))
     result = {"parameters": 5, "metric": "recall", "test_score": 0.982, "test_samples": 9}
     (tmp_path / "a" / "result.json").write_text(json.dumps(result))
-    monkeypatch.setattr(sys.modules["spikeproof.cli.recipes.networks"], "_FOLDER", tmp_path)
+    monkeypatch.setattr(sys.modules["spikeproof.cli.given.pretrained"], "FOLDER", tmp_path)
     assert "98.20% │ recall" in run("networks")[1] and score.told(result) == "98.20%"
     assert score.told({"metric": "mean squared error", "test_score": 0.58243}) == "0.5824"
 
