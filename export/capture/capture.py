@@ -13,7 +13,7 @@ from torch import nn
 
 from ...contract.errors import InputError, UnsupportedError
 from . import guard, probes
-from .entries import Layer, Port
+from .entries import Layer, Port, over_time
 from .graph import Found, layers_of
 from .host import Host, Operation, operations
 from .playback import Cue, OtherCallsError, Player, Watcher, until_enough
@@ -240,7 +240,7 @@ class _Ran(NamedTuple):
 
 
 def _run_once(module: nn.Module, x: guard.Given, names: Mapping[int, str]) -> _Ran:
-    """Run a module on two samples, in their own types if it takes those; raises what the attempt that came furthest."""
+    """Run a module on two samples, in their own types if it takes those; else raise the error that came furthest."""
     refused: list[tuple[int, CaptureError]] = []
     for types in guard.types_of(x):
         recorder = Recorder(names)
@@ -263,7 +263,8 @@ def _run_once(module: nn.Module, x: guard.Given, names: Mapping[int, str]) -> _R
 def _furthest(refused: Sequence[tuple[int, CaptureError]], x: guard.Given) -> CaptureError:
     """Return the error of the attempt that came furthest; of several, that in float32, with what the first one said."""
     furthest = max(count for count, _ in refused)
-    first, *_, last = [error for count, error in refused if count == furthest] * 2
+    alike = [error for count, error in refused if count == furthest]
+    first, last = alike[0], alike[-1]
     if str(first) == str(last) or all(each.dtype.kind == "f" for each in guard.each(x)):
         return last
     types = " and ".join(str(each.dtype) for each in guard.each(x))
@@ -379,8 +380,7 @@ def _holds_more(answer: Any) -> bool:
 
 def _joined(chunks: list[Any]) -> torch.Tensor:
     """Return the parts of a run, one or one a step, as one tensor over all steps."""
-    tensors = [next(tensors_in(chunk)) for chunk in chunks]
-    return tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=-1)
+    return over_time([next(tensors_in(chunk)) for chunk in chunks])
 
 
 def _shapes(x: guard.Given) -> str:

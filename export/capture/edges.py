@@ -19,8 +19,8 @@ from .shadow import Opaque
 IntArray = npt.NDArray[np.int64]
 
 _LINEAR = {"linear", "matmul", "mm", "bmm", "einsum", "conv1d", "conv2d", "conv3d", "__matmul__", "addmm", "bilinear"}
-
-
+MULTIPLES = "Let what is added be multiples of a power of two: torch.round(64 * x) / 64, say."
+"""What to do against sums that torch rounds."""
 _MAXIMA = {"max", "amax", "maximum", "fmax", "min", "amin", "minimum", "fmin", "topk", "sort", "median"}
 
 
@@ -146,8 +146,7 @@ def refuse_rounding(found: Arrival, ranges: Ranges, event: Event, target: str) -
             "integers do not. Put the factor into the weights before training."
         )
     return UnsupportedError(
-        f"{event.place}: {plain_word(event)} rounds its sums in front of {target}, and integers do not. Let what is "
-        "added be multiples of a power of two: torch.round(64 * x) / 64, say."
+        f"{event.place}: {plain_word(event)} rounds its sums in front of {target}, and integers do not. {MULTIPLES}"
     )
 
 

@@ -111,7 +111,7 @@ class _Reading:
         loops_over_time = len(self.groups[-1]) > 1 and len(self.answers) == 1
         wanted += self.answers if loops_over_time else ()
         self.shadows, self.elements = shadows(wanted, recorder.roots, unary)
-        self.hosts: dict[Value, tuple[int, int]] = {}
+        self.hosts: list[tuple[int, int]] = []
         """What the host makes and spikes may be joined with: a layer that receives it as it is, and the call."""
         if any(value.roots > INPUT and value.roots & INPUT for value in wanted):
             given = self._made_by_host()
@@ -121,9 +121,9 @@ class _Reading:
         self.ranges = self._ranges()
         self.arrivals: dict[int, Arrival | None] = {}
 
-    def _made_by_host(self) -> dict[Value, Stated]:
+    def _made_by_host(self) -> dict[Hashable, Stated]:
         """Return what layers receive as it is, and is no argument of the module, each for the first of the layers."""
-        found: dict[Hashable, tuple[Value, Stated]] = {}
+        found: dict[Hashable, Stated] = {}
         for i, group in enumerate(self.groups):
             arrived = [value for entry in group for value in self._arrived(entry) if value.roots <= INPUT]
             if len(arrived) < len(group) or self._argument_of(group) is not None:
@@ -131,9 +131,9 @@ class _Reading:
             for value, entry in zip(arrived, group, strict=True):
                 source, order = unmoved(value)
                 if alike(source) not in found:
-                    found[alike(source)] = source, Stated(self.recorder.calls[entry.receives].received[0], order)
-                    self.hosts[source] = i, entry.receives
-        return dict(found.values())
+                    found[alike(source)] = Stated(self.recorder.calls[entry.receives].received[0], order)
+                    self.hosts.append((i, entry.receives))
+        return found
 
     def _ranges(self) -> Ranges:
         """Return whose elements the numbers are, root by root."""
@@ -149,7 +149,7 @@ class _Reading:
             steps_before[source] = steps_before.get(source, 0) + steps if source >= 0 else 0
             start += sum(tensor.numel() for tensor in tensors)
         layers = self._host_layers()
-        for layer, call in self.hosts.values():
+        for layer, call in self.hosts:
             shape, source = self.recorder.calls[call].received[0].shape, -arguments - 1 - layers.index(layer)
             steps, offset = max(1, shape[-1]), steps_before.get(source, 0)
             rows.append((start, source, max(1, int(np.prod(shape[1:-1]))), steps, offset))
@@ -161,7 +161,7 @@ class _Reading:
 
     def _host_layers(self) -> list[int]:
         """Return the layers that receive what the host makes and spikes may be joined with."""
-        return list(dict.fromkeys(layer for layer, _ in self.hosts.values()))
+        return list(dict.fromkeys(layer for layer, _ in self.hosts))
 
     def found(self, notes: tuple[str, ...]) -> Found:
         """Return all layers."""
@@ -180,7 +180,7 @@ class _Reading:
             answers=self._answering(),
             joins_steps=self._joins_steps(),
             notes=notes,
-            hosts=tuple(call for _, call in self.hosts.values()),
+            hosts=tuple(call for _, call in self.hosts),
         )
 
     def _made_port(self, kind: str, number: int) -> Port:

@@ -114,23 +114,19 @@ def undisturbed(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
     """
     _refuse_lazy(module)
     modes = [(part, part.training) for part in module.modules()]
-    kept = [_Kept(*named) for named in module.named_modules() if not isinstance(named[1], torch.jit.ScriptModule)]
     generators = _generators()
-    try:
-        with at_reset(module):
-            _evaluate(module)
-            with torch.no_grad():
-                yield lambda: [name for each in kept for name in each.changed()]
-    except Exception:
-        for each in kept:
-            each.forget()
-        raise
-    finally:
-        for part, mode in modes:
-            part.training = mode
-        for each in kept:
-            each.restore()
-        _set_generators(generators)
+    with left_alone(module) as kept:
+        try:
+            with at_reset(module):
+                _evaluate(module)
+                with torch.no_grad():
+                    yield lambda: [name for each in kept for name in each.changed()]
+        finally:
+            for part, mode in modes:
+                part.training = mode
+            for each in kept:
+                each.restore()
+            _set_generators(generators)
 
 
 _OWN = __package__.partition(".")[0] + "."
@@ -139,13 +135,16 @@ _SET_UP = ("shape", "num_neurons", "init")
 
 
 @contextmanager
-def left_alone(module: Any) -> Iterator[None]:
-    """Put back all that SLAYER sets up in a first forward pass if a ``with`` block ends with an error."""
+def left_alone(module: Any) -> Iterator[list[_Kept]]:
+    """Put back all that SLAYER sets up in a first forward pass if a ``with`` block ends with an error.
+
+    It gives what it keeps of the module's parts.
+    """
     parts = list(module.named_modules()) if isinstance(module, nn.Module) else []
     lazy = any(isinstance(value, nn.UninitializedParameter) for _, part in parts for value in part.parameters(False))
     kept = [] if lazy else [_Kept(*named) for named in parts if not isinstance(named[1], torch.jit.ScriptModule)]
     try:
-        yield
+        yield kept
     except Exception:
         for each in kept:
             each.forget()
@@ -174,7 +173,7 @@ class _Kept:
             for name in dict.fromkeys((*held, *now)):
                 old, new = held.get(name), now.get(name)
                 if (old is None) != (new is None) or (
-                    old is not None and new is not None and not _equal(before[id(old)], new.detach())
+                    old is not None and new is not None and not same(before[id(old)], new.detach())
                 ):
                     yield f"{self._name}.{name}" if self._name else name
 
@@ -203,7 +202,8 @@ class _Kept:
                 value.data = before
 
 
-def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+def same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two tensors are of one shape and type and hold the same values, nan among them."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     try:

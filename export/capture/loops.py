@@ -64,10 +64,13 @@ def is_loop(part: object, lengths: Sequence[int], steps: int, axes: Sequence[int
 
 def _carries_state(part: object) -> bool:
     """Whether a block's neurons go on in a call where they ended in the one before, as asked for."""
-    feeds_back = hasattr(part, "recurrent_synapse") or hasattr(
-        part, "self_excitation"
-    )  # these are set to whether asked
-    return bool(getattr(getattr(part, "neuron", None), "persistent_state", False)) and not feeds_back
+    kept = getattr(getattr(part, "neuron", None), "persistent_state", False)
+    return bool(kept) and not _feeds_back(part)
+
+
+def _feeds_back(part: object) -> bool:
+    """Whether a block hears its own spikes; such blocks set ``persistent_state`` unasked."""
+    return hasattr(part, "recurrent_synapse") or hasattr(part, "self_excitation")
 
 
 def check(layer: Layer) -> None:
@@ -83,7 +86,7 @@ def check(layer: Layer) -> None:
     with at_reset(torch.nn.ModuleList(modules)):
         whole = layer.run(layer.received)
     if isinstance(whole, tuple) or not torch.equal(whole, layer.output):
-        if hasattr(part, "recurrent_synapse") or hasattr(part, "self_excitation"):
+        if _feeds_back(part):
             raise UnsupportedError(
                 f"{layer.place}: {layer.name!r} is called step by step, and SLAYER's recurrent blocks feed nothing "
                 "back from call to call. Call it once with all steps."

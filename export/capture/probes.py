@@ -14,6 +14,7 @@ import torch
 
 from ...contract.errors import InputError, UnsupportedError
 from . import guard
+from .edges import MULTIPLES
 from .host import plain_word
 from .playback import OtherCallsError, Player, until_enough
 from .provenance import INPUT, Event, Recorder, tensors_in, values_in
@@ -214,10 +215,6 @@ def _rounded(a: torch.Tensor, b: torch.Tensor, others: float = 0.0) -> bool:
     return int(close.sum()) >= (1 - others) * close.numel()
 
 
-def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return torch.equal(a, b) or torch.equal(a.nan_to_num(), b.nan_to_num())
-
-
 def _values(found: Found, recorder: Recorder, player: Player, which: slice) -> torch.Tensor:
     """Return the values of all elements that maps are about: those that were played, and else those of the record."""
     values = [torch.zeros(1, dtype=torch.float64)]
@@ -252,12 +249,12 @@ def _compare(
                 expected = arrival.apply(played)[which]
             else:
                 expected = recorder.calls[call].received[0][which].cpu().to(torch.float64)
-            if received.shape == expected.shape and _equal(received, expected):
+            if guard.same(received, expected):
                 continue
             if arrival is None:
                 plain = reference.received(call)
                 expected = expected if plain is None else plain[which].cpu().to(torch.float64)
-                if received.shape == expected.shape and _equal(received, expected):
+                if guard.same(received, expected):
                     continue
                 if alone and _rounded(received, expected):
                     continue  # sums of another batch round otherwise; each part of a proof gets its own
@@ -272,7 +269,7 @@ def _compare(
             if received.shape == expected.shape and torch.allclose(received, expected, rtol=_ULPS, atol=_ULPS):
                 raise UnsupportedError(
                     f"{layer.joins}: with other spikes, what arrives at {layer.name!r} is rounded, and integers do not "
-                    "round. Let what is added be multiples of a power of two: torch.round(64 * x) / 64, say."
+                    f"round. {MULTIPLES}"
                 )
             raise UnsupportedError(
                 f"{layer.place}: with other spikes {layer.name!r} receives something else than its map says: forward "

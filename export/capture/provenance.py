@@ -32,28 +32,20 @@ INPUT = 1
 _READS = {"item", "tolist", "numpy", "__array__", "__bool__", "__float__", "__int__", "__index__", "__dlpack__"}
 """Functions that take values of a tensor out of torch, whatever they return."""
 _ABOUT = {
-    "dim",
-    "ndimension",
-    "numel",
-    "nelement",
-    "__len__",
-    "__hash__",
-    "stride",
-    "storage_offset",
-    "element_size",
-} | {
     *(
+        "dim",
+        "ndimension",
+        "numel",
+        "nelement",
         "size",
-        "get_device",
-        "data_ptr",
-        "const_data_ptr",
-        "dense_dim",
-        "sparse_dim",
-        "q_zero_point",
-        "__dir__",
+        "stride",
+        "storage_offset",
+        "element_size",
         "type",
-        "_is_view",
+        "get_device",
     ),
+    *("data_ptr", "const_data_ptr", "dense_dim", "sparse_dim", "q_zero_point", "_is_view"),
+    *("__len__", "__hash__", "__dir__"),
 }
 """Functions that return a number which no values decide; so do properties and all ``is_...`` but ``is_nonzero``."""
 _FRESH = {

@@ -43,7 +43,7 @@ def shadows(
     wanted: Iterable[Value],
     roots: Mapping[Event, Sequence[torch.Tensor]],
     unary: int,
-    given: Mapping[Value, Stated] | None = None,
+    given: Mapping[Hashable, Stated] | None = None,
 ) -> tuple[dict[Value, Shadow], Elements]:
     """Return what tensors are made of, and the elements that they are made of.
 
@@ -55,9 +55,9 @@ def shadows(
         The module's input and the outputs of leaves; their elements are numbered in this order.
     unary : int
         Bits of the leaves whose outputs are only ever 0 or 1.
-    given : mapping of Value to Stated, optional
-        What the host makes and is not looked into: the elements of what layers receive of it are numbered behind those
-        of the roots, in this order.
+    given : mapping to Stated, optional
+        What the host makes and is not looked into, by what `alike` says of it: the elements of what layers receive of
+        it are numbered behind those of the roots, in this order.
     """
     wanted = list(wanted)
     known: dict[int, list[Terms] | Opaque] = {}
@@ -71,10 +71,8 @@ def shadows(
             values.append(tensor.detach().cpu().reshape(-1).to(torch.float64))
             of_unary.append(torch.full((tensor.numel(),), bool(event.roots & unary)))
         known[event.serial] = made
-    for value, (received, order) in (given or {}).items():
-        stated[alike(value)] = Terms(
-            ((first + order).to(torch.float64),), (torch.ones(order.shape, dtype=torch.float64),)
-        )
+    for key, (received, order) in (given or {}).items():
+        stated[key] = Terms(((first + order).to(torch.float64),), (torch.ones(order.shape, dtype=torch.float64),))
         first += received.numel()
         values.append(received.detach().cpu().reshape(-1).to(torch.float64))
         of_unary.append(torch.zeros(received.numel(), dtype=torch.bool))
@@ -136,8 +134,9 @@ def unmoved(value: Value) -> tuple[Value, torch.Tensor]:
 
 
 def _look_up(value: Value, known: Mapping[int, list[Terms] | Opaque], stated: Mapping[Hashable, Terms]) -> Shadow:
-    if stated and alike(value) in stated:
-        return stated[alike(value)]
+    found = stated.get(alike(value)) if stated else None
+    if found is not None:
+        return found
     made = known[value.event.serial]
     if isinstance(made, Opaque):
         return made

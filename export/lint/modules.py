@@ -88,14 +88,13 @@ def training_only(model: Model) -> Iterator[Found]:
             what = f"a {type(part).__name__} with {count:,} parameters{' of its own' * _holds_blocks(part)}"
             why, fix = reason(part)
             if model.captured:
-                yield Found(
-                    name,
+                what, fix = (
                     f"{what} is not in the file, and runs on the host if forward uses it",
-                    why,
                     f"Leave it there. Or: {fix}",
                 )
             else:
-                yield Found(name, f"{what} is no part of the record", why, fix)
+                what += " is no part of the record"
+            yield Found(name, what, why, fix)
 
 
 def reason(part: Any) -> tuple[str, str]:

@@ -104,8 +104,7 @@ def makes_weight(hook: Any) -> bool:
 @contextmanager
 def unheard(part: Any) -> Iterator[None]:
     """Let hooks on the parts of a block, which a record does not hold, do nothing in a ``with`` block."""
-    inner = part.modules() if isinstance(part, nn.Module) else [*part.synapse.modules(), *part.neuron.modules()]
-    kept = [(hooks, dict(hooks)) for module in inner for hooks in (getattr(module, name) for name in _HOOKS)]
+    kept = [(hooks, dict(hooks)) for module in part.modules() for hooks in (getattr(module, name) for name in _HOOKS)]
     try:
         for hooks, before in kept:
             for key, hook in before.items():

@@ -27,8 +27,13 @@ class Pair:
 
     def __init__(self, synapse: Any, neuron: Any) -> None:
         self.synapse, self.neuron = synapse, neuron
-        self.family = _stock_module(neuron)
+        self.family = family_of(neuron)
         self.kind = next((_KINDS[one.__name__] for one in _slayers(synapse, "synapse") if one.__name__ in _KINDS), "")
+
+    def modules(self) -> Any:
+        """Yield the modules that both are made of."""
+        yield from self.synapse.modules()
+        yield from self.neuron.modules()
 
     def parameters(self) -> Any:
         """Yield the parameters of both."""
@@ -42,7 +47,8 @@ class Pair:
                 yield f"{name}.{inner}", parameter
 
 
-def _stock_module(neuron: Any) -> str:
+def family_of(neuron: Any) -> str:
+    """Return the family of SLAYER's neurons that a neuron is of, "cuba" say; of others an empty string."""
     names = (one.__module__.rpartition(".")[2] for one in _slayers(neuron, "neuron"))
     return next((name for name in names if name != "base"), "")
 

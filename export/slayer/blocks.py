@@ -19,7 +19,7 @@ from ...contract.neurons.readout import Readout
 from ...contract.sources import Oscillators
 from ...contract.synapses.axon import Axon
 from ..parts import constants, kinds, protocol
-from ..parts.pair import Pair
+from ..parts.pair import Pair, family_of
 from ..refusal import refuse
 from . import neurons, synapses
 from .neurons import per_channel
@@ -203,7 +203,7 @@ def _refuse_changed(block: Any, family: str) -> None:
                 f"{name}: its method {method} is not SLAYER's own, and a record holds what SLAYER's computes. Leave it "
                 "as it is, or write a block with a record of its own."
             )
-    found = Pair(block.synapse, block.neuron).family if hasattr(block, "synapse") else family
+    found = family_of(block.neuron) if hasattr(block, "synapse") else family
     if found and found != family:
         raise UnsupportedError(
             f"neuron: a block of {family} neurons holds one of {found}. Build slayer.block.{found} instead."

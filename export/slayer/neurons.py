@@ -95,13 +95,13 @@ def refuse_common(neuron: Any, shape: tuple[int, ...] = (), *, fires: bool = Tru
     )
 
 
-def _refuse_threshold(neuron: Any) -> None:
-    """Refuse a threshold of neurons that fire, if no record holds it."""
-    wrong = not 0 <= neuron.v_th_mant <= THRESHOLD_MANT_MAX
+def _refuse_firing(neuron: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what no reader of neurons with a threshold accepts, one that no record holds among it."""
+    refuse_common(neuron, shape)
     refuse(
         {
             "threshold": (
-                wrong,
+                not 0 <= neuron.v_th_mant <= THRESHOLD_MANT_MAX,
                 f"it is {neuron.v_th_mant} in units of 1/{neuron.w_scale}, and a record holds 0 to "
                 f"{THRESHOLD_MANT_MAX}. Build the block with a threshold from 0 to "
                 f"{THRESHOLD_MANT_MAX / neuron.w_scale:g}",
@@ -112,8 +112,7 @@ def _refuse_threshold(neuron: Any) -> None:
 
 def cuba(neuron: Any, shape: tuple[int, ...], exp: int) -> CUBA:
     """Read a current-based leaky integrate-and-fire neuron."""
-    refuse_common(neuron, shape)
-    _refuse_threshold(neuron)
+    _refuse_firing(neuron, shape)
     refuse(
         {
             "threshold": (
@@ -146,8 +145,7 @@ def _integrator(neuron: Any, shape: tuple[int, ...], exp: int) -> dict[str, Any]
 
 def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
     """Read an adaptive leaky integrate-and-fire neuron."""
-    refuse_common(neuron, shape)
-    _refuse_threshold(neuron)
+    _refuse_firing(neuron, shape)
     return ALIF(
         num_neurons=math.prod(shape),
         u_decay=per_channel(_decay(neuron, "current_decay"), shape),
@@ -162,8 +160,7 @@ def alif(neuron: Any, shape: tuple[int, ...], exp: int) -> ALIF:
 
 def rf(neuron: Any, shape: tuple[int, ...], exp: int) -> RF:
     """Read a resonate-and-fire neuron."""
-    refuse_common(neuron, shape)
-    _refuse_threshold(neuron)
+    _refuse_firing(neuron, shape)
     return RF(
         num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
     )
@@ -171,8 +168,7 @@ def rf(neuron: Any, shape: tuple[int, ...], exp: int) -> RF:
 
 def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
     """Read a resonate-and-fire neuron with Izhikevich's reset."""
-    refuse_common(neuron, shape)
-    _refuse_threshold(neuron)
+    _refuse_firing(neuron, shape)
     return RFIZ(
         num_neurons=math.prod(shape), v_th_mant=neuron.v_th_mant, **_rotation(neuron, shape), **_ends(neuron, exp)
     )
@@ -180,15 +176,13 @@ def rf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> RFIZ:
 
 def adrf(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRF:
     """Read an adaptive resonate-and-fire neuron."""
-    refuse_common(neuron, shape)
-    _refuse_threshold(neuron)
+    _refuse_firing(neuron, shape)
     return ADRF(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
 def adrf_iz(neuron: Any, shape: tuple[int, ...], exp: int) -> ADRFIZ:
     """Read an adaptive resonate-and-fire neuron that fires on its imaginary part."""
-    refuse_common(neuron, shape)
-    _refuse_threshold(neuron)
+    _refuse_firing(neuron, shape)
     return ADRFIZ(num_neurons=math.prod(shape), **_adaptive_rotation(neuron, shape), **_ends(neuron, exp))
 
 
