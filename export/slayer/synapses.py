@@ -198,10 +198,12 @@ def levels(block: Any, synapse: Any) -> npt.NDArray[Any]:
 def _normed(synapse: Any) -> torch.Tensor:
     """Return the weight that the next forward pass uses; a norm and pruning compute it then, from what was trained."""
     hooks = [hook for hook in synapse._forward_pre_hooks.values() if makes_weight(hook)]
-    before = synapse.weight
+    before, training = synapse.weight, synapse.training
+    synapse.training = False  # in training, a spectral norm goes on with its power iteration
     for hook in hooks:
         hook(synapse, ())
     weight: torch.Tensor = synapse.weight
+    synapse.training = training
     if hooks:
         synapse.weight = before
     return weight

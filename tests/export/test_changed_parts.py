@@ -50,6 +50,18 @@ def test_a_weight_that_is_computed_before_every_call_is_the_one_of_the_next_call
     assert spikeproof.verify(module, X, file=tmp_path / "net.net", backends=("engine",)).whole
 
 
+@pytest.mark.filterwarnings("ignore:.*(weight_norm|spectral_norm):FutureWarning")
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_record_changes_nothing_of_a_module_in_training(name):
+    module = blocks()
+    for block in module:
+        WEIGHTS[name](block.synapse)
+    before = {key: value.clone() for key, value in module.train().state_dict().items()}
+    first = spikeproof.record(module, steps=20)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+    assert module[0].synapse.training and spikeproof.record(module, steps=20) == first
+
+
 def test_slayers_mask_and_pruning_do_not_go_together():
     module = blocks()
     module[0].mask = torch.ones_like(module[0].synapse.weight)
