@@ -90,7 +90,8 @@ def reading(found: Reading, image: npt.ArrayLike | None, label: int | None) -> F
     rows[1].plot(steps, found.membrane, linewidth=0.8, label="membrane")
     rows[1].plot(steps, found.threshold, linewidth=0.8, label="threshold")
     rows[1].plot(steps[spikes], np.full(spikes.sum(), rows[1].get_ylim()[1]), "|", color="k", label="spike")
-    rows[1].legend(frameon=False, loc="lower right", ncols=3, fontsize="small")
+    # Above its axes: a neuron that fires in most steps leaves no room inside.
+    rows[1].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, fontsize="small")
     rows[1].set_ylabel(f"neuron {found.neuron} of\n{found.layer}")
     rows[2].plot(steps, found.encoding, linewidth=0.8)
     rows[2].axhline(0, color="0.6", linewidth=0.6)
@@ -104,6 +105,7 @@ def reading(found: Reading, image: npt.ArrayLike | None, label: int | None) -> F
     rows[4].set(xlabel="step", ylabel="read-out,\nmean so far")
     for row in rows:
         row.set_xlim(0, len(steps) - 1)
+        row.tick_params(labelbottom=row is rows[-1])
     return figure
 
 
