@@ -90,6 +90,8 @@ def main() -> None:
     except SpikeproofError as error:
         if _received and not isinstance(error, InterruptedRunError):
             _end_by_signal()
+        if wanted and error.__cause__ is not None:  # what was taken for a damaged file may be a fault of ours
+            raise
         ERR.print(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

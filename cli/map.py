@@ -48,7 +48,7 @@ def map_(
     if x is not None:
         from ..sim.cost import energy, operations
 
-        cost = energy.cost(record, operations.count(record, x), found)
+        cost = energy.cost(record, operations.count(record, x, allowed), found)
     if report is not None:
         from ..sim.report import placement as map_report
 

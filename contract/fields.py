@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from . import fixed
 
 _KEY = "field"
+_PLAIN_UP_TO = 4096
+"""Numbers beyond this are written as powers of two where they are one."""
 
 
 class Declared(NamedTuple):
@@ -122,14 +124,10 @@ def _spoken(value: int) -> str:
     """Return a number as people write it: ``2**17 - 1`` rather than 131071."""
     size = abs(value)
     sign = "-" if value < 0 else ""
-    if size <= DIGITS:
+    if size <= _PLAIN_UP_TO:
         return str(value)
     if size & (size - 1) == 0:
         return f"{sign}2**{size.bit_length() - 1}"
     if size & (size + 1) == 0:
         return f"-(2**{size.bit_length()} - 1)" if sign else f"2**{size.bit_length()} - 1"
     return str(value)
-
-
-DIGITS = 4096
-"""Numbers beyond this are written as powers of two where they are one."""

@@ -12,5 +12,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 def checked_name(what: str, name: object) -> str:
     """Return a name that may also be that of a folder and of a group in a file, or refuse it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise RecordError(f"{what} name {name!r}: use up to 64 letters, digits, '_', '.' and '-'.")
+        raise RecordError(
+            f"{what} name {name!r}: use up to 64 letters, digits, '_', '.' and '-', the first no digit, '.' or '-'."
+        )
     return name

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .fixed import FLOAT32_WHOLE, STATE_MAX, WEIGHT_STEP
+from .fixed import FLOAT32_WHOLE, WEIGHT_STEP
 from .interval import Interval, same
 from .net import Incoming, Net
 from .neurons import Neuron
@@ -79,7 +79,7 @@ def used(neuron: Neuron, x: Interval, steps: int, te: npt.NDArray[Any] | None) -
         if step is None:
             return None
         for now in step.registers.values():
-            size = np.maximum(-now.low, now.high) / STATE_MAX
+            size = np.maximum(-now.low, now.high) / neuron.register_max
             found = np.maximum(found, np.broadcast_to(size, found.shape))
         if not neuron.takes_te and same(state, step.state):
             break  # every later step is this one

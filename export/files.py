@@ -192,16 +192,14 @@ def _take_after(temporary: Path, before: os.stat_result | None) -> None:
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """Give a temporary folder; what killed processes of this machine left of theirs is removed first."""
-    mine = f"spikeproof-{_writer()}-"
-    host, _ = _writer().split("-")
-    pattern = re.compile(rf"spikeproof-{host}-(\d+)-[a-z0-9_]+")
+    pattern = re.compile(rf"spikeproof-{_place()}-(\d+)-[a-z0-9_]+")
     with contextlib.suppress(OSError):
         for entry in os.scandir(tempfile.gettempdir()):
             found = pattern.fullmatch(entry.name)
             if found and not _runs(int(found[1])):
                 shutil.rmtree(entry.path, ignore_errors=True)
                 _remove_semaphores(int(found[1]))
-    with tempfile.TemporaryDirectory(prefix=mine) as name:
+    with tempfile.TemporaryDirectory(prefix=f"spikeproof-{_writer()}-") as name:
         yield Path(name)
 
 
@@ -213,14 +211,25 @@ def _remove_semaphores(process: int) -> None:
 
 
 def _writer() -> str:
-    """Return who writes a temporary file: machine and process."""
-    return f"{re.sub('[^A-Za-z0-9]', '', socket.gethostname())[:32]}-{os.getpid()}"
+    """Return who writes a temporary file: where it runs, and its process."""
+    return f"{_place()}-{os.getpid()}"
+
+
+def _place() -> str:
+    """Return within what numbers of processes mean something: a machine, and of its containers one.
+
+    Containers may share a folder and the name of their machine, and do not see each other's processes.
+    """
+    host = re.sub("[^A-Za-z0-9]", "", socket.gethostname())[:32]
+    try:
+        return f"{host}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return f"{host}-0"
 
 
 def _remove_abandoned(path: Path) -> None:
     """Remove temporary files for the same place whose processes, of this machine, were killed."""
-    host, _ = _writer().split("-")
-    pattern = re.compile(rf"\.{re.escape(path.name[:100])}\.{host}-(\d+)\.[a-z0-9_]+")
+    pattern = re.compile(rf"\.{re.escape(path.name[:100])}\.{_place()}-(\d+)\.[a-z0-9_]+")
     with contextlib.suppress(OSError):
         for entry in os.scandir(path.parent):
             found = pattern.fullmatch(entry.name)
@@ -246,6 +255,11 @@ def _number(error: OSError) -> int:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
+    """Return the mode bits that new files go without, and do not set it, for other threads make files meanwhile."""
+    with contextlib.suppress(OSError, ValueError):
+        found = re.search(r"^Umask:\s*([0-7]+)$", Path("/proc/self/status").read_text(), re.M)
+        if found:
+            return int(found[1], 8)
+    mask = os.umask(0)  # another system than Linux, where it can only be read by setting it
     os.umask(mask)
     return mask

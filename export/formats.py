@@ -22,12 +22,12 @@ def is_nir(path: str | os.PathLike[str]) -> bool:
 def given(network: Any, call: str, steps: Callable[[], int | None] | None = None) -> Net:
     """Return the record that a call is given: itself, or what is in a file; anything else is refused by name.
 
-    `steps` says how long samples are, once it is known that the network is one; see `load`.
+    `steps` says how long samples are, once it is known that the network is one; see `read`.
     """
     if isinstance(network, Net):
         return network
     if isinstance(network, str | os.PathLike):
-        return load(network, steps=None if steps is None else steps())
+        return read(network, steps=None if steps is None else steps())
     raise InputError(
         f"{call}: the network is a record or a file, no {type(network).__name__}. Make a record of a module by "
         "spikeproof.record(module, sample=x)."
@@ -67,7 +67,7 @@ def load(
     Raises
     ------
     InputError
-        A time step was given that is none, or for a file that states its own.
+        A time step was given that is none, or something was given that the file itself says.
     FileFormatError
         The file cannot be read.
     UnsupportedError
@@ -77,17 +77,38 @@ def load(
     """
     if isinstance(path, Net):
         raise InputError("load(path) reads a file, and was given a network record, which needs no loading.")
-    if not is_nir(path):
-        if dt is not None:
-            raise InputError(f"{path}: a time step (--dt) is for NIR files of other tools. Leave it out.")
-        if not stock.is_stock(path):
-            return netx.load(path)
-        return stock.load(
-            path, steps=steps, input_shape=input_shape, delay_shift=delay_shift, clamp_delays=clamp_delays
+    more = {"input_shape": input_shape, "delay_shift": delay_shift, "clamp_delays": clamp_delays}
+    net, used = _read(path, steps=steps, dt=dt, **more)
+    given = {name for name, value in {"steps": steps, **more}.items() if value is not None and value is not False}
+    unused = sorted(given.difference(used))
+    if unused:
+        named = " and ".join(f"{name} (--{name.replace('_', '-')})" for name in unused)
+        raise InputError(
+            f"{path}: {named} is not for this file: what it is about stands in the file, or does not occur there. "
+            "Leave it out."
         )
-    from .nir import file as nir_file
+    return net
 
-    return nir_file.load(path, dt=dt, steps=steps)
+
+def read(path: str | os.PathLike[str], **options: Any) -> Net:
+    """Read a network record as `load` does; an option is a default, for files that do not say what it is about."""
+    return _read(path, **options)[0]
+
+
+def _read(
+    path: str | os.PathLike[str], *, steps: int | None = None, dt: float | None = None, **of_stock: Any
+) -> tuple[Net, tuple[str, ...]]:
+    """Return the record, and the names of the options that say something of such a file."""
+    if is_nir(path):
+        from .nir import file as nir_file
+
+        found = nir_file.read(path, dt=dt, steps=steps)
+        return (found, ()) if isinstance(found, Net) else (found.net, ("steps", "dt"))
+    if dt is not None:
+        raise InputError(f"{path}: a time step (--dt) is for NIR files of other tools. Leave it out.")
+    if not stock.is_stock(path):
+        return netx.load(path), ()
+    return stock.load(path, steps=steps, **of_stock), ("steps", *of_stock)
 
 
 def write(net: Net, path: str | os.PathLike[str], *, stock: bool = False) -> None:

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.errors import FileFormatError, RecordError, UnsupportedError
+from ..contract.errors import FileFormatError, RecordError, SpikeproofError, UnsupportedError
 from .looks import no_network
 from .quoted import message, plain
 
@@ -116,9 +116,12 @@ def opened(path: str | os.PathLike[str], what: str = "HDF5", *, fix: str = "") -
         raise UnsupportedError(f"{path}: {message(error)}") from None
     except (FileFormatError, RecordError) as error:
         raise FileFormatError(f"{path}: {message(error)}") from None
+    except SpikeproofError:  # not about the file, which it names where it has to
+        raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        # What h5py raises for damaged files has no type of its own.
-        raise FileFormatError(f"{path}: {_reason(error, path, size, what, fix)}") from None
+        # What h5py raises for damaged files has no type of its own, so a fault of ours can look like one. It is kept as
+        # the cause, which --traceback shows.
+        raise FileFormatError(f"{path}: {_reason(error, path, size, what, fix)}") from error
 
 
 def regular(path: Path) -> int:

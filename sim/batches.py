@@ -50,7 +50,7 @@ def samples_of(loader: Any, samples: Samples) -> tuple[npt.NDArray[Any], npt.NDA
         xs.append(x)
         ys.append(y)
         count += len(x)
-        if isinstance(wanted, int) and count >= wanted:
+        if isinstance(wanted, int | np.integer) and count >= wanted:
             break
     if not count:
         raise InputError("The loader gives no samples. Give one whose data set is not empty.")

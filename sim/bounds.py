@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract.fixed import STATE_MAX
 from ..contract.net import Net
 from ..contract.synapses.dense import Dense
 from ..export import formats
@@ -244,7 +243,7 @@ def _bounds(ranges: Ranges) -> list[Bound]:
                 register=register,
                 low=int(hull.low.min()),
                 high=int(hull.high.max()),
-                limit=ranges.limit if register == SUM else STATE_MAX,
+                limit=ranges.limit if register == SUM else ranges.layer.neuron.register_max,
                 step=int(steps[neuron]),
                 neuron=neuron % ranges.layer.num_neurons,
             )

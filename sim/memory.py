@@ -15,4 +15,4 @@ def trace_bytes(net: Net, samples: int) -> int:
 def refuse_trace(net: Net, samples: int) -> None:
     """Refuse to run samples whose trace takes more memory than there is, with an InputError."""
     what = f"the trace of {samples:,} samples"
-    memory.refuse_more(trace_bytes(net, samples), memory.available(), what, "the number of samples or the network")
+    memory.refuse_more(trace_bytes(net, samples), memory.allowed(), what, "the number of samples or the network")

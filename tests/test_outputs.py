@@ -441,18 +441,18 @@ def test_what_killed_processes_left_is_cleared_away_and_nothing_else(monkeypatch
 
     monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
-    host = files._writer().split("-")[0]
+    place = files._place()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     paths = {}
     for process in (ended.pid, os.getppid()):
-        (tmp_path / f"spikeproof-{host}-{process}-abc").mkdir()
+        (tmp_path / f"spikeproof-{place}-{process}-abc").mkdir()
         paths[process] = Path(f"/dev/shm/sem.loky-{process}-spikeproof-test")
         paths[process].touch()
     try:
         with files.scratch():
-            assert not (tmp_path / f"spikeproof-{host}-{ended.pid}-abc").exists() and not paths[ended.pid].exists()
-            assert (tmp_path / f"spikeproof-{host}-{os.getppid()}-abc").exists() and paths[os.getppid()].exists()
+            assert not (tmp_path / f"spikeproof-{place}-{ended.pid}-abc").exists() and not paths[ended.pid].exists()
+            assert (tmp_path / f"spikeproof-{place}-{os.getppid()}-abc").exists() and paths[os.getppid()].exists()
     finally:
         for path in paths.values():
             path.unlink(missing_ok=True)

@@ -81,7 +81,7 @@ def open_net(path: Path, x: Any = None, **reads: Any) -> tuple[Any, Any, dict[st
     period = x.shape[-1] if x is not None and x.ndim and not math.isnan(x.shape[-1]) else None
     wanted = {**reads, "steps": reads.get("steps") or period}
     if not formats.is_nir(path):
-        net = formats.load(path, **wanted)
+        net = formats.read(path, **wanted)
         tell_notes(path, wanted)
         return net, None, {} if stock.is_stock(path) else of_reading(reads)
     from ...export.nir import file as nir_file
@@ -102,7 +102,7 @@ def random_input(net: Net, samples: int) -> np.ndarray[Any, Any]:
 
     shape = (samples, net.num_channels, net.steps)
     what = f"random input of {samples:,} samples"
-    memory.refuse_more(8 * math.prod(shape), memory.available(), what, "--samples")
+    memory.refuse_more(8 * math.prod(shape), memory.allowed(), what, "--samples")
     random = np.random.default_rng(0)
     found = np.empty(shape)
     for k, source in enumerate(net.inputs):

@@ -35,17 +35,13 @@ def prove_run(
         verdict = verify(trained, samples=count, progress=show, **options)
     _tell(verdict, as_json=as_json)
     if report is not None:
-        run, result, scores = trained.run, trained.run.result(), verdict.scores
-        classes, stored = scores.classes, run.net_path
+        run, result = trained.run, trained.run.result()
+        stored = run.net_path
         reports.write(
             verdict,
             report,
             title=f"{folder.name}: {trained.task.name} on torch and on Lava",
-            labels=None
-            if classes is None
-            else reports.Labels(classes[:count], result["test_score"], result["test_samples"]),
-            forecasts=scores.forecasts,
-            float_figures=scores.forecasts_float,
+            whole_test=(result["test_score"], result["test_samples"]),
             net_path=stored if stored.exists() else None,
             facts={
                 **_command(),

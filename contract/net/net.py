@@ -299,8 +299,13 @@ class Net(Record):
         return self.layers[self.index(self.answers[0])]
 
     def index(self, name: str) -> int:
-        """Return which layer is called `name`."""
-        return next(i for i, layer in enumerate(self.layers) if layer.name == name)
+        """Return which layer is called `name`; an InputError if there is none."""
+        found = [i for i, layer in enumerate(self.layers) if layer.name == name]
+        if not found:
+            raise InputError(
+                f"No layer is called {name!r}; there are {', '.join(layer.name for layer in self.layers)}."
+            )
+        return found[0]
 
     @property
     def readout(self) -> Layer | None:

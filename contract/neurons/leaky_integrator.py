@@ -1,4 +1,4 @@
-"""Membrane: a current and a membrane that never fires, which is what a network answers.
+"""Leaky integrator: a current and a membrane that never fires, which is what a network answers.
 
 One step; ``u`` and ``v`` start at 0::
 

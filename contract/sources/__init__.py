@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..fixed import IntArray
-from . import coupled as cpg_coupled
-from . import phase as cpg
-from . import ring
+from . import coupled, phase, ring
 from .coupled import Coupled
 from .phase import Phase
 from .ring import Ring
@@ -18,7 +16,7 @@ from .ring import Ring
 Oscillators = Phase | Coupled
 """What a network's layers can listen to."""
 
-RULES: dict[type[Any], ModuleType] = {Phase: cpg, Coupled: cpg_coupled, Ring: ring}
+RULES: dict[type[Any], ModuleType] = {Phase: phase, Coupled: coupled, Ring: ring}
 """Record of a source -> the module with its ``reset`` and ``step``."""
 
 
@@ -39,7 +37,7 @@ def raster(params: Oscillators | Ring, steps: int) -> IntArray:
     """
     if isinstance(params, Phase):
         positions = np.arange(steps)
-        return cpg.spikes(params, positions % params.period if params.period else positions)
+        return phase.spikes(params, positions % params.period if params.period else positions)
     rules = RULES[type(params)]
     state = rules.reset(params)
     rows = []

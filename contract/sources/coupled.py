@@ -202,7 +202,7 @@ def reset(params: Coupled, batch: tuple[int, ...] = ()) -> CoupledState:
 
 
 def step(params: Coupled, state: CoupledState) -> tuple[IntArray, CoupledState]:
-    """Emit the spikes of one position and turn the pairs; parameters and results as `cpg.step`."""
+    """Emit the spikes of one position and turn the pairs; parameters and results as `phase.step`."""
 
     def shear(v: IntArray, by: IntArray, mant: npt.NDArray[Any], exp: npt.NDArray[Any]) -> IntArray:
         half = np.left_shift(np.int64(1), exp) >> 1  # 0 where nothing is shifted out

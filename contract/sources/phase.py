@@ -11,7 +11,7 @@ threshold. Here a turn is ``2**24``, and one step is, in this order::
   position 0, and position p has the phase ``initial + p * increment mod 2**24`` for every p. Nothing drifts.
 - Reset: `period` steps after a sample began, the phases return to `initial`.
 
-`cpg_coupled` runs the paper's coupled pair instead.
+`coupled` runs the paper's coupled pair instead.
 
 References
 ----------

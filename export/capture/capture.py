@@ -123,7 +123,8 @@ class Capture:
 
     def _run(self, x: guard.Given, listener: Watcher | Player) -> Any:
         try:
-            return guard.run(self.module, guard.tensors(self.module, x, self.types), listener)
+            with guard.eagerly(self.module):
+                return guard.run(self.module, guard.tensors(self.module, x, self.types), listener)
         except OtherCallsError:
             self._expect_all(-1, x)
 
@@ -223,7 +224,8 @@ def capture(module: nn.Module, sample: npt.ArrayLike) -> Capture:
         notes = probes.run(captured, guard.tensors(module, x, ran.types), found, recorder)
         if not any(value is not None and value.roots > INPUT for value in answers):
             _refuse_vacuous(captured, x, answer)
-    return replace(captured, notes=(*found.notes, *_changing(ran.changed), *notes))
+    notes = [*found.notes, *_changing(ran.changed), *notes, *guard.notes(module)]
+    return replace(captured, notes=tuple(notes))
 
 
 class _Ran(NamedTuple):

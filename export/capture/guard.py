@@ -319,11 +319,28 @@ def refuse_autocast() -> None:
         )
 
 
+def compiled(module: nn.Module) -> bool:
+    """Return whether a module is compiled, or a part of it."""
+    return any(
+        type(part).__name__ == "OptimizedModule" or getattr(part, "_compiled_call_impl", None) is not None
+        for part in module.modules()
+    )
+
+
+def notes(module: nn.Module) -> list[str]:
+    """Return what to say of how a module is run."""
+    if not compiled(module):
+        return []
+    return [
+        "torch.compile made parts of the module. They ran as they are written: compiled code may round sums of real "
+        "numbers otherwise."
+    ]
+
+
 @contextmanager
 def eagerly(module: nn.Module) -> Iterator[None]:
     """Run compiled modules as they are written, where there are any: what is compiled shows no operations."""
-    compiled = (getattr(part, "_compiled_call_impl", None) is not None for part in module.modules())
-    if not any(type(part).__name__ == "OptimizedModule" for part in module.modules()) and not any(compiled):
+    if not compiled(module):
         yield
         return
     if not hasattr(torch.compiler, "set_stance"):

@@ -59,10 +59,10 @@ def lint(
         from . import whole_module
 
         return sort(whole_module.findings(subject, steps=steps, sample=sample, input=input))
+    reads: dict[str, Any] = {"input_shape": input_shape, "delay_shift": delay_shift, "clamp_delays": clamp_delays}
     if not formats.is_nir(subject) and stock.is_stock(subject):
-        reads = {"input_shape": input_shape, "delay_shift": delay_shift, "clamp_delays": clamp_delays}
         return sort(_of_stock_file(Path(subject), steps=steps, **reads))
-    net = formats.load(subject, steps=steps, dt=dt)
+    net = formats.load(subject, steps=steps, dt=dt, **reads)
     if formats.is_nir(subject):
         return sort(of_record(net))
     found = of_record(net, "warning" if loads_in_stock(net) else None)

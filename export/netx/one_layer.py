@@ -24,7 +24,7 @@ from ...contract.neurons.cuba import CUBA
 from ...contract.neurons.leaky_integrator import LeakyIntegrator
 from ...contract.neurons.readout import Readout
 from ...contract.synapses.weights import as_weights
-from ..memory import available, refuse_more
+from ..memory import allowed, refuse_more
 
 NEVER = THRESHOLD_MANT_MAX + 1
 """Threshold mantissa that no membrane exceeds; one bit wider than Loihi's."""
@@ -101,7 +101,7 @@ def one_layer(net: Net) -> OneLayer:
     sizes = [layer.num_neurons for layer in net.layers]
     firsts = np.cumsum([0, *sizes[:-1]])
     total = sum(sizes)
-    refuse_more(16 * total * (total + net.num_channels), available(), f"one layer of {total:,} neurons", "the network")
+    refuse_more(16 * total * (total + net.num_channels), allowed(), f"one layer of {total:,} neurons", "the network")
     parts = tuple(
         Part(name=layer.name, first=int(first), neurons=layer.num_neurons, offset=offset)
         for layer, first, offset in zip(net.layers, firsts, offsets, strict=True)

@@ -29,22 +29,6 @@ _DEPTH = 12
 Tree = dict[str, Any]
 
 
-def load(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | None = None) -> Net:
-    """Read a network record from a NIR file: one of ours, or another tool's, quantised as `read` says.
-
-    Raises
-    ------
-    FileFormatError
-        The file cannot be read, was changed, or holds a value that the contract refuses.
-    UnsupportedError
-        Another tool's graph holds something that cannot be run exactly; its node is named.
-    MissingDependencyError
-        The package nir is not installed.
-    """
-    found = read(path, dt=dt, steps=steps)
-    return found.net if isinstance(found, Imported) else found
-
-
 def read(path: str | os.PathLike[str], *, dt: float | None = None, steps: int | None = None) -> Net | Imported:
     """Read a NIR file.
 

@@ -14,7 +14,7 @@ class Oscillators(AbstractProcess):
 
     Parameters
     ----------
-    params : spikeproof.contract.sources.phase.Phase, cpg_coupled.Coupled or ring.Ring
+    params : phase.Phase, coupled.Coupled or ring.Ring of spikeproof.contract.sources
         The sources, n channels.
     latency : int
         Steps by which the process works behind the network's input; it is silent until its first sample begins.

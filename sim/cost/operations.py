@@ -96,7 +96,7 @@ class Operations:
         return sum(int(layer.published.sum()) for layer in self.layers)
 
 
-def count(net: Net, x: npt.ArrayLike) -> Operations:
+def count(net: Net, x: npt.ArrayLike, allowed: limits.Limits | None = None) -> Operations:
     """Count the operations of a network.
 
     Parameters
@@ -105,6 +105,9 @@ def count(net: Net, x: npt.ArrayLike) -> Operations:
         The record.
     x : array_like, shape (samples, channels, steps)
         Input in SLAYER's units.
+    allowed : limits.Limits, optional
+        What the placement kept to, which decides what is relayed, see `spikeproof.export.loihi2.mapping.place`.
+        Default: the public limits.
 
     Returns
     -------
@@ -119,7 +122,7 @@ def count(net: Net, x: npt.ArrayLike) -> Operations:
     """
     payload = encode(net, x)
     samples, _, steps = payload.shape
-    known = limits.load()
+    known = limits.load() if allowed is None else allowed
     shares = [ways.shares(net, i, known) for i in range(len(net.layers))]
     fan_outs = [[_fan_outs(net.layers[i].name, share) for share in row] for i, row in enumerate(shares)]
     relays = {ways.name_of(net, relay.source, relay.stage): relay for relay in ways.relays(net, known)}
@@ -145,7 +148,9 @@ def count(net: Net, x: npt.ArrayLike) -> Operations:
         for name, relay in relays.items():
             handed = delayed(fired[relay.source][:, relay.senders], relay.stage * ways.step_of(known))
             add(published, name, part, np.count_nonzero(handed, axis=1))
-    return Operations(layers=_by_population(net, arrived, published, samples, steps), samples=samples, steps=steps)
+    return Operations(
+        layers=_by_population(net, known, arrived, published, samples, steps), samples=samples, steps=steps
+    )
 
 
 def _weighted(arriving: npt.NDArray[np.bool_], synapses: Counts) -> Counts:
@@ -156,6 +161,7 @@ def _weighted(arriving: npt.NDArray[np.bool_], synapses: Counts) -> Counts:
 
 def _by_population(
     net: Net,
+    known: limits.Limits,
     arrived: Mapping[tuple[str, str], Counts],
     published: Mapping[str, Counts],
     samples: int,
@@ -164,7 +170,7 @@ def _by_population(
     index = {layer.name: i for i, layer in enumerate(net.layers)}
     nothing = np.zeros((samples, steps), np.int64)
     found = []
-    for population in plan(net, limits.load()):
+    for population in plan(net, known):
         name = population.name
         sent, synaptic = published.get(name, nothing), {}
         if name in index:

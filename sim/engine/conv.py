@@ -12,7 +12,7 @@ from ...contract.compiled.compiling import compiled
 
 @compiled
 def conv_events(x, weight, in_shape, stride, padding, dilation, out_shape, z):
-    """Write the sums of `contract.conv` into `z`, at a cost that grows with the entries of `x` that are not 0.
+    """Write a convolution's sums into `z`, at a cost that grows with the entries of `x` that are not 0.
 
     `x` is (rows, inputs) and `z` (rows, neurons), images flattened; `weight` is (input channels, kernel rows, kernel
     columns, outputs of the channel's group).

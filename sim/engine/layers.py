@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from ...contract.fixed import FLOAT32_WHOLE, wrap
 from ...contract.net import Net
-from ...contract.sources import RULES, Oscillators
-from ...contract.sources import phase as cpg
+from ...contract.sources import RULES, Oscillators, phase
 from ...contract.sources.driven import Driven, clipped
 from ...contract.sources.phase import Phase
 from ...contract.synapses.dense import Dense
@@ -54,7 +53,7 @@ class Sources:
         Stretches must follow each other, or start again at step 0.
         """
         if isinstance(self._params, Phase):  # a closed form
-            return cpg.spikes(self._params, np.arange(begin, begin + steps))
+            return phase.spikes(self._params, np.arange(begin, begin + steps))
         if begin == 0:
             self._t, self._state = 0, self._rules.reset(self._params)
         assert begin == self._t

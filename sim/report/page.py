@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,8 @@ from ...export.lint.check import lint
 from ..bounds import Bound
 from ..pictures import graph, style
 from ..pictures.of_verdict import figures_of
-from ..verify.forecasts import Forecasts
 from ..verify.gaps import FLOAT, FloatGap
-from ..verify.scores import Right, Scores, accuracies, float_accuracy
+from ..verify.scores import Right
 from ..verify.verdict import Verdict
 from . import machine, places
 
@@ -32,30 +31,12 @@ _OURS = {"title", "exact", "comparisons", "network", "repeat"}
 """Keys of what stands beside a page, by which it is told from a file of somebody else."""
 
 
-class Labels(NamedTuple):
-    """What the samples of a verdict are, for the accuracy table."""
-
-    y: npt.NDArray[np.int64]
-    """True classes, shape (samples,)."""
-    test_accuracy: float | None = None
-    """Accuracy of the trained module over its whole test part."""
-    test_samples: int | None = None
-
-    @property
-    def whole(self) -> Right | None:
-        """How many of its whole test part the trained module has right."""
-        if self.test_accuracy is None or not self.test_samples:
-            return None
-        right = round(self.test_accuracy * self.test_samples)
-        return Right(right, right, self.test_samples)
-
-
-def confusion(verdict: Verdict, labels: Labels) -> npt.NDArray[np.int64]:
+def confusion(verdict: Verdict, classes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return how often the first backend took a class (column) for a true one (row), shape (classes, classes)."""
     answers = next(iter(verdict.answers.values()))
-    true = labels.y[answers.samples]
-    classes = max(answers.output.shape[1], int(true.max()) + 1)
-    counts = np.zeros((classes, classes), np.int64)
+    true = classes[answers.samples]
+    number = max(answers.output.shape[1], int(true.max()) + 1)
+    counts = np.zeros((number, number), np.int64)
     np.add.at(counts, (true, answers.predictions), 1)
     return counts
 
@@ -104,9 +85,7 @@ def write(
     path: str | os.PathLike[str],
     *,
     title: str,
-    labels: Labels | None = None,
-    forecasts: Mapping[str, Forecasts] | None = None,
-    float_figures: Mapping[str, float] | None = None,
+    whole_test: tuple[float, int] | None = None,
     net_path: str | os.PathLike[str] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -120,12 +99,9 @@ def write(
         Where to; the JSON file has the same name with the ending ``.json``.
     title : str
         Heading of the page.
-    labels : Labels, optional
-        True classes, for the accuracies.
-    forecasts : mapping of backend to Forecasts, optional
-        What answers that are numbers are scores.
-    float_figures : mapping, optional
-        The same of the float twin.
+    whole_test : (float, int), optional
+        Accuracy of the trained module over its whole test part, and how many samples that has. What the samples of the
+        verdict are worth stands in it.
     net_path : path-like, optional
         The network file, for its SHA-256.
     facts : mapping, optional
@@ -142,10 +118,11 @@ def write(
         `check` refuses the place.
     """
     beside = check(path)
-    scores, matrix = Scores(forecasts=forecasts or {}, forecasts_float=float_figures), None
-    if labels is not None and verdict.answers:
-        matrix = confusion(verdict, labels)
-        scores = scores._replace(right=accuracies(verdict, labels.y), right_float=float_accuracy(verdict, labels.y))
+    scores, test = verdict.scores, None
+    matrix = confusion(verdict, scores.classes) if scores.classes is not None and verdict.answers else None
+    if whole_test is not None and scores.classes is not None:
+        accuracy, samples = whole_test
+        test = Right(round(accuracy * samples), round(accuracy * samples), samples)
     repeat = {
         "network file, SHA-256": hashlib.sha256(Path(net_path).read_bytes()).hexdigest() if net_path else None,
         "input, SHA-256": verdict.input_sha256,
@@ -158,17 +135,16 @@ def write(
         "network": describe(verdict.net),
         "graph": graph.graph(verdict.net),
         "findings": lint(verdict.net),
-        "labels": labels,
         "accuracies": scores.right,
         "float_right": scores.right_float,
         "forecasts": scores.forecasts,
-        "float_figures": float_figures,
+        "float_figures": scores.forecasts_float,
         "float_gap": verdict.float_gap if isinstance(verdict.float_gap, FloatGap) else None,
         "float_meaning": getattr(verdict.float_gap, "meaning", FLOAT),
         "confusion": None if matrix is None or len(matrix) > _MAX_CLASSES else matrix.tolist(),
         "repeat": {key: value for key, value in repeat.items() if value},
         "machine": machine.facts(),
-        "test": None if labels is None else labels.whole,
+        "test": test,
         "limits": _limits(verdict),
         "figures": figures_of(verdict),
         "style": style,
@@ -177,7 +153,6 @@ def write(
     plain = {
         "title": title,
         **verdict.as_dict(),
-        **scores.as_dict(),
         "confusion": None if matrix is None else matrix.tolist(),
         "network": context["network"],
         "repeat": context["repeat"] | context["machine"],

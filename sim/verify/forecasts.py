@@ -14,7 +14,7 @@ from ...contract.net import Net
 from .gaps import FloatGap
 
 if TYPE_CHECKING:
-    from .verdict import Verdict
+    from .verdict import Answers, Verdict
 
 Judge = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int64]], Mapping[str, float]]
 """Figures, such as R², of outputs (samples, outputs) in SLAYER's units, given which of the samples they are of."""
@@ -67,10 +67,9 @@ def forecasts(verdict: Verdict, judge: Judge) -> dict[str, Forecasts]:
     dict of backend to Forecasts
     """
     first = next(iter(verdict.answers.values()))
-    row = {sample: i for i, sample in enumerate(first.samples.tolist())}
     found = {}
     for name, answers in verdict.answers.items():
-        theirs = first.output[[row[sample] for sample in answers.samples.tolist()]]
+        theirs = _outputs(first, answers.samples)
         found[name] = Forecasts(
             samples=len(answers.samples),
             same=int((theirs == answers.output).all(-1).sum()),
@@ -102,9 +101,15 @@ def without_rounding(verdict: Verdict, judge: Judge) -> tuple[Verdict, Mapping[s
     if not isinstance(gap, FloatGap):
         return verdict, None
     first = next(iter(verdict.answers.values()))
-    output = gap.output / _averaged(verdict.net)
-    moved = float(np.sqrt(np.square(output - numbers(verdict.net, first.output)).mean()))
-    return replace(verdict, float_gap=replace(gap, moved=moved)), judge(output, first.samples)
+    output, fixed = gap.output / _averaged(verdict.net), numbers(verdict.net, _outputs(first, gap.of))
+    moved = float(np.sqrt(np.square(output - fixed).mean()))
+    return replace(verdict, float_gap=replace(gap, moved=moved)), judge(output, gap.of)
+
+
+def _outputs(first: Answers, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return what the first backend, which ran every sample, answered to some of them."""
+    row = {sample: i for i, sample in enumerate(first.samples.tolist())}
+    return first.output[[row[sample] for sample in samples.tolist()]]
 
 
 def _averaged(net: Net) -> int:

@@ -47,6 +47,8 @@ class FloatGap:
         Samples to which it gives the class that the integer network gives.
     layers : tuple of LayerGap
         Spiking layers; empty if their spikes were not compared.
+    samples : ndarray of int64, optional
+        Which samples were measured. Default: the first ones.
     moved : float or None
         Where outputs are numbers and no classes: root mean square of what they differ by, in SLAYER's units.
     meaning : str
@@ -56,8 +58,14 @@ class FloatGap:
     output: npt.NDArray[np.float64]
     same_class: int
     layers: tuple[LayerGap, ...]
+    samples: npt.NDArray[np.int64] | None = None
     moved: float | None = None
     meaning: str = FLOAT
+
+    @property
+    def of(self) -> npt.NDArray[np.int64]:
+        """The samples that were measured, in the order of `output`."""
+        return np.arange(len(self.output)) if self.samples is None else self.samples
 
     @property
     def predictions(self) -> npt.NDArray[np.int64]:
@@ -99,6 +107,7 @@ def merge(parts: Sequence[FloatGap]) -> FloatGap:
         output=np.concatenate([part.output for part in parts]),
         same_class=sum(part.same_class for part in parts),
         layers=tuple(layers),
+        samples=np.concatenate([part.of for part in parts]),
         meaning=parts[0].meaning,
     )
 

@@ -58,6 +58,11 @@ class Headroom:
                 f"{where}: what arrives adds up to {self.value}, and from {self.limit} on torch's float32 rounds it or "
                 "Lava's port wraps it. Use smaller weights or payloads"
             )
+        if self.limit != STATE_MAX:
+            return (
+                f"{where}: {self.register} = {self.value} is at or past {self.limit}, from where torch's float32 "
+                "rounds it and Lava does not. Use smaller weights, input or scale"
+            )
         return (
             f"{where}: {self.register} = {self.value} is at or past the end of its 24 bits, {self.limit}, where Lava "
             "clips or wraps and torch may not. Use smaller weights, input or scale"
@@ -110,7 +115,7 @@ def measure(
             add(layer, SUM, limit, [sums])
         for name in traces[0].layers[layer.name]:
             if name != SPIKES:
-                add(layer, name, STATE_MAX, [trace.layers[layer.name][name] for trace in traces])
+                add(layer, name, layer.neuron.register_max, [trace.layers[layer.name][name] for trace in traces])
     return tuple(found)
 
 

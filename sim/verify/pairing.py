@@ -1,4 +1,7 @@
-"""Compares two backends on many samples, part by part, so that no more than a part's traces are in memory."""
+"""Compares two backends on many samples, part by part.
+
+No more than a part's traces are in memory, but for Lava's, which runs all samples in one go.
+"""
 
 from __future__ import annotations
 
@@ -216,7 +219,7 @@ class _Found:
             for answers, answer in zip(self.answered, (traces[0].answer, replayed), strict=True):
                 answers.append(whole.scores(answer, len(part)))
             if ends.twin is not None:
-                self.rounding.append(ends.twin(part, traces[0]))
+                self.rounding.append(replace(ends.twin(part, traces[0]), samples=part))
         self._keep(part, traces, comparison.first)
 
     def _keep(self, part: Samples, traces: tuple[Trace, Trace], first: Mismatch | None) -> None:

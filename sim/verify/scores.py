@@ -105,12 +105,11 @@ def accuracies(verdict: Verdict, classes: npt.NDArray[np.int64]) -> dict[str, Ri
 
 
 def float_accuracy(verdict: Verdict, classes: npt.NDArray[np.int64]) -> Right | None:
-    """Return how the float twin did on the samples of the first backend; None if there is no twin."""
+    """Return how the float twin did on the samples that it ran; None if there is no twin."""
     gap = verdict.float_gap
     if not isinstance(gap, FloatGap):
         return None
-    samples = next(iter(verdict.answers.values())).samples
-    return Right(int((classes[samples] == gap.predictions).sum()), gap.same_class, len(samples))
+    return Right(int((classes[gap.of] == gap.predictions).sum()), gap.same_class, len(gap.of))
 
 
 def with_classes(verdict: Verdict, classes: npt.NDArray[np.int64]) -> Verdict:

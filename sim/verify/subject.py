@@ -62,7 +62,7 @@ def subject_of(
         return Subject(network, joined_inputs(x))
     if isinstance(network, str | os.PathLike):
         given = joined_inputs(x)
-        return Subject(formats.load(network, steps=given.shape[-1] if given.ndim else None), given)
+        return Subject(formats.read(network, steps=given.shape[-1] if given.ndim else None), given)
     from ...export.capture import guard
 
     with guard.left_alone(network):
@@ -77,7 +77,7 @@ def _of_module(
     from ..torch.backend import Torch
 
     captured = networks.captured(network, samples)
-    own = None if file is None or _is_stock(file) else formats.load(file, steps=guard.each(samples)[0].shape[-1])
+    own = None if file is None or _is_stock(file) else formats.read(file, steps=guard.each(samples)[0].shape[-1])
     if own is not None and input is None and networks.takes_stated_input(captured):
         input = own.inputs
     made = networks.of_capture(captured, steps=None if own is None else own.steps, input=input)

@@ -172,25 +172,26 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
     found: list[Paired | SweepResult] = []
     answers: dict[str, Answers] = {}
     first, *others = sides
+    swept = "lava" if swept_pair is not None else None
+    chosen_for, measured = _shares(first, others, len(every), swept, asked)
     for other in others:
-        with_lava = "lava" in (first.name, other.name)
-        chosen = _chosen(len(every), asked.lava_samples if with_lava else None, asked.seed)
+        chosen = chosen_for[other.name]
         names: tuple[str, str] = (first.name, other.name)
         scores: tuple[Any, Any] = (None, None)
-        if asked.sweep is not None and swept_pair is not None and other.name == "lava":
+        if asked.sweep is not None and swept_pair is not None and other.name == swept:
             names, told = swept_pair, _part(progress, "Lava samples")
             found.append(
                 asked.sweep.run(net, subject.given, chosen, swept_pair, deadline=asked.deadline, progress=told)
             )
         else:
-            ends = subject.ends if not found or subject.ends is None else subject.ends._replace(twin=None)
+            ends = subject.ends if other.name == measured or subject.ends is None else subject.ends._replace(twin=None)
             paired = pair(
                 net,
                 payload,
                 first,
                 other,
                 chosen,
-                registers=asked.registers or with_lava,
+                registers=asked.registers or "lava" in names,
                 trained=subject.trained if subject.altered else None,
                 ends=ends,
                 progress=progress,
@@ -203,6 +204,20 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
     verdict = _verdict(subject, found, answers, hashlib.sha256(np.ascontiguousarray(every).data).hexdigest())
     # Who asks for spikes alone wants to be quick.
     return replace(verdict, bounds=bounds(net)) if asked.registers and quick(net) else verdict
+
+
+def _shares(
+    first: Side, others: Sequence[Side], available: int, swept: str | None, asked: _Options
+) -> tuple[dict[str, npt.NDArray[np.int64]], str | None]:
+    """Return the samples that each side is compared on, and the side beside which is measured what rounding costs.
+
+    That is measured once, where the most samples run; a sweep, which is called `swept`, has no traces for it.
+    """
+    chosen = {}
+    for other in others:
+        wanted = asked.lava_samples if "lava" in (first.name, other.name) else None
+        chosen[other.name] = _chosen(available, wanted, asked.seed)
+    return chosen, max((name for name in chosen if name != swept), key=lambda name: len(chosen[name]), default=None)
 
 
 def _refuse_backends(backends: Sequence[str]) -> None:
@@ -310,6 +325,11 @@ def _without_registers(
 
 
 def _same_layers(a: Net, b: Net) -> bool:
-    """Whether two networks have layers of the same kinds and widths, so that traces can be compared."""
-    shapes = [[(type(layer.neuron), layer.num_neurons) for layer in net.layers] for net in (a, b)]
-    return shapes[0] == shapes[1] and a.steps == b.steps and a.input.num_channels == b.input.num_channels
+    """Whether the inputs, layers and answers of two networks are alike, whatever they are called: traces compare."""
+    return _shape(a) == _shape(b)
+
+
+def _shape(net: Net) -> tuple[Any, ...]:
+    layers = [(type(layer.neuron), layer.num_neurons) for layer in net.layers]
+    inputs = [source.num_channels for source in net.inputs]
+    return net.steps, inputs, layers, [net.index(answer) for answer in net.answers]

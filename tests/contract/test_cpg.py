@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spikeproof.contract.errors import InputError, RecordError
-from spikeproof.contract.sources import phase as cpg
+from spikeproof.contract.sources import phase
 
 TURN = 2**24
 increments = st.sampled_from((0, 1, 2**22, 2**23 - 1, 2**23)) | st.integers(0, 2**23)
@@ -20,7 +20,7 @@ channels = st.lists(st.tuples(increments, angles, lengths, angles), min_size=1, 
 
 def make(rows, period=0):
     increment, start, length, initial = map(list, zip(*rows, strict=True))
-    return cpg.Phase(
+    return phase.Phase(
         num_neurons=len(rows),
         increment=increment,
         start=start,
@@ -41,9 +41,9 @@ def oracle(rows, p):
 
 
 def run(params, num_steps):
-    state, fired = cpg.reset(params), []
+    state, fired = phase.reset(params), []
     for _ in range(num_steps):
-        spikes, state = cpg.step(params, state)
+        spikes, state = phase.step(params, state)
         fired.append(spikes)
     return np.array(fired), state
 
@@ -70,7 +70,7 @@ def sines(num_neurons, w_max, positions):
     ],
 )
 def test_published_parameters_give_the_known_table(n, w_max, positions, rate, distinct, constant):
-    codes = cpg.spikes(cpg.Phase.from_paper(n, w_max), np.arange(positions))
+    codes = phase.spikes(phase.Phase.from_paper(n, w_max), np.arange(positions))
 
     assert round(float(codes.mean()), 3) == rate
     assert len(np.unique(codes, axis=0)) == distinct
@@ -85,7 +85,7 @@ def test_published_parameters_give_the_known_table(n, w_max, positions, rate, di
     ],
 )
 def test_first_codes_are_the_reference(n, rows):
-    codes = cpg.spikes(cpg.Phase.from_paper(n), np.arange(4))
+    codes = phase.spikes(phase.Phase.from_paper(n), np.arange(4))
 
     assert ["".join(map(str, code[:12])) for code in codes.tolist()] == rows
     assert codes[0].sum() == n // 2
@@ -96,7 +96,7 @@ def test_equals_the_float_test_but_within_the_rounding_of_the_increment(w_max, e
     positions = np.arange(5000)
     value = sines(40, w_max, positions)
 
-    different = (value >= 0.8) != cpg.spikes(cpg.Phase.from_paper(40, w_max), positions)
+    different = (value >= 0.8) != phase.spikes(phase.Phase.from_paper(40, w_max), positions)
 
     # The phase is off by at most p * 0.5 / 2**24 turn, and a sine changes by at most its angle.
     bound = 2 * math.pi * positions * 0.5 / TURN
@@ -107,10 +107,10 @@ def test_equals_the_float_test_but_within_the_rounding_of_the_increment(w_max, e
 
 
 def test_window_is_exact_at_every_integer_phase():
-    swept = dataclasses.replace(cpg.Phase.from_paper(2), increment=1)
+    swept = dataclasses.replace(phase.Phase.from_paper(2), increment=1)
 
     for phases in np.arange(TURN).reshape(16, -1):
-        fired = cpg.spikes(swept, phases)
+        fired = phase.spikes(swept, phases)
         angle = 2 * np.pi * phases / TURN
         assert np.array_equal(fired[:, 0], np.sin(angle) >= 0.8)
         assert np.array_equal(fired[:, 1], np.cos(angle) >= 0.8)
@@ -119,7 +119,7 @@ def test_window_is_exact_at_every_integer_phase():
 @given(st.floats(-0.999999999, 0.999999999) | st.sampled_from((0.8, -0.8, 0.5, 1 - 1e-15, -1 + 1e-15)))
 @example(0.8)
 def test_window_ends_are_the_last_phases_that_pass(threshold):
-    params = cpg.Phase.from_paper(2, threshold=threshold)
+    params = phase.Phase.from_paper(2, threshold=threshold)
     end = (int(params.length[1]) - 1) // 2
 
     assert math.cos(2 * math.pi * end / TURN) >= threshold > math.cos(2 * math.pi * (end + 1) / TURN)
@@ -129,9 +129,9 @@ def test_window_ends_are_the_last_phases_that_pass(threshold):
 
 
 def test_a_zero_sine_fires_at_threshold_zero():
-    quarters = dataclasses.replace(cpg.Phase.from_paper(2, threshold=0.0), increment=2**22)
+    quarters = dataclasses.replace(phase.Phase.from_paper(2, threshold=0.0), increment=2**22)
 
-    fired = cpg.spikes(quarters, np.arange(4))
+    fired = phase.spikes(quarters, np.arange(4))
 
     assert fired.tolist() == [[1, 1], [1, 1], [1, 0], [0, 1]]  # sin and cos of 0, 1/4, 1/2, 3/4 turn; H(0) = 1
 
@@ -139,7 +139,7 @@ def test_a_zero_sine_fires_at_threshold_zero():
 def test_an_odd_number_of_channels_ends_with_a_sine():
     positions = np.arange(300)
 
-    odd = cpg.spikes(cpg.Phase.from_paper(5, w_max=1000.0), positions)
+    odd = phase.spikes(phase.Phase.from_paper(5, w_max=1000.0), positions)
 
     assert np.array_equal(odd, sines(5, 1000.0, positions) >= 0.8)
     assert odd[:, 4].any()
@@ -150,7 +150,7 @@ def test_an_odd_number_of_channels_ends_with_a_sine():
 
 @pytest.mark.parametrize("pair", [0, 7, 19])
 def test_ten_million_steps_have_the_phase_of_the_closed_form(pair):
-    params, steps = cpg.Phase.from_paper(40), 10**7
+    params, steps = phase.Phase.from_paper(40), 10**7
     one = make([(int(params.increment[2 * pair]), 0, 1, 2**24 - 5)])
     omega = 10000.0 ** (-2 * pair / 40)
 
@@ -160,7 +160,7 @@ def test_ten_million_steps_have_the_phase_of_the_closed_form(pair):
     np.cumsum(walked, out=walked)
     walked &= TURN - 1
     positions = np.arange(steps)
-    assert np.array_equal(walked, cpg.phases(one, positions)[:, 0])
+    assert np.array_equal(walked, phase.phases(one, positions)[:, 0])
 
     # Against the frequency wanted: at most half a unit of 2**-24 turn a step.
     wanted = positions * (omega / (2 * np.pi)) + one.initial[0] / TURN
@@ -172,12 +172,12 @@ def test_ten_million_steps_have_the_phase_of_the_closed_form(pair):
 @given(channels, st.integers(0, 10**7) | st.sampled_from((2**24 - 1, 2**24, 2**40, 2**63 - 2)))
 def test_a_step_from_anywhere_is_the_closed_form_of_the_next_position(rows, p):
     params = make(rows)
-    state = cpg.PhaseState(phase=cpg.phases(params, p), t=np.int64(0))
+    state = phase.PhaseState(phase=phase.phases(params, p), t=np.int64(0))
 
-    fired, after = cpg.step(params, state)
+    fired, after = phase.step(params, state)
 
-    assert fired.tolist() == oracle(rows, p) == cpg.spikes(params, p).tolist()
-    assert np.array_equal(after.phase, cpg.phases(params, p + 1))
+    assert fired.tolist() == oracle(rows, p) == phase.spikes(params, p).tolist()
+    assert np.array_equal(after.phase, phase.phases(params, p + 1))
 
 
 # Step, closed form and oracle
@@ -193,47 +193,47 @@ def test_step_equals_closed_form_and_oracle(rows, period):
     assert fired.dtype == np.int64
     expected = [oracle(rows, p % period if period else p) for p in range(20)]
     assert fired.tolist() == expected
-    assert np.array_equal(fired, cpg.spikes(params, np.arange(20)))
-    assert np.array_equal(state.phase, cpg.phases(params, 20))
+    assert np.array_equal(fired, phase.spikes(params, np.arange(20)))
+    assert np.array_equal(state.phase, phase.phases(params, 20))
     assert state.t == (20 % period if period else 20)
 
 
 def test_some_of_that_fires():
-    fired, _ = run(cpg.Phase.from_paper(40), 100)
+    fired, _ = run(phase.Phase.from_paper(40), 100)
 
     assert 0.2 < fired.mean() < 0.6
 
 
 def test_a_batch_equals_its_rows():
-    params = cpg.Phase.from_paper(7, period=5)
-    batch = cpg.reset(params, (2, 3))
+    params = phase.Phase.from_paper(7, period=5)
+    batch = phase.reset(params, (2, 3))
     assert batch.phase.shape == (2, 3, 7)
     assert batch.t.shape == (2, 3)
-    late = cpg.PhaseState(phase=batch.phase, t=np.array([[0, 1, 2], [3, 4, 4]]))
+    late = phase.PhaseState(phase=batch.phase, t=np.array([[0, 1, 2], [3, 4, 4]]))
 
-    fired, after = cpg.step(params, late)
+    fired, after = phase.step(params, late)
 
-    assert np.array_equal(fired, np.broadcast_to(cpg.spikes(params, 0), (2, 3, 7)))
+    assert np.array_equal(fired, np.broadcast_to(phase.spikes(params, 0), (2, 3, 7)))
     assert after.t.tolist() == [[1, 2, 3], [4, 0, 0]]
     assert np.array_equal(after.phase[1, 1], params.initial)
-    assert np.array_equal(after.phase[0, 0], cpg.phases(params, 1))
+    assert np.array_equal(after.phase[0, 0], phase.phases(params, 1))
 
 
 def test_positions_keep_their_shape():
-    codes = cpg.spikes(cpg.Phase.from_paper(6), np.arange(12).reshape(3, 4))
+    codes = phase.spikes(phase.Phase.from_paper(6), np.arange(12).reshape(3, 4))
 
     assert codes.shape == (3, 4, 6)
-    assert cpg.spikes(cpg.Phase.from_paper(6), 3).shape == (6,)
+    assert phase.spikes(phase.Phase.from_paper(6), 3).shape == (6,)
 
 
 # Records
 
 
 def test_records_compare_by_value_and_are_read_only():
-    params = cpg.Phase.from_paper(4)
+    params = phase.Phase.from_paper(4)
 
-    assert params == cpg.Phase.from_paper(4)
-    assert params != cpg.Phase.from_paper(4, threshold=0.7)
+    assert params == phase.Phase.from_paper(4)
+    assert params != phase.Phase.from_paper(4, threshold=0.7)
     assert params != dataclasses.replace(params, period=9)
     with pytest.raises(ValueError, match="read-only"):
         params.increment[0] = 1
@@ -250,7 +250,7 @@ def test_the_fix_for_too_fast_an_oscillator_gives_the_same_spikes(increment, sta
     shifted = [int(words[words.index(name) + 1]) for name in ("increment", "start", "initial")]
     slow = make([(shifted[0], shifted[1], length, shifted[2])])
     expected = [oracle([(increment, start, length, initial)], p) for p in range(50)]
-    assert cpg.spikes(slow, np.arange(50)).tolist() == expected
+    assert phase.spikes(slow, np.arange(50)).tolist() == expected
 
 
 GOOD = dict(num_neurons=2, increment=[1, 2], start=0, length=5)
@@ -272,7 +272,7 @@ GOOD = dict(num_neurons=2, increment=[1, 2], start=0, length=5)
 )
 def test_bad_records_are_refused(change, message):
     with pytest.raises(RecordError, match=message):
-        cpg.Phase(**{**GOOD, **change})
+        phase.Phase(**{**GOOD, **change})
 
 
 @pytest.mark.parametrize(
@@ -293,17 +293,17 @@ def test_bad_records_are_refused(change, message):
 )
 def test_bad_parameters_of_the_paper_are_refused(arguments, message):
     with pytest.raises(RecordError, match=message):
-        cpg.Phase.from_paper(**{"num_neurons": 40, **arguments})
+        phase.Phase.from_paper(**{"num_neurons": 40, **arguments})
 
 
 @pytest.mark.parametrize("positions", [[-1], [0.5], ["a"], np.array([2**63], dtype=np.uint64)])
 def test_bad_positions_are_refused(positions):
     with pytest.raises(InputError, match=r"positions: expected whole numbers in 0\.\.2\*\*63 - 1, got"):
-        cpg.spikes(cpg.Phase.from_paper(2), positions)
+        phase.spikes(phase.Phase.from_paper(2), positions)
 
 
 def test_position_counts_the_spiking_step_first():
-    p = cpg.position(np.arange(4)[:, None], np.arange(12), 12)
+    p = phase.position(np.arange(4)[:, None], np.arange(12), 12)
 
     assert np.array_equal(p, np.arange(48).reshape(4, 12))
 
@@ -318,4 +318,4 @@ def test_position_counts_the_spiking_step_first():
 )
 def test_bad_indices_are_refused(arguments, message):
     with pytest.raises(RecordError, match=message):
-        cpg.position(*arguments)
+        phase.position(*arguments)

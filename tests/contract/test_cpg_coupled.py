@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeproof.contract.errors import RecordError
-from spikeproof.contract.sources import coupled as cpg_coupled
+from spikeproof.contract.sources import coupled
 from spikeproof.contract.sources.coupled import AMPLITUDE, Coupled
 
 
@@ -43,10 +43,10 @@ def oracle(params, num_steps):
 
 
 def run(params, num_steps):
-    state, fired, states = cpg_coupled.reset(params), [], []
+    state, fired, states = coupled.reset(params), [], []
     for _ in range(num_steps):
         states.append((state.v1, state.v2))
-        spikes, state = cpg_coupled.step(params, state)
+        spikes, state = coupled.step(params, state)
         fired.append(spikes)
     return np.array(states), np.array(fired), state
 
@@ -84,9 +84,9 @@ def test_step_equals_the_oracle_for_long():
 def test_a_step_can_be_undone(v1, v2, omega):
     params = Coupled.from_paper(3, w_max=omega**-1.5)
     tan, sin = (int(params.tan_mant[1]), int(params.tan_exp[1])), (int(params.sin_mant[1]), int(params.sin_exp[1]))
-    state = cpg_coupled.CoupledState(v1=np.array([0, v1]), v2=np.array([0, v2]), t=np.int64(0))
+    state = coupled.CoupledState(v1=np.array([0, v1]), v2=np.array([0, v2]), t=np.int64(0))
 
-    _, after = cpg_coupled.step(params, state)
+    _, after = coupled.step(params, state)
 
     x, y = int(after.v1[1]), int(after.v2[1])
     x -= shear(0, y, *tan)
@@ -158,14 +158,14 @@ def drift(params, num_steps):
 
 def per_pair(params, num_steps, chunk=10_000):
     """Extremes of each pair's amplitude and its largest phase error, every step looked at."""
-    state = cpg_coupled.reset(params)
+    state = coupled.reset(params)
     low, high, phase = np.full(params.omega.shape, np.inf), np.zeros(params.omega.shape), 0.0
     for begin in range(0, num_steps, chunk):
         v1, v2 = [], []
         for _ in range(chunk):
             v1.append(state.v1)
             v2.append(state.v2)
-            _, state = cpg_coupled.step(params, state)
+            _, state = coupled.step(params, state)
         z = np.array(v1) + 1j * np.array(v2)
         low, high = np.minimum(low, np.abs(z).min(axis=0)), np.maximum(high, np.abs(z).max(axis=0))
         ideal = np.exp(-1j * np.arange(begin, begin + chunk)[:, None] * params.omega)
@@ -185,11 +185,11 @@ def summary(pairs, wanted):
 
 def test_a_batch_equals_its_rows():
     params = Coupled.from_paper(7, period=5)
-    state = cpg_coupled.reset(params, (2, 3))
+    state = coupled.reset(params, (2, 3))
     assert state.v1.shape == state.v2.shape == (2, 3, 4)
 
     for p in range(8):
-        fired, state = cpg_coupled.step(params, state)
+        fired, state = coupled.step(params, state)
         one = run(params, p + 1)[1][p]
         assert fired.shape == (2, 3, 7)
         assert (fired == one).all()

@@ -391,7 +391,11 @@ def test_every_command_reads_with_a_time_step_and_says_what_was_rounded(tmp_path
     assert code == 2 and "is for NIR files of other tools" in " ".join(err.split())
     formats.write(formats.load(path), tmp_path / "ours.nir")
     code, _, err = run("inspect", tmp_path / "ours.nir", *common)
-    assert code == 2 and "this one of ours holds integers" in " ".join(err.split())
+    err = " ".join(err.split())
+    assert code == 2 and "this one of ours holds integers" in err
+    assert "not a readable" not in err and "Export the network again" not in err  # nothing is wrong with the file
+    with pytest.raises(InputError, match="Leave it out"):
+        formats.load(tmp_path / "ours.nir", dt=1e-3)
 
 
 def test_a_shift_keeps_bits_where_weights_and_threshold_are_far_apart(tmp_path):

@@ -53,13 +53,12 @@ def pages(module, altered, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     made = {}
     for name, file in (("exact", None), ("mismatch", altered)):
-        verdict = verify(module, X, file=file, backends=("engine",))
-        labels = report.Labels(Y, 0.5, 6)
+        verdict = scores.with_classes(verify(module, X, file=file, backends=("engine",)), Y)
         beside = report.write(
             verdict,
             folder / f"{name}.html",
             title="Digits <1> & more",
-            labels=labels,
+            whole_test=(0.5, 6),
             net_path=file,
             facts={"by": "<b>"},
         )
@@ -232,9 +231,9 @@ def test_the_same_verdict_gives_the_same_bytes(module, tmp_path):
 def test_a_verdict_without_traces_has_a_report_too(module, tmp_path):
     other = tmp_path / "other.net"
     netx.write(record(Classifier(1, (10, 11), 3, 20).eval(), sample=X), other)
-    verdict = verify(module, X, file=other)
+    verdict = scores.with_classes(verify(module, X, file=other), Y)
 
-    report.write(verdict, tmp_path / "a.html", title="t", labels=report.Labels(Y), net_path=other)
+    report.write(verdict, tmp_path / "a.html", title="t", whole_test=(0.5, 6), net_path=other)
 
     assert "NOT EXACT the file is not the trained network" in words(tmp_path / "a.html")
 

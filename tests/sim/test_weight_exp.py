@@ -28,7 +28,7 @@ from spikeproof.export.loihi2 import mapping
 from spikeproof.export.netx import stock_forms
 from spikeproof.export.netx.one_layer import one_layer
 from spikeproof.export.nir import graph as nir
-from spikeproof.export.nir.file import load as load_nir
+from spikeproof.export.nir.file import read as load_nir
 from spikeproof.export.packing import pack
 from spikeproof.sim import engine, reference
 from spikeproof.sim.adjoint import Target, gradients

@@ -8,20 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeproof.contract.errors import InputError, UnsupportedError
-from spikeproof.contract.sources import phase as cpg
+from spikeproof.contract.sources import phase
 from spikeproof.train.cpg import certificates as cpg_certify
 from spikeproof.train.cpg import codes as cpg_design
 from spikeproof.train.cpg.certificates import certify, close_pairs
-from spikeproof.train.cpg.codes import design, fewest, markdown, table
+from spikeproof.train.cpg.codes import design, fewest
 
-PAPER = cpg.Phase.from_paper(1)
+PAPER = phase.Phase.from_paper(1)
 
 
 def integers(params, length):
     """Codes as Python integers, made by stepping the oscillators."""
-    state, found = cpg.reset(params), []
+    state, found = phase.reset(params), []
     for _ in range(length):
-        spikes, state = cpg.step(params, state)
+        spikes, state = phase.step(params, state)
         found.append(int("".join(map(str, spikes.tolist())), 2))
     return found
 
@@ -113,9 +113,9 @@ def test_fifty_thousand_positions_are_distinct():
     for style, neurons in (("binary", 16), ("gray", 16)):
         params, certificate = design(50_000, style=style)
         assert certificate.num_neurons == neurons
-        bits = np.array([cpg.spikes(params, p) for p in range(0, 50_000, 4999)])
+        bits = np.array([phase.spikes(params, p) for p in range(0, 50_000, 4999)])
         assert len(np.unique(bits, axis=0)) == len(bits)
-        assert certificate.distinct == len(set(map(bytes, cpg.spikes(params, np.arange(50_000)).astype(np.uint8))))
+        assert certificate.distinct == len(set(map(bytes, phase.spikes(params, np.arange(50_000)).astype(np.uint8))))
 
 
 def test_a_million_positions_are_certified_by_lookup():
@@ -139,14 +139,14 @@ def test_a_million_positions_are_certified_by_lookup():
     ],
 )
 def test_certificate_of_the_published_parameters(n, w_max, length, distinct):
-    params = cpg.Phase.from_paper(n, w_max)
+    params = phase.Phase.from_paper(n, w_max)
 
     certificate = certify(params, length)
 
     assert (certificate.distinct, certificate.min_distance) == exhaustive(params, length)
     assert certificate.distinct == distinct
     first, second = certificate.closest
-    assert np.abs(cpg.spikes(params, first) - cpg.spikes(params, second)).sum() == certificate.min_distance
+    assert np.abs(phase.spikes(params, first) - phase.spikes(params, second)).sum() == certificate.min_distance
 
 
 @settings(max_examples=60)
@@ -158,7 +158,7 @@ def test_certificate_of_the_published_parameters(n, w_max, length, distinct):
 )
 def test_certificate_of_any_oscillators(length, n, seed, looked_up):
     rng = np.random.default_rng(seed)
-    params = cpg.Phase(
+    params = phase.Phase(
         num_neurons=n,
         increment=rng.integers(0, 2**23 + 1, n),
         start=rng.integers(0, 2**24, n),
@@ -180,7 +180,7 @@ def test_certificate_of_any_oscillators(length, n, seed, looked_up):
 @settings(max_examples=30)
 @given(length=st.integers(2, 100), n=st.sampled_from((3, 9, 70)), distance=st.integers(1, 6))
 def test_close_pairs_are_all_close_pairs(length, n, distance):
-    params = cpg.Phase.from_paper(n)
+    params = phase.Phase.from_paper(n)
 
     first, second, apart = close_pairs(params, length, distance)
 
@@ -210,8 +210,9 @@ def test_fewest_is_the_sphere_packing_bound():
 # The table
 
 
-def test_table_reports_designs_beside_the_published_parameters():
-    rows = table((64, 672), (("gray", 1), ("paper", 1)))
+def test_table_reports_designs_beside_the_published_parameters(bench):
+    designed = bench("designed")
+    rows = designed.table((64, 672), (("gray", 1), ("paper", 1)))
 
     assert [(row.length, row.style, row.num_neurons) for row in rows] == [
         (64, "gray", 6),
@@ -221,7 +222,7 @@ def test_table_reports_designs_beside_the_published_parameters():
     ]
     assert (rows[2].paper_10000, rows[2].paper_1000) == (568, 614)
     assert (rows[3].state_words, rows[3].table_bits) == (18, 672 * 17)
-    text = markdown(rows).splitlines()
+    text = designed.markdown(rows).splitlines()
     assert len(text) == 6
     assert text[0].startswith("| length | style | min_distance | num_neurons | fewest |")
     assert text[4].startswith("| 672 | gray | 1 | 10 | 10 | 0.479 | 1.000 | 11 | 6720 | 568 | 614 |")
@@ -260,7 +261,7 @@ def test_too_few_neurons_are_refused_with_the_best_found():
 def test_too_many_pairs_are_refused_or_the_code_is_repeated(monkeypatch):
     monkeypatch.setattr(cpg_certify, "_MAX_PAIRS", 50)
     with pytest.raises(UnsupportedError, match=r"More than 50 of the pairs of 100 positions are closer than 4 bits"):
-        close_pairs(cpg.Phase.from_paper(8), 100, 4)
+        close_pairs(phase.Phase.from_paper(8), 100, 4)
 
     found = design(100, style="binary", min_distance=3)
 
@@ -270,10 +271,10 @@ def test_too_many_pairs_are_refused_or_the_code_is_repeated(monkeypatch):
 
 def test_too_long_a_period_is_refused(monkeypatch):
     with pytest.raises(UnsupportedError, match=r"131073 positions are too many to compare .* with style 'gray'"):
-        close_pairs(cpg.Phase.from_paper(8), 2**17 + 1, 2)
+        close_pairs(phase.Phase.from_paper(8), 2**17 + 1, 2)
     with pytest.raises(InputError, match=r"certify: length = 1 is outside 2\.\.2\*\*23; a distance needs two"):
         certify(PAPER, 1)
     monkeypatch.setattr(cpg_certify, "MAX_COMPARED", 50)
     far = design(40, min_distance=4).params
     with pytest.raises(UnsupportedError, match=r"certify: 60 positions are too many .* Certify fewer positions"):
-        certify(cpg.Phase(**{**vars(far), "period": 0}), 60)
+        certify(phase.Phase(**{**vars(far), "period": 0}), 60)

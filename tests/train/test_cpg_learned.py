@@ -101,17 +101,17 @@ def test_it_begins_with_what_it_is_given(params):
     assert torch.equal(cpg.Learned(40, 500)(99), cpg.Encoding(40)(99))
 
 
-def smoothed(turns, at_0, window, positions, steps, half_width):
+def smoothed(turns, at_0, window, positions, steps, surrogate_reach):
     """The spikes whose derivative is the surrogate: the integral of a triangle over the distance to the edge."""
     at = (at_0 + positions[:, None] * turns / steps + 0.5) % 1 - 0.5
-    x = ((window / 2 - np.abs(at)) / half_width).clip(-1, 1)
+    x = ((window / 2 - np.abs(at)) / surrogate_reach).clip(-1, 1)
     return 0.5 + x - x * np.abs(x) / 2
 
 
-@pytest.mark.parametrize("half_width", [0.25, 0.1])
+@pytest.mark.parametrize("surrogate_reach", [0.25, 0.1])
 @pytest.mark.parametrize("period", [0, 17])
-def test_gradients_are_those_of_smoothed_spikes(half_width, period):
-    encoding = learned(9, half_width=half_width).double()
+def test_gradients_are_those_of_smoothed_spikes(surrogate_reach, period):
+    encoding = learned(9, surrogate_reach=surrogate_reach).double()
     encoding.period = period
     weight = np.random.default_rng(0).normal(size=(50, 9))
     (encoding(50).T * torch.from_numpy(weight)).sum().backward()
@@ -125,9 +125,9 @@ def test_gradients_are_those_of_smoothed_spikes(half_width, period):
             for side in (1, -1):
                 moved = [value.copy() for value in values]
                 moved[i][channel] += side * 1e-6
-                losses.append((smoothed(*moved, positions, STEPS, half_width) * weight).sum())
+                losses.append((smoothed(*moved, positions, STEPS, surrogate_reach) * weight).sum())
             expected = (losses[0] - losses[1]) / 2e-6
-            # The spikes are of rounded parameters: 2**-24 turn off, where the triangle's slope is 1 / half_width**2.
+            # The spikes are of rounded parameters: 2**-24 turn off, where the triangle's slope is 1 / surrogate_reach**2.
             assert parameter.grad[channel].item() == pytest.approx(expected, rel=1e-3, abs=2e-4), (i, channel)
 
 
@@ -289,7 +289,7 @@ def test_oscillators_have_a_rate_of_their_own_and_no_decay():
         (lambda: cpg.Learned(0, 4), RecordError, "num_neurons = 0"),
         (lambda: cpg.Learned(4, 0), RecordError, "Learned steps"),
         (lambda: cpg.Learned(4, 2**23 + 1), RecordError, "Learned steps"),
-        (lambda: cpg.Learned(4, 9, half_width=0.0), UnsupportedError, "half_width = 0.0 is not above 0"),
+        (lambda: cpg.Learned(4, 9, surrogate_reach=0.0), UnsupportedError, "surrogate_reach = 0.0 is not above 0"),
         (lambda: cpg.Learned(steps=9, params=Coupled.from_paper(4)), UnsupportedError, "Coupled oscillators have no phase"),
         (lambda: cpg.Learned(4, 9).load(Phase.from_paper(3)), InputError, "3 oscillators for 4 that learn"),
         (lambda: make(**{**RECIPE, "position": "cpg"}, position_rate=2.0), InputError, "position_rate is for a position of cpg-learned"),

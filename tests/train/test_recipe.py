@@ -278,7 +278,7 @@ def test_the_estimate_counts_no_more_weights_than_there_are(name, settings):
 
 @pytest.mark.parametrize(("module", "name"), [(adding, "adding"), (copy, "copy")])
 def test_generated_sequences_that_cannot_fit_are_refused_before_they_are_drawn(monkeypatch, module, name):
-    monkeypatch.setattr(module, "available", lambda: GIB)
+    monkeypatch.setattr(module, "allowed", lambda: GIB)
     with pytest.raises(
         InputError, match=rf"^{name}: 20,000 sequences of length = 1,000,000 would take .*make length smaller"
     ):
@@ -287,21 +287,33 @@ def test_generated_sequences_that_cannot_fit_are_refused_before_they_are_drawn(m
 
 
 def test_a_network_that_cannot_fit_is_refused_before_it_is_made(monkeypatch, tmp_path, run):
-    monkeypatch.setattr(memory, "available", lambda: 10_000)
+    monkeypatch.setattr(memory, "allowed", lambda: 10_000)
     monkeypatch.setattr(loop, "build", lambda *_: pytest.fail("a network was made"))
     code, _, err = run("train", "digits", "--folder", tmp_path / "run")
     assert code == 2 and "error: Training " in err and "To fix it, make " in err
 
 
 def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
-    whole = memory.available()
+    whole = memory.allowed()
     assert whole > 2**28
-    (tmp_path / "limit").write_text("123456\n")
-    (tmp_path / "none").write_text("max\n")
-    monkeypatch.setattr(memory, "_LIMITS", (str(tmp_path / "missing"), str(tmp_path / "none")))
-    assert memory.available() >= whole
-    monkeypatch.setattr(memory, "_LIMITS", (str(tmp_path / "none"), str(tmp_path / "limit")))
-    assert memory.available() == 123456
+    groups, mine = tmp_path / "groups", tmp_path / "mine"
+    monkeypatch.setattr(memory, "_GROUPS", groups)
+    monkeypatch.setattr(memory, "_OF_THIS", mine)
+    assert memory.allowed() >= whole  # nothing is told
+    (groups / "slurm" / "job" / "step").mkdir(parents=True)
+    (groups / "memory.max").write_text("max\n")
+    (groups / "slurm" / "job" / "memory.max").write_text("123456\n")
+    (groups / "slurm" / "memory.max").write_text("999999\n")
+    assert memory.allowed() >= whole  # the limits of another group
+    mine.write_text("1:cpu:/elsewhere\n0::/slurm/job/step\n")
+    assert memory.allowed() == 123456
+    (groups / "memory" / "docker").mkdir(parents=True)
+    (groups / "memory" / "docker" / "memory.limit_in_bytes").write_text("1234")
+    assert memory.allowed() == 123456
+    mine.write_text("9:name=systemd:/\n4:memory,blkio:/docker/inner\n")
+    assert memory.allowed() == 1234
+    (groups / "memory.max").write_text("1000\n")
+    assert memory.allowed() == 1000
 
 
 @pytest.mark.parametrize(("share", "words"), [(0.99999, "none to train on"), (1e-5, "none to hold out")])

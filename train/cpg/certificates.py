@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError, UnsupportedError
-from ...contract.sources import phase as cpg
+from ...contract.sources import phase
 
 Words = npt.NDArray[np.uint64]
 """Codes, 64 bits a word: shape (positions, words)."""
@@ -43,7 +43,7 @@ class Certificate(NamedTuple):
     """Mean Hamming distance of consecutive positions; small for a code that changes smoothly."""
 
 
-def certify(params: cpg.Phase, length: int) -> Certificate:
+def certify(params: phase.Phase, length: int) -> Certificate:
     """Check the codes of positions 0..`length` - 1 exhaustively; nothing is sampled.
 
     Equal codes are found by sorting. Then every code is looked up with each choice of 1, 2, ... bits flipped, as long
@@ -51,7 +51,7 @@ def certify(params: cpg.Phase, length: int) -> Certificate:
 
     Parameters
     ----------
-    params : contract.cpg.Phase
+    params : spikeproof.contract.sources.phase.Phase
         Any phase oscillators.
     length : int
         Number of positions, 2..2**23.
@@ -69,7 +69,7 @@ def certify(params: cpg.Phase, length: int) -> Certificate:
 
     Examples
     --------
-    >>> certify(cpg.Phase.from_paper(40), 672).distinct
+    >>> certify(phase.Phase.from_paper(40), 672).distinct
     568
     """
     if not 2 <= length <= MAX_LENGTH:
@@ -93,12 +93,12 @@ def certify(params: cpg.Phase, length: int) -> Certificate:
     )
 
 
-def close_pairs(params: cpg.Phase, length: int, distance: int) -> tuple[npt.NDArray[Any], ...]:
+def close_pairs(params: phase.Phase, length: int, distance: int) -> tuple[npt.NDArray[Any], ...]:
     """Find every pair of positions whose codes differ in fewer than `distance` bits.
 
     Parameters
     ----------
-    params : contract.cpg.Phase
+    params : spikeproof.contract.sources.phase.Phase
         Any phase oscillators.
     length : int
         Number of positions, 2..2**17.
@@ -135,12 +135,12 @@ def close_pairs(params: cpg.Phase, length: int, distance: int) -> tuple[npt.NDAr
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
-def codes(params: cpg.Phase, length: int) -> tuple[Words, int]:
+def codes(params: phase.Phase, length: int) -> tuple[Words, int]:
     """Return the codes of positions 0..`length` - 1, packed, and their number of spikes."""
     packed = np.zeros((length, 8 * -(-params.num_neurons // 64)), dtype=np.uint8)
     rows, spikes = max(1, 2**22 // params.num_neurons), 0
     for low in range(0, length, rows):
-        bits = cpg.spikes(params, np.arange(low, min(length, low + rows)))
+        bits = phase.spikes(params, np.arange(low, min(length, low + rows)))
         row = np.packbits(bits.astype(np.uint8), axis=1)
         packed[low : low + rows, : row.shape[1]] = row
         spikes += int(bits.sum())

@@ -1,28 +1,28 @@
 """Choose phase oscillators whose codes are all different, and prove that they are.
 
-The published parameters do not give every position its own code (`table` counts them). Here frequencies and initial
-phases are chosen so that they do, or so that any two codes differ in `min_distance` bits. The codes of all positions
-are then checked exhaustively. Only NumPy is used. Run as a program, this module prints `table` in Markdown.
+The published parameters do not give every position its own code; ``bench/designed.py`` counts those that they give.
+Here frequencies and initial phases are chosen so that they do, or so that any two codes differ in `min_distance` bits.
+The codes of all positions are then checked exhaustively. Only NumPy is used.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...contract.errors import InputError, UnsupportedError
-from ...contract.sources import phase as cpg
+from ...contract.sources import phase
 from .certificates import MAX_COMPARED, MAX_LENGTH, Certificate, certify, close_pairs
 
 Channels = list[tuple[int, int]]
 """(increment, initial phase) a channel, in units of 2**-24 turn; the window is that of the style."""
 
-_QUARTER, _HALF = cpg.TURN // 4, cpg.TURN // 2
-_SINE = cpg.Phase.from_paper(1)
+_QUARTER, _HALF = phase.TURN // 4, phase.TURN // 2
+_SINE = phase.Phase.from_paper(1)
 WINDOWS = {
     "binary": (_HALF, _HALF),
     "gray": (_QUARTER, _HALF),
@@ -37,7 +37,7 @@ _SCORED_PAIRS = 200_000
 class Design(NamedTuple):
     """Oscillators, and the proof that their codes are what was asked for."""
 
-    params: cpg.Phase
+    params: phase.Phase
     """The oscillators; their period is the length."""
     certificate: Certificate
     """The check of every position."""
@@ -118,10 +118,10 @@ def fewest(length: int, min_distance: int = 1) -> int:
     return bits + (min_distance + 1) % 2  # an even distance is an odd one and a parity bit
 
 
-def _record(channels: Channels, style: str, length: int) -> cpg.Phase:
+def _record(channels: Channels, style: str, length: int) -> phase.Phase:
     increment, initial = np.array(channels).T
     start, window = WINDOWS[style]
-    return cpg.Phase(
+    return phase.Phase(
         num_neurons=len(channels),
         increment=increment,
         start=np.full(len(channels), start),
@@ -165,10 +165,10 @@ def _fifths(length: int) -> Channels:
     start, window = WINDOWS["paper"]
     channels, period = [], 5
     while True:
-        increment = round(cpg.TURN / period)
+        increment = round(phase.TURN / period)
         for digit in range(4):
-            end = round((digit + 1) * cpg.TURN / 5) - increment // 2
-            channels.append((increment, (start + window - end) % cpg.TURN))
+            end = round((digit + 1) * phase.TURN / 5) - increment // 2
+            channels.append((increment, (start + window - end) % phase.TURN))
             if length <= (digit + 2) * (period // 5):
                 return channels
         period *= 5
@@ -176,10 +176,10 @@ def _fifths(length: int) -> Channels:
 
 def _candidates(length: int, rng: np.random.Generator, anywhere: bool) -> Channels:
     """Draw oscillators, their frequencies even on a logarithmic scale up to half a turn a step."""
-    log = rng.uniform(math.log(cpg.TURN / (8 * length)), math.log(_HALF), _CANDIDATES)
+    log = rng.uniform(math.log(phase.TURN / (8 * length)), math.log(_HALF), _CANDIDATES)
     increment = np.maximum(1, np.exp(log)).astype(np.int64)
     # The paper's two initial phases, sine and cosine, or any.
-    initial = rng.integers(0, cpg.TURN, _CANDIDATES) if anywhere else _QUARTER * rng.integers(0, 2, _CANDIDATES)
+    initial = rng.integers(0, phase.TURN, _CANDIDATES) if anywhere else _QUARTER * rng.integers(0, 2, _CANDIDATES)
     return list(zip(increment.tolist(), initial.tolist(), strict=True))
 
 
@@ -188,7 +188,7 @@ def _bits(channels: Channels, style: str, positions: npt.NDArray[np.int64]) -> I
     several = max(1, 2**20 // max(1, positions.size))
     for low in range(0, len(channels), several):
         params = _record(channels[low : low + several], style, 0)
-        yield from cpg.spikes(params, positions).T.astype(bool)
+        yield from phase.spikes(params, positions).T.astype(bool)
 
 
 def _tell_apart(length: int, channels: Channels, style: str, rng: np.random.Generator) -> Channels:
@@ -232,76 +232,3 @@ def _spread(length: int, channels: Channels, style: str, min_distance: int, rng:
         first, second, distance = first[close], second[close], distance[close]
         chosen.append(best)
     return chosen
-
-
-class Row(NamedTuple):
-    """One line of `table`."""
-
-    length: int
-    style: str
-    min_distance: int
-    num_neurons: int
-    fewest: int
-    """Lower bound of `num_neurons` for any code whatever."""
-    rate: float
-    """Spikes a channel and step."""
-    neighbour_distance: float
-    """Mean Hamming distance of consecutive positions."""
-    state_words: int
-    """Words of state: a phase a channel, and the sample's clock."""
-    table_bits: int
-    """Bits that a table of the same codes takes."""
-    paper_10000: int
-    """Distinct codes of the paper's oscillators over as many positions, N = 40, w_max = 10000."""
-    paper_1000: int
-    """The same with w_max = 1000."""
-
-
-def table(
-    lengths: Sequence[int] = (64, 672, 784, 5000, 50000),
-    designs: Sequence[tuple[str, int]] = (
-        *[("binary", 1), ("gray", 1), ("gray", 2), ("gray", 4), ("paper", 1), ("paper", 2), ("paper", 4)],
-    ),
-    seed: int = 0,
-) -> list[Row]:
-    """Design and certify codes for each length; beside them stands what the published parameters give.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Numbers of positions.
-    designs : sequence of (style, min_distance)
-        Codes to design for each length.
-    seed : int
-        Seed of the searches.
-
-    Returns
-    -------
-    list of Row
-        One a length and design, all of them certified.
-    """
-    rows = []
-    for length in lengths:
-        distinct = [
-            len(np.unique(np.packbits(cpg.spikes(cpg.Phase.from_paper(40, w), np.arange(length)), axis=1), axis=0))
-            for w in (10000.0, 1000.0)
-        ]
-        for style, min_distance in designs:
-            found = design(length, max_neurons=10**6, min_distance=min_distance, style=style, seed=seed).certificate
-            n = found.num_neurons
-            bound = fewest(length, min_distance)
-            costs = (n + 1, length * n)
-            smooth = (found.rate, found.neighbour_distance)
-            rows.append(Row(length, style, min_distance, n, bound, *smooth, *costs, *distinct))
-    return rows
-
-
-def markdown(rows: Sequence[Any]) -> str:
-    """Return NamedTuples of one kind as a Markdown table."""
-    cells = [[f"{value:.3f}" if isinstance(value, float) else str(value) for value in row] for row in rows]
-    head = [list(rows[0]._fields), ["---"] * len(rows[0])]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [*head, *cells])
-
-
-if __name__ == "__main__":
-    print(markdown(table()))

@@ -24,7 +24,7 @@ from .blocks import Encoding
 
 _REACH_MAX = TURN // 2 - 1
 _STEPS_MAX = 2**23
-HALF_WIDTH = 0.25
+SURROGATE_REACH = 0.25
 """Of the surrogate, in turns."""
 
 
@@ -49,13 +49,13 @@ class _Window(torch.autograd.Function):
         window: torch.Tensor,
         positions: torch.Tensor,
         steps: int,
-        half_width: float,
+        surrogate_reach: float,
     ) -> torch.Tensor:
         whole = _rounded(turns, phase, window, steps)
         at = (whole.initial + (positions & (TURN - 1))[:, None] * whole.increment) & (TURN - 1)
         distance = at - TURN * (at >= TURN // 2)  # from phase 0, the shorter way round
         ctx.save_for_backward(window, positions, distance, whole.reach)
-        ctx.steps, ctx.half_width = steps, half_width
+        ctx.steps, ctx.surrogate_reach = steps, surrogate_reach
         return (distance.abs() <= whole.reach).to(turns.dtype)
 
     @staticmethod
@@ -63,7 +63,7 @@ class _Window(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         window, positions, distance, reach = ctx.saved_tensors
         inside = (reach + 0.5 - distance.abs()).to(grad.dtype) / TURN
-        slope = grad * (1 - inside.abs() / ctx.half_width).clamp(min=0) / ctx.half_width
+        slope = grad * (1 - inside.abs() / ctx.surrogate_reach).clamp(min=0) / ctx.surrogate_reach
         of_phase = -slope * distance.sign()
         of_turns = of_phase * (positions / ctx.steps).to(grad.dtype)[:, None]
         of_window = slope.sum(0) / 2
@@ -91,7 +91,7 @@ class Learned(Encoding):
     params : Phase, optional
         Oscillators to begin with instead, such as ``design(length).params``; `num_neurons`, `w_max` and `threshold` are
         then not looked at. A window of even length loses its last phase.
-    half_width : float
+    surrogate_reach : float
         The surrogate of a spike's derivative is a triangle of area 1 over the distance to the window's edge; this is
         how far it reaches, in turns, more than 0.
 
@@ -109,7 +109,7 @@ class Learned(Encoding):
     RecordError
         An argument is out of range.
     UnsupportedError
-        `params` are no phase oscillators, or `half_width` is not above 0.
+        `params` are no phase oscillators, or `surrogate_reach` is not above 0.
 
     References
     ----------
@@ -130,7 +130,7 @@ class Learned(Encoding):
         threshold: float = 0.8,
         *,
         params: Phase | None = None,
-        half_width: float = HALF_WIDTH,
+        surrogate_reach: float = SURROGATE_REACH,
     ) -> None:
         super().__init__(num_neurons, w_max, threshold, params=params)
         self.oscillator_turns: nn.Parameter
@@ -141,9 +141,13 @@ class Learned(Encoding):
             raise UnsupportedError(
                 f"params: {type(first).__name__} oscillators have no phase that could learn. Give phase oscillators."
             )
-        if not half_width > 0:
-            raise UnsupportedError(f"half_width = {half_width} is not above 0; a quarter of a turn is usual.")
-        self.steps, self.half_width, self.period = as_whole("Learned steps", steps, 1, _STEPS_MAX), half_width, 0
+        if not surrogate_reach > 0:
+            raise UnsupportedError(f"surrogate_reach = {surrogate_reach} is not above 0; a quarter of a turn is usual.")
+        self.steps, self.surrogate_reach, self.period = (
+            as_whole("Learned steps", steps, 1, _STEPS_MAX),
+            surrogate_reach,
+            0,
+        )
         for name in ("turns", "phase", "window"):
             self.register_parameter(f"oscillator_{name}", nn.Parameter(torch.empty(first.num_neurons)))
         self.load(first)
@@ -188,7 +192,7 @@ class Learned(Encoding):
         if self.period:
             positions = positions % self.period
         given = (self.oscillator_turns, self.oscillator_phase, self.oscillator_window)
-        found: torch.Tensor = _Window.apply(*given, positions, self.steps, self.half_width)
+        found: torch.Tensor = _Window.apply(*given, positions, self.steps, self.surrogate_reach)
         return found.T
 
     @property

@@ -109,7 +109,7 @@ def _train(
     accelerator, devices, nodes, precision = where
     task = recipe.load_task()
     gpu = accelerator == "gpu"  # processes on one CPU take of the same memory
-    has = torch.cuda.get_device_properties(0).total_memory if gpu else memory.available()
+    has = torch.cuda.get_device_properties(0).total_memory if gpu else memory.allowed()
     check_memory(recipe, task, has, nodes * (devices if gpu else 1))
     _discard_another(run, recipe)
     torch.manual_seed(recipe.seed)

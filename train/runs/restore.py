@@ -58,6 +58,10 @@ def restore(module: Classifier, net: Net) -> Classifier:
                     "recipe's network."
                 )
             pairs.append((synapse.bias, mantissa * unit))
+        if getattr(block, "feedback", None) is not None and layer.feedback is not None:
+            pairs.append((block.feedback.weight, layer.feedback.weight / layer.scale))
+            if block.feedback.bias is not None:  # a record holds the sum of both biases
+                pairs.append((block.feedback.bias, np.zeros(block.feedback.bias.shape)))
         if getattr(block, "delays", None) is not None:
             pairs.append((block.delays.delay, _delay(block.delays, layer)))
     if (net.te is None) != (module.encoding is None):

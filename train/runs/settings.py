@@ -221,8 +221,9 @@ class Integer(Settings):
         Half-width of the boxcar, the surrogate of a spike's derivative: gradients flow where membrane and threshold are
         nearer to each other than this.
     half_width_start : float
-        Half-width at the first step; it grows evenly to `half_width` over the first `warmup` of the run. A wide boxcar
-        can make gradients explode before training, and not after the first epochs. 0 for `half_width` from the start.
+        Half-width in the first epoch; epoch by epoch it grows to `half_width` over the first `warmup` of the run. A
+        wide boxcar can make gradients explode before training, and not after the first epochs. 0 for `half_width` from
+        the start.
     ends : {"stop", "inward"}
         What gradients get past the end of a register: none, or those that bring a value back, see
         `spikeproof.train.blocks.rounding.quantize`.

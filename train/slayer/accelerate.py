@@ -69,7 +69,6 @@ def _require() -> None:
         importlib.import_module(_SLAYER)
     except Exception as error:  # Lava's own import fails in many ways, not all of them an ImportError
         raise MissingDependencyError(
-            f"accelerate() cannot import lava-dl's SLAYER ({type(error).__name__}: {error}). On Python 3.11 and later "
-            "call spikeproof.lava_procs.compat.apply() before Lava's first import; spikeproof doctor says what is "
-            "missing."
+            f"accelerate() cannot import lava-dl's SLAYER ({type(error).__name__}: {error}). spikeproof doctor "
+            "says what is missing."
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...export.memory import available, refuse_more
+from ...export.memory import allowed, refuse_more
 from .objectives import REGRESS
 from .task import Options, Split, Task, hold_out
 
@@ -29,7 +29,7 @@ def load(options: Options) -> Task:
     S. Hochreiter and J. Schmidhuber, "Long short-term memory", 1997; the two places as S. Bai et al., arXiv 1803.01271.
     """
     what = f"{options.name}: {_TRAIN:,} sequences of length = {options.length:,}"
-    refuse_more(_TRAIN * options.length * _BYTES, available(), what, "length")
+    refuse_more(_TRAIN * options.length * _BYTES, allowed(), what, "length")
     random = np.random.default_rng(options.seed)
     train, test = (_draw(random, count, options.length) for count in (_TRAIN, _TEST))
     return Task(options.name, 1, *hold_out(train, options.validation), test, REGRESS, 1 / 6)

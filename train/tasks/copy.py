@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...export.memory import available, refuse_more
+from ...export.memory import allowed, refuse_more
 from .objectives import REPEAT
 from .task import Options, Split, Task, hold_out
 
@@ -34,7 +34,7 @@ def load(options: Options) -> Task:
     M. Arjovsky et al., arXiv 1511.06464; the channels as in the authors' later code for arXiv 2308.15150.
     """
     what = f"{options.name}: {_TRAIN:,} sequences of length = {options.length:,}"
-    refuse_more(_TRAIN * (options.length + 2 * _SHOWN) * _BYTES, available(), what, "length")
+    refuse_more(_TRAIN * (options.length + 2 * _SHOWN) * _BYTES, allowed(), what, "length")
     random = np.random.default_rng(options.seed)
     train, test = (_draw(random, count, options.length) for count in (_TRAIN, _TEST))
     steps = options.length + 2 * _SHOWN

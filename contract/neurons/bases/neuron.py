@@ -76,6 +76,8 @@ class Neuron(Record):
     """Whether a step takes the temporal encoding too: ``step(state, x, te)``."""
     unrounded: ClassVar[bool] = False
     """Whether a step also takes ``rules``, and with `spikeproof.contract.real` computes without rounding."""
+    register_max: ClassVar[int] = STATE_MAX
+    """Magnitude from which on a register may hold something else in Lava than in torch."""
     charged: ClassVar[str] = ""
     """The register that a dendritic sum is added to, shifted by `a_shift` or 6; empty if there is no such one."""
     multiplications: ClassVar[int | None] = None

@@ -16,12 +16,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...fields import number, per_neuron
-from ...fixed import ACCUMULATOR_SHIFT, IntArray, shift, wrap32
+from ...fixed import ACCUMULATOR_SHIFT, FLOAT32_WHOLE, IntArray, shift, wrap32
 from ...interval import WORD, Interval
 from .neuron import Neuron
 
@@ -31,6 +31,8 @@ REGISTER_MAX = 2**31 - 1
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sender(Neuron):
     """Integer parameters of neurons that send changes."""
+
+    register_max: ClassVar[int] = FLOAT32_WHOLE  # Lava's registers have 32 bits; torch's float32 rounds from here on
 
     v_th: Any = per_neuron(
         0,
