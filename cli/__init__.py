@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .. import __version__
-from ..contract.errors import InterruptedRunError, SpikeproofError
+from ..contract.errors import InputError, InterruptedRunError, SpikeproofError
 from .analyse import analyse
 from .compare import compare
 from .demo import demo
@@ -62,6 +62,8 @@ _received: list[signal.Signals] = []
 _FAULT = 70
 """Exit code of a fault of ours, as sysexits.h calls it."""
 _ISSUES = "the project's issue tracker"
+_UNREACHABLE = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENOTDIR}
+"""What the system says of a place that a user named and that cannot be reached."""
 
 
 @app.callback(invoke_without_command=True)
@@ -80,6 +82,7 @@ def main() -> None:
     """Run the command line and exit."""
     wanted = "--traceback" in sys.argv[1:]
     sys.argv = [sys.argv[0], *(part for part in sys.argv[1:] if part != "--traceback")]
+    _print_any_name()
     with contextlib.suppress(ValueError):  # where this is no main thread, nothing ends it by a signal
         signal.signal(signal.SIGTERM, _terminated)
         signal.signal(signal.SIGINT, _interrupted)
@@ -109,6 +112,9 @@ def main() -> None:
             _end_by_signal()
         if wanted:
             raise
+        if isinstance(error, OSError) and error.errno in _UNREACHABLE and error.filename is not None:
+            ERR.print(f"error: {os.fsdecode(error.filename)}: {error.strerror}. Name another place, or fix its rights.")
+            sys.exit(InputError.exit_code)
         ERR.print(_told(error))
         if _disk_is_full(error):
             _drop_stdout()
@@ -116,6 +122,13 @@ def main() -> None:
     finally:
         sys.unraisablehook = hook
         _let_signals_end_it()
+
+
+def _print_any_name() -> None:
+    """Let names of files that are no UTF-8, or that the terminal cannot show, be printed with escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _told(error: Exception) -> str:

@@ -79,7 +79,8 @@ def export(
     named = output or Path("net.net")
     output, to = console.destination(named)
     assert output is not None  # since named is not
-    files.check(output, force=force)
+    of_run = [source / name for name in ("model.safetensors", "recipe.json", "result.json", "log.csv")]
+    files.check(output, force=force, read=of_run if source.is_dir() else [source])
     if stock_netx and formats.is_nir(output):
         raise InputError(
             f"--stock: {output} is a NIR file, which stock NetX does not read. Name a file of another suffix."

@@ -36,7 +36,7 @@ def map_(
     if report is not None:
         from ..sim.report import places
 
-        places.check(report)
+        places.check(report, read=[net, input_file, limits])
     allowed = limits_of.load(limits)
     if chips is not None:
         allowed = allowed.replace({"chips": chips}, "--chips")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..contract.errors import InputError
 from .given import inputs
 from .given.options import Force
 from .terminal import console
@@ -25,6 +27,8 @@ def plot(
     from ..export import files
     from ..sim.arrays import trace_of
 
+    if not trace.name or os.path.isdir(trace):
+        raise InputError(f"{trace} is a folder. Name the file of a trace, as spikeproof simulate -o writes one.")
     output = output or trace.with_suffix(".svg")
     files.check(output, force=force, read=[trace])
     picture = trace_of(inputs.read_arrays(trace), trace.name).plot(sample, layers=layer)

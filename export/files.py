@@ -174,6 +174,8 @@ def _status(named: Path) -> os.stat_result | None:
         return None
     except OSError as error:
         raise _refused(named, error) from None
+    except ValueError as error:
+        raise InputError(f"{str(named)!r} is no name of a file ({error}). Choose another.") from None
     if stat.S_ISDIR(found.st_mode):
         raise InputError(f"{named} is a folder. Name a file in it.")
     if stat.S_ISSOCK(found.st_mode) or stat.S_ISBLK(found.st_mode):

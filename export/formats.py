@@ -77,6 +77,7 @@ def load(
     """
     if isinstance(path, Net):
         raise InputError("load(path) reads a file, and was given a network record, which needs no loading.")
+    _refuse_path(path, "load(path)")
     more = {"input_shape": input_shape, "delay_shift": delay_shift, "clamp_delays": clamp_delays}
     net, used = _read(path, steps=steps, dt=dt, **more)
     given = {name for name, value in {"steps": steps, **more}.items() if value is not None and value is not False}
@@ -84,10 +85,14 @@ def load(
     if unused:
         named = " and ".join(f"{name} (--{name.replace('_', '-')})" for name in unused)
         raise InputError(
-            f"{path}: {named} is not for this file: what it is about stands in the file, or does not occur there. "
-            "Leave it out."
+            f"{named}: not for {path}: what it is about stands in the file, or does not occur there. Leave it out."
         )
     return net
+
+
+def _refuse_path(path: Any, call: str) -> None:
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{call}: the path is a text or a Path, no {type(path).__name__}.")
 
 
 def read(path: str | os.PathLike[str], **options: Any) -> Net:
@@ -130,6 +135,7 @@ def write(net: Net, path: str | os.PathLike[str], *, stock: bool = False) -> Non
         Stock NetX cannot run the network; it names each layer and the reason.
     """
     net = given(net, "write(net, path)")
+    _refuse_path(path, "write(net, path)")
     if stock and is_nir(path):
         raise InputError(f"{path} is a NIR file, which stock NetX does not read. Name a file of another suffix.")
     if stock:

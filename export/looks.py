@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 
 HDF5, ARRAY, ARRAYS, TORCH, PICKLE = (
@@ -24,7 +25,7 @@ def looks_like(path: str | os.PathLike[str]) -> str:
                 with zipfile.ZipFile(file) as archive:
                     names = archive.namelist()
                 return TORCH if any(name.endswith("data.pkl") for name in names) else ARRAYS
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile):  # all that zipfile raises
         return ""
     return next((words for magic, words in _MAGIC if head.startswith(magic)), "")
 

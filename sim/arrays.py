@@ -90,6 +90,12 @@ def trace_of(found: Mapping[str, Array], backend: str) -> Trace:
             raise InputError(
                 f"{backend}: {plain(name)} has shape {quoted(array.shape)}; expected (samples, neurons, steps)."
             )
+        if variable in layers.get(layer, ()):
+            raise InputError(f"{backend}: {plain(layer)}.{variable} is there twice. Leave one of them out.")
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise InputError(
+                f"{backend}: {plain(name)} holds what is no real number. Traces are of integers, or of finite numbers."
+            )
         layers.setdefault(layer, {})[variable] = array
     if not layers:
         raise InputError(f"{backend}: it holds no arrays. Write a trace with spikeproof simulate -o.")

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..contract.errors import InputError
 from ..contract.net import Net
 from ..contract.synapses.dense import Dense
 from ..export import formats
@@ -178,9 +179,13 @@ def bounds(
         An assumption is not possible, or a sample is not as was assumed.
     """
     net = formats.given(net, "bounds(net)")
+    if max_spikes is not None and not isinstance(max_spikes, Mapping):
+        raise InputError(f"max_spikes = {max_spikes!r}: give the most spikes a step by the name of a layer.")
     assumed = Assumptions(max_active=max_active, unit_input=unit_input, max_spikes=dict(max_spikes or {}))
     assumed.check(net)
     words = assumed.words()
+    if samples is not None and not words:
+        raise InputError("samples: nothing is assumed that they could be checked for. Leave them out.")
     if samples is not None:
         words = [f"{each} (true of {assumed.checked(net, samples)})" for each in words]
     run = Run(net, assumed)

@@ -72,6 +72,7 @@ def run_payload(
 ) -> Trace:
     """Run samples whose input is encoded already, int32 of shape (samples, channels, steps); see `simulate`."""
     memory.refuse_trace(net, len(payload))
+    refuse_deadline(deadline)
     if backend == "engine":
         from . import engine
 
@@ -85,6 +86,12 @@ def run_payload(
 
         return lava_backend.run(net, payload, deadline=deadline, progress=progress)
     raise InputError(f"Unknown backend {backend!r}; known are {', '.join(BACKENDS)}.")
+
+
+def refuse_deadline(deadline: float | None) -> None:
+    """Refuse what is no number of seconds."""
+    if deadline is not None and not (isinstance(deadline, int | float | np.number) and 0 < deadline < np.inf):
+        raise InputError(f"deadline={deadline!r}: give seconds, more than 0; None sets no deadline.")
 
 
 def encode(net: Net, x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArray[np.int32]:
@@ -122,10 +129,14 @@ def joined_inputs(x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> npt.NDArray[A
     """Return inputs as one array that holds their channels one after the other, images flattened."""
     if not isinstance(x, tuple):
         return _flat(x)
-    shapes = [np.shape(each) for each in x]
-    if len({(shape[:1], shape[-1:]) for shape in shapes}) > 1:
-        raise InputError(f"Inputs of shapes {shapes}; give each as many samples and steps.")
-    return np.concatenate([_flat(each) for each in x], axis=1)
+    arrays = [_flat(each) for each in x]
+    shapes = [array.shape for array in arrays]
+    if not shapes or min(map(len, shapes)) < 2 or len({(shape[:1], shape[-1:]) for shape in shapes}) > 1:
+        raise InputError(
+            f"Inputs of shapes {shapes}; give an array of shape (samples, channels, steps) for each input, all with as "
+            "many samples and steps."
+        )
+    return np.concatenate(arrays, axis=1)
 
 
 def steps_of(x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> int | None:
@@ -135,5 +146,16 @@ def steps_of(x: npt.ArrayLike | tuple[npt.ArrayLike, ...]) -> int | None:
 
 
 def _flat(x: npt.ArrayLike) -> npt.NDArray[Any]:
-    array = np.asarray(x)
+    if hasattr(x, "detach"):  # a tensor, on whatever device and with whatever gradient
+        from ..export.capture import guard
+
+        x = guard.plain(x)
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError("The input is a masked array, whose hidden values would count. Give x.filled(0), say.")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise InputError(f"The input is no array of numbers ({error}). Give every sample as many steps.") from None
+    if array.ndim == 5 and not array.size:
+        raise InputError(f"Input has shape {array.shape}: it holds no numbers. Give one sample at least.")
     return array.reshape(len(array), -1, array.shape[-1]) if array.ndim == 5 else array

@@ -299,7 +299,10 @@ def _edit(path, what):
         (["verify", "{run}", "--clamp-delays", "--dt", "1"], "--dt, --clamp-delays: for files of other tools"),
         (["export", "{run}", "--input-shape", "1,2,3", "--delay-shift"], "--input-shape, --delay-shift: for files of"),
         (["export", "{run}/net.net", "--steps", "64"], "--steps: not for {run}/net.net: what it is about stands in"),
-        (["inspect", "{run}", "--steps", "64"], "--steps: not for {run}/net.net: what it is about stands in the file"),
+        (
+            ["inspect", "{run}", "--steps", "64"],
+            "(--steps): not for {run}/net.net: what it is about stands in the file",
+        ),
         (["diff", "{run}", "{run}/net.net", "--steps", "64"], "--steps: not for {run} and {run}/net.net: "),
         (["simulate", "{run}", "-i", "{good}", "--delay-shift"], "--delay-shift: not for {run}/net.net: "),
         (["demo", "--pretrained", "fsdd", "--set", "epochs=3"], "--set: not with --pretrained, for fsdd is trained"),

@@ -34,7 +34,7 @@ def header(shape, dtype="<f8", length=118):
 
 
 def archive(path, **members):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
         for name, content in members.items():
             made.writestr(f"{name}.npy", content)
     return path
@@ -147,11 +147,11 @@ def test_odd_contents_are_refused(content, path, tmp_path):
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(path):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made, made.open("x.npy", "w") as held:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made, made.open("x.npy", "w") as held:
         held.write(header((240, 2**20)))
         for _ in range(240):
             held.write(bytes(2**23))
-    assert path.stat().st_size < 2.1e6
+    assert path.stat().st_size < 1e7  # of 2 GiB
     assert "write it with np.savez, without compression" in refused(path)
 
 

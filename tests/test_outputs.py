@@ -225,7 +225,7 @@ def engine_only(monkeypatch):
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 def test_stdout_gets_the_file_and_nothing_else(name, trained, tmp_path):  # noqa: F811
-    command = [sys.executable, "-m", "spikeproof", "export", str(trained), "-o", name]
+    command = [sys.executable, "-m", "spikeproof", "export", str(trained / "net.net"), "-o", name]
     done = subprocess.run(command, capture_output=True, timeout=120, check=True, cwd=tmp_path)
 
     assert done.stdout == (trained / "net.net").read_bytes() and b"written to stdout" in done.stderr
@@ -234,7 +234,7 @@ def test_stdout_gets_the_file_and_nothing_else(name, trained, tmp_path):  # noqa
 
 @pytest.mark.parametrize("mode", ["wb", "ab"])
 def test_minus_goes_behind_what_stands_in_the_file_that_stdout_is(mode, trained, tmp_path):  # noqa: F811
-    command = [sys.executable, "-m", "spikeproof", "export", str(trained), "-o", "-"]
+    command = [sys.executable, "-m", "spikeproof", "export", str(trained / "net.net"), "-o", "-"]
     (tmp_path / "all").write_bytes(b"there ")
     with open(tmp_path / "all", mode) as stdout:
         stdout.write(b"before ")
@@ -397,7 +397,7 @@ def test_a_signal_that_a_library_turns_into_an_error_ends_the_command(number, co
 @pytest.mark.lava
 def test_ctrl_c_ends_a_sweep_without_the_workers_words(trained, tmp_path):  # noqa: F811
     pytest.importorskip("distributed")
-    command = [sys.executable, "-m", "spikeproof", "verify", str(trained), "--samples", "all", "--lava-samples", "60"]
+    command = [sys.executable, "-m", "spikeproof", "verify", str(trained), "--samples", "all", "--lava-samples", "450"]
     child = subprocess.Popen(
         [*command, "-j", "2", "--results", str(tmp_path)],
         stdout=subprocess.PIPE,

@@ -137,8 +137,18 @@ def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 def _members(file: IO[bytes]) -> dict[str, np.ndarray[Any, Any]]:
     with zipfile.ZipFile(file) as archive:
-        entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-        return {name: _member(archive, _checked(entry)) for name, entry in entries.items()}
+        return {name: _member(archive, _checked(entry)) for name, entry in _entries(archive).items()}
+
+
+def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Return the members of an archive by the names of their arrays, each of which must be there once."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for entry in archive.infolist():
+        name = entry.filename.removesuffix(".npy")
+        if name in found:
+            raise InputError(f"{plain(name)} stands twice in the archive. Leave one of them out.")
+        found[name] = entry
+    return found
 
 
 def read_table(path: Path) -> tuple[list[str] | None, np.ndarray[Any, Any]]:
@@ -180,6 +190,9 @@ def _opened(path: Path, kinds: str) -> Iterator[IO[bytes]]:
     except InputError as error:
         raise error if str(error).startswith(f"{path}: ") else InputError(f"{path}: {error}") from None
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.strerror:
+            words = f"cannot be read ({error.strerror})"
+            raise InputError(f"{path}: {words}. Name another file, or fix its rights.") from None
         other = no_array(path)
         if other:
             raise InputError(f"{path}: not a {kinds} file of numbers: {other}") from None
@@ -197,14 +210,14 @@ _ROOM, _MOST_PACKED = 2**26, 100
 """An archive's array may have this many bytes, and beyond them this many for each that is stored."""
 _DAMAGE = (
     OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError, MemoryError,
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error, csv.Error, lzma.LZMAError, struct.error, tokenize.TokenError,
 )  # fmt: skip
 """What zipfile and NumPy raise for damaged files."""
 
 
 def _chosen(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     """Return the member of an archive that is the input."""
-    found = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+    found = _entries(archive)
     if not found:
         raise InputError("the archive is empty. Write it with np.savez(path, x=array).")
     if "x" not in found and len(found) > 1:
@@ -231,7 +244,7 @@ def _array(file: IO[bytes], size: int) -> np.ndarray[Any, Any]:
     if version not in _HEADERS:
         raise InputError(f"version {version[0]}.{version[1]} of the .npy format is unknown.")
     shape, _, dtype = _HEADERS[version](file)
-    if dtype.kind not in "biufc":
+    if dtype.kind not in "biuf":
         raise InputError(f"not a .npy or .npz file of numbers: the array holds {plain(dtype)}.")
     claimed = math.prod(shape) * dtype.itemsize
     if min(shape, default=1) < 0 or claimed > size - file.tell():

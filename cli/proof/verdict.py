@@ -66,7 +66,7 @@ def prove_module(
     from ...sim.verify.verify import verify
 
     if report is not None:
-        reports.check(report)
+        reports.check(report, [input_file])
     trained = inputs.open_run(folder)
     x = inputs.read_array(input_file).astype(np.float32)
     x = x[: samples_of(samples, len(x))] if x.ndim else x
@@ -99,7 +99,7 @@ def prove_file(
     from ...sim.verify.verify import verify
 
     if report is not None:
-        reports.check(report)
+        reports.check(report, [path, input_file])
     x = None if input_file is None else inputs.read_array(input_file)
     net, imported = inputs.read_net(path, x, **reads)
     if x is None:

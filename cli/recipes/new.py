@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ...contract.errors import InputError
+from ...export.quoted import plain
 from ..given.options import Force, Settings
 from ..terminal import console
 from ..terminal.examples import COMMANDS, epilog
@@ -35,7 +36,7 @@ def recipe(
         raise InputError(f"{path}: a recipe is a TOML file. Name it {path.name}.toml.")
     files.check(path, force=force)
     found = find(like).replace(settings or [])
-    head = f"# Made from the recipe {like}. Train it with: spikeproof train {path.name}\n\n"
+    head = f"# Made from the recipe {plain(like)}. Train it with: spikeproof train {path.name}\n\n"
     with files.replacing(path) as temporary:
-        temporary.write_text(head + toml.text(found, explained=True), encoding="utf-8")
+        temporary.write_text(head + toml.text(found, explained=True), encoding="utf-8", errors="backslashreplace")
     console.OUT.print(f"{path}: a recipe like {like}. Change it, and train it with: spikeproof train {path}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 from torch import nn
 
-from ...contract.errors import SpikeproofError
+from ...contract.errors import InputError, SpikeproofError
 from ...contract.net import DEFAULT_STEPS, Input, sent_exp
 from ..capture import guard
 from ..parts import kinds
@@ -26,6 +26,8 @@ def findings(
     module: nn.Module, *, steps: int | None, sample: npt.ArrayLike | None, input: Input | None
 ) -> list[Finding]:
     """Return what `spikeproof.record` would refuse, layer by layer, and what the rules find."""
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{module!r:.100} is no module, no record and no file of a network.")
     if hasattr(module, "deployed"):  # no stack of blocks: it says itself what no record can hold
         whole: Any = module
         refused = [Finding(rule=REFUSED, severity="error", **part._asdict()) for part in whole.refusals()]

@@ -8,16 +8,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from ...contract.errors import FileFormatError, InputError
+from .. import texts
+from ..quoted import message, plain
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+_MOST = 2**31 - 1
 CERTAINTIES = ("published", "reconstructed", "measured", "assumed", "user")
 
 
@@ -76,14 +78,15 @@ class Limits:
         found = {}
         for name, change in changes.items():
             if name not in known:
-                raise InputError(f"{where}: {name} is no limit; known are {', '.join(known)}.")
+                raise InputError(f"{where}: {plain(name)} is no limit; known are {', '.join(known)}.")
             table = dict(change) if isinstance(change, Mapping) else {"value": change}
             unknown = sorted(set(table) - {"value", "certainty", "source", "words"})
             if unknown:
-                raise InputError(f"{where}: {name}.{unknown[0]} is unknown; known are value, certainty, source, words.")
+                key = plain(unknown[0])
+                raise InputError(f"{where}: {name}.{key} is unknown; known are value, certainty, source, words.")
             value = table.get("value")
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{where}: {name} = {value!r} is not a whole number from 1.")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
+                raise InputError(f"{where}: {name} = {value!r:.40} is not a whole number from 1 to {_MOST}.")
             if table.get("certainty", "user") not in CERTAINTIES:
                 raise InputError(f"{where}: {name}.certainty: choose one of {', '.join(CERTAINTIES)}.")
             texts = {"words": known[name]["words"], "certainty": "user", "source": where}
@@ -112,9 +115,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Limits:
     if path is None:
         return limits
     try:
-        changes = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path}: not TOML ({error}).") from None
+        changes = tomllib.loads(texts.read(path))
+    except FileFormatError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"{path}: not TOML ({message(error)}).") from None
     return limits.replace(changes, str(path))

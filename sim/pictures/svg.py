@@ -59,7 +59,7 @@ class Picture(NamedTuple):
         files.check(Path(path), force=True)
         with files.replacing(Path(path)) as temporary:
             if ending == ".svg":
-                temporary.write_text(self.svg, encoding="utf-8")
+                temporary.write_text(self.svg, encoding="utf-8", errors="backslashreplace")
             else:
                 from . import png
 

@@ -15,6 +15,10 @@ from .. import simulate
 from ..trace import SPIKES
 
 
+def _whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
     """Assumptions that the user makes; none by default.
@@ -41,14 +45,16 @@ class Assumptions:
         InputError
             A number is not possible, or no such layer fires.
         """
-        if self.max_active is not None and self.max_active < 1:
-            raise InputError(f"max_active = {self.max_active}: give at least 1 input that may be active in a step.")
+        if self.max_active is not None and not (_whole(self.max_active) and self.max_active >= 1):
+            raise InputError(f"max_active = {self.max_active!r}: give at least 1 input that may be active in a step.")
+        if not isinstance(self.unit_input, bool | np.bool_):
+            raise InputError(f"unit_input = {self.unit_input!r}: give True or False.")
         firing = [layer.name for layer in net.layers if layer.neuron.fires]
         for name, most in self.max_spikes.items():
             if name not in firing:
                 raise InputError(f"max_spikes: {name!r} is no layer that fires; those are {', '.join(firing)}.")
-            if most < 0:
-                raise InputError(f"max_spikes of {name!r} = {most}: give 0 or more spikes a step.")
+            if not (_whole(most) and most >= 0):
+                raise InputError(f"max_spikes of {name!r} = {most!r}: give 0 or more spikes a step.")
 
     def words(self) -> list[str]:
         """Return the assumptions, a phrase each."""

@@ -48,6 +48,8 @@ class Compared:
     """How many of the entries that differ are of a neuron in a step in which it fires."""
     unseen: int = 0
     """Spikes of either side that the lag leaves without an entry to compare with."""
+    unexplained: int = 0
+    """Recorded spikes among them: nothing that the network does in its samples stands for them."""
 
     def __str__(self) -> str:
         what = f", {self.active:,} {_counted('spike', self.active)}" if self.name.endswith(f"/{SPIKES}") else ""
@@ -66,6 +68,8 @@ class Compared:
         if self.unseen:
             what = f"{self.unseen:,} {_counted('spike', self.unseen)}"
             words += f"; {what} of one side {'has' if self.unseen == 1 else 'have'} no step to compare with"
+        if self.unexplained:
+            words += f", {self.unexplained:,} of them recorded, in steps that are none of the network's"
         return words
 
 
@@ -86,8 +90,13 @@ class RecordedVerdict:
 
     @property
     def exact(self) -> bool:
-        """Whether all entries are equal, and something happened."""
-        return self.equal and self._happened
+        """Whether all entries are equal, something happened, and the network explains every recorded spike."""
+        return self.equal and self._happened and not self._unexplained
+
+    @property
+    def _unexplained(self) -> list[str]:
+        """Variables with recorded spikes that a lag leaves in steps that are none of the network's."""
+        return [each.name for each in self.compared if each.unexplained]
 
     @property
     def _happened(self) -> bool:
@@ -104,6 +113,11 @@ class RecordedVerdict:
         if self.equal and not self._happened:
             where = f" in the steps that were compared of {', '.join(self._silent)}" if self._silent else ""
             head = f"NOT EXACT: everything compared is equal, but nothing fired{where}, so this proves nothing"
+        elif self.equal and self._unexplained:
+            head = (
+                f"NOT EXACT: everything compared is equal, but of {', '.join(self._unexplained)} spikes were recorded "
+                "where the network has no step. Cut the recording to the samples of the input"
+            )
         lines = [head, *map(str, self.compared)]
         if self.missing:
             lines.append(f"not recorded, so nothing is said about it: {', '.join(self.missing)}")
@@ -111,10 +125,16 @@ class RecordedVerdict:
             lines.append(str(self.diagnosis))
         return "\n".join(lines)
 
+    @property
+    def _failure(self) -> str:
+        if not self.equal:
+            return "mismatch"
+        return "spikes outside" if self._happened else "nothing fired"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as plain values for JSON."""
         return {
-            "verdict": "exact" if self.exact else "mismatch" if not self.equal else "nothing fired",
+            "verdict": "exact" if self.exact else self._failure,
             "compared": [asdict(each) for each in self.compared],
             "missing": list(self.missing),
             "diagnosis": None if self.diagnosis is None else self.diagnosis.as_dict(),
@@ -216,6 +236,17 @@ def _unseen(busy: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], recording
     return int(outside.sum() + computed[np.setdiff1d(known, steps)].sum())
 
 
+def _unexplained(recording: Recording, end: int, lag: int) -> int:
+    """Return how many recorded spikes a lag pushes out of the samples.
+
+    Where the samples follow each other, steps behind the last of them are no matter of a lag: a chip may go on.
+    """
+    steps = recording.steps - lag
+    outside = (steps < 0) | (steps >= end) if lag < 0 or not recording.streamed else steps < 0
+    outside &= (recording.steps >= 0) & (recording.steps < end)
+    return int(np.count_nonzero(recording.values[..., outside]))
+
+
 def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
     computed, recorded, steps = _paired(trace, recording, lag)
     unequal = computed != recorded
@@ -230,6 +261,7 @@ def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
         if recording.variable != SPIKES and SPIKES in trace.layers[recording.layer]:
             fires = _in_the_way_of(recording, trace.layers[recording.layer][SPIKES])[..., steps] != 0
             firing = int((unequal & fires).sum())
+    busy, spikes = _busy(trace, recording), recording.variable == SPIKES
     return Compared(
         name=recording.name,
         compared=recorded.size,
@@ -239,7 +271,8 @@ def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
         beyond=recording.values.shape[-1] - recorded.shape[-1],
         first=first,
         where_firing=firing,
-        unseen=_unseen(_busy(trace, recording), recording, lag) if recording.variable == SPIKES else 0,
+        unseen=_unseen(busy, recording, lag) if spikes else 0,
+        unexplained=_unexplained(recording, len(busy[0]), lag) if spikes else 0,
     )
 
 

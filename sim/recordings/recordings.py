@@ -17,6 +17,8 @@ from ..trace import VARIABLES
 
 INPUT, SKIPPED = "input", "-"
 """Columns of a table that are no variable."""
+_OF_REGISTERS = "Registers are compared as the integers that they hold; multiply what another tool has divided."
+"""What to do with a register that is no whole number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,7 @@ def of_columns(net: Net, names: Sequence[str], rows: npt.NDArray[Any]) -> list[R
     for name, column in zip(names, rows.T, strict=True):
         if name in (INPUT, SKIPPED):
             continue
-        bare, neuron = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", name, re.S).groups()  # type: ignore[union-attr]
+        bare, neuron = re.fullmatch(r"(.*?)(?:\[(\d{1,9})\])?", name, re.S).groups()  # type: ignore[union-attr]
         if len(net.layers) == 1 and not re.search(r"[/.]", bare):
             bare = f"{net.layers[0].name}/{bare}"
         of = columns.setdefault(_split(net, bare), {})
@@ -139,14 +141,19 @@ def _recording(
 ) -> Recording:
     name, size = f"{layer}/{variable}", net.layers[net.index(layer)].num_neurons
     rows, columns = array.shape[-2:]
-    if neurons.shape != (rows,) or steps.shape != (columns,) or not array.size:
+    if not array.size:
+        raise InputError(f"{name} has shape {array.shape}: nothing was recorded. Leave it out.")
+    if neurons.shape != (rows,) or steps.shape != (columns,):
         raise InputError(
             f"{name}: {rows} rows and {columns} columns, but {neurons.size} neurons and {steps.size} steps. Say with "
             f"arrays {layer}/neurons and {layer}/steps which neurons and steps were recorded."
         )
-    which, when = _whole(f"{layer}/neurons", neurons), _whole(f"{layer}/steps", steps)
+    which = _whole(f"{layer}/neurons", neurons, "They count the neurons, from 0.")
+    when = _whole(f"{layer}/steps", steps, "They count the time steps, from 0.")
     if which.min() < 0 or which.max() >= size or len(set(which.tolist())) < rows:
         raise InputError(f"{layer}/neurons: must be different numbers from 0 to {size - 1}.")
+    if len(set(when.tolist())) < columns:
+        raise InputError(f"{layer}/steps: a step is there twice. Give each step once.")
     values = _whole(name, array)
     return Recording(
         layer=layer,
@@ -158,15 +165,12 @@ def _recording(
     )
 
 
-def _whole(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def _whole(name: str, array: npt.NDArray[Any], hint: str = _OF_REGISTERS) -> npt.NDArray[np.int64]:
     """Return whole numbers, which may come as floating-point ones."""
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name}: its numbers are of type {array.dtype}. Give whole numbers of 64 bits at most.")
     fine = np.isfinite(array) & (np.abs(array) < 2**53) & (np.mod(array, 1) == 0)
     if not fine.all():
         at = tuple(int(i) for i in np.argwhere(~fine)[0])
-        raise InputError(
-            f"{name}: {array[at]} at {at} is no whole number. Registers are compared as the integers that they hold; "
-            "multiply what another tool has divided."
-        )
+        raise InputError(f"{name}: {array[at]} at {at} is no whole number. {hint}")
     return array.astype(np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,15 @@ def confusion(verdict: Verdict, classes: npt.NDArray[np.int64]) -> npt.NDArray[n
     return counts
 
 
-def check(path: str | os.PathLike[str]) -> Path:
+def check(path: str | os.PathLike[str], read: Iterable[str | os.PathLike[str] | None] = ()) -> Path:
     """Refuse a place for a report before the work for it is done.
 
     Parameters
     ----------
     path : path-like
         Where the page shall be.
+    read : iterable of path-like or None
+        What is read for the report, which it may not replace.
 
     Returns
     -------
@@ -67,8 +69,9 @@ def check(path: str | os.PathLike[str]) -> Path:
             f"{page}: a report is a page of HTML, and the same for machines stands beside it as {beside.name}. Name it "
             f"{page.with_suffix('.html').name}."
         )
-    places.check(page)
-    places.check(beside, _is_beside, "what stands beside the page", f"another file than {page}")
+    read = list(read)
+    places.check(page, read=read)
+    places.check(beside, _is_beside, "what stands beside the page", f"another file than {page}", read)
     return beside
 
 
@@ -159,7 +162,7 @@ def write(
     }
     for file, text in ((beside, json.dumps(plain, indent=2)), (Path(path), page)):
         with files.replacing(file) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     return beside
 
 

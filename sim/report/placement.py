@@ -103,7 +103,7 @@ def write(found: Placement, path: str | os.PathLike[str], *, title: str, cost: C
         basis=view.basis(found),
     )
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def chips(found: Placement) -> list[Chip]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ...contract.errors import InputError
@@ -26,6 +26,7 @@ def check(
     is_ours: Callable[[Path], bool] = is_page,
     what: str = "a page",
     other: str = "another file",
+    read: Iterable[str | os.PathLike[str] | None] = (),
 ) -> None:
     """Refuse a place for a file before the work for it is done.
 
@@ -37,6 +38,8 @@ def check(
         Whether a file is one that may be replaced.
     what, other : str
         What shall be there, and what to name in its place.
+    read : iterable of path-like or None
+        What is read for the report, which it may not replace.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def check(
         The folder cannot be written to, or what stands in the place is none of ours.
     """
     place = Path(path)
-    files.check(place)
+    files.check(place, read=[one for one in read if one is not None])
     if place.is_file() and place.stat().st_size and not is_ours(place):
         raise InputError(
             f"{place} exists and is no report, so {what} does not take its place. Name {other}, or move that one away."

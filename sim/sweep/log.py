@@ -109,14 +109,13 @@ class SweepLog:
         begun = whole.splitlines()
         if not begun and not json.dumps(first, separators=(",", ":")).encode().startswith(data[:64]):
             raise InputError(f"{self.path}: not a log of a sweep. Name another --results file.")
-        if len(whole) < len(data):
-            self._stream.truncate(len(whole))
         if not begun:
+            self._stream.truncate(0)  # what is left of the first line
             self._write(first)
             return []
-        rows = [self._parse(line, number) for number, line in enumerate(begun, start=1)]
-        if "spikeproof_sweep" not in rows[0]:
+        if b"spikeproof_sweep" not in begun[0]:
             raise InputError(f"{self.path}: not a log of a sweep. Name another --results file.")
+        rows = [self._parse(line, number) for number, line in enumerate(begun, start=1)]
         for key, value in first.items():
             if rows[0].get(key) != value:
                 raise InputError(
@@ -126,6 +125,7 @@ class SweepLog:
         for number, row in enumerate(rows[1:], start=2):
             if not _is_result(row):
                 raise self._damaged(number)
+        self._stream.truncate(len(whole))  # a line that was begun, of a log that is one of ours
         self._results = len(rows) - 1
         return rows[1:]
 

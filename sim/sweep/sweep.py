@@ -82,8 +82,9 @@ class Sweep:
         if (self.workers is None) == (self.scheduler is None):
             raise InputError("A sweep needs either a number of workers (-j) or the address of a --scheduler.")
         for name in ("workers", "batch"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"{name} = {getattr(self, name)}; it must be at least 1.")
+            number = getattr(self, name)
+            if number is not None and not (isinstance(number, int | np.integer) and number >= 1):
+                raise InputError(f"{name} = {number!r}; it must be a whole number from 1.")
 
     def run(
         self,

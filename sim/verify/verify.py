@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...contract.errors import InputError
 from ...contract.net import Input, Net
 from ..bounds import bounds, quick
-from ..simulate import BACKENDS, Backend, encode, run_payload
+from ..simulate import BACKENDS, Backend, encode, refuse_deadline, run_payload
 from ..sweep.sweep import Sweep, SweepResult
 from ..trace import SPIKES, VARIABLES, Trace, without_registers
 from . import headroom as room
@@ -122,6 +122,11 @@ def verify(
     if isinstance(network, np.ndarray):
         raise InputError("verify(network, x): the network comes first, and the samples after it.")
     _refuse_numbers(lava_samples, seed)
+    refuse_deadline(deadline)
+    if not isinstance(registers, bool | np.bool_):
+        raise InputError(f"registers={registers!r}: give True or False.")
+    if sweep is not None and not isinstance(sweep, Sweep):
+        raise InputError(f"sweep={sweep!r}: give a spikeproof.Sweep, or leave it out.")
     options = _Options(backends, lava_samples, seed, registers, deadline, sweep, progress)
     again = partial(verify, **options._asdict())
     network = provable.opened(network, x, dt)

@@ -86,7 +86,7 @@ MISTAKES = {
     "an array of no samples": ("simulate {net.net} -i {none.npy}", r"shape \(0, 3, 12\); expected \(samples, "),
     "values that are not numbers": ("simulate {net.net} -i {nan.npy}", r"Input\[0, 0, 7\] = nan: it is not a number\. Fix"),
     "values out of range": ("simulate {net.net} -i {large.npy}", r"Input\[0, 0, 0\] = 7\.0: payload .* rescale the input"),
-    "complex numbers": ("simulate {net.net} -i {complex.npy}", r"Input has dtype complex64; expected numbers"),
+    "complex numbers": ("simulate {net.net} -i {complex.npy}", r"complex\.npy: not a \.npy or \.npz file of numbers: the array holds complex64"),
     "words": ("simulate {net.net} -i {words.npy}", r"words\.npy: not a .* file of numbers: the array holds <U1"),
     "an array of objects": ("simulate {net.net} -i {objects.npy}", r"objects\.npy: not a .*the array holds object"),
     "an empty archive": ("simulate {net.net} -i {empty.npz}", r"the archive is empty\. Write it with np\.savez\(path, x=array\)"),

@@ -17,7 +17,7 @@ WAYS = {
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the limit of memory needs Linux")
-@pytest.mark.parametrize("count", [400, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("count", [250, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_mutated_files_of_every_kind(count, tmp_path):
     child = subprocess.run(
         [sys.executable, FUZZ, tmp_path, str(count), str(count)], capture_output=True, text=True, timeout=840

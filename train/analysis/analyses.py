@@ -31,6 +31,10 @@ from ..tasks.objectives import Objective
 Array = npt.NDArray[np.float64]
 
 
+_COLUMNS = ("epoch", "loss", "train_score", "validation_score")
+"""What every log has."""
+
+
 def learning_curve(run: Run) -> dict[str, Array]:
     """Return a run's log by columns; what an epoch has not is nan.
 
@@ -42,8 +46,12 @@ def learning_curve(run: Run) -> dict[str, Array]:
     try:
         with open(run.log_path, newline="") as file:
             rows = list(csv.DictReader(file))
-        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
-    except (OSError, IndexError, KeyError, TypeError, ValueError) as error:
+        found = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+        lacking = [name for name in _COLUMNS if name not in found]
+        if lacking:
+            raise ValueError(f"it has no column {lacking[0]}")
+        return found
+    except (OSError, IndexError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise FileFormatError(f"{run.log_path}: cannot be read as a log ({error}).") from None
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import abc
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
-from ...contract.errors import InputError
-from ...export.quoted import did_you_mean
+from ...contract.errors import FileFormatError, InputError
+from ...export import texts
+from ...export.quoted import did_you_mean, message, plain
 from .. import tasks
 from ..tasks import Task
 from . import rules
@@ -322,6 +323,7 @@ class TCN(Convolving, _Counterpart):
 _SPIKING = (Stack, SpikeRNN, IntegerRNN, SpikeGRU, SpikeTCN, Spikformer)
 KINDS: tuple[type[Recipe], ...] = (*_SPIKING, Transformer, GRU, TCN)
 """All recipes; of those of one model, the first has the neuron that is taken if none is named."""
+_TRUTHS = {key for kind in KINDS for key, field in kind.model_fields.items() if field.annotation is bool}
 
 _RNN = Annotated[SpikeRNN | IntegerRNN, Field(discriminator="neuron")]
 _ANY: pydantic.TypeAdapter[Recipe] = pydantic.TypeAdapter(
@@ -353,13 +355,15 @@ def find(name: str) -> Recipe:
     InputError
         There is none, or it cannot be read.
     """
+    if not isinstance(name, str):
+        raise InputError(f"{name!r} is no name of a recipe. Known are {', '.join(names())}; or name a .toml file.")
     if name.endswith(".toml"):
+        if not os.path.lexists(name):
+            raise InputError(f"{name}: no such file. Write one with: spikeproof new recipe {name}")
         try:
-            return _parse(Path(name).read_text(encoding="utf-8"), name)
-        except FileNotFoundError:
-            raise InputError(f"{name}: no such file. Write one with: spikeproof new recipe {name}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{name}: cannot be read ({error}).") from None
+            return _parse(texts.read(name), name)
+        except FileFormatError as error:
+            raise InputError(str(error)) from None
     if name not in names():
         near = did_you_mean(name, names())
         raise InputError(f"No recipe is called {name!r}.{near} Known are {', '.join(names())}; or name a .toml file.")
@@ -368,13 +372,23 @@ def find(name: str) -> Recipe:
 
 def _parse(text: str, where: str) -> Recipe:
     try:
-        return _read(tomllib.loads(text), where)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where}: not TOML ({error}).") from None
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also numbers of more digits than Python reads
+        raise InputError(f"{where}: not TOML ({message(error)}).") from None
+    return _read(values, where)
+
+
+def _refuse_truth(key: str, value: Any, where: str) -> None:
+    """Refuse true and false where a number belongs, which would count as 1 and 0."""
+    each = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(one, bool) for one in each) and key not in _TRUTHS:
+        raise InputError(f"{where}: {plain(key)} = {str(value).lower()}: true and false are no numbers.")
 
 
 def _read(values: dict[str, Any], where: str, *, stored: bool = False) -> Recipe:
     """Return the recipe of some keys; `stored` ones may be of other models if they have their default."""
+    for key, value in values.items():
+        _refuse_truth(key, value, where)
     kind = rules.kind_of(values, KINDS)
     if stored:
         values = {key: value for key, value in values.items() if not rules.of_another(key, value, kind, KINDS)}

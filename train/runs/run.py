@@ -24,7 +24,7 @@ from torch import nn
 
 from ...contract.errors import FileFormatError, InputError, UnsupportedError
 from ...contract.net import Net
-from ...export import netx, slayer
+from ...export import netx, slayer, texts
 from ...export.files import replacing
 from ...export.members import regular
 from ...export.quoted import message
@@ -44,8 +44,8 @@ _RESULT = {
     "versions": dict,
 }
 """What a result holds at least, and of what types."""
-_LONGEST = 2**22
-"""Bytes of a recipe or a result; real ones have some thousands."""
+_AGAIN = "Train the run again."
+"""What to do where a run's own files are damaged."""
 _USUAL = 20
 """Samples that are proved where nobody asks for a number."""
 
@@ -68,6 +68,8 @@ class Run:
         InputError
             The folder holds no finished run.
         """
+        if not isinstance(folder, str | os.PathLike):
+            raise InputError(f"{folder!r} is no folder of a run.")
         run = cls(Path(folder))
         if not run.finished:
             raise InputError(
@@ -143,7 +145,7 @@ class Run:
 
     def recipe(self) -> Recipe:
         """Return the recipe."""
-        text = _text(self.recipe_path)
+        text = texts.read(self.recipe_path, _AGAIN)
         try:
             return Recipe.from_json(text)
         except (InputError, RecursionError) as error:
@@ -151,7 +153,7 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         """Return the result."""
-        text = _text(self.result_path)
+        text = texts.read(self.result_path, _AGAIN)
         try:
             found = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -285,15 +287,3 @@ def judge_of(task: Task) -> Judge:
         return {task.objective.metric: float(task.objective.score(found, truth.to(found.dtype))), **more}
 
     return judge
-
-
-def _text(path: Path) -> str:
-    """Return the text of a file of a run."""
-    size = regular(path)
-    if size > _LONGEST:
-        raise FileFormatError(f"{path}: {size} bytes; at most {_LONGEST} are read. Train the run again.")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        words = f"it is not UTF-8 text ({message(error)})" if isinstance(error, ValueError) else error.strerror
-        raise FileFormatError(f"{path}: cannot be read: {words}. Train the run again.") from None

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...export.quoted import did_you_mean
+from ...export.quoted import did_you_mean, plain
 
 if TYPE_CHECKING:
     from .recipe import Recipe
@@ -46,7 +46,7 @@ def _told_of_key(key: str, kind: type[Recipe], neuron: Any, kinds: Sequence[type
     known = ", ".join(kind.keys())
     fields = [other.model_fields[key] for other in kinds if key in other.model_fields]
     if not fields:
-        return f"{key} is unknown.{did_you_mean(key, kind.keys())} Known are {known}."
+        return f"{plain(key)} is unknown.{did_you_mean(key, kind.keys())} Known are {known}."
     fix = f"Set it to {fields[0].default}, its default" if stored else "Leave it out"
     return (
         f"{key} is for model = {_having(key, kinds)}, and model is {_tags(kind)[0]!r} of neuron {neuron!r}. {fix}. "
