@@ -58,6 +58,22 @@ ONLY_IN = {
 """Third party -> folder -> the only files in it, or folders, that may import it."""
 
 
+CALLED = {"lava-dl": "lava", "scikit-learn": "sklearn", "Dask's distributed": "distributed"}
+"""Library, as the page says -> what is imported, where that is not its name in small letters."""
+
+
+def test_the_page_on_the_architecture_has_this_table():
+    _, _, page = (ROOT / "docs" / "architecture.md").read_text().partition("## Who may import whom")
+    for folder, theirs in THEIRS.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{folder}/` | "))
+        ours, libraries = (cell.strip() for cell in row.split("|")[2:4])
+        assert {word.strip(" `/") for word in ours.split(",")} - {"nothing"} == OURS[folder], folder
+        named = [word.strip() for word in libraries.partition(";")[0].split(",")]
+        if ";" in libraries:  # and what only some of its files import
+            named.append(libraries.partition(";")[2].split()[0])
+        assert {CALLED.get(word, word.lower()) for word in named} == theirs, folder
+
+
 def imported(path):
     """Every module that a file imports, anywhere in it, as (ours, folder) or (theirs, package)."""
     package = ("spikeproof", *path.relative_to(ROOT).parts[:-1])
