@@ -38,6 +38,7 @@ def python(environment, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_every_kernel_works_where_nothing_may_be_written(read_only, tmp_path):
     code = (
         "import numpy as np, torch\n"

@@ -52,6 +52,7 @@ def test_the_page_shows_four_files_of_the_package_and_one_test():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.lava
 def test_a_kind_of_one_file_passes_the_tests_of_all_kinds(package):
     out = run(

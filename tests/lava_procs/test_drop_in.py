@@ -268,7 +268,7 @@ def cuba_net(kind):
     return Net(inputs=(Input(num_channels=synapses[0].num_inputs),), layers=tuple(layers), steps=30)
 
 
-@pytest.mark.parametrize("kind", ["dense", "conv"])
+@pytest.mark.parametrize("kind", ["dense", pytest.param("conv", marks=pytest.mark.slow)])
 def test_one_line_of_a_program_with_netx_is_changed(kind, tmp_path):
     pytest.importorskip("torch", reason="lava-dl needs torch")
     net = cuba_net(kind)

@@ -71,7 +71,7 @@ def test_a_convolution_is_cut_by_channels():
 def test_nothing_is_told_where_a_bias_alone_is_too_much():
     neuron = Readout(num_neurons=1, bias_mant=4095)
     layer = Layer(name="a", synapse=Dense(weight=[[2]]), neuron=neuron, scale=1)
-    net = Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=10**4)
+    net = Net(inputs=(Input(num_channels=1),), layers=(layer,), steps=3000)
     assert [one.words.split()[0] for one in changes(net, bounds(net), bounds)] == ["v_decay"]
 
 

@@ -164,7 +164,8 @@ def test_a_run_that_is_interrupted_after_any_epoch_reaches_the_undisturbed_one(t
     assert_same_run(tmp_path / "often", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_is_resumed_by_the_same_command(undisturbed, tmp_path, number):
     command = [sys.executable, "-m", "spikeproof", "train", "digits", "--folder", str(tmp_path), "--accelerator", "cpu"]
     command += [part for setting in SMALL for part in ("--set", setting)]
