@@ -67,10 +67,8 @@ class Network(AbstractProcess):
     ------
     FileFormatError, UnsupportedError
         A file cannot be read, or not be run exactly.
-    RecordError
-        `reset_interval` is no number of steps.
     InputError
-        `reset_offset` is negative, or when Lava starts, an input is not connected.
+        `reset_interval` or `reset_offset` is no number of steps, or when Lava starts, an input is not connected.
     """
 
     def __init__(
@@ -88,7 +86,7 @@ class Network(AbstractProcess):
         if not isinstance(net_config, Net):
             net_config = formats.load(net_config, steps=steps, input_shape=input_shape, delay_shift=delay_shift)
         self.net = _with_period(net_config, reset_interval)
-        late = _as_offset(reset_offset)
+        late = _whole("reset_offset", reset_offset, 0, "come before the first sample")
         ports = [InPort(shape=_input_shape(self.net, k)) for k in range(len(self.net.inputs))]
         self.layers: tuple[LayerProcesses, ...] = connect(self.net, ports, late=late, by_rule=True)
         self.in_layer = self.layers[0]
@@ -151,15 +149,15 @@ class Network(AbstractProcess):
 def _with_period(net: Net, reset_interval: int | str | None) -> Net:
     if reset_interval == OWN_PERIOD:
         return net
-    period = NEVER if reset_interval is None else as_whole("reset_interval", reset_interval, 1, NEVER)
+    period = NEVER if reset_interval is None else _whole("reset_interval", reset_interval, 1, "a sample has")
     return dataclasses.replace(net, steps=period)
 
 
-def _as_offset(reset_offset: int) -> int:
+def _whole(name: str, value: Any, low: int, counts: str) -> int:
     try:
-        return as_whole("reset_offset", reset_offset, 0, NEVER)
+        return as_whole(name, value, low, NEVER)
     except ValueError as error:
-        raise InputError(f"{error} It counts the steps before the first sample.") from None
+        raise InputError(f"{error} It counts the steps that {counts}.") from None
 
 
 def _input_shape(net: Net, index: int) -> tuple[int, ...]:

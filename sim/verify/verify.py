@@ -42,7 +42,7 @@ def verify(
     samples: provable.Samples = None,
     dt: float | None = None,
     file: str | os.PathLike[str] | None = None,
-    input: Input | None = None,
+    input: Input | Sequence[Input] | None = None,
     backends: Sequence[Backend] = ("engine", "lava"),
     lava_samples: int | None = None,
     seed: int = 0,
@@ -73,7 +73,8 @@ def verify(
     samples : int or "all", optional
         The first so many samples. Default: all of `x`; 20 of a training run's test part, or all of fewer.
     dt : float, optional
-        Seconds of a time step, for the path of another tool's NIR graph, see `spikeproof.load`.
+        Seconds of a time step, for the path of another tool's NIR graph, see `spikeproof.load`. For what else a file
+        does not say, give what ``spikeproof.load`` returns.
     file : path-like, optional
         With a module: the exported file to simulate instead of a fresh record of the module. What differs between the
         two is reported; names of layers do not count. A stock file, which does not say whether its blocks had

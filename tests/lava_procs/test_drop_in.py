@@ -340,5 +340,5 @@ def test_what_cannot_run_exactly_is_refused(tmp_path):
     assert alone.startswith(f"InputError: Nothing feeds the input {net.inputs[1].name!r}, {net.inputs[2].name!r}")
     assert "AttributeError: The network has no out: its answer 'l1' is a read-out" in out
     assert other == "AttributeError: 'Network' object has no attribute 'outt'"
-    assert interval.startswith("RecordError: reset_interval") and offset.startswith("InputError: reset_offset")
+    assert interval.startswith("InputError: reset_interval") and offset.startswith("InputError: reset_offset")
     assert missing.startswith("FileFormatError")
