@@ -12,6 +12,8 @@ import os
 import signal
 import sys
 import threading
+import traceback as traceback_of
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -94,7 +96,7 @@ def main() -> None:
         if _received and not isinstance(error, InterruptedRunError):
             _end_by_signal()
         if wanted and error.__cause__ is not None:  # what was taken for a damaged file may be a fault of ours
-            raise
+            traceback_of.print_exception(error)
         ERR.print(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
@@ -112,8 +114,8 @@ def main() -> None:
             _end_by_signal()
         if wanted:
             raise
-        if isinstance(error, OSError) and error.errno in _UNREACHABLE and error.filename is not None:
-            ERR.print(f"error: {os.fsdecode(error.filename)}: {error.strerror}. Name another place, or fix its rights.")
+        if isinstance(error, OSError) and error.errno in _UNREACHABLE and _named_by_the_user(error.filename):
+            ERR.print(f"error: {error.filename}: {error.strerror}. Name another place, or fix its rights.")
             sys.exit(InputError.exit_code)
         ERR.print(_told(error))
         if _disk_is_full(error):
@@ -122,6 +124,14 @@ def main() -> None:
     finally:
         sys.unraisablehook = hook
         _let_signals_end_it()
+
+
+def _named_by_the_user(place: object) -> bool:
+    """Whether a place is one that the command line names, or lies in such a one."""
+    if not isinstance(place, str):
+        return False
+    named = [part.rpartition("=")[2] for part in sys.argv[1:]]
+    return any(Path(os.path.abspath(place)).is_relative_to(os.path.abspath(one)) for one in named if one)
 
 
 def _print_any_name() -> None:

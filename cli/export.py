@@ -79,8 +79,7 @@ def export(
     named = output or Path("net.net")
     output, to = console.destination(named)
     assert output is not None  # since named is not
-    of_run = [source / name for name in ("model.safetensors", "recipe.json", "result.json", "log.csv")]
-    files.check(output, force=force, read=of_run if source.is_dir() else [source])
+    files.check(output, force=force, read=_read_of(source))
     if stock_netx and formats.is_nir(output):
         raise InputError(
             f"--stock: {output} is a NIR file, which stock NetX does not read. Name a file of another suffix."
@@ -95,6 +94,19 @@ def export(
         told = stock_forms.told_of_graph if stock_netx and not net.is_in_a_row else stock_forms.told
         to.print("\n".join(told(net, str(named))), markup=False)
     console.print_findings([finding for finding in lint(output) if finding.severity == "warning"], console.ERR)
+
+
+def _read_of(source: Path) -> list[Path]:
+    """Return the files that an export of a run or of a file reads."""
+    if not source.is_dir():
+        return [source]
+    from ..train.runs.run import Run
+
+    run = Run(source)
+    if not run.finished:
+        return []  # opening it says so
+    parameters = run.model_path if run.model_path.exists() else run.net_path
+    return [parameters, run.recipe_path, run.task_path, run.log_path, run.result_path]
 
 
 def _network(source: Path, reads: dict[str, Any]) -> tuple[Net, str, Any]:

@@ -145,6 +145,11 @@ def _refused(named: Path, error: OSError) -> InputError:
     return InputError(f"{named}: cannot write here ({error.strerror}). Choose a folder {wanted}.")
 
 
+def is_open_here(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path names what this process has open: /dev/stdin, or what a shell's ``<(command)`` gives."""
+    return _OWN.fullmatch(os.path.abspath(path)) is not None
+
+
 def _goes_through(named: Path, found: os.stat_result | None) -> bool:
     """Whether what is written goes through a device or a pipe, also one that leads to a file, as /dev/stdout can."""
     if found is None or not stat.S_ISREG(found.st_mode):

@@ -26,7 +26,7 @@ def allowed() -> int | None:
         return None
     for path in _limits():
         try:
-            found.append(int(path.read_text()))
+            found += [limit for limit in (int(path.read_text()),) if limit > 0]
         except (OSError, ValueError):  # none, or "max"
             continue
     try:
@@ -41,11 +41,13 @@ def _limits() -> Iterator[Path]:
     """Give the files that may hold a limit: those of this process' group and of all groups around it."""
     yield from (_GROUPS / "memory.max", _GROUPS / "memory" / "memory.limit_in_bytes")
     try:
-        lines = _OF_THIS.read_text().splitlines()
+        lines = os.fsdecode(_OF_THIS.read_bytes()).splitlines()
     except OSError:
         return
     for line in lines:
-        number, controllers, path = line.split(":", 2)
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if ".." in path.split("/"):  # a group that cannot be seen from here
+            continue
         if number == "0":
             root, name = _GROUPS, "memory.max"
         elif "memory" in controllers.split(","):

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..contract.errors import FileFormatError
+from .files import is_open_here
 from .members import regular
 from .quoted import message
 
@@ -14,7 +15,7 @@ MAX_BYTES = 2**22
 
 
 def read(path: str | os.PathLike[str], fix: str = "") -> str:
-    """Return the text of a small regular file, in UTF-8.
+    """Return the text of a small regular file, in UTF-8, or of what the process has open, /dev/stdin say.
 
     Parameters
     ----------
@@ -29,12 +30,17 @@ def read(path: str | os.PathLike[str], fix: str = "") -> str:
         It is missing, no regular file, too long, not readable, or no text.
     """
     path = Path(path)
-    size = regular(path)
+    size = 0 if is_open_here(path) else regular(path)
     hint = f" {fix}" if fix else ""
-    if size > MAX_BYTES:
-        raise FileFormatError(f"{path}: {size} bytes; at most {MAX_BYTES} are read.{hint}")
     try:
-        return path.read_text(encoding="utf-8")
+        with open(path, "rb") as file:
+            found = b"" if size > MAX_BYTES else file.read(MAX_BYTES + 1)
+        size = max(size, len(found))
+        if size > MAX_BYTES:
+            raise FileFormatError(f"{path}: {size} bytes; at most {MAX_BYTES} are read.{hint}")
+        return found.decode("utf-8")
+    except FileFormatError:
+        raise
     except (OSError, ValueError) as error:
         words = f"it is not UTF-8 text ({message(error)})" if isinstance(error, ValueError) else error.strerror
         raise FileFormatError(f"{path}: cannot be read: {words}.{hint}") from None

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.errors import InputError
+from ..contract.names import is_name
 from ..export.quoted import listed, plain, quoted
 from .trace import VARIABLES, Trace
 
@@ -81,7 +82,7 @@ def trace_of(found: Mapping[str, Array], backend: str) -> Trace:
     layers: dict[str, dict[str, Array]] = {}
     for name, array in found.items():
         layer, _, variable = name.replace("/", ".").rpartition(".")
-        if not layer or variable not in _KNOWN:
+        if not is_name(layer) or variable not in _KNOWN:
             raise InputError(
                 f"{backend}: {plain(name)} is no variable of a trace. Arrays are called layer.variable, hidden.s or "
                 "hidden.v say, as spikeproof simulate -o writes them."

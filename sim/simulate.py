@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..contract.errors import InputError
 from ..contract.net import Net
-from ..export import formats
+from ..export import formats, masked
 from . import memory
 from .trace import Trace
 
@@ -90,7 +90,8 @@ def run_payload(
 
 def refuse_deadline(deadline: float | None) -> None:
     """Refuse what is no number of seconds."""
-    if deadline is not None and not (isinstance(deadline, int | float | np.number) and 0 < deadline < np.inf):
+    number = isinstance(deadline, int | float | np.integer | np.floating) and not isinstance(deadline, bool)
+    if deadline is not None and not (number and 0 < deadline < np.inf):
         raise InputError(f"deadline={deadline!r}: give seconds, more than 0; None sets no deadline.")
 
 
@@ -150,11 +151,10 @@ def _flat(x: npt.ArrayLike) -> npt.NDArray[Any]:
         from ..export.capture import guard
 
         x = guard.plain(x)
-    if isinstance(x, np.ma.MaskedArray):
-        raise InputError("The input is a masked array, whose hidden values would count. Give x.filled(0), say.")
+    masked.refuse(x)
     try:
         array = np.asarray(x)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # rows of many lengths, or a list of tensors with gradients
         raise InputError(f"The input is no array of numbers ({error}). Give every sample as many steps.") from None
     if array.ndim == 5 and not array.size:
         raise InputError(f"Input has shape {array.shape}: it holds no numbers. Give one sample at least.")

@@ -18,8 +18,11 @@ from spikeproof.contract.neurons.cuba import CUBA
 from spikeproof.contract.neurons.sigma_delta import SigmaDelta
 from spikeproof.contract.synapses.dense import Dense
 from spikeproof.export import files, formats, members
+from spikeproof.export.loihi2 import limits
+from spikeproof.export.loihi2.mapping import place
 from spikeproof.export.slayer import record
 from spikeproof.sim.bounds import bounds
+from spikeproof.sim.cost import operations
 from spikeproof.train.cpg import Learned
 from spikeproof.train.runs.build import build
 from spikeproof.train.runs.loop.trainee import Trainee
@@ -165,7 +168,12 @@ def test_operations_are_counted_of_the_placement_that_is_shown(delay, longest, t
         f'[longest_delay]\nvalue = {longest}\ncertainty = "assumed"\nsource = "https://example.org"\nwords = "mine"\n'
     )
     code, out, err = run("map", tmp_path / "a.net", "--limits", tmp_path / "mine.toml", "-i", tmp_path / "x.npy")
-    assert code == 0 and "relay" in out if delay > longest else "relay" not in out, out + err
+    assert code == 0, err
+    assert ("relay" in out) == (delay > longest), out
+    allowed = limits.load(tmp_path / "mine.toml")
+    counted = operations.count(late(delay), np.load(tmp_path / "x.npy"), allowed)
+    placed = place(late(delay), allowed).placed
+    assert [layer.name for layer in counted.layers] == [each.population.name for each in placed]
 
 
 # Runs and recipes
@@ -185,6 +193,14 @@ def test_the_width_of_a_surrogate_leaves_learned_oscillators_alone():
     Trainee(recipe, module, task)._widen(0.5)
 
     assert learned.surrogate_reach == before and neurons and {part.half_width for part in neurons} == {0.5}
+
+
+def test_a_file_without_feedback_is_no_recurrent_network():
+    plain, recurrent = (Classifier(2, (6, 5), 3, 8, recurrent=recurrent) for recurrent in (False, True))
+    with pytest.raises(FileFormatError, match="has no feedback, and the recipe's network some"):
+        restore(recurrent, record(plain.blocks, steps=8))
+    with pytest.raises(FileFormatError, match="has some feedback, and the recipe's network none"):
+        restore(plain, record(recurrent.blocks, steps=8))
 
 
 def test_a_recurrent_network_is_restored_from_its_file():
@@ -218,7 +234,7 @@ def test_what_a_file_says_itself_is_not_given_too(given, suffix, tmp_path):
     assert spikeproof.load(path).steps == 20
 
 
-def test_a_fault_of_ours_in_a_reader_can_be_seen(tmp_path, monkeypatch, run):
+def test_a_fault_of_ours_in_a_reader_can_be_seen(tmp_path, monkeypatch, run, capsys):
     formats.write(late(3, 20), tmp_path / "a.net")
 
     def fails(*_):
@@ -230,9 +246,10 @@ def test_a_fault_of_ours_in_a_reader_can_be_seen(tmp_path, monkeypatch, run):
     from spikeproof import cli
 
     monkeypatch.setattr(sys, "argv", ["spikeproof", "--traceback", "inspect", str(tmp_path / "a.net")])
-    with pytest.raises(FileFormatError) as raised:
+    with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert isinstance(raised.value.__cause__, KeyError)
+    err = capsys.readouterr().err
+    assert ended.value.code == 2 and "KeyError: 'planted fault'" in err and err.splitlines()[-1].startswith("error: ")
 
 
 def test_other_refusals_of_a_reader_stay_what_they_are(tmp_path):

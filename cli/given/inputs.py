@@ -217,7 +217,9 @@ _DAMAGE = (
 
 def _chosen(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     """Return the member of an archive that is the input."""
-    found = _entries(archive)
+    found = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+    if [entry.filename.removesuffix(".npy") for entry in archive.infolist()].count("x") > 1:
+        raise InputError("x stands twice in the archive. Leave one of them out.")
     if not found:
         raise InputError("the archive is empty. Write it with np.savez(path, x=array).")
     if "x" not in found and len(found) > 1:

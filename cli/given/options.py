@@ -41,8 +41,8 @@ class Precision(str, Enum):
 
 
 def _seconds(value: float | None) -> float | None:
-    if value is not None and not 0 <= value <= _LONGEST:
-        raise InputError(f"--deadline {value:g}: give seconds, from 0 to {_LONGEST:g}.")
+    if value is not None and not 0 < value <= _LONGEST:
+        raise InputError(f"--deadline {value:g}: give seconds, more than 0, up to {_LONGEST:g}.")
     return value
 
 

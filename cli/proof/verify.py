@@ -140,7 +140,7 @@ def _prove_recording(
         if named is None and columns is None:
             raise InputError(f"{against}: its first line has no names. Give them: --columns input,v,s.")
         names = [name.strip() for name in columns.split(",")] if columns is not None else named or []
-        if names.count(recordings.INPUT) > 1:
+        if x is None and names.count(recordings.INPUT) > 1:
             raise InputError(f"{against}: it has several columns called input. Give the input with -i x.npz.")
         if x is None and recordings.INPUT in names and len(names) == rows.shape[1]:
             x = rows[:, names.index(recordings.INPUT)][None, None]

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ...contract.errors import InputError, SpikeproofError, UnsupportedError
+from .. import masked
 from ..parts.state import at_reset, reset_state
 from .leaves import Listener, listening
 from .place import last_place
@@ -54,6 +55,7 @@ def plain(x: Any) -> npt.NDArray[Any]:
         raise InputError(
             f"Input is a {type(x).__name__}, which is a data set. Give a torch DataLoader of it, or an array."
         )
+    masked.refuse(x)
     try:
         if isinstance(x, torch.Tensor):
             x = x.detach().to_dense() if x.layout != torch.strided else x.detach()

@@ -86,12 +86,16 @@ class Limits:
                 raise InputError(f"{where}: {name}.{key} is unknown; known are value, certainty, source, words.")
             value = table.get("value")
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
-                raise InputError(f"{where}: {name} = {value!r:.40} is not a whole number from 1 to {_MOST}.")
+                shown = "" if isinstance(value, int) and abs(value) > _MOST**2 else f" = {value!r:.40}"
+                raise InputError(f"{where}: {name}{shown} is not a whole number from 1 to {_MOST}.")
             if table.get("certainty", "user") not in CERTAINTIES:
                 raise InputError(f"{where}: {name}.certainty: choose one of {', '.join(CERTAINTIES)}.")
-            texts = {"words": known[name]["words"], "certainty": "user", "source": where}
-            texts |= {key: str(entry) for key, entry in table.items() if key != "value"}
-            found[name] = Limit(value=value, **texts)
+            told = {"words": known[name]["words"], "certainty": "user", "source": where}
+            for key in table.keys() - {"value"}:
+                if not isinstance(table[key], str):
+                    raise InputError(f"{where}: {name}.{key} is no text.")
+                told[key] = plain(table[key])
+            found[name] = Limit(value=value, **told)
         return dataclasses.replace(self, **found)
 
 

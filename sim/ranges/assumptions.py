@@ -46,7 +46,7 @@ class Assumptions:
             A number is not possible, or no such layer fires.
         """
         if self.max_active is not None and not (_whole(self.max_active) and self.max_active >= 1):
-            raise InputError(f"max_active = {self.max_active!r}: give at least 1 input that may be active in a step.")
+            raise InputError(f"max_active = {self.max_active!r}: give a whole number of inputs, from 1.")
         if not isinstance(self.unit_input, bool | np.bool_):
             raise InputError(f"unit_input = {self.unit_input!r}: give True or False.")
         firing = [layer.name for layer in net.layers if layer.neuron.fires]
@@ -54,7 +54,7 @@ class Assumptions:
             if name not in firing:
                 raise InputError(f"max_spikes: {name!r} is no layer that fires; those are {', '.join(firing)}.")
             if not (_whole(most) and most >= 0):
-                raise InputError(f"max_spikes of {name!r} = {most!r}: give 0 or more spikes a step.")
+                raise InputError(f"max_spikes of {name!r} = {most!r}: give a whole number of spikes a step, from 0.")
 
     def words(self) -> list[str]:
         """Return the assumptions, a phrase each."""

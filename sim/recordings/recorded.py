@@ -49,7 +49,7 @@ class Compared:
     unseen: int = 0
     """Spikes of either side that the lag leaves without an entry to compare with."""
     unexplained: int = 0
-    """Recorded spikes among them: nothing that the network does in its samples stands for them."""
+    """Recorded spikes among them, in front of the first step: nothing that the network does stands for them."""
 
     def __str__(self) -> str:
         what = f", {self.active:,} {_counted('spike', self.active)}" if self.name.endswith(f"/{SPIKES}") else ""
@@ -69,7 +69,7 @@ class Compared:
             what = f"{self.unseen:,} {_counted('spike', self.unseen)}"
             words += f"; {what} of one side {'has' if self.unseen == 1 else 'have'} no step to compare with"
         if self.unexplained:
-            words += f", {self.unexplained:,} of them recorded, in steps that are none of the network's"
+            words += f", {self.unexplained:,} of them recorded, in front of its first step"
         return words
 
 
@@ -95,7 +95,7 @@ class RecordedVerdict:
 
     @property
     def _unexplained(self) -> list[str]:
-        """Variables with recorded spikes that a lag leaves in steps that are none of the network's."""
+        """Variables with recorded spikes in front of the network's first step."""
         return [each.name for each in self.compared if each.unexplained]
 
     @property
@@ -116,7 +116,7 @@ class RecordedVerdict:
         elif self.equal and self._unexplained:
             head = (
                 f"NOT EXACT: everything compared is equal, but of {', '.join(self._unexplained)} spikes were recorded "
-                "where the network has no step. Cut the recording to the samples of the input"
+                "in front of the network's first step, which nothing explains. Begin the recording with the input"
             )
         lines = [head, *map(str, self.compared)]
         if self.missing:
@@ -236,15 +236,21 @@ def _unseen(busy: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], recording
     return int(outside.sum() + computed[np.setdiff1d(known, steps)].sum())
 
 
-def _unexplained(recording: Recording, end: int, lag: int) -> int:
-    """Return how many recorded spikes a lag pushes out of the samples.
+def _unexplained(trace: Trace, recording: Recording, lag: int) -> int:
+    """Return how many recorded spikes a lag pushes in front of the samples, where nothing of the network explains them.
 
-    Where the samples follow each other, steps behind the last of them are no matter of a lag: a chip may go on.
+    In a recording that was cut into samples, the first steps of one are the last of the sample before, as far as the
+    lag goes. What was recorded behind the last step is no matter of a lag: a chip may go on.
     """
+    computed = _in_the_way_of(recording, trace.layers[recording.layer][recording.variable])
     steps = recording.steps - lag
-    outside = (steps < 0) | (steps >= end) if lag < 0 or not recording.streamed else steps < 0
-    outside &= (recording.steps >= 0) & (recording.steps < end)
-    return int(np.count_nonzero(recording.values[..., outside]))
+    early = (steps < 0) & (recording.steps >= 0)
+    values = recording.values[..., early]
+    before = np.zeros_like(values)
+    if not recording.streamed:
+        at = computed.shape[-1] + steps[early]
+        before[1:] = np.where(at >= 0, computed[:-1][..., np.maximum(at, 0)], 0)
+    return int(np.count_nonzero((values != 0) & (values != before)))
 
 
 def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
@@ -261,7 +267,7 @@ def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
         if recording.variable != SPIKES and SPIKES in trace.layers[recording.layer]:
             fires = _in_the_way_of(recording, trace.layers[recording.layer][SPIKES])[..., steps] != 0
             firing = int((unequal & fires).sum())
-    busy, spikes = _busy(trace, recording), recording.variable == SPIKES
+    spikes = recording.variable == SPIKES
     return Compared(
         name=recording.name,
         compared=recorded.size,
@@ -271,8 +277,8 @@ def _compared(trace: Trace, recording: Recording, lag: int) -> Compared:
         beyond=recording.values.shape[-1] - recorded.shape[-1],
         first=first,
         where_firing=firing,
-        unseen=_unseen(busy, recording, lag) if spikes else 0,
-        unexplained=_unexplained(recording, len(busy[0]), lag) if spikes else 0,
+        unseen=_unseen(_busy(trace, recording), recording, lag) if spikes else 0,
+        unexplained=_unexplained(trace, recording, lag) if spikes else 0,
     )
 
 

@@ -2,7 +2,8 @@
 
 Torch has wider registers than Loihi 2, and Lava wraps or clips what does not fit into 24 bits. So a network that leaves
 the range is another network there, and a comparison that finds a difference should say so. Sums of graded payloads have
-a limit in torch too: past 2**24 a float32 skips numbers.
+a limit in torch too, and so have the registers of sigma-delta neurons, which have 32 bits in Lava: past 2**24 a float32
+skips numbers.
 """
 
 from __future__ import annotations

@@ -106,6 +106,13 @@ def test_an_export_never_replaces_what_it_reads(here, run):
         assert code == 2 and "is what the command reads" in words(err) and copy.read_bytes() == before
 
 
+def test_an_export_of_a_run_never_replaces_the_only_copy_of_its_parameters(here, run):
+    shutil.copytree(ROOT / "examples" / "pretrained" / "fsdd", "run")
+    before = Path("run/net.net").read_bytes()
+    code, _, err = run("export", "run", "-o", "run/net.net", "--force")
+    assert code == 2 and "is what the command reads" in words(err) and Path("run/net.net").read_bytes() == before
+
+
 def test_a_report_never_replaces_what_it_is_made_of(here, run):
     limits = '# <meta name="generator" content="spikeproof">\nchips = 1\n'
     Path("mine.toml").write_text(limits)
@@ -128,9 +135,13 @@ def test_an_array_that_stands_twice_in_an_archive_is_refused(here, run):
             for name, array in wrong.items():
                 made.writestr(f"{name}.npy", packed(array))
             made.writestr(again, packed(TRACE["l0/s"]))
-        for command in (("verify", "a.net", "--against", "twice.npz"), ("simulate", "a.net", "-i", "twice.npz")):
-            code, _, err = run(*command)
-            assert code == 2 and "l0/s stands twice in the archive" in words(err)
+        code, _, err = run("verify", "a.net", "--against", "twice.npz")
+        assert code == 2 and "l0/s stands twice in the archive" in words(err)
+    with zipfile.ZipFile("twice.npz", "w") as made, pytest.warns(UserWarning, match="Duplicate name"):
+        for array in (X, X):
+            made.writestr("x.npy", packed(array))
+    code, _, err = run("simulate", "a.net", "-i", "twice.npz")
+    assert code == 2 and "x stands twice in the archive" in words(err)
 
 
 def test_a_variable_under_two_names_is_refused_in_a_trace(here, run):
@@ -141,21 +152,35 @@ def test_a_variable_under_two_names_is_refused_in_a_trace(here, run):
     assert code == 2 and "l0.s is there twice" in words(err)
 
 
-def test_recorded_spikes_that_a_lag_pushes_out_are_no_proof(here, run):
-    s = TRACE["l0/s"]
-    for lag in (1, -1):
-        late = np.roll(s, lag, -1)
-        edge = 0 if lag > 0 else -1
-        late[..., edge] = 0
-        np.savez("late.npz", x=X, **{"l0/s": late})
-        code, out, _ = run("verify", "a.net", "--against", "late.npz")
-        assert code == 0 and out.startswith("EXACT"), out
-        late[..., edge] = 1
-        np.savez("late.npz", x=X, **{"l0/s": late})
-        code, out, _ = run("verify", "a.net", "--against", "late.npz")
-        assert code == 1 and out.startswith("NOT EXACT"), out
-        code, out, _ = run("verify", "a.net", "--against", "late.npz", "--json")
-        assert json.loads(out)["verdict"] in ("spikes outside", "mismatch")
+def against(run, **arrays):
+    np.savez("told.npz", x=X, **arrays)
+    code, out, _ = run("verify", "a.net", "--against", "told.npz", "--json")
+    assert run("verify", "a.net", "--against", "told.npz")[1].startswith("EXACT") == (code == 0)
+    return code, json.loads(out)["verdict"]
+
+
+def test_recorded_spikes_in_front_of_the_first_step_are_no_proof(here, run):
+    late = np.roll(TRACE["l0/s"], 1, -1)
+    late[..., 0] = 0
+    assert against(run, **{"l0/s": late}) == (0, "exact")
+    late[0, :, 0] = 1
+    assert against(run, **{"l0/s": late}) == (1, "spikes outside")
+    stream = late.transpose(1, 0, 2).reshape(3, -1)
+    stream[:, 1:] = TRACE["l0/s"].transpose(1, 0, 2).reshape(3, -1)[:, :-1]
+    assert against(run, **{"l0/s": stream}) == (1, "spikes outside")
+    stream[:, 0] = 0
+    assert against(run, **{"l0/s": stream}) == (0, "exact")
+
+
+def test_a_late_stream_that_is_cut_into_samples_begins_with_the_sample_before(here, run):
+    stream = TRACE["l0/s"].transpose(1, 0, 2).reshape(3, -1)
+    assert stream[:, 7].any()  # the last step of the first sample, recorded as the first of the second
+    late = np.roll(stream, 1, -1)
+    late[:, 0] = 0
+    cut = late.reshape(3, 2, 8).transpose(1, 0, 2)
+    assert against(run, **{"l0/s": cut}) == (0, "exact")
+    cut[1, :, 0] = 1 - cut[1, :, 0]
+    assert against(run, **{"l0/s": cut}) == (1, "spikes outside")
 
 
 def test_what_a_chip_does_behind_the_last_sample_is_no_matter_of_a_lag(here, run):
@@ -180,6 +205,9 @@ def test_a_table_has_one_column_of_input(here, run):
         csv.writer(file).writerows(rows)
     code, _, err = run("verify", "one.net", "--against", "in.csv")
     assert code == 2 and "it has several columns called input" in words(err)
+    np.save("one.npy", np.ones((1, 1, 8)))
+    code, _, err = run("verify", "one.net", "--against", "in.csv", "-i", "one.npy")
+    assert code in (0, 1), err
 
 
 def test_steps_of_a_recording_count_once():
@@ -208,11 +236,22 @@ def test_a_pipe_is_no_recipe_and_no_table_of_limits(here, run):
     assert code == 2 and "a pipe or a device" in words(err)
 
 
+def test_limits_may_come_from_another_command(here, run):
+    reads, writes = os.pipe()
+    os.write(writes, b"chips = 3\n")
+    os.close(writes)
+    code, _, err = run("map", "a.net", "--limits", f"/dev/fd/{reads}", "--json")
+    os.close(reads)
+    assert code == 0, err
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("chips = " + "9" * 5000, "not TOML"),
         ("chips = " + "[" * 5000, "not TOML"),
+        ("chips = 0x" + "f" * 5000, "chips is not a whole number from 1 to 2147483647"),
+        ("[chips]\nvalue = 2\nsource = 5", "chips.source is no text"),
         ("chips = " + "9" * 25, "is not a whole number from 1 to 2147483647"),
         ("chips = true", "is not a whole number"),
         ('"\\u001b[31m" = 1', "\\x1b[31m is no limit"),
@@ -231,7 +270,9 @@ def test_true_is_no_number_in_a_recipe(here, run):
     for text in ("hidden = [true]", "epochs = true"):
         Path("mine.toml").write_text(f'task = "digits"\n{text}\n')
         code, _, err = run("recipes", "mine.toml")
-        assert code == 2 and "true and false are no numbers" in words(err)
+        assert code == 2 and "takes no true and no false" in words(err)
+    Path("mine.toml").write_text('task = "digits"\nrecurent = true\n')
+    assert "Did you mean recurrent?" in words(run("recipes", "mine.toml")[2])
     Path("mine.toml").write_text('task = "digits"\nrecurrent = true\n')
     assert run("recipes", "mine.toml")[0] == 0
 
@@ -262,6 +303,16 @@ def test_a_log_without_its_columns_is_told(tmp_path):
 
         with pytest.raises(SpikeproofError, match=r"log\.csv: cannot be read as a log"):
             learning_curve(Run(tmp_path))
+
+
+def test_names_with_escapes_are_no_layers(here, run):
+    np.savez("red.npz", **{"\x1b[31ml.s": np.zeros((1, 2, 4))})
+    for command in (("compare", "red.npz", "red.npz"), ("plot", "red.npz")):
+        code, out, err = run(*command)
+        assert code == 2 and "\x1b" not in out + err and "is no variable of a trace" in words(err)
+    Path("red.toml").write_text('[chips]\nvalue = 2\nsource = "\\u001b[31mRED"\n')
+    code, out, err = run("map", "a.net", "--limits", "red.toml", "--sources")
+    assert code == 0 and "\x1b" not in out + err and "RED" in out
 
 
 def test_traces_that_hold_no_numbers_are_told(here, run):
@@ -355,7 +406,11 @@ def test_a_recipe_made_from_an_odd_name_is_one(here, run):
         lambda: spikeproof.simulate(NET, (np.float64(1),), backend="engine"),
         lambda: spikeproof.simulate(NET, np.zeros((0, 2, 1, 1, 8)), backend="engine"),
         lambda: spikeproof.simulate(NET, np.ma.masked_array(X, mask=True), backend="engine"),
+        lambda: spikeproof.simulate(NET, list(np.ma.masked_array(X, mask=True)), backend="engine"),
+        lambda: spikeproof.simulate(NET, [torch.tensor(one, requires_grad=True) for one in X], backend="engine"),
+        lambda: spikeproof.verify(torch.nn.Identity(), np.ma.masked_array(X, mask=True)),
         lambda: spikeproof.simulate(NET, X, backend="engine", deadline="x"),
+        lambda: spikeproof.simulate(NET, X, backend="engine", deadline=True),
         lambda: spikeproof.simulate(NET, X, backend="lava", deadline=float("nan")),
         lambda: spikeproof.verify(NET, X, deadline=-1),
         lambda: spikeproof.verify(NET, X, registers="x"),

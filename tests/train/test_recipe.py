@@ -310,7 +310,7 @@ def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
     (groups / "memory" / "docker").mkdir(parents=True)
     (groups / "memory" / "docker" / "memory.limit_in_bytes").write_text("1234")
     assert memory.allowed() == 123456
-    mine.write_text("9:name=systemd:/\n4:memory,blkio:/docker/inner\n")
+    mine.write_bytes(b"9:name=systemd:/\nodd\n0::/../../outside\n4:memory,blkio:/docker/\xff\n4:memory:/docker/inner\n")
     assert memory.allowed() == 1234
     (groups / "memory.max").write_text("1000\n")
     assert memory.allowed() == 1000

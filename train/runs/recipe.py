@@ -20,7 +20,7 @@ from pydantic import Field
 
 from ...contract.errors import FileFormatError, InputError
 from ...export import texts
-from ...export.quoted import did_you_mean, message, plain
+from ...export.quoted import did_you_mean, message
 from .. import tasks
 from ..tasks import Task
 from . import rules
@@ -323,7 +323,7 @@ class TCN(Convolving, _Counterpart):
 _SPIKING = (Stack, SpikeRNN, IntegerRNN, SpikeGRU, SpikeTCN, Spikformer)
 KINDS: tuple[type[Recipe], ...] = (*_SPIKING, Transformer, GRU, TCN)
 """All recipes; of those of one model, the first has the neuron that is taken if none is named."""
-_TRUTHS = {key for kind in KINDS for key, field in kind.model_fields.items() if field.annotation is bool}
+_NO_TRUTHS = {key for kind in KINDS for key, field in kind.model_fields.items() if field.annotation is not bool}
 
 _RNN = Annotated[SpikeRNN | IntegerRNN, Field(discriminator="neuron")]
 _ANY: pydantic.TypeAdapter[Recipe] = pydantic.TypeAdapter(
@@ -355,6 +355,7 @@ def find(name: str) -> Recipe:
     InputError
         There is none, or it cannot be read.
     """
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
     if not isinstance(name, str):
         raise InputError(f"{name!r} is no name of a recipe. Known are {', '.join(names())}; or name a .toml file.")
     if name.endswith(".toml"):
@@ -378,17 +379,12 @@ def _parse(text: str, where: str) -> Recipe:
     return _read(values, where)
 
 
-def _refuse_truth(key: str, value: Any, where: str) -> None:
-    """Refuse true and false where a number belongs, which would count as 1 and 0."""
-    each = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(one, bool) for one in each) and key not in _TRUTHS:
-        raise InputError(f"{where}: {plain(key)} = {str(value).lower()}: true and false are no numbers.")
-
-
 def _read(values: dict[str, Any], where: str, *, stored: bool = False) -> Recipe:
     """Return the recipe of some keys; `stored` ones may be of other models if they have their default."""
-    for key, value in values.items():
-        _refuse_truth(key, value, where)
+    for key, value in values.items():  # for numbers, true and false would count as 1 and 0
+        each = value if isinstance(value, list | tuple) else [value]
+        if key in _NO_TRUTHS and any(isinstance(one, bool) for one in each):
+            raise InputError(f"{where}: {key} takes no true and no false. spikeproof recipes says what it is.")
     kind = rules.kind_of(values, KINDS)
     if stored:
         values = {key: value for key, value in values.items() if not rules.of_another(key, value, kind, KINDS)}

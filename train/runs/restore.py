@@ -58,7 +58,11 @@ def restore(module: Classifier, net: Net) -> Classifier:
                     "recipe's network."
                 )
             pairs.append((synapse.bias, mantissa * unit))
-        if getattr(block, "feedback", None) is not None and layer.feedback is not None:
+        hears = getattr(block, "feedback", None) is not None
+        if hears != (layer.feedback is not None):
+            there, here = ("no", "some") if hears else ("some", "none")
+            raise FileFormatError(f"The file's {layer.name} has {there} feedback, and the recipe's network {here}.")
+        if layer.feedback is not None:
             pairs.append((block.feedback.weight, layer.feedback.weight / layer.scale))
             if block.feedback.bias is not None:  # a record holds the sum of both biases
                 pairs.append((block.feedback.bias, np.zeros(block.feedback.bias.shape)))
