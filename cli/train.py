@@ -45,7 +45,11 @@ def train(
     from ..train.runs.run import Run
 
     chosen = find(recipe).replace(settings or [])
+    where: dict[str, Any] = {"devices": devices, "nodes": nodes, "accelerator": device.value, "precision": precision.value}
     if dry_run:
+        from ..train.runs.fit import checked_where
+
+        checked_where(chosen, **where)
         _show(chosen)
         return
     run = Run(folder or Path("runs") / Path(recipe).stem)
@@ -57,7 +61,6 @@ def train(
             "--force."
         )
     memory.keep()
-    where = {"devices": devices, "nodes": nodes, "accelerator": device.value, "precision": precision.value}
     train_run(chosen, run.folder, **where, tensorboard=tensorboard)
 
 

@@ -69,8 +69,10 @@ def judged(verdict: Verdict, classes: npt.NDArray[np.int64] | None) -> Verdict:
     if classes is None or verdict.scores.classes is not None:
         return verdict
     answers = next(iter(verdict.answers.values()), None)
-    fits = answers is not None and (0 <= classes).all() and classes.max() < answers.output.shape[-1]
-    return with_classes(verdict, classes) if fits else verdict
+    if answers is None or (classes < 0).any():
+        return verdict
+    of = answers.output if answers.scores is None else answers.scores
+    return with_classes(verdict, classes) if of.ndim == 1 or classes.max() < of.shape[-1] else verdict
 
 
 def _halves(batch: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:

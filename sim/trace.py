@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +121,11 @@ class Trace:
         return np.asarray(self.output(net).argmax(-1), dtype=np.int64)
 
 
-def without_registers(trace: Trace, net: Net) -> Trace:
+def without_registers(trace: Trace, net: Net, stepwise: Collection[str] = ()) -> Trace:
     """Return a trace's spikes, and of a read-out what it answers with.
 
-    That is its register in every step, or after the last one if it adds up what arrived in all of them.
+    That is its register in every step, or after the last one if it adds up what arrived in all of them and is none of
+    those that answer step by step all the same, which `stepwise` names.
     """
     layers: dict[str, Mapping[str, IntArray]] = {}
     for layer in net.layers:
@@ -133,5 +134,6 @@ def without_registers(trace: Trace, net: Net) -> Trace:
             layers[layer.name] = {SPIKES: of[SPIKES]}
         else:
             adds_up = isinstance(layer.neuron, Readout) and layer.neuron.v_decay != DECAY_ONE
+            adds_up &= layer.name not in stepwise
             layers[layer.name] = {"v": of["v"][..., -1:] if adds_up else of["v"]}
     return Trace(backend=trace.backend, layers=layers, answer=trace.answer)

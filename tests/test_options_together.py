@@ -1,6 +1,8 @@
 """Options that are tested one by one elsewhere, two at a time: what one assumes, the other may change."""
 
+import dataclasses
 import itertools
+import json
 import os
 import stat
 import subprocess
@@ -23,6 +25,7 @@ from spikeproof.export.loihi2.mapping import place
 from spikeproof.export.slayer import record
 from spikeproof.sim.bounds import bounds
 from spikeproof.sim.cost import operations
+from spikeproof.sim.report import page
 from spikeproof.train.cpg import Learned
 from spikeproof.train.runs.build import build
 from spikeproof.train.runs.loop.trainee import Trainee
@@ -134,6 +137,24 @@ def test_a_compiled_module_runs_as_it_is_written_in_every_run():
     assert "torch.compile made parts of the module. They ran as they are written" in str(verdict)
 
 
+def test_an_answer_of_every_step_is_verified_by_spikes_alone_too(tmp_path):
+    slayer = pytest.importorskip("lava.lib.dl.slayer", reason="lava-dl is not installed")
+    params = {"threshold": 0.1, "activation": torch.relu}
+    torch.manual_seed(0)
+    block = slayer.block.sigma_delta
+    module = torch.nn.Sequential(
+        block.Input(params), block.Dense(params, 6, 12, weight_scale=3), block.Output(params, 12, 5, weight_scale=3)
+    ).eval()
+    x = torch.round(torch.randn(4, 6, 24) * 8) / 8
+    assert spikeproof.verify(module, x, backends=("engine",), registers=False).exact
+    net = spikeproof.export_netx(module, tmp_path / "a.net", sample=x)
+    changed = dataclasses.replace(net.layers[-1], synapse=Dense(weight=-net.layers[-1].synapse.weight))
+    formats.write(dataclasses.replace(net, layers=(*net.layers[:-1], changed)), tmp_path / "b.net")
+    for name, exact in (("a.net", True), ("b.net", False)):
+        verdict = spikeproof.verify(module, x, file=tmp_path / name, backends=("engine",), registers=False)
+        assert verdict.exact == exact
+
+
 # Ranges
 
 
@@ -216,6 +237,27 @@ def test_a_recurrent_network_is_restored_from_its_file():
     assert torch.equal(made[1](x), made[0].eval()(x))
 
 
+def test_autocast_does_not_touch_an_encoding_that_oscillators_drive():
+    encoding = spikeproof.cpg.DrivenEncoding(8, spikeproof.cpg.Encoding(5))
+    module = torch.nn.Sequential(celif.Dense({"threshold": 0.1}, 3, 8, temporal_encoding=encoding, input_exp=-6))
+    x = torch.rand(2, 3, 9)
+    expected = module(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(module(x), expected)
+
+
+@pytest.mark.parametrize("model", ["gru", "tcn", "transformer"])
+def test_a_penalty_on_rates_is_for_neurons_that_have_some(model):
+    with pytest.raises(InputError, match="rate_penalty is for spiking neurons, and neuron is 'real'"):
+        make(task="etth1", model=model, neuron="real", rate_penalty=5.0)
+
+
+@pytest.mark.parametrize("options", [("--precision", "bf16"), ("--devices", "3")])
+def test_a_dry_run_refuses_what_the_run_would(options, run):
+    code, _, err = run("train", "digits", "--dry-run", *options)
+    assert code == 2 and ("trains a network of integers" in err or "does not divide by 3" in err), err
+
+
 # Files
 
 
@@ -285,3 +327,62 @@ def test_the_mask_of_new_files_is_not_touched(tmp_path, monkeypatch):
     finally:
         monkeypatch.undo()
         os.umask(before)
+
+
+# Classes that the host makes
+
+TAILS = {
+    "classes": lambda h, fc: fc(h.mean(-1)).argmax(-1),
+    "classes of turned counts": lambda h, fc: h.flip(1).sum(-1).argmax(-1),
+    "scores": lambda h, fc: fc(h.mean(-1)),
+    "whole scores": lambda h, fc: (-h.sum(-1)).int(),
+    "scores and spikes": lambda h, fc: (fc(h.mean(-1)), h),
+    "named": lambda h, fc: {"logits": fc(h.mean(-1))},
+    "spikes": lambda h, fc: h.flip(1),
+    "two scores": lambda h, fc: (fc(h.mean(-1)), fc(-h.mean(-1))),
+}
+
+
+class Tailed(torch.nn.Module):
+    """A network whose classes the host makes, by what is given."""
+
+    def __init__(self, tail):
+        super().__init__()
+        torch.manual_seed(0)
+        te = celif.TemporalEncoding(8, steps=6)
+        self.a = celif.Dense({"threshold": 0.1}, 2, 8, temporal_encoding=te, input_exp=-6)
+        self.fc = torch.nn.Linear(8, 3)
+        self.tail = tail
+
+    def forward(self, x):
+        return self.tail(self.a(x), self.fc)
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_classes_are_those_that_the_module_answers_with(name):
+    torch.manual_seed(1)
+    x, module = torch.rand(12, 2, 6), Tailed(TAILS[name]).eval()
+    with torch.no_grad():
+        answer = module(x)
+    answer = answer[0] if isinstance(answer, tuple) else answer["logits"] if isinstance(answer, dict) else answer
+    own = answer if answer.ndim == 1 else answer.reshape(12, -1).argmax(-1) % 3
+    data = torch.utils.data.TensorDataset(x, own)
+
+    verdict = spikeproof.verify(module, torch.utils.data.DataLoader(data, batch_size=5), backends=("engine",))
+
+    assert verdict.exact and verdict.whole
+    if name in ("spikes", "two scores"):
+        assert not verdict.scores.right and "neither scores, of shape (samples, classes), nor a class" in str(verdict)
+        assert verdict.float_gap.same_class is None and "neither scores nor classes" in str(verdict.float_gap)
+        return
+    right = own if name != "whole scores" else answer.argmax(-1)
+    assert verdict.scores.right["engine"].right == (right == own).sum() and verdict.scores.right["engine"].same == 12
+    assert verdict.scores.right_float.same == verdict.float_gap.same_class
+
+
+def test_a_report_of_more_classes_than_outputs_has_them_all(tmp_path):
+    module = Tailed(lambda h, fc: torch.cat([fc(h.mean(-1)), 5 + h.sum(-1), fc(h.mean(-1))], 1))
+    data = torch.utils.data.TensorDataset(torch.rand(4, 2, 6), torch.tensor([0, 5, 13, 2]))
+    verdict = spikeproof.verify(module, torch.utils.data.DataLoader(data), backends=("engine",))
+    page.write(verdict, tmp_path / "a.html", title="t")
+    assert len(json.loads((tmp_path / "a.json").read_text())["confusion"]) == 14

@@ -35,7 +35,8 @@ def confusion(verdict: Verdict, classes: npt.NDArray[np.int64]) -> npt.NDArray[n
     """Return how often the first backend took a class (column) for a true one (row), shape (classes, classes)."""
     answers = next(iter(verdict.answers.values()))
     true = classes[answers.samples]
-    number = max(answers.output.shape[1], int(true.max()) + 1)
+    columns = answers.output if answers.scores is None or answers.scores.ndim == 1 else answers.scores
+    number = max(columns.shape[1], int(true.max()) + 1, int(answers.predictions.max()) + 1)
     counts = np.zeros((number, number), np.int64)
     np.add.at(counts, (true, answers.predictions), 1)
     return counts

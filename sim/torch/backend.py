@@ -12,8 +12,10 @@ from torch import nn
 
 from ...contract.errors import InputError, UnsupportedError
 from ...contract.net import Input, Net
+from ...contract.neurons.readout import Readout
 from ...export.capture import guard
 from ...export.capture.host import listed
+from ...export.parts.protocol import is_own_block
 from ...export.slayer import network, traced
 from ...export.slayer.network import Network
 from ..trace import Trace, without_registers
@@ -189,7 +191,16 @@ class Torch:
                 received, output = seen.received[place], seen.outputs[place]
                 layers[named] = traced.variables(layer, block.module, exp, received, output, every=registers)
         trace = Trace(backend="torch", layers=layers, answer=seen.answer)
-        return trace if registers else without_registers(trace, self._net)
+        return trace if registers else without_registers(trace, self._net, self.stepwise)
+
+    @property
+    def stepwise(self) -> frozenset[str]:
+        """Layers whose stock blocks answer in every step with a register that adds up: sigma-delta's ``Output``."""
+        return frozenset(
+            named
+            for layer, named, block, _ in self._layers()
+            if isinstance(layer.neuron, Readout) and not is_own_block(block.module)
+        )
 
     def replay(self, samples: npt.NDArray[np.int64], trace: Trace) -> Any:
         """Return what the module returns if its blocks put out what a trace of the same samples says."""

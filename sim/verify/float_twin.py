@@ -32,6 +32,7 @@ from .. import reference
 from ..engine import unrounded
 from ..engine.threads import single_threaded_blas
 from ..trace import SPIKES, Trace
+from . import whole
 from .gaps import FloatGap, LayerGap
 
 if TYPE_CHECKING:
@@ -124,9 +125,9 @@ class FloatTwin:
             What `run` returned.
         fixed : Trace
             What the integer network did with the same samples.
-        same : (ndarray, ndarray), optional
-            What the user's module returned with the twin's spikes and with the integer network's, shape
-            (samples, classes); default: the read-outs, or counts of spikes.
+        same : (ndarray or None, ndarray or None), optional
+            What the user's module returned with the twin's spikes and with the integer network's, as
+            `spikeproof.sim.verify.whole.scores` gives it; default: the read-outs, or counts of spikes.
 
         Returns
         -------
@@ -148,10 +149,12 @@ class FloatTwin:
             )
         answer = found[self._net.index(self._net.answers[0])]
         output = answer[..., -1].copy() if isinstance(self._net.output.neuron, Readout) else answer.sum(-1)
-        classes = output.argmax(-1), fixed.predictions(self._net)
-        if same is not None:
-            classes = same[0].argmax(-1), same[1].argmax(-1)
-        return FloatGap(output=output, same_class=int((classes[0] == classes[1]).sum()), layers=tuple(gaps))
+        if same is None:
+            raw = output.argmax(-1) == fixed.predictions(self._net)
+            return FloatGap(output=output, same_class=int(raw.sum()), layers=tuple(gaps))
+        without, with_it = (None if each is None else whole.classes(each) for each in same)
+        kept = None if without is None or with_it is None else int((without == with_it).sum())
+        return FloatGap(output=output, same_class=kept, layers=tuple(gaps), classes=without)
 
     def _sums(self, index: int, block: Block, arriving: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return what reaches the neurons, bias included, in units of the record's weights: (samples, steps, n)."""

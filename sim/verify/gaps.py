@@ -43,10 +43,12 @@ class FloatGap:
     ----------
     output : ndarray of float64, shape (samples, outputs)
         What the float twin answers: the read-out summed over time in SLAYER's units, or spike counts.
-    same_class : int
-        Samples to which it gives the class that the integer network gives.
+    same_class : int or None
+        Samples to which it gives the class that the integer network gives; None if the module answers with no classes.
     layers : tuple of LayerGap
         Spiking layers; empty if their spikes were not compared.
+    classes : ndarray of int64, optional
+        What the user's module makes of it, where it makes classes on the host. Default: the largest outputs.
     samples : ndarray of int64, optional
         Which samples were measured. Default: the first ones.
     moved : float or None
@@ -56,8 +58,9 @@ class FloatGap:
     """
 
     output: npt.NDArray[np.float64]
-    same_class: int
+    same_class: int | None
     layers: tuple[LayerGap, ...]
+    classes: npt.NDArray[np.int64] | None = None
     samples: npt.NDArray[np.int64] | None = None
     moved: float | None = None
     meaning: str = FLOAT
@@ -69,8 +72,8 @@ class FloatGap:
 
     @property
     def predictions(self) -> npt.NDArray[np.int64]:
-        """The first of the largest outputs of each sample."""
-        return np.asarray(self.output.argmax(-1), dtype=np.int64)
+        """The class of each sample: the user's module's, or the first of the largest outputs."""
+        return np.asarray(self.output.argmax(-1), dtype=np.int64) if self.classes is None else self.classes
 
     def __str__(self) -> str:
         if not self.layers:
@@ -84,6 +87,8 @@ class FloatGap:
         """What becomes of the answers, in words."""
         if self.moved is not None:
             return f"the numbers of {len(self.output):,} samples move by {self.moved:.4g} (root mean square)"
+        if self.same_class is None:
+            return "module(x) returns neither scores nor classes, so none were compared"
         return f"{self.same_class:,} of {len(self.output):,} samples keep their class"
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,13 +104,16 @@ class FloatGap:
 
 def merge(parts: Sequence[FloatGap]) -> FloatGap:
     """Join the gaps of different samples."""
-    layers = []
+    layers, counts_of = [], [part.same_class for part in parts]
     for counts in zip(*(part.layers for part in parts), strict=True):
         sums = {key: sum(vars(count)[key] for count in counts) for key in vars(counts[0]) if key != "name"}
         layers.append(LayerGap(name=counts[0].name, **sums))
     return FloatGap(
         output=np.concatenate([part.output for part in parts]),
-        same_class=sum(part.same_class for part in parts),
+        same_class=None if None in counts_of else sum(count or 0 for count in counts_of),
+        classes=None
+        if any(part.classes is None for part in parts)
+        else np.concatenate([part.predictions for part in parts]),
         layers=tuple(layers),
         samples=np.concatenate([part.of for part in parts]),
         meaning=parts[0].meaning,

@@ -92,12 +92,24 @@ class Scores(NamedTuple):
         }
 
 
+_NO_CLASSES = (
+    "module(x) returns neither scores, of shape (samples, classes), nor a class of each sample, so none were counted."
+)
+
+
 def accuracies(verdict: Verdict, classes: npt.NDArray[np.int64]) -> dict[str, Right]:
-    """Return for each backend how many of its samples it classified right, and how many as the first backend did."""
+    """Return for each backend how many of its samples it classified right, and how many as the first backend did.
+
+    Where a module makes classes on the host, a backend whose answers did not go through the host counts only if the
+    largest outputs are those classes for the first backend, sample by sample.
+    """
     first = next(iter(verdict.answers.values()))
     predicted = dict(zip(first.samples.tolist(), first.predictions.tolist(), strict=True))
+    plain = first.scores is None or np.array_equal(first.output.argmax(-1), first.predictions)
     found = {}
     for name, answers in verdict.answers.items():
+        if answers.scores is None and not plain:
+            continue
         same = np.array([predicted[sample] for sample in answers.samples.tolist()]) == answers.predictions
         right = classes[answers.samples] == answers.predictions
         found[name] = Right(int(right.sum()), int(same.sum()), len(right))
@@ -107,13 +119,19 @@ def accuracies(verdict: Verdict, classes: npt.NDArray[np.int64]) -> dict[str, Ri
 def float_accuracy(verdict: Verdict, classes: npt.NDArray[np.int64]) -> Right | None:
     """Return how the float twin did on the samples that it ran; None if there is no twin."""
     gap = verdict.float_gap
-    if not isinstance(gap, FloatGap):
+    if not isinstance(gap, FloatGap) or gap.same_class is None:
         return None
     return Right(int((classes[gap.of] == gap.predictions).sum()), gap.same_class, len(gap.of))
 
 
 def with_classes(verdict: Verdict, classes: npt.NDArray[np.int64]) -> Verdict:
-    """Return a verdict that says how many classes are right, given the true ones of all samples."""
+    """Return a verdict that says how many classes are right, given the true ones of all samples.
+
+    What the host makes of the network's answer and is neither scores nor classes is not counted, and a note says so.
+    """
+    made_on_host = verdict.host is not None and bool(verdict.host.after)
+    if made_on_host and verdict.answers and next(iter(verdict.answers.values())).scores is None:
+        return replace(verdict, notes=(*verdict.notes, _NO_CLASSES))
     scores = Scores(classes=classes)
     if verdict.answers:
         scores = scores._replace(right=accuracies(verdict, classes), right_float=float_accuracy(verdict, classes))

@@ -52,6 +52,8 @@ class Subject(NamedTuple):
     notes: tuple[str, ...] = ()
     blocks: Mapping[str, str] = MappingProxyType({})
     """Layer -> what the module calls its block."""
+    stepwise: frozenset[str] = frozenset()
+    """Read-outs whose blocks answer in every step, though they add up."""
 
 
 def subject_of(
@@ -102,6 +104,7 @@ def _of_module(
         twin=twin if isinstance(twin, str) else "",
         notes=notes,
         blocks=_blocks_of(net, captured, made.places),
+        stepwise=torch.stepwise if len(net.layers) == len(made.places) else frozenset(),
     )
 
 
@@ -159,7 +162,7 @@ def _twinned(torch: Any, twin: FloatTwin, has_tail: bool, samples: npt.NDArray[n
         return twin.compare(found, fixed)
     without = whole.scores(torch.replay_real(samples, twin.outputs(found)), len(samples))
     with_it = whole.scores(fixed.answer, len(samples))
-    return twin.compare(found, fixed, None if without is None or with_it is None else (without, with_it))
+    return twin.compare(found, fixed, (without, with_it))
 
 
 def _float_twin(found: Network) -> FloatTwin | str:

@@ -24,7 +24,7 @@ from .gaps import FloatGap, LavaGap
 from .headroom import Headroom
 from .same import Same
 from .scores import Scores
-from .whole import Whole
+from .whole import Whole, classes
 
 if TYPE_CHECKING:
     from ...export.capture.host import Host
@@ -38,13 +38,12 @@ class Answers(NamedTuple):
     output: npt.NDArray[np.int64]
     """Read-out registers or spike counts, shape (samples, outputs)."""
     scores: npt.NDArray[Any] | None = None
-    """What the user's module returned with this backend's spikes, where that is a row of numbers a sample."""
+    """What the user's module returned with this backend's spikes, where that is scores or classes."""
 
     @property
     def predictions(self) -> npt.NDArray[np.int64]:
         """The first of the largest scores of each sample; of the outputs, where the module returns something else."""
-        of = self.output if self.scores is None else self.scores
-        return np.asarray(of.argmax(-1), dtype=np.int64)
+        return classes(self.output if self.scores is None else self.scores)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,7 +171,8 @@ def _compared(subject: Subject, asked: _Options) -> Verdict:
 
     sides = [*subject.sides]
     for backend in asked.backends:
-        sides.append(_side(net, payload, backend, asked.deadline, _part(progress, "Lava steps")))
+        lava_steps = _part(progress, "Lava steps")
+        sides.append(_side(net, payload, backend, asked.deadline, lava_steps, subject.stepwise))
     if len(sides) < 2:
         raise InputError("A comparison needs two sides; name at least two backends, or give the trained module.")
     swept_pair = _swept_pair([side.name for side in sides]) if asked.sweep is not None else None
@@ -253,6 +254,7 @@ def _side(
     backend: Backend,
     deadline: float | None,
     progress: Callable[[int, int], None] | None,
+    stepwise: frozenset[str],
 ) -> Side:
     def run(samples: npt.NDArray[np.int64]) -> Trace:
         return run_payload(net, payload(samples), backend)
@@ -263,7 +265,7 @@ def _side(
 
     if backend == "lava":
         return Side(backend, in_one_run(stream), in_one_run(stream))
-    return Side(backend, one_by_one(run), one_by_one(partial(_without_registers, net, payload, backend, run)))
+    return Side(backend, one_by_one(run), one_by_one(partial(_without_registers, net, payload, backend, run, stepwise)))
 
 
 def _verdict(
@@ -316,6 +318,7 @@ def _without_registers(
     payload: Payload,
     backend: str,
     run: Callable[[npt.NDArray[np.int64]], Trace],
+    stepwise: frozenset[str],
     samples: npt.NDArray[np.int64],
 ) -> Trace:
     """Run samples and return every spike and what a read-out holds after the last step."""
@@ -327,7 +330,7 @@ def _without_registers(
         trace = engine.run(net, payload(samples), record=[*spikes, *output])
     else:
         trace = run(samples)
-    return without_registers(trace, net)
+    return without_registers(trace, net, stepwise)
 
 
 def _same_layers(a: Net, b: Net) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -136,17 +136,41 @@ def _of_numbers(a: npt.NDArray[Any], b: npt.NDArray[Any], where: str) -> str:
 
 
 def scores(answer: Any, samples: int) -> npt.NDArray[Any] | None:
-    """Return what a module returned as one row of numbers a sample, if it is that: float, shape (samples, outputs)."""
-    if not hasattr(answer, "detach"):
+    """Return what a module returned as scores of each sample, or as classes; None if it is neither.
+
+    Scores have shape (samples, classes), classes are whole numbers of shape (samples,). Of several tensors, those of
+    the only one that is so count.
+    """
+    found = [one for one in map(_as_scores, _parts(answer)) if one is not None and len(one) == samples]
+    return found[0] if len(found) == 1 else None
+
+
+def _parts(answer: Any) -> list[Any]:
+    """Return an answer, or what it holds."""
+    if hasattr(answer, "detach"):
+        return [answer]
+    if isinstance(answer, Mapping):
+        return list(answer.values())
+    if is_dataclass(answer) and not isinstance(answer, type):
+        return [getattr(answer, one.name) for one in fields(answer)]
+    return list(answer) if isinstance(answer, list | tuple) else []
+
+
+def _as_scores(answer: Any) -> npt.NDArray[Any] | None:
+    found = _array(answer) if hasattr(answer, "detach") else None
+    if found is None or found.dtype.kind not in "iuf":
         return None
-    found = _array(answer) if answer.is_floating_point() else None
-    if found is None:
-        return None
-    return found if found.ndim == 2 and len(found) == samples and found.shape[1] > 1 else None
+    rows = found.ndim == 2 and found.shape[1] > 1
+    return found if rows or (found.ndim == 1 and found.dtype.kind in "iu") else None
+
+
+def classes(scores: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return the classes that scores stand for, the first of the largest; those that are classes are so already."""
+    return np.asarray(scores if scores.ndim == 1 else scores.argmax(-1), dtype=np.int64)
 
 
 def joined(answers: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
     """Return the rows of several parts as one array, or None if a part has none."""
     known = [each for each in answers if each is not None]
-    same = len(known) == len(answers) and len({each.shape[1] for each in known}) == 1
+    same = len(known) == len(answers) and len({each.shape[1:] for each in known}) == 1
     return np.concatenate(known) if known and same else None

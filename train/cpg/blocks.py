@@ -193,7 +193,8 @@ class DrivenEncoding(nn.Module):
         """Return the encoding of a layer's first `num_neurons` neurons, shape (num_neurons, steps), quantised."""
         matrix = quantize(self.weight[:num_neurons], *self._levels, inward=self.inward)
         step, low, high = self._levels
-        return (matrix @ self.encoding(steps).to(matrix.dtype)).clamp(low * step, high * step)
+        with torch.autocast(matrix.device.type, enabled=False):  # half precision would round integers
+            return (matrix @ self.encoding(steps).to(matrix.dtype)).clamp(low * step, high * step)
 
     def record(self) -> Driven:
         """Return the oscillators and the integer matrix."""

@@ -86,14 +86,21 @@ def fit(
     InterruptedRunError
         SIGTERM or Ctrl-C ended it.
     """
-    if recipe.batch_size % (devices * nodes):
-        raise InputError(f"batch_size = {recipe.batch_size} does not divide by {devices * nodes} processes.")
-    where = (device_type(accelerator, devices), devices, nodes, float_precision(precision, recipe.deployable))
+    where = checked_where(recipe, devices=devices, nodes=nodes, accelerator=accelerator, precision=precision)
     run = Run(Path(folder))
     files.folder(run.folder)
     with locked(run.folder):
         _train(run, recipe, where, on_epoch, on_step, tensorboard=tensorboard)
     return run
+
+
+def checked_where(
+    recipe: Recipe, *, devices: int, nodes: int, accelerator: str, precision: str
+) -> tuple[str, int, int, FloatPrecision]:
+    """Return accelerator, devices on a machine, machines and precision of a training, or refuse them; see `fit`."""
+    if recipe.batch_size % (devices * nodes):
+        raise InputError(f"batch_size = {recipe.batch_size} does not divide by {devices * nodes} processes.")
+    return device_type(accelerator, devices), devices, nodes, float_precision(precision, recipe.deployable)
 
 
 def _train(
@@ -105,7 +112,7 @@ def _train(
     *,
     tensorboard: bool,
 ) -> None:
-    """Train in a folder that is locked; `where` is accelerator, devices on a machine, machines and precision."""
+    """Train in a folder that is locked, where `checked_where` says."""
     accelerator, devices, nodes, precision = where
     task = recipe.load_task()
     gpu = accelerator == "gpu"  # processes on one CPU take of the same memory

@@ -29,6 +29,8 @@ _ONLY = {
     "ends": INTEGER,
 }
 """Key -> the neurons that it means something to, of keys that nobody else may set."""
+_SILENT = ("lstm", "real")
+"""Neurons that do not spike."""
 _OF_SCHEDULE = {"step_epochs": "step", "step_factor": "step"}
 """Key -> the schedule that it is of."""
 
@@ -36,8 +38,6 @@ _OF_SCHEDULE = {"step_epochs": "step", "step_factor": "step"}
 def fit_the_neuron(recipe: Any) -> None:
     """Raise a ValueError if a stack of layers has a key that its neurons have no use for."""
     neuron, integer = recipe.neuron, recipe.neuron in INTEGER
-    if recipe.rate_penalty and neuron == "lstm":
-        raise ValueError("rate_penalty is for spiking neurons, and neuron is 'lstm'")
     if recipe.recurrent and neuron in ("cuba", "lstm"):
         raise ValueError(f"recurrent is for neuron = 'ce-lif' and the floating-point spiking neurons, not {neuron!r}")
     if recipe.embedding != "u*te" and neuron != "ce-lif-float":
@@ -60,6 +60,7 @@ def with_a_use(values: Mapping[str, Any]) -> dict[str, Any]:
     useless = {key for key, neurons in _ONLY.items() if neuron is not None and neuron not in neurons}
     useless |= {key for key, of in _OF_SCHEDULE.items() if schedule != of}
     useless |= {"warmup"} if schedule != "one-cycle" and not _widens(values) else set()
+    useless |= {"rate_penalty"} if neuron in _SILENT else set()
     useless |= {"length"} if values.get("task") not in tuple(GENERATED) else set()
     return {key: value for key, value in values.items() if key not in useless}
 
@@ -134,6 +135,8 @@ def fit_together(recipe: Any, defaults: Mapping[str, Any]) -> None:
             f"warmup is for schedule = 'one-cycle', or a half_width_start, not {recipe.schedule!r}, and its default is "
             f"{defaults['warmup'].default!r}"
         )
+    if recipe.rate_penalty and recipe.neuron in _SILENT:
+        raise ValueError(f"rate_penalty is for spiking neurons, and neuron is {recipe.neuron!r}")
     if recipe.weight_decay_on != "all" and not recipe.weight_decay:
         raise ValueError("weight_decay_on is for a weight_decay: set one, 1e-2 say")
     if recipe.patience and not (recipe.validation or recipe.task in DIVIDED):

@@ -210,12 +210,14 @@ class Run:
             The task's data cannot be found.
         """
         recipe = self.recipe()
-        if (
-            to_export and not recipe.deployable and not recipe.floating
-        ):  # what the latter are made of is looked at later
+        # What floating-point sequence models are made of is looked at later.
+        if to_export and not recipe.deployable and not recipe.floating:
+            stack = recipe.model == "stack"
+            what = f"{recipe.neuron} is a floating-point neuron" if stack else f"{recipe.model} is a model"
+            change = "" if stack else "--set model=spike-rnn "
             raise UnsupportedError(
-                f"{self.folder}: {recipe.neuron} is a floating-point neuron to compare with, so there is nothing to "
-                "export or verify. Train with --set neuron=ce-lif."
+                f"{self.folder}: {what} to compare with, so there is nothing to export or verify. Train with "
+                f"{change}--set neuron=ce-lif."
             )
         self.result()  # refuses a damaged one before anything long is done
         task = recipe.load_task()
