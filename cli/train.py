@@ -45,7 +45,12 @@ def train(
     from ..train.runs.run import Run
 
     chosen = find(recipe).replace(settings or [])
-    where: dict[str, Any] = {"devices": devices, "nodes": nodes, "accelerator": device.value, "precision": precision.value}
+    where: dict[str, Any] = {
+        "devices": devices,
+        "nodes": nodes,
+        "accelerator": device.value,
+        "precision": precision.value,
+    }
     if dry_run:
         from ..train.runs.fit import checked_where
 
