@@ -146,7 +146,7 @@ def test_a_known_number_of_active_inputs_is_an_assumption_that_is_named():
         "for every input of 5 steps, given at most 2 active inputs a step: no sum and no register leaves its range"
     )
     assert bounds(net, max_active=99).found[0].high == 36
-    with pytest.raises(InputError, match="max_active = 0: give at least 1 input"):
+    with pytest.raises(InputError, match="max_active = 0: give a whole number of inputs"):
         bounds(net, max_active=0)
 
 

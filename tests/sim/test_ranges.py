@@ -206,7 +206,7 @@ def test_spikes_of_a_layer_can_be_assumed_to_be_few():
         bounds(crowd(), max_spikes={"a": 3}, samples=np.ones((1, 1, 6)))
     with pytest.raises(InputError, match="'b' is no layer that fires; those are a"):
         bounds(crowd(), max_spikes={"b": 3})
-    with pytest.raises(InputError, match="give 0 or more"):
+    with pytest.raises(InputError, match="give a whole number of spikes a step, from 0"):
         bounds(crowd(), max_spikes={"a": -1})
 
 

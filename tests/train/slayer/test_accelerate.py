@@ -209,7 +209,9 @@ def test_it_undoes_itself(dynamics):
 
 def test_what_is_missing_is_said(monkeypatch, slayer):
     monkeypatch.setattr(module, "_SLAYER", "lava.lib.dl.no_such_module")
-    with pytest.raises(MissingDependencyError, match=r"cannot import lava-dl.*no_such_module.*compat\.apply\(\)"):
+    with pytest.raises(
+        MissingDependencyError, match=r"cannot import lava-dl.*no_such_module.*spikeproof doctor says what is missing"
+    ):
         accelerate()
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="needs numba: pip install numba"):
