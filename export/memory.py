@@ -26,9 +26,11 @@ def allowed() -> int | None:
         return None
     for path in _limits():
         try:
-            found += [limit for limit in (int(path.read_text()),) if limit > 0]
+            limit = int(path.read_text())
         except (OSError, ValueError):  # none, or "max"
             continue
+        if limit > 0:
+            found.append(limit)
     try:
         import resource
     except ImportError:

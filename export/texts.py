@@ -34,13 +34,12 @@ def read(path: str | os.PathLike[str], fix: str = "") -> str:
     hint = f" {fix}" if fix else ""
     try:
         with open(path, "rb") as file:
-            found = b"" if size > MAX_BYTES else file.read(MAX_BYTES + 1)
-        size = max(size, len(found))
-        if size > MAX_BYTES:
-            raise FileFormatError(f"{path}: {size} bytes; at most {MAX_BYTES} are read.{hint}")
+            found = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FileFormatError(f"{path}: cannot be read: {error.strerror}.{hint}") from None
+    if len(found) > MAX_BYTES:
+        raise FileFormatError(f"{path}: {max(size, len(found))} bytes; at most {MAX_BYTES} are read.{hint}")
+    try:
         return found.decode("utf-8")
-    except FileFormatError:
-        raise
-    except (OSError, ValueError) as error:
-        words = f"it is not UTF-8 text ({message(error)})" if isinstance(error, ValueError) else error.strerror
-        raise FileFormatError(f"{path}: cannot be read: {words}.{hint}") from None
+    except ValueError as error:
+        raise FileFormatError(f"{path}: cannot be read: it is not UTF-8 text ({message(error)}).{hint}") from None

@@ -34,11 +34,15 @@ from spikeproof.train.runs.recipe import make
 from spikeproof.train.runs.restore import restore
 
 
-def network(outputs=3, steps=6):
+def hidden(*widths):
+    """Layers of eight neurons that share an encoding, one for each number of inputs."""
     torch.manual_seed(0)
-    te = celif.TemporalEncoding(8, steps=steps)
-    first = celif.Dense({"threshold": 0.1}, 2, 8, temporal_encoding=te, input_exp=-6)
-    return torch.nn.Sequential(first, spikeproof.Readout(8, outputs))
+    te = celif.TemporalEncoding(8, steps=6)
+    return [celif.Dense({"threshold": 0.1}, width, 8, temporal_encoding=te, input_exp=-6) for width in widths]
+
+
+def network():
+    return torch.nn.Sequential(*hidden(2), spikeproof.Readout(8, 3))
 
 
 def loader(samples=6, batch=3):
@@ -106,10 +110,7 @@ class Two(torch.nn.Module):
 
     def __init__(self, width):
         super().__init__()
-        torch.manual_seed(0)
-        te = celif.TemporalEncoding(8, steps=6)
-        self.a = celif.Dense({"threshold": 0.1}, 2, 8, temporal_encoding=te, input_exp=-6)
-        self.b = celif.Dense({"threshold": 0.1}, width, 8, temporal_encoding=te, input_exp=-6)
+        self.a, self.b = hidden(2, width)
         self.out = spikeproof.Readout(16, 3)
 
     def forward(self, x, y):
@@ -348,9 +349,7 @@ class Tailed(torch.nn.Module):
 
     def __init__(self, tail):
         super().__init__()
-        torch.manual_seed(0)
-        te = celif.TemporalEncoding(8, steps=6)
-        self.a = celif.Dense({"threshold": 0.1}, 2, 8, temporal_encoding=te, input_exp=-6)
+        (self.a,) = hidden(2)
         self.fc = torch.nn.Linear(8, 3)
         self.tail = tail
 

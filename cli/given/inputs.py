@@ -217,8 +217,9 @@ _DAMAGE = (
 
 def _chosen(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     """Return the member of an archive that is the input."""
-    found = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-    if [entry.filename.removesuffix(".npy") for entry in archive.infolist()].count("x") > 1:
+    names = [entry.filename.removesuffix(".npy") for entry in archive.infolist()]
+    found = dict(zip(names, archive.infolist(), strict=True))
+    if names.count("x") > 1:  # what else is in it is not read
         raise InputError("x stands twice in the archive. Leave one of them out.")
     if not found:
         raise InputError("the archive is empty. Write it with np.savez(path, x=array).")

@@ -118,10 +118,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Limits:
     limits = Limits(**{name: Limit(**table) for name, table in tomllib.loads(text).items()})
     if path is None:
         return limits
+    text = texts.read(path)
     try:
-        changes = tomllib.loads(texts.read(path))
-    except FileFormatError:
-        raise
+        changes = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path}: not TOML ({message(error)}).") from None
     return limits.replace(changes, str(path))

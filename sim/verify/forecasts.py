@@ -14,7 +14,7 @@ from ...contract.net import Net
 from .gaps import FloatGap
 
 if TYPE_CHECKING:
-    from .verdict import Answers, Verdict
+    from .verdict import Verdict
 
 Judge = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int64]], Mapping[str, float]]
 """Figures, such as R², of outputs (samples, outputs) in SLAYER's units, given which of the samples they are of."""
@@ -69,7 +69,7 @@ def forecasts(verdict: Verdict, judge: Judge) -> dict[str, Forecasts]:
     first = next(iter(verdict.answers.values()))
     found = {}
     for name, answers in verdict.answers.items():
-        theirs = _outputs(first, answers.samples)
+        theirs = first.output[first.rows(answers.samples)]
         found[name] = Forecasts(
             samples=len(answers.samples),
             same=int((theirs == answers.output).all(-1).sum()),
@@ -101,15 +101,9 @@ def without_rounding(verdict: Verdict, judge: Judge) -> tuple[Verdict, Mapping[s
     if not isinstance(gap, FloatGap):
         return verdict, None
     first = next(iter(verdict.answers.values()))
-    output, fixed = gap.output / _averaged(verdict.net), numbers(verdict.net, _outputs(first, gap.of))
+    output, fixed = gap.output / _averaged(verdict.net), numbers(verdict.net, first.output[first.rows(gap.of)])
     moved = float(np.sqrt(np.square(output - fixed).mean()))
     return replace(verdict, float_gap=replace(gap, moved=moved)), judge(output, gap.of)
-
-
-def _outputs(first: Answers, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Return what the first backend, which ran every sample, answered to some of them."""
-    row = {sample: i for i, sample in enumerate(first.samples.tolist())}
-    return first.output[[row[sample] for sample in samples.tolist()]]
 
 
 def _averaged(net: Net) -> int:

@@ -104,13 +104,13 @@ class FloatGap:
 
 def merge(parts: Sequence[FloatGap]) -> FloatGap:
     """Join the gaps of different samples."""
-    layers, counts_of = [], [part.same_class for part in parts]
+    layers, kept = [], [part.same_class for part in parts if part.same_class is not None]
     for counts in zip(*(part.layers for part in parts), strict=True):
         sums = {key: sum(vars(count)[key] for count in counts) for key in vars(counts[0]) if key != "name"}
         layers.append(LayerGap(name=counts[0].name, **sums))
     return FloatGap(
         output=np.concatenate([part.output for part in parts]),
-        same_class=None if None in counts_of else sum(count or 0 for count in counts_of),
+        same_class=sum(kept) if len(kept) == len(parts) else None,
         classes=None
         if any(part.classes is None for part in parts)
         else np.concatenate([part.predictions for part in parts]),

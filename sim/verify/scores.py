@@ -104,13 +104,12 @@ def accuracies(verdict: Verdict, classes: npt.NDArray[np.int64]) -> dict[str, Ri
     largest outputs are those classes for the first backend, sample by sample.
     """
     first = next(iter(verdict.answers.values()))
-    predicted = dict(zip(first.samples.tolist(), first.predictions.tolist(), strict=True))
     plain = first.scores is None or np.array_equal(first.output.argmax(-1), first.predictions)
     found = {}
     for name, answers in verdict.answers.items():
         if answers.scores is None and not plain:
             continue
-        same = np.array([predicted[sample] for sample in answers.samples.tolist()]) == answers.predictions
+        same = first.predictions[first.rows(answers.samples)] == answers.predictions
         right = classes[answers.samples] == answers.predictions
         found[name] = Right(int(right.sum()), int(same.sum()), len(right))
     return found

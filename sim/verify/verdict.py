@@ -45,6 +45,11 @@ class Answers(NamedTuple):
         """The first of the largest scores of each sample; of the outputs, where the module returns something else."""
         return classes(self.output if self.scores is None else self.scores)
 
+    def rows(self, samples: npt.NDArray[np.int64]) -> list[int]:
+        """Return at which rows some of the samples lie."""
+        row = {sample: i for i, sample in enumerate(self.samples.tolist())}
+        return [row[sample] for sample in samples.tolist()]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
